@@ -1,0 +1,1 @@
+"""The records of the decnef-data catalog: data, read by :mod:`decnef_data.records`."""

@@ -1,0 +1,164 @@
+"""The arguments and options that several commands share, and how a shell completes them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import decnef_data
+from decnef_data_cli.edge import hush
+
+__all__ = [
+    "AcceptTerms",
+    "AsJson",
+    "DataDir",
+    "Diagnoses",
+    "Group",
+    "LoginMirror",
+    "MirrorChoice",
+    "Modalities",
+    "Name",
+    "OptionalMirror",
+    "OptionalName",
+    "Quiet",
+    "Sites",
+    "Subjects",
+    "chosen",
+    "progress",
+]
+
+
+Offered = list[tuple[str, str]]  # each with its help; Typer keeps those that begin as what was typed
+
+
+def _dataset_names() -> Offered:
+    return [(dataset.name, dataset.title) for dataset in decnef_data.catalog().datasets]
+
+
+def _mirror_names() -> Offered:
+    named = [(mirror.name, mirror.title) for mirror in decnef_data.catalog().mirrors]
+    return [*named, ("auto", "Those you have access to, in order"), ("phantom", "Synthetic data, made here")]
+
+
+def _login_names() -> Offered:
+    mirrors = decnef_data.catalog().mirrors
+    return [(mirror.name, mirror.title) for mirror in mirrors if mirror.protocol != "folder"]
+
+
+def _site_codes() -> Offered:
+    return [(site.code, site.name) for site in decnef_data.catalog().sites]
+
+
+def _diagnosis_labels() -> Offered:
+    return [(code.label, code.title) for code in decnef_data.catalog().codes if code.column == "diagnosis"]
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A dataset, by name, alias or title.",
+        autocompletion=_dataset_names,
+        show_default=False,
+    ),
+]
+OptionalName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        help="A dataset, by name, alias or title; all of them if left out.",
+        autocompletion=_dataset_names,
+        show_default=False,
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", help="Only this part of the dataset, for example bal140.", show_default=False),
+]
+Sites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--site",
+        help="Only people scanned at this site; may be repeated.",
+        autocompletion=_site_codes,
+        show_default=False,
+    ),
+]
+Subjects = Annotated[
+    list[str] | None,
+    typer.Option("--subject", help="Only this person; may be repeated.", show_default=False),
+]
+Diagnoses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--diagnosis",
+        help="Only people with this diagnosis; may be repeated.",
+        autocompletion=_diagnosis_labels,
+        show_default=False,
+    ),
+]
+Modalities = Annotated[
+    list[str] | None,
+    typer.Option("--modality", help="Only this kind of scan; may be repeated.", show_default=False),
+]
+MirrorChoice = Annotated[
+    str,
+    typer.Option(
+        "--mirror", help="Where to fetch from; 'phantom' makes synthetic data.", autocompletion=_mirror_names
+    ),
+]
+LoginMirror = Annotated[
+    str,
+    typer.Argument(
+        metavar="MIRROR", help="A mirror: synapse or atr.", autocompletion=_login_names, show_default=False
+    ),
+]
+OptionalMirror = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MIRROR",
+        help="A mirror; all of them if left out.",
+        autocompletion=_login_names,
+        show_default=False,
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="FOLDER",
+        help="Keep data here, instead of where DECNEF_DATA_DIR or the system says.",
+        show_default=False,
+    ),
+]
+AcceptTerms = Annotated[
+    bool, typer.Option("--accept-terms", help="Accept the terms, which 'decnef accept NAME' shows.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", help="Say nothing but the result, warnings and errors.", callback=hush),
+]
+
+
+def chosen(values: Iterable[str] | None) -> list[str] | None:
+    """Read a repeatable option as the face does: ``None`` is all.
+
+    Examples
+    --------
+    >>> chosen(["SWA"]), chosen([])
+    (['SWA'], None)
+    """
+    return list(values or ()) or None
+
+
+def progress(quiet: bool) -> str:
+    """Name the progress that `quiet` asks for.
+
+    Examples
+    --------
+    >>> progress(quiet=True)
+    'none'
+    """
+    return "none" if quiet else "auto"

@@ -1,0 +1,271 @@
+"""What each value of the SDK looks like to a person."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decnef_data_cli.show import grid, human_size, plain, section, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from decnef_data.model import (
+        Access,
+        CacheListing,
+        Dataset,
+        Fact,
+        FileCheck,
+        Holding,
+        Mirror,
+        Plan,
+        PlannedFile,
+        Requirement,
+        Terms,
+        VerifiedFile,
+    )
+    from decnef_data.records import Records
+
+__all__ = [
+    "access_page",
+    "access_table",
+    "below",
+    "cache_page",
+    "checks_table",
+    "dataset_details",
+    "dataset_entry",
+    "dataset_page",
+    "datasets_table",
+    "files_table",
+    "people_caption",
+    "people_table",
+    "plan_page",
+    "terms_lines",
+]
+
+#: The columns a person reads first; ``--csv`` and ``--json`` have them all.
+PEOPLE_COLUMNS = ("subject", "site", "institute", "diagnosis", "age", "sex", "handedness", "mean_fd")
+_PEOPLE_SHOWN = 20
+
+
+def dataset_entry(dataset: "Dataset", mirrors: "Sequence[Mirror]") -> dict[str, Any]:
+    """Say the first things of a dataset, as ``list --json`` prints them."""
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "title_ja": dataset.title_ja,
+        "access": dataset.level,
+        "people": dataset.people,
+        "mirrors": [mirror.name for mirror in mirrors if mirror.holding(dataset.name)],
+        "aliases": dataset.aliases,
+        "page": dataset.page,
+    }
+
+
+def dataset_details(
+    dataset: "Dataset", held: "Mapping[str, Holding | None]", facts: "Sequence[Fact]"
+) -> dict[str, Any]:
+    """Say everything the catalog knows of a dataset, as ``info --json`` prints it."""
+    holdings = {name: plain(holding) for name, holding in held.items() if holding is not None}
+    return {**plain(dataset), "mirrors": holdings, "facts": plain(facts)}
+
+
+def datasets_table(records: "Records") -> "RenderableType":
+    """List the datasets, one a row."""
+    entries = [dataset_entry(dataset, records.mirrors) for dataset in records.datasets]
+    rows = (
+        (item["name"], item["title"], item["access"], _count(item["people"]), " ".join(item["mirrors"]))
+        for item in entries
+    )
+    return table("name", "title", "access", ">people", "mirrors", rows=rows)
+
+
+def dataset_page(dataset: "Dataset", records: "Records") -> "Iterator[RenderableType]":
+    """Tell what a dataset is, who holds it, what is published of it, and how to get in."""
+    from rich.text import Text
+
+    yield Text(dataset.title, style="bold")
+    yield grid(_dataset_lines(dataset))
+    yield Text(f"\n{dataset.summary.strip()}\n")
+    holdings = _holdings(dataset.name, records.mirrors)
+    yield section("Mirrors", table("mirror", "holds", ">size", rows=holdings))
+    if dataset.atlases:
+        yield section("Groups", _groups_table(dataset))
+    facts = records.facts_of(dataset.name)
+    if facts:
+        yield section("Published figures", table("value", "what it counts", "grade", rows=map(_fact, facts)))
+    yield Text(f"Next: decnef access {dataset.name}")
+
+
+def _groups_table(dataset: "Dataset") -> "RenderableType":
+    rows = (
+        (atlas.group, _count(atlas.rois), _count(atlas.edges), atlas.description) for atlas in dataset.atlases
+    )
+    return table("group", ">ROIs", ">edges", "atlas", rows=rows)
+
+
+def _dataset_lines(dataset: "Dataset") -> Iterator[tuple[str, str]]:
+    yield "Japanese", dataset.title_ja
+    yield "name", ", ".join((dataset.name, *dataset.aliases))
+    yield "people", _count(dataset.people)
+    yield "access", dataset.level
+    yield "page", dataset.page
+    if dataset.doi:
+        yield "doi", dataset.doi
+    if not dataset.redistributable:
+        yield "terms", f"{dataset.terms}: not to be passed on"
+
+
+def _holdings(name: str, mirrors: "Iterable[Mirror]") -> Iterator[tuple[str, str, str]]:
+    for mirror in mirrors:
+        holding = mirror.holding(name)
+        if holding is not None:
+            unverified = "" if holding.address is None or holding.verified else " (unverified)"
+            held = ", ".join(part for part in (holding.archive, holding.address) if part)
+            yield mirror.name, f"{held or mirror.title}{unverified}", human_size(holding.size)
+
+
+def _fact(fact: "Fact") -> tuple[str, str, str]:
+    value = f"{fact.value:,}" if isinstance(fact.value, (int, float)) else fact.value
+    return f"{value} {fact.unit}" if fact.unit else value, fact.counts, fact.grade
+
+
+def access_table(accesses: "Iterable[Access]") -> "RenderableType":
+    """Say for each dataset and mirror whether the way is clear."""
+    rows = ((access.dataset, access.mirror, _verdict(access), _missing(access)) for access in accesses)
+    return table("dataset", "mirror", "access", "missing", rows=rows)
+
+
+def _verdict(access: "Access") -> str:
+    if not access.granted:
+        return "not yet"
+    return "unknown" if any(item.state == "unknown" for item in access.requirements) else "granted"
+
+
+def _missing(access: "Access") -> str:
+    return ", ".join(item.kind for item in access.requirements if item.state not in {"met", "unknown"})
+
+
+def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
+    """Say for each mirror of one dataset what is needed, what is done, and what to do next."""
+    for access in accesses:
+        steps = (row for requirement in access.requirements for row in _steps(requirement))
+        yield section(f"{access.dataset} at {access.mirror}: {_verdict(access)}", grid(steps))
+
+
+def _steps(requirement: "Requirement") -> Iterator[tuple[str, str]]:
+    yield f"  {requirement.state}", requirement.text
+    if requirement.state == "met":
+        return
+    if requirement.url is not None:
+        yield "", f"open {requirement.url}"
+    if requirement.command is not None:
+        yield "", f"run  {requirement.command}"
+
+
+def terms_lines(terms: "Terms") -> Iterator[str]:
+    """Show the terms whole."""
+    yield f"{terms.title} (version {terms.version})"
+    yield ""
+    yield terms.text.strip()
+    yield ""
+    if terms.url is not None:
+        yield f"{terms.url}\n"
+
+
+def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
+    """Show what a download would do."""
+    from rich.text import Text
+
+    yield grid(_plan_lines(plan))
+    yield Text()
+    if plan.files:
+        rows = ((item.file.path, human_size(item.file.size), _whereabouts(item)) for item in plan.files)
+        yield table("file", ">size", "state", rows=rows)
+        yield Text()
+    for mirror, problem in plan.problems:
+        yield Text(f"{mirror}: {problem}")
+
+
+def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
+    yield "dataset", plan.selection.dataset
+    yield "mirror", plan.mirror or "none can give it yet"
+    yield "kept in", str(plan.location)
+    yield "size", human_size(plan.size if plan.files else None)
+    yield "to fetch", human_size(plan.to_fetch if plan.files else None)
+    yield "free disk", human_size(plan.free_disk)
+
+
+def _whereabouts(planned: "PlannedFile") -> str:
+    if planned.present:
+        return "here"
+    return "on this machine" if planned.file.local is not None else "to fetch"
+
+
+def files_table(files: "Iterable[VerifiedFile]") -> "RenderableType":
+    """List verified files."""
+    rows = (
+        (file.path, human_size(file.size), ", ".join(map(str, file.checksums)), _basis(file))
+        for file in files
+    )
+    return table("file", ">size", "checksum", "basis", rows=rows)
+
+
+def _basis(file: "VerifiedFile") -> str:
+    return "as published" if file.stated else "first sight"
+
+
+def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
+    """List what verifying found."""
+    return table(
+        "file", "state", "detail", rows=((check.path, check.state, check.detail) for check in checks)
+    )
+
+
+def cache_page(listing: "CacheListing") -> "Iterator[RenderableType]":
+    """List what is kept, and how much it is."""
+    from rich.text import Text
+
+    rows = [
+        (entry.dataset, entry.kind, entry.mirror, human_size(entry.size), below(listing.root, entry.path))
+        for entry in listing.entries
+    ]
+    if rows:
+        yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
+        yield Text()
+    yield Text(f"{human_size(listing.size)} in {listing.root}", overflow="fold")
+
+
+def below(root: Path, path: Path) -> str:
+    """Write `path` as it is named below `root`, which is written elsewhere; whole, if it lies elsewhere."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def people_table(people: "pd.DataFrame") -> "RenderableType":
+    """Show the first people, and of them the columns that everybody has."""
+    columns = _people_columns(people)
+    headers = (f">{name}" if name in {"age", "mean_fd"} else name for name in columns)
+    shown = people.loc[:, columns].head(_PEOPLE_SHOWN)
+    return table(*headers, rows=([_cell(value) for value in row] for row in shown.itertuples(index=False)))
+
+
+def people_caption(people: "pd.DataFrame") -> str:
+    """Say how much of `people` its table shows."""
+    shown, columns = min(len(people), _PEOPLE_SHOWN), _people_columns(people)
+    left = f"{shown} of {len(people):,} people, {len(columns)} of {people.shape[1]} columns."
+    return f"{left} Add --csv or --json for all."
+
+
+def _people_columns(people: "pd.DataFrame") -> list[str]:
+    return [name for name in PEOPLE_COLUMNS if name in people.columns]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.0f}" if value.is_integer() else f"{value:.3f}"
+    return str(value)
+
+
+def _count(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"

@@ -1,0 +1,156 @@
+"""Prints values: tables and lines for people, JSON for programs."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+__all__ = ["ask", "draw", "emit", "grid", "human_size", "note", "panel", "plain", "say", "section", "table"]
+
+_UNKNOWN = "unknown"
+_STEP = 1000  # decimal units, as disks and download pages count
+
+
+def human_size(size: int | None) -> str:
+    """Write a number of bytes in the unit a person would use.
+
+    Examples
+    --------
+    >>> human_size(175_600_000), human_size(999), human_size(None)
+    ('175.6 MB', '999 B', 'unknown')
+    """
+    if size is None:
+        return _UNKNOWN
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if round(amount, 1) < _STEP:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= _STEP
+    return f"{amount:.1f} TB"
+
+
+def plain(value: Any) -> Any:
+    """Turn records and values into what JSON knows: dates in ISO form, paths as text, nothing left out.
+
+    Examples
+    --------
+    >>> plain({"path": Path("a") / "b", "dates": (date(2021, 8, 30),)})
+    {'path': 'a/b', 'dates': ['2021-08-30']}
+    """
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    names = _field_names(type(value))
+    return {name: plain(getattr(value, name)) for name in names} if names else value
+
+
+def _field_names(kind: type) -> tuple[str, ...]:
+    """Name the fields of a dataclass or record, and the questions its properties answer."""
+    if dataclasses.is_dataclass(kind):
+        fields = tuple(field.name for field in dataclasses.fields(kind))
+    else:
+        fields = tuple(getattr(kind, "__struct_fields__", ()))
+    properties = (name for name, item in vars(kind).items() if isinstance(item, property))
+    return (*fields, *properties) if fields else ()
+
+
+def emit(value: Any) -> None:
+    """Print `value` as JSON, in letters that stdout can carry."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf8")
+    say(json.dumps(plain(value), indent=2, ensure_ascii=not unicode, allow_nan=False))
+
+
+def say(text: str) -> None:
+    """Print a result as it is: never wrapped, never colored."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """Print what is no result, on stderr; a leading ``error:`` or ``warning:`` stands out on a terminal."""
+    from rich.text import Text
+
+    line = Text("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text))
+    line.highlight_regex(r"^error:", "bold red")
+    line.highlight_regex(r"^warning:", "bold yellow")
+    console(stderr=True).print(line, soft_wrap=True)
+
+
+def ask(question: str, *, unattended: bool) -> bool:
+    """Ask on a terminal for y or N; without one the answer is `unattended`."""
+    if not sys.stdin.isatty():
+        return unattended
+    return typer.confirm(question, default=False, err=True)
+
+
+def draw(*pieces: "RenderableType") -> None:
+    """Print tables and texts on stdout, as wide as the terminal."""
+    printer = console()
+    for piece in pieces:
+        printer.print(piece)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Make a console for what stdout or stderr is now; rich itself minds NO_COLOR and pipes."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False)
+
+
+def section(title: str, body: "RenderableType") -> "RenderableType":
+    """Set `body` under a title, and a blank line under both."""
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(Text(title, style="bold"), body, Text())
+
+
+def table(*columns: str, rows: Iterable[Iterable["str | Text"]]) -> "Table":
+    """Make a table; a column whose name begins with ``>`` is aligned to the right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in columns:
+        right = column.startswith(">")
+        made.add_column(
+            column.lstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right
+        )
+    for row in rows:
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return made
+
+
+def panel(title: str, rows: Iterable[tuple[str, str]]) -> "RenderableType":
+    """Frame named values as the help frames its options."""
+    from rich.panel import Panel
+
+    return Panel(grid(rows), title=title, title_align="left", border_style="dim")
+
+
+def grid(rows: Iterable[tuple[str, str]]) -> "Table":
+    """Make a list of named values."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, Text(value))
+    return made

@@ -1,0 +1,76 @@
+"""decnef-data: the dataset client and data-catalog SDK for the four SRPBS (DecNef, ATR Japan) datasets."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from decnef_data.arrays import to_matrix as to_matrix
+    from decnef_data.client import Client as Client
+    from decnef_data.errors import AccessError as AccessError
+    from decnef_data.errors import CatalogError as CatalogError
+    from decnef_data.errors import DecnefDataError as DecnefDataError
+    from decnef_data.errors import DecnefDataWarning as DecnefDataWarning
+    from decnef_data.errors import FetchError as FetchError
+    from decnef_data.errors import FormatError as FormatError
+    from decnef_data.errors import IntegrityError as IntegrityError
+    from decnef_data.errors import MirrorError as MirrorError
+    from decnef_data.errors import SelectionError as SelectionError
+    from decnef_data.records import Records as Records
+    from decnef_data.verbs.fetching import demo as demo
+    from decnef_data.verbs.fetching import download as download
+    from decnef_data.verbs.fetching import fetch_dataset as fetch_dataset
+    from decnef_data.verbs.fetching import participants as participants
+    from decnef_data.verbs.fetching import plan as plan
+    from decnef_data.verbs.keeping import adopt as adopt
+    from decnef_data.verbs.keeping import cache as cache
+    from decnef_data.verbs.keeping import clear_cache as clear_cache
+    from decnef_data.verbs.keeping import registry as registry
+    from decnef_data.verbs.keeping import verify as verify
+    from decnef_data.verbs.knowing import catalog as catalog
+    from decnef_data.verbs.knowing import cite as cite
+    from decnef_data.verbs.permitting import accept as accept
+    from decnef_data.verbs.permitting import accepted as accepted
+    from decnef_data.verbs.permitting import access as access
+    from decnef_data.verbs.permitting import login as login
+    from decnef_data.verbs.permitting import logout as logout
+    from decnef_data.verbs.permitting import terms as terms
+
+__version__: Final = "0.1.0"
+
+_ROOMS: Final = {
+    "arrays": ("to_matrix",),
+    "client": ("Client",),
+    "errors": (
+        "AccessError",
+        "CatalogError",
+        "DecnefDataError",
+        "DecnefDataWarning",
+        "FetchError",
+        "FormatError",
+        "IntegrityError",
+        "MirrorError",
+        "SelectionError",
+    ),
+    "records": ("Records",),
+    "verbs.fetching": ("demo", "download", "fetch_dataset", "participants", "plan"),
+    "verbs.keeping": ("adopt", "cache", "clear_cache", "registry", "verify"),
+    "verbs.knowing": ("catalog", "cite"),
+    "verbs.permitting": ("accept", "accepted", "access", "login", "logout", "terms"),
+}
+_ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 - spelled out by room above, and compared with the imports by a test
+    "__version__",
+    *_ROOM_OF,
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOM_OF})

@@ -1,0 +1,280 @@
+"""Lazy arrays over mapped bytes, the matrix view of a connectivity cube, and the accessor.
+
+Importing this module registers ``Dataset.decnef``; the functions need no registration.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import DTypeLike, NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from decnef_data.errors import IntegrityError, SelectionError
+
+__all__ = ["Accessor", "MappedArray", "mapped", "to_matrix"]
+
+_Key = tuple[Any, ...]
+
+
+def mapped(
+    path: Path,
+    dims: Sequence[str],
+    dtype: DTypeLike,
+    shape: Sequence[int],
+    offset: int = 0,
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.Variable:
+    """Lay a lazy variable over the C-ordered bytes of a file, of which nothing is read yet.
+
+    Parameters
+    ----------
+    path
+        The file, which may be longer than the array.
+    dims, shape
+        The array's dimensions and their lengths.
+    dtype
+        The stored type, byte order included.
+    offset
+        Where the array begins in the file, in bytes.
+    attrs
+        The variable's attributes.
+
+    Returns
+    -------
+    xarray.Variable
+        Integers and slices give read-only views of the file; a pickle of it holds the path only.
+
+    Raises
+    ------
+    IntegrityError
+        The file is shorter than the array needs.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "cube.bin")
+    ...     _ = path.write_bytes(np.arange(6, dtype="<f4").tobytes())
+    ...     mapped(path, ("subject", "edge"), "<f4", (2, 3))[1].values.tolist()
+    [3.0, 4.0, 5.0]
+    """
+    array = MappedArray(Path(path), np.dtype(dtype), tuple(shape), offset)
+    _require_bytes(array.path, offset + array.nbytes)
+    # An empty file cannot be mapped, and an empty array needs none.
+    data = indexing.LazilyIndexedArray(array) if array.nbytes else np.empty(array.shape, array.dtype)
+    return xr.Variable(tuple(dims), data, dict(attrs or {}))
+
+
+def _require_bytes(path: Path, needed: int) -> None:
+    found = path.stat().st_size
+    if found < needed:
+        raise IntegrityError(
+            f"'{path}' holds {found} bytes where {needed} are needed. Remove it and fetch the dataset again.",
+            file=str(path),
+            expected=str(needed),
+            found=str(found),
+        )
+
+
+class MappedArray(BackendArray):
+    """The bytes of a file as an array that xarray indexes lazily; it pickles as a path."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> None:
+        self.path = path
+        self.dtype = dtype
+        self.shape = shape
+        self.offset = offset
+        self._map: NDArray[Any] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """The array's length in bytes."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_map": None}
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return _indexed(key, self.shape, self._outer)
+
+    def _outer(self, key: _Key) -> NDArray[Any]:
+        # Integers and slices first, as a view; then one vector at a time, since numpy moves the axes
+        # of a key that mixes integers and vectors to the front.
+        out = self._mapping()[tuple(slice(None) if _is_vector(part) else part for part in key)]
+        kept = [part for part in key if not isinstance(part, int | np.integer)]
+        for axis, part in enumerate(kept):
+            if _is_vector(part):
+                out = out[(slice(None),) * axis + (part,)]
+        return np.asarray(out)
+
+    def _mapping(self) -> NDArray[Any]:
+        if self._map is None:
+            self._map = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        return self._map
+
+
+def _indexed(
+    key: indexing.ExplicitIndexer, shape: tuple[int, ...], outer: Callable[[_Key], NDArray[Any]]
+) -> Any:
+    if isinstance(key, indexing.VectorizedIndexer):
+        return indexing.explicit_indexing_adapter(key, shape, indexing.IndexingSupport.OUTER, outer)
+    # xarray's adapter fails on an empty slice of negative step, and reads what it then turns round.
+    return outer(key.tuple)
+
+
+def _is_vector(part: object) -> bool:
+    return isinstance(part, np.ndarray)
+
+
+def to_matrix(dataset: xr.Dataset) -> xr.DataArray:
+    """View the condensed connectivity of a cube as square symmetric matrices, lazily.
+
+    Parameters
+    ----------
+    dataset
+        A cube with ``fc (..., edge)``, the regions ``roi`` and each edge's ends ``roi_a`` and ``roi_b``.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``fc (..., roi, roi_2)`` with diagonal 1; only the edges that are asked for are read.
+
+    Raises
+    ------
+    SelectionError
+        The dataset is no such cube, or does not hold the edge of every pair of its regions.
+
+    Examples
+    --------
+    >>> cube = xr.Dataset(
+    ...     {"fc": (("subject", "edge"), [[0.1, 0.2, 0.3]])},
+    ...     {"roi": ["a", "b", "c"], "roi_a": ("edge", ["a", "a", "b"]), "roi_b": ("edge", ["b", "c", "c"])},
+    ... )
+    >>> to_matrix(cube)[0].values.tolist()
+    [[1.0, 0.1, 0.2], [0.1, 1.0, 0.3], [0.2, 0.3, 1.0]]
+    """
+    _require_cube(dataset)
+    condensed = dataset["fc"].variable
+    if condensed.dims[-1] != "edge":
+        condensed = condensed.transpose(..., "edge")
+    square = indexing.LazilyIndexedArray(_SquareForm(condensed, _edge_of_cell(dataset)))
+    kept = {name: coord for name, coord in dataset["fc"].coords.items() if "edge" not in coord.dims}
+    names = dataset["roi"].to_numpy()
+    return xr.DataArray(
+        xr.Variable((*condensed.dims[:-1], "roi", "roi_2"), square, condensed.attrs),
+        coords={**kept, "roi": names, "roi_2": names},
+        name="fc",
+    )
+
+
+def _require_cube(dataset: xr.Dataset) -> None:
+    absent = [name for name in ("fc", "roi", "roi_a", "roi_b") if name not in dataset.variables]
+    if not absent and "edge" not in dataset["fc"].dims:
+        absent = ["edge"]
+    if absent:
+        raise SelectionError(
+            f"The matrix view needs a connectivity cube, and this dataset has no '{absent[0]}'. "
+            "Give it a leaf of srpbs-fc that keeps 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'.",
+            asked="to_matrix",
+        )
+
+
+def _edge_of_cell(dataset: xr.Dataset) -> NDArray[np.intp]:
+    """Give the position along ``edge`` of each cell of the matrix, -1 on the diagonal."""
+    regions = pd.Index(np.atleast_1d(dataset["roi"].to_numpy()))
+    if not regions.is_unique:
+        twice = str(regions[regions.duplicated()][0])
+        raise SelectionError(
+            f"The matrix view tells regions apart by name, and '{twice}' is there twice. "
+            "Give 'roi', 'roi_a' and 'roi_b' a name for each region.",
+            asked="to_matrix",
+        )
+    a, b = (regions.get_indexer(pd.Index(dataset[end].to_numpy())) for end in ("roi_a", "roi_b"))
+    known = np.flatnonzero((a >= 0) & (b >= 0) & (a != b))
+    cells = np.full((regions.size, regions.size), -1, dtype=np.intp)
+    cells[a[known], b[known]] = cells[b[known], a[known]] = known
+    _require_pairs(cells)
+    return cells
+
+
+def _require_pairs(cells: NDArray[np.intp]) -> None:
+    regions = len(cells)
+    absent = (int((cells < 0).sum()) - regions) // 2
+    if absent:
+        raise SelectionError(
+            f"The matrix view needs the edge of every pair of regions, and {absent} of the "
+            f"{regions * (regions - 1) // 2} are not in this dataset. "
+            "Make the view before selecting edges, then select regions of the view.",
+            asked="to_matrix",
+        )
+
+
+class _SquareForm(BackendArray):
+    """The square form of a condensed variable whose last dimension is the edge."""
+
+    def __init__(self, condensed: xr.Variable, cells: NDArray[np.intp]) -> None:
+        self.condensed = condensed
+        self.cells = cells
+        self.shape = (*condensed.shape[:-1], *cells.shape)
+        self.dtype = condensed.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return _indexed(key, self.shape, self._outer)
+
+    def _outer(self, key: _Key) -> NDArray[Any]:
+        *rows, i, j = key
+        cells = self.cells[i][..., j]
+        edges, place = np.unique(cells[cells >= 0], return_inverse=True)
+        read = np.ascontiguousarray(self.condensed[(*rows, _run(edges))].values)
+        take = np.zeros(cells.shape, dtype=np.intp)
+        take[cells >= 0] = place
+        out = _take(read, take.reshape(-1))
+        out[..., cells.reshape(-1) < 0] = 1
+        return out.reshape((*read.shape[:-1], *cells.shape))
+
+
+def _run(edges: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """Turn consecutive positions into a slice, which is read as a view."""
+    if edges.size == 0:
+        return slice(0, 1)  # the diagonal alone: any column gives the shape and type
+    if int(edges[-1]) - int(edges[0]) + 1 == edges.size:
+        return slice(int(edges[0]), int(edges[-1]) + 1)
+    return edges
+
+
+def _take(read: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+    """Take columns row by row: measured ten times faster than scattering into the matrix."""
+    out = np.empty((*read.shape[:-1], columns.size), read.dtype)
+    if read.size and columns.size:
+        pairs = zip(read.reshape(-1, read.shape[-1]), out.reshape(-1, columns.size), strict=True)
+        for source, target in pairs:
+            np.take(source, columns, out=target, mode="clip")
+    return out
+
+
+class Accessor:
+    """What ``dataset.decnef`` offers."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    def to_matrix(self) -> xr.DataArray:
+        """View the connectivity as matrices, as :func:`decnef_data.arrays.to_matrix` does.
+
+        Examples
+        --------
+        >>> ends = {"roi_a": ("edge", ["a"]), "roi_b": ("edge", ["b"])}
+        >>> cube = xr.Dataset({"fc": ("edge", [0.5])}, {"roi": ["a", "b"], **ends})
+        >>> cube.decnef.to_matrix().values.tolist()
+        [[1.0, 0.5], [0.5, 1.0]]
+        """
+        return to_matrix(self._dataset)
+
+
+if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, as reloading would
+    xr.register_dataset_accessor("decnef")(Accessor)  # type: ignore[no-untyped-call]  # xarray leaves it bare

@@ -1,0 +1,188 @@
+"""The synapse protocol: a project in which each dataset is one archive, or a folder of files."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from decnef_data.errors import AccessError, MirrorError, SelectionError
+from decnef_data.mirrors import entities, ranges, steps, transport
+from decnef_data.mirrors.credentials import Credentials
+from decnef_data.mirrors.links import Link, UnusableLinkError, safe_name
+from decnef_data.mirrors.service import Service
+from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile
+
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_TOKEN = "synapse"  # noqa: S105  # the name of the secret, not the secret
+
+
+class Synapse:
+    """A Synapse project, asked through synapseclient; the bytes come from where Synapse's links lead.
+
+    Parameters
+    ----------
+    mirror
+        The mirror's record; its ``address`` is the project.
+    credentials
+        Where a token may be stored, as ``synapse``; else synapseclient's own places are used.
+    cache
+        Where synapseclient may make its folder.
+
+    Examples
+    --------
+    >>> record = Mirror(name="synapse", title="Synapse", protocol="synapse", order=1, address="syn1")
+    >>> Synapse(record, Credentials(Path("config"))).name
+    'synapse'
+    """
+
+    def __init__(self, mirror: Mirror, credentials: Credentials, cache: Path | None = None) -> None:
+        self.name = mirror.name
+        self._mirror = mirror
+        self._service = _service(mirror, lambda: credentials.get(_TOKEN), cache)
+        self._session = transport.session()
+
+    def ready(self, dataset: Dataset) -> bool:
+        """Whether there is a token, and the project is said to hold `dataset`; touches no network."""
+        return self._mirror.holding(dataset.name) is not None and self._service.ready()
+
+    def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
+        """Find the archive or the files of `dataset`, sorted by path."""
+        top = self._top(dataset)
+        if not top.container:
+            return (self._remote_file(dataset, top, None),)
+        paths = sorted(entities.files(self._service, top.entity.id))
+        found = (
+            self._remote_file(dataset, entities.bundle(self._service, each), path) for path, each in paths
+        )
+        return tuple(found)
+
+    @contextmanager
+    def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
+        """Open the bytes of `file`; a link is asked for just now, and once more if it expires on the way.
+
+        A file handle's bytes never change, so that a part of it may always be continued.
+        """
+        if file.size is not None and start >= file.size:
+            if start == file.size:  # nothing is left to be asked for
+                yield Body(start, iter(()), file.size, file.identity)
+                return
+            start = 0
+        asked = ranges.Asked(start, stop, page=file.path.lower().endswith((".html", ".htm")))
+        for last in (False, True):
+            try:
+                with ranges.opened(self._session, self._link(file), asked, self.name) as body:
+                    yield Body(body.start, body.chunks, body.size, file.identity)
+            except ranges.RefusedError as error:
+                refused = self._refusal(file, error)
+                if last or error.status != _FORBIDDEN:
+                    break
+            else:
+                return
+        raise refused
+
+    def access(self, dataset: Dataset) -> Access:
+        """Ask Synapse what stands between the user and `dataset`; without a token nothing is asked."""
+        command = f"decnef login {self.name}"
+        if not self._service.ready():
+            return steps.access(dataset, self._mirror, {"login": "unmet"}, command)
+        try:
+            self._service.user()
+            restricted = self._restricted(self._top(dataset))
+        except AccessError:
+            return steps.access(dataset, self._mirror, {"login": "unmet"}, command)
+        except (MirrorError, SelectionError):
+            return steps.access(dataset, self._mirror, {}, command)
+        known: dict[str, steps.State] = {"login": "met", "account": "met"}
+        if restricted:
+            extra = entities.missing(self._service, restricted.entity.id)
+            return steps.access(dataset, self._mirror, known, command, extra)
+        met: steps.State = "met"
+        passed = dict.fromkeys(("application", "approval"), met)
+        return steps.access(dataset, self._mirror, {**known, **passed}, command)
+
+    def _top(self, dataset: Dataset) -> entities.Bundle:
+        """Find the entity that is `dataset`: the recorded one if its title agrees, else by a walk."""
+        holding = steps.holding(self._mirror, dataset)
+        if holding.verified:
+            top = self._recorded(holding)
+            if top and entities.is_titled(top.entity.name, dataset):
+                return top
+        project = self._mirror.address
+        if project is None:
+            message = (
+                f"Mirror '{self.name}' names no project to find '{dataset.name}' in. Correct its record."
+            )
+            raise MirrorError(message, mirror=self.name)
+        return entities.bundle(self._service, entities.matching(self._service, project, dataset).id)
+
+    def _restricted(self, top: entities.Bundle) -> entities.Bundle | None:
+        """Give the file, or the first in the folder, if it may not be downloaded: folders do not tell."""
+        first = next(entities.files(self._service, top.entity.id), None) if top.container else None
+        found = entities.bundle(self._service, first[1]) if first else top
+        return found if found.restricted else None
+
+    def _recorded(self, holding: Holding) -> entities.Bundle | None:
+        try:
+            return entities.bundle(self._service, holding.address or "")
+        except MirrorError as error:
+            if error.status != _NOT_FOUND:
+                raise
+        return None
+
+    def _remote_file(self, dataset: Dataset, found: entities.Bundle, path: str | None) -> RemoteFile:
+        entity, handle = found.entity, found.handle
+        if handle is None:
+            raise self._denied(dataset.name, dataset.level, entity.id)
+        checksum = Checksum("md5", handle.content_md5.lower()) if handle.content_md5 else None
+        name = path or safe_name(handle.file_name or entity.name) or dataset.name
+        version = f"{entity.id}.{entity.version_number or 1}:{handle.id}"
+        return RemoteFile(name, handle.content_size, checksum, version, f"{entity.id}/{handle.id}")
+
+    def _link(self, file: RemoteFile) -> Link:
+        entity, _, handle = file.address.partition("/")
+        try:
+            link = entities.link_of(self._service, entity, handle)
+        except UnusableLinkError as error:
+            reason = str(error)
+        else:
+            if link is None:
+                raise self._denied(None, "", entity)
+            return link
+        message = f"Synapse gave a link for '{file.path}' that cannot be used: {reason}. Try another mirror."
+        raise MirrorError(message, mirror=self.name)
+
+    def _denied(self, dataset: str | None, level: str, entity: str) -> AccessError:
+        unmet = entities.missing(self._service, entity)
+        todo = "; ".join(requirement.text for requirement in unmet)
+        message = (
+            f"Synapse does not let you download '{entity}' yet: {todo}. "
+            f"Do so at {entities.page(entity)}, then run the same again."
+        )
+        value = Access(dataset or "", self.name, level, unmet)
+        return AccessError(message, dataset=dataset, mirror=self.name, access=value)
+
+    def _refusal(self, file: RemoteFile, error: ranges.RefusedError) -> MirrorError:
+        message = (
+            f"Synapse's storage did not give '{file.path}' ({error}). "
+            "Try again later, or from another mirror."
+        )
+        return MirrorError(message, mirror=self.name, status=error.status)
+
+
+def whoami(
+    mirror: Mirror, credentials: Credentials, cache: Path | None = None, token: str | None = None
+) -> str:
+    """Log in and name the user, by `token`, else by what is stored or synapseclient finds.
+
+    Raises
+    ------
+    AccessError
+        There is no token, or Synapse refuses it, and why.
+    MirrorError
+        Synapse cannot be reached.
+    """
+    return _service(mirror, lambda: token or credentials.get(_TOKEN), cache).user()
+
+
+def _service(mirror: Mirror, token: Callable[[], str | None], cache: Path | None) -> Service:
+    where = next((step.url for step in mirror.steps if step.kind in {"account", "login"} and step.url), None)
+    return Service(mirror.name, token, cache, where)

@@ -1,0 +1,238 @@
+"""What passes between rooms in memory, as frozen values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Checksum:
+    """A digest and the algorithm (a name that :mod:`hashlib` knows) that made it.
+
+    Examples
+    --------
+    >>> str(Checksum.parse("md5:d41d8cd98f00b204e9800998ecf8427e"))
+    'md5:d41d8cd98f00b204e9800998ecf8427e'
+    """
+
+    algorithm: str
+    hexdigest: str
+
+    def __str__(self) -> str:
+        """Print as pooch writes it: ``algorithm:hexdigest``."""
+        return f"{self.algorithm}:{self.hexdigest}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Checksum":
+        """Read what ``str`` printed."""
+        algorithm, _, hexdigest = text.partition(":")
+        return cls(algorithm.lower(), hexdigest.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file as a mirror states it.
+
+    ``path`` is relative, with forward slashes, below the dataset; ``identity`` an ETag or version that
+    changes when the bytes do; ``address`` what the mirror needs to open it again, never a secret;
+    ``local`` is set where the bytes already lie on this machine.
+    """
+
+    path: str
+    size: int | None = None
+    checksum: Checksum | None = None
+    identity: str | None = None
+    address: str = ""
+    local: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes as a mirror sends them: from which offset, of how many in all, of which identity."""
+
+    start: int
+    chunks: Iterator[bytes]
+    size: int | None = None
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedFile:
+    """A file on this machine whose bytes were verified, or (``stated=False``) recorded at first sight."""
+
+    path: str
+    location: Path
+    size: int
+    checksums: tuple[Checksum, ...]
+    mirror: str
+    stated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """All files of a dataset as one mirror gave them, below one folder of this machine.
+
+    ``dropped`` says that the files were removed after their store was published.
+    """
+
+    dataset: str
+    mirror: str
+    root: Path
+    files: tuple[VerifiedFile, ...]
+    dropped: bool = False
+
+    @property
+    def checksums(self) -> tuple[Checksum, ...]:
+        """The first checksum of each file, in the order of the files."""
+        return tuple(file.checksums[0] for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that access to a dataset needs, and whether it is met."""
+
+    kind: str
+    state: Literal["met", "unmet", "pending", "expired", "unknown"]
+    text: str
+    url: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one mirror needs before it hands out one dataset."""
+
+    dataset: str
+    mirror: str
+    level: str
+    requirements: tuple[Requirement, ...] = ()
+
+    @property
+    def granted(self) -> bool:
+        """Whether nothing is known to be missing."""
+        return all(requirement.state in {"met", "unknown"} for requirement in self.requirements)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """That the user accepted one version of some terms, and when (UTC)."""
+
+    dataset: str
+    terms: str
+    version: str
+    date: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a request asks for; ``None`` means all of it."""
+
+    dataset: str
+    group: str | None = None
+    subjects: tuple[str, ...] | None = None
+    sites: tuple[str, ...] | None = None
+    diagnoses: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """One file of a plan, and whether its verified bytes are already here."""
+
+    file: RemoteFile
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request needs and what it will cost, before anything is done.
+
+    ``mirror`` is the one the files will come from, ``None`` where no mirror can give them;
+    ``problems`` says, by mirror, why those before it cannot.  Sizes are in bytes; ``None`` is unknown.
+    """
+
+    selection: Selection
+    mirror: str | None
+    files: tuple[PlannedFile, ...]
+    access: tuple[Access, ...]
+    problems: tuple[tuple[str, str], ...]
+    free_disk: int
+    location: Path
+
+    @property
+    def size(self) -> int | None:
+        """The size of all files together, in bytes."""
+        return _total(planned.file.size for planned in self.files)
+
+    @property
+    def to_fetch(self) -> int | None:
+        """How many bytes are still to be moved."""
+        return _total(planned.file.size for planned in self.files if not planned.present)
+
+
+def _total(sizes: Iterator[int | None]) -> int | None:
+    known = list(sizes)
+    return None if any(size is None for size in known) else sum(size for size in known if size is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """What verifying found of one file or store."""
+
+    path: str
+    state: Literal["whole", "changed", "missing", "damaged"]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What verifying found of a dataset."""
+
+    dataset: str
+    deep: bool
+    checks: tuple[FileCheck, ...] = field(default=())
+
+    @property
+    def whole(self) -> bool:
+        """Whether every file and store is as it was when verified."""
+        return all(check.state == "whole" for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One thing that the cache holds; ``size`` is in bytes."""
+
+    dataset: str
+    kind: Literal["file", "partial", "adopted", "store"]
+    path: Path
+    size: int
+    mirror: str
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CacheListing:
+    """Everything that the cache holds, below ``root``."""
+
+    root: Path
+    entries: tuple[CacheEntry, ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes that the entries take in the cache; adopted files lie elsewhere and take none."""
+        return sum(entry.size for entry in self.entries if entry.kind != "adopted")
+
+
+class Progress(Protocol):
+    """Who is told how far a transfer is."""
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Begin `what`, of `total` bytes, `done` of which are already there."""
+
+    def advance(self, count: int) -> None:
+        """Count `count` more bytes."""
+
+    def finish(self) -> None:
+        """End the transfer that was begun, well or not."""

@@ -1,0 +1,128 @@
+"""Tells a person how far a transfer is: bars on a terminal, log lines elsewhere, or nothing."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal
+
+from decnef_data.errors import SelectionError
+from decnef_data.model import Progress
+
+if TYPE_CHECKING:
+    import rich.progress
+
+Kind = Literal["auto", "bars", "lines", "none"]
+
+_LOG = logging.getLogger(__name__)
+_SECONDS_BETWEEN_LINES: Final = 10.0
+
+
+def choose(kind: str = "auto") -> Progress:
+    """Choose who is told.
+
+    Parameters
+    ----------
+    kind
+        ``"bars"`` draws on standard error, ``"lines"`` logs at level INFO, ``"none"`` is silent, and
+        ``"auto"`` draws where standard error is a terminal, else logs.
+
+    Raises
+    ------
+    SelectionError
+        `kind` is none of these.
+
+    Examples
+    --------
+    >>> told = choose("none")
+    >>> told.start("SRPBS_FC.zip", 10, 0); told.advance(10); told.finish()
+    """
+    makers: dict[str, Callable[[], Progress]] = {"bars": Bars, "lines": Lines, "none": Silence}
+    name = kind if kind != "auto" else ("bars" if sys.stderr.isatty() else "lines")
+    if name not in makers:
+        message = f"There is no progress '{kind}'. Choose one of: auto, bars, lines, none."
+        raise SelectionError(message, asked=kind, known=("auto", *makers))
+    return makers[name]()
+
+
+class Silence:
+    """Tells nobody."""
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Say nothing."""
+
+    def advance(self, count: int) -> None:
+        """Say nothing."""
+
+    def finish(self) -> None:
+        """Say nothing."""
+
+
+class Lines:
+    """Logs a line at the start, one every ten seconds, and one at the end."""
+
+    def __init__(self) -> None:
+        self._what, self._done, self._said = "", 0, 0.0
+        self._total: int | None = None
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Say what begins."""
+        self._what, self._total, self._done = what, total, done
+        _LOG.info("%s: %s", what, self._state())
+        self._said = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """Say how far it is, if the last line is old."""
+        self._done += count
+        if time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
+            _LOG.info("%s: %s", self._what, self._state())
+            self._said = time.monotonic()
+
+    def finish(self) -> None:
+        """Say where it ended."""
+        _LOG.info("%s: ended at %s", self._what, self._state())
+
+    def _state(self) -> str:
+        done = f"{self._done / 1e6:,.1f} MB"
+        if not self._total:
+            return done
+        return f"{done} of {self._total / 1e6:,.1f} MB ({self._done / self._total:.0%})"
+
+
+class Bars:
+    """Draws one bar a transfer with bytes, rate and the time left, on standard error."""
+
+    def __init__(self) -> None:
+        self._bars: rich.progress.Progress | None = None
+        self._task: rich.progress.TaskID | None = None
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Begin a bar."""
+        self._bars = _bars()
+        self._bars.start()
+        self._task = self._bars.add_task(what, total=total, completed=done)
+
+    def advance(self, count: int) -> None:
+        """Lengthen the bar."""
+        if self._bars is not None and self._task is not None:
+            self._bars.advance(self._task, count)
+
+    def finish(self) -> None:
+        """Leave the bar as it is, and let go of the terminal."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = self._task = None
+
+
+def _bars() -> "rich.progress.Progress":
+    import rich.console  # 40 ms that only a terminal needs
+    import rich.progress
+
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(bar_width=None),
+        rich.progress.DownloadColumn(),
+        rich.progress.TransferSpeedColumn(),
+        rich.progress.TimeRemainingColumn(compact=True),
+        console=rich.console.Console(stderr=True),
+    )

@@ -1,0 +1,134 @@
+"""Folders that appear under their name whole, and vanish from it whole, whenever the process dies.
+
+They are written beside their place, on the same file system, and moved there by one rename.
+"""
+
+import errno
+import hashlib
+import os
+import platform
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+__all__ = ["flush", "moved", "naming", "removed", "staged", "sweep"]
+
+_PREFIX: Final = ".staging-"
+# A process of another machine cannot be asked whether it lives; none writes a store for a week.
+_OLD: Final = 7 * 24 * 3600
+_OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST)
+
+
+@contextmanager
+def staged(root: Path) -> Iterator[Path]:
+    """Give a new folder below `root`, which is gone at the end unless it was moved to its place."""
+    _make_private(root)
+    sweep(root)
+    stage = _stage(root)
+    stage.mkdir(mode=0o700)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _make_private(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _stage(root: Path) -> Path:
+    return root / f"{_PREFIX}{os.getpid()}-{_machine()}-{uuid.uuid4().hex}"
+
+
+def _machine() -> str:
+    """Name what a process number belongs to: containers may share a host's name, not its processes."""
+    processes = Path("/proc/self/ns/pid")
+    space = processes.stat().st_ino if processes.exists() else 0
+    return hashlib.sha256(f"{platform.node()}/{space}".encode()).hexdigest()[:8]
+
+
+def sweep(root: Path) -> None:
+    """Remove what processes that have died were writing below `root`."""
+    for stage in root.glob(f"{_PREFIX}*"):
+        if _is_orphan(stage):
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _is_orphan(stage: Path) -> bool:
+    pid, machine, _ = (*stage.name.removeprefix(_PREFIX).split("-"), "", "")[:3]
+    if machine == _machine() and pid.isdigit():
+        return not _is_alive(int(pid))
+    try:
+        return time.time() - stage.stat().st_mtime > _OLD
+    except FileNotFoundError:
+        return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def moved(stage: Path, place: Path) -> bool:
+    """Move a finished folder to its place, on the disk when this returns; false if something is there."""
+    flush(stage)
+    try:
+        stage.rename(place)
+    except OSError as error:
+        if error.errno in _OCCUPIED:
+            return False
+        raise
+    _flush(place.parent)
+    return True
+
+
+def flush(folder: Path) -> None:
+    """Write a folder through to the disk, for its owner's eyes only."""
+    for path, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            Path(path, name).chmod(0o600)
+            _flush(Path(path, name))
+        Path(path).chmod(0o700)
+        _flush(Path(path))
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def removed(place: Path) -> int:
+    """Take a folder out of its place by one rename, then delete it; gives the bytes that it held."""
+    trash = _stage(place.parent)
+    try:
+        place.rename(trash)
+    except FileNotFoundError:
+        return 0
+    size = sum(path.stat().st_size for path in trash.rglob("*") if path.is_file())
+    shutil.rmtree(trash)
+    return size
+
+
+@contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Give an error of the disk that names no file the one it happened below: a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(place)) from error
+        raise

@@ -1,0 +1,107 @@
+"""What can go wrong on the way, as small steps between a request and its answer, shared by all servers."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from tests.servers.local import Answer, Request
+
+Proceed = Callable[[Request], Answer]
+Fault = Callable[[Request, Proceed], Answer]
+
+
+class Faults:
+    """Faults waiting to happen, each to so many requests (``times=None``: to all that follow)."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Fault, int | None]] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault, times: int | None = 1) -> None:
+        """Let the fault happen to the next requests, after those already waiting."""
+        self._waiting.append((fault, times))
+
+    def clear(self) -> None:
+        """Let all go well from here on."""
+        self._waiting.clear()
+
+    def apply(self, request: Request, proceed: Proceed) -> Answer:
+        """Answer the request through the fault whose turn it is, if any."""
+        fault = self._next()
+        return fault(request, proceed) if fault else proceed(request)
+
+    def _next(self) -> Fault | None:
+        with self._lock:
+            if not self._waiting:
+                return None
+            fault, times = self._waiting.pop(0)
+            if times is None or times > 1:
+                self._waiting.insert(0, (fault, times and times - 1))
+            return fault
+
+
+def drop(at: int) -> Fault:
+    """Break the connection after this many bytes of the body."""
+    return lambda request, proceed: _through(proceed(request), lambda chunks: _first(chunks, at))
+
+
+def stall(at: int, release: threading.Event, seconds: float = 30.0) -> Fault:
+    """Send this many bytes, then nothing, until ``release`` (a server's ``closing``) or the time is over."""
+
+    def held(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        yield from _first(chunks, at)
+        release.wait(seconds)
+
+    return lambda request, proceed: _through(proceed(request), held)
+
+
+def flip(at: int) -> Fault:
+    """Turn over one bit of this byte of the body, the length and the headers as they should be."""
+    return lambda request, proceed: _through(proceed(request), lambda chunks: _flipped(chunks, at))
+
+
+def busy(
+    status: int = 503, retry_after: int | None = 0, body: bytes = b"", kind: str = "application/xml"
+) -> Fault:
+    """Answer that the service has no time, and (unless ``None``) when to come again."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return lambda _request, _proceed: Answer.of(status, body or _SLOW_DOWN, kind, headers)
+
+
+def ignore_range() -> Fault:
+    """Answer 200 with everything, whatever range was asked for."""
+    return lambda request, proceed: proceed(request.without("range", "if-range"))
+
+
+def portal() -> Fault:
+    """Answer 200 with a page of HTML, as a captive portal does."""
+    return lambda _request, _proceed: Answer.of(200, _PORTAL, "text/html; charset=utf-8")
+
+
+_SLOW_DOWN = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+)
+_PORTAL = b"<!DOCTYPE html><html><head><title>Guest network</title></head><body>Please sign in.</body></html>"
+
+
+def _through(answer: Answer, change: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Answer:
+    return replace(answer, body=change(answer.body))
+
+
+def _first(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    left = count
+    for chunk in chunks:
+        yield chunk[:left]
+        left -= len(chunk)
+        if left <= 0:
+            return
+
+
+def _flipped(chunks: Iterable[bytes], at: int) -> Iterator[bytes]:
+    start = 0
+    for chunk in chunks:
+        inside = at - start
+        start += len(chunk)
+        hit = 0 <= inside < len(chunk)
+        yield chunk[:inside] + bytes([chunk[inside] ^ 1]) + chunk[inside + 1 :] if hit else chunk

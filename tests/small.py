@@ -1,0 +1,53 @@
+"""A small archive with the layout of srpbs-fc, for tests that move it about: fifteen invented people."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+EDGES = 9730
+#: By folder: how many people, and the codes that their table prints for the diagnosis.
+COHORTS = {"ShowaU": (6, "012"), "OsakaU": (4, "05"), "HiroshimaU": (5, "12")}
+
+
+def values(folder: str) -> np.ndarray:
+    """The matrix of one folder, the same at every call."""
+    people = COHORTS[folder][0]
+    steps = np.arange(people * EDGES, dtype=np.int64).reshape(people, EDGES)
+    return ((steps * 7919 + len(folder)) % 16001 - 8000) / 8192.0
+
+
+def members() -> dict[str, bytes]:
+    """The files by path."""
+    made: dict[str, bytes] = {}
+    for folder, (people, codes) in COHORTS.items():
+        matrix = io.BytesIO()
+        scipy.io.savemat(matrix, {"X": values(folder)})
+        header = "ID\tDiagnosis(Healthy=1, Depression=2)\tAge\tSex\tmean_FD\r\n"
+        if folder != "HiroshimaU":
+            header = "ID\tDiagnosis\tAge\tSex\tmean_FD\r\n"
+        rows = (
+            f"T{row:02d}\t{codes[row % len(codes)]}\t{20 + row}\t{1 + row % 2}\t0.{row + 1}\r\n"
+            for row in range(people)
+        )
+        made[f"SRPBS_FC/{folder}/BAL-{folder}_small.mat"] = matrix.getvalue()
+        made[f"SRPBS_FC/{folder}/SUBINFO_{folder}_small.tsv"] = (header + "".join(rows)).encode()
+    return made
+
+
+def archive(path: Path, files: dict[str, bytes] | None = None) -> Path:
+    """Write the archive, or one of other files."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, data in (files or members()).items():
+            made.writestr(name, data)
+    return path
+
+
+def folder(path: Path) -> Path:
+    """Write the same files unpacked; gives the folder above ``SRPBS_FC``."""
+    for name, data in members().items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    return path

@@ -1,0 +1,266 @@
+"""The commands that show, fetch and mind data, as a user and a script meet them."""
+
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from decnef_data_cli.edge import EXIT_CODES
+from decnef_data_cli.reference import reference
+
+import decnef_data
+from tests.command import PHANTOM, Outcome, process, run
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def data(phantom_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the phantom once, by the command itself."""
+    home = str(tmp_path_factory.mktemp("home"))
+    env = {"HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
+    made = process("download", "srpbs-fc", *PHANTOM, "--quiet", "--data-dir", str(phantom_dir), env=env)
+    assert (made.code, made.err) == (0, "")
+    return phantom_dir
+
+
+@pytest.fixture
+def adopted(tmp_path: Path) -> Path:
+    """Adopt a file that only claims to be the dataset."""
+    path = tmp_path / "SRPBS_FC.zip"
+    path.write_bytes(b"this is no archive")
+    assert run("adopt", "srpbs-fc", str(path)).code == 0
+    return path
+
+
+# What is shown
+
+
+def test_help_lists_every_command_and_every_exit_code() -> None:
+    shown = run("--help")
+    assert (shown.code, shown.err) == (0, "")
+    commands = [
+        "list",
+        "info",
+        "participants",
+        "cite",
+        "demo",
+        "access",
+        "accept",
+        "login",
+        "logout",
+        "download",
+        "adopt",
+        "verify",
+        "cache",
+    ]
+    assert [name for name in commands if f"│ {name} " not in shown.out] == []
+    assert [code for code in EXIT_CODES if f"│ {code} " not in shown.out] == []
+
+
+def test_help_and_version_need_none_of_the_heavy_libraries() -> None:
+    ask = """
+import sys
+sys.argv[1:] = [{option!r}]
+from decnef_data_cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert stop.code == 0
+heavy = "numpy pandas xarray zarr requests synapseclient pooch scipy h5py".split()
+print("heavy:", *[name for name in heavy if name in sys.modules])
+"""
+    for option in ("--help", "--version"):
+        command = [sys.executable, "-c", ask.format(option=option)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_version_is_one_line() -> None:
+
+    assert run("--version") == Outcome(0, f"decnef-data {decnef_data.__version__}\n", "")
+
+
+def test_the_reference_is_that_of_this_version() -> None:
+    page = ROOT / "docs" / "reference" / "command-line.md"
+    assert page.read_text(encoding="utf-8") == reference(), "run python -m decnef_data_cli.reference " + str(
+        page
+    )
+
+
+def test_list_is_a_table_or_json() -> None:
+    assert run("list").out.splitlines()[0].split() == ["name", "title", "access", "people", "mirrors"]
+    listed = run("list", "--json")
+    assert (listed.code, listed.err) == (0, "")
+    fc = next(entry for entry in listed.json if entry["name"] == "srpbs-fc")
+    assert fc["title"] == "SRPBS Multi-disorder Connectivity Dataset"
+    assert (fc["access"], fc["people"], fc["mirrors"]) == ("restricted", 1625, ["synapse", "atr"])
+
+
+def test_info_takes_any_name_of_a_dataset() -> None:
+    assert run("info", "SRPBS_FC").out.splitlines()[0] == "SRPBS Multi-disorder Connectivity Dataset"
+    told = run("info", "connectivity", "--json").json
+    assert told["name"] == "srpbs-fc"
+    assert [atlas["group"] for atlas in told["atlases"]] == ["bal140", "roi93", "aal116"]
+    assert all(fact["grade"] in {"A", "B", "C", "D"} for fact in told["facts"])
+
+
+def test_cite_prints_text_or_bibtex() -> None:
+    assert "10.1038/s41597-021-01004-8" in run("cite", "srpbs-fc").out
+    assert run("cite", "srpbs-fc", "--style", "bibtex").out.startswith("@")
+    assert run("cite", "srpbs-fc", "--style", "apa").code == 2
+
+
+def test_a_wrong_name_is_answered_with_the_near_one() -> None:
+    for command in (
+        ["info", "srpbs-fd"],
+        ["cite", "srpbs-fd"],
+        ["accept", "srpbs-fd"],
+        ["download", "srpbs-fd"],
+    ):
+        told = run(*command)
+        assert (told.code, told.out) == (2, "")
+        assert told.err.startswith("error: ")
+        assert "srpbs-fc" in told.err
+
+
+@pytest.mark.parametrize("arguments", [["lst"], ["download"], ["list", "--jsn"], ["download", "a", "b"]])
+def test_a_mistyped_command_ends_with_two(arguments: list[str]) -> None:
+    told = run(*arguments)
+    assert (told.code, told.out) == (2, "")
+    assert told.err != ""
+
+
+# Getting data
+
+
+def test_download_prints_only_the_path(data: Path) -> None:
+    told = process("download", "srpbs-fc", *PHANTOM, env={"DECNEF_DATA_DIR": str(data)})
+    path = Path(told.out.removesuffix("\n"))
+    assert told.code == 0
+    assert path.is_file()
+    assert path.is_relative_to(data)
+    assert "synthetic" in path.name
+
+
+def test_download_takes_the_data_folder_as_an_option(data: Path) -> None:
+    told = run("download", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--json", "--quiet")
+    assert (told.code, told.err) == (0, "")
+    assert Path(told.json["path"]).is_relative_to(data)
+
+
+def test_a_dry_run_says_what_would_be_done(data: Path) -> None:
+    asked = ("download", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--dry-run")
+    told = run(*asked)
+    assert (told.code, told.err) == (0, "")
+    assert told.out.splitlines()[0].split() == ["dataset", "srpbs-fc"]
+    assert told.out.splitlines()[1].split() == ["mirror", "phantom"]
+    planned = run(*asked, "--json", "--site", "SWA").json
+    assert planned["selection"]["sites"] == ["SWA"]
+    assert (planned["mirror"], planned["to_fetch"]) == ("phantom", 0)
+
+
+def test_a_dry_run_fetches_nothing(tmp_path: Path) -> None:
+    run("download", "srpbs-fc", *PHANTOM, "--data-dir", str(tmp_path), "--dry-run")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_dry_run_that_no_mirror_can_carry_out_ends_with_three() -> None:
+    told = run("download", "srpbs-fc", "--dry-run", "--json")
+    assert told.code == 3
+    assert told.json["mirror"] is None
+    assert told.err == (
+        "error: No mirror can give 'srpbs-fc' yet. Run `decnef access srpbs-fc` to see what is missing.\n"
+    )
+
+
+def test_participants_in_part_or_all(data: Path) -> None:
+    asked = ("participants", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140", "--quiet")
+    table = run(*asked)
+    assert table.code == 0
+    assert table.out.splitlines()[0].split()[:4] == ["subject", "site", "institute", "diagnosis"]
+    assert "20 of 1,625 people" in table.err
+    whole = pd.read_csv(StringIO(run(*asked, "--csv").out), dtype=str, keep_default_na=False)
+    assert len(whole) == 1625
+    few = run(*asked, "--json", "--site", "SWA", "--diagnosis", "ASD").json
+    assert {(person["site"], person["diagnosis"]) for person in few} == {("SWA", "ASD")}
+    expected = whole[(whole["site"] == "SWA") & (whole["diagnosis"] == "ASD")]
+    assert [person["subject"] for person in few] == list(expected["subject"])
+
+
+def test_a_selection_that_leaves_nobody_ends_with_two(data: Path) -> None:
+    told = run("participants", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--site", "XYZ")
+    assert (told.code, told.out) == (2, "")
+
+
+def test_the_demo_says_that_it_is_synthetic_and_what_is_next(data: Path) -> None:
+    told = run("demo", "--data-dir", str(data), "--quiet")
+    assert (told.code, told.err) == (0, "")
+    assert "SYNTHETIC" in told.out
+    for heading in (
+        "Connectivity cubes",
+        "People by site and diagnosis",
+        "Where things lie",
+        "Next, in a shell",
+    ):
+        assert heading in told.out
+    assert "decnef participants srpbs-fc --mirror phantom" in told.out
+    assert max(map(len, told.out.splitlines())) <= 80
+
+
+def test_the_demo_is_json_too(data: Path) -> None:
+    told = run("demo", "--data-dir", str(data), "--quiet", "--json").json
+    people = told["summary"]["people"]
+    assert sum(sum(row.values()) for row in people.values()) == 1625
+    assert told["summary"]["synthetic"] is True
+    assert all(entry["synthetic"] for entry in told["cache"]["entries"])
+
+
+def test_verify_says_whole(data: Path) -> None:
+    told = run("verify", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--json")
+    assert (told.code, told.err) == (0, "")
+    assert told.json["whole"] is True
+    assert {check["state"] for check in told.json["checks"]} == {"whole"}
+
+
+def test_verify_ends_with_five_when_something_changed(adopted: Path) -> None:
+    assert run("verify", "srpbs-fc").code == 0
+    adopted.write_bytes(b"this is another file, and longer")
+    told = run("verify", "srpbs-fc")
+    assert told.code == 5
+    assert told.err == (
+        "error: 1 of 1 files of 'srpbs-fc' are not whole. "
+        "Run `decnef cache clear srpbs-fc` and fetch or adopt them again.\n"
+    )
+
+
+def test_adopt_leaves_the_copy_where_it_lies(adopted: Path) -> None:
+    (file,) = run("adopt", "srpbs-fc", str(adopted), "--json").json
+    assert file["location"] == str(adopted)
+    assert run("download", "srpbs-fc").out == f"{adopted}\n"
+
+
+# The cache
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "there"))
+    assert run("cache", "path") == Outcome(0, f"{tmp_path / 'there'}\n", "")
+    other = ("--data-dir", str(tmp_path / "elsewhere"))
+    assert run("cache", "path", *other) == Outcome(0, f"{tmp_path / 'elsewhere'}\n", "")
+
+
+def test_the_cache_is_listed_and_cleared(adopted: Path) -> None:
+    listing = run("cache", "list", "--json").json
+    assert [(entry["dataset"], entry["kind"]) for entry in listing["entries"]] == [("srpbs-fc", "adopted")]
+    assert "adopted" in run("cache", "list").out
+    removed = run("cache", "clear", "srpbs-fc", "--yes", "--json").json
+    assert len(removed["entries"]) == 1
+    assert run("cache", "list", "--json").json["entries"] == []
+    assert adopted.exists()
+
+
+def test_clearing_an_empty_cache_is_no_error() -> None:
+    assert run("cache", "clear").code == 0

@@ -1,0 +1,78 @@
+"""The commands that open doors, and the secrets they never show."""
+
+import pytest
+
+from tests.command import SECRET, Outcome, run
+
+# Access
+
+
+def test_access_says_what_is_missing() -> None:
+    everything = run("access", "--json").json
+    assert {(entry["dataset"], entry["mirror"]) for entry in everything} >= {
+        ("srpbs-fc", "synapse"),
+        ("srpbs-fc", "atr"),
+    }
+    assert "not yet" in run("access").out
+    assert "decnef login atr srpbs-fc" in run("access", "srpbs-fc").out
+
+
+def test_terms_without_a_terminal_are_shown_and_not_accepted() -> None:
+    told = run("accept", "srpbs-fc", typed="y\n")
+    assert (told.code, told.out) == (3, "")
+    assert "(version 1)" in told.err.splitlines()[0]
+    assert told.err.endswith(
+        "error: The terms of 'srpbs-fc' are not accepted. Run `decnef accept srpbs-fc` and answer y, or add --yes.\n"
+    )
+
+
+def test_terms_are_accepted_once() -> None:
+    first = run("accept", "srpbs-fc", "--yes")
+    assert first.code == 0
+    assert first.out.startswith("Accepted for srpbs-fc: ")
+    assert run("accept", "srpbs-fc") == Outcome(0, first.out, "")
+    assert run("accept", "srpbs-fc", "--json").json["dataset"] == "srpbs-fc"
+
+
+def test_a_link_read_from_standard_input_is_kept_and_never_shown() -> None:
+    link = f"http://127.0.0.1:9/SRPBS_FC.zip?X-Amz-Signature={SECRET}"
+    told = run("login", "atr", "srpbs-fc", typed=f"{link}\n")
+    assert told.code == 0
+    assert SECRET not in told.out + told.err
+    assert run("logout", "--json").json == ["atr/srpbs-fc"]
+    assert run("logout") == Outcome(0, "", "Nothing was stored.\n")
+
+
+def test_logout_names_what_it_forgot() -> None:
+    run("login", "atr", "srpbs-fc", typed="http://127.0.0.1:9/a.zip?X-Amz-Signature=x\n")
+    assert run("logout", "atr") == Outcome(0, "atr/srpbs-fc\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["synapse", SECRET],
+        [SECRET],
+        ["atr", "srpbs-fc", SECRET],
+        ["atr", f"https://a.example/x?sig={SECRET}"],
+        ["synapse", "--token", SECRET],
+        ["synapse", f"--token={SECRET}"],
+        ["synapse", "short-token"],
+        ["-p", SECRET, "synapse"],
+    ],
+)
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated(arguments: list[str]) -> None:
+    told = run("login", *arguments)
+    assert (told.code, told.out) == (2, "")
+    assert SECRET not in told.err
+    assert "short-token" not in told.err
+
+
+def test_a_link_needs_its_dataset() -> None:
+    assert run("login", "atr", typed=f"{SECRET}\n") == Outcome(
+        2, "", "error: Mirror 'atr' has a link for each dataset. Run `decnef login atr DATASET`.\n"
+    )
+
+
+def test_a_folder_needs_no_login() -> None:
+    assert run("login", "folder").code == 2

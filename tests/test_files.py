@@ -1,0 +1,410 @@
+"""Bytes get a final name only once verified; what is here is known by stat; nothing is lost by a kill."""
+
+import hashlib
+import logging
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from decnef_data.errors import IntegrityError
+from decnef_data.files import Files
+from decnef_data.files.partials import discard
+from decnef_data.model import Body, Checksum, RemoteFile
+from decnef_data.progress import choose
+
+CONTENT = bytes(range(256)) * 5000
+MD5 = Checksum("md5", hashlib.md5(CONTENT).hexdigest())
+FILE = RemoteFile("folder/a.bin", len(CONTENT), MD5, "v1")
+UNSTATED = RemoteFile("folder/a.bin", len(CONTENT), None, "v1")
+
+
+def body(start: int = 0, content: bytes = CONTENT, cut: int | None = None) -> Body:
+    def chunks() -> Iterator[bytes]:
+        for at in range(start, cut or len(content), 4096):
+            yield content[at : min(at + 4096, cut or len(content))]
+
+    return Body(start, chunks(), len(content), "v1")
+
+
+def ignore(count: int) -> None:
+    pass
+
+
+def arrive(files: Files, file: RemoteFile = FILE, mirror: str = "atr", content: bytes = CONTENT) -> None:
+    with files.partial("ds", mirror, file) as partial:
+        partial.write(body(content=content), ignore)
+        files.place("ds", mirror, partial)
+
+
+def tree(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_verified_file_gets_its_name_and_a_receipt(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    held = files.held("ds", "atr", FILE)
+    assert held is not None
+    assert held.location == tmp_path / "files/ds/folder/a.bin"
+    assert held.location.read_bytes() == CONTENT
+    assert held.checksums == (MD5,)
+    assert held.stated
+    assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
+
+
+def test_everything_is_for_the_user_alone(tmp_path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        arrive(Files(tmp_path / "cache"))
+    finally:
+        os.umask(previous)
+    for path in (tmp_path / "cache").rglob("*"):
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+
+
+def test_wrong_bytes_never_get_the_name(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    flipped = bytearray(CONTENT)
+    flipped[1000] ^= 1
+    with pytest.raises(IntegrityError) as raised:
+        arrive(files, content=bytes(flipped))
+    found = Checksum("md5", hashlib.md5(flipped).hexdigest())
+    assert str(raised.value) == (
+        f"'folder/a.bin' is not what the mirror states: {MD5} expected, {found} received. "
+        "It was not kept; try again, or choose another mirror."
+    )
+    assert not any(name.endswith((".part", ".bin")) for name in tree(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "found"), [(CONTENT[:-1], f"{len(CONTENT) - 1} bytes"), (CONTENT + b"x", "more")]
+)
+def test_a_wrong_size_never_gets_the_name(tmp_path: Path, content: bytes, found: str) -> None:
+    with pytest.raises(IntegrityError) as raised:
+        arrive(Files(tmp_path), content=content)
+    assert raised.value.found == found
+    assert not (tmp_path / "files").exists()
+
+
+def test_an_interrupted_file_is_taken_up(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    with files.partial("ds", "atr", FILE) as partial:
+        partial.write(body(cut=100_000), ignore)
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size == 100_000
+        partial.write(body(start=100_000), ignore)
+        placed = files.place("ds", "atr", partial)
+    assert placed.location.read_bytes() == CONTENT
+
+
+def test_a_body_from_the_first_byte_starts_anew(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    with files.partial("ds", "atr", FILE) as partial:
+        partial.write(body(cut=100_000, content=b"x" * len(CONTENT)), ignore)
+        partial.write(body(), ignore)
+        assert files.place("ds", "atr", partial).location.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "mirror", "resumes"),
+    [
+        (FILE, FILE, "synapse", True),
+        (UNSTATED, UNSTATED, "atr", True),
+        (UNSTATED, UNSTATED, "synapse", False),
+        (UNSTATED, RemoteFile("folder/a.bin", len(CONTENT), None, "v2"), "atr", False),
+        (UNSTATED, RemoteFile("folder/a.bin", len(CONTENT) + 1, None, "v1"), "atr", False),
+        (FILE, RemoteFile("folder/a.bin", len(CONTENT), Checksum("md5", "0" * 32), "v1"), "atr", False),
+        (RemoteFile("folder/a.bin", 5000), RemoteFile("folder/a.bin", 5000), "atr", False),
+    ],
+)
+def test_only_bytes_of_the_same_file_are_taken_up(
+    tmp_path: Path, first: RemoteFile, second: RemoteFile, mirror: str, *, resumes: bool
+) -> None:
+    files = Files(tmp_path)
+    with files.partial("ds", "atr", first) as partial:
+        partial.write(body(cut=4096), ignore)
+    with files.partial("ds", mirror, second) as partial:
+        assert (partial.size == 4096) is resumes
+
+
+def test_two_at_once_do_not_touch_each_others_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "decnef_data.files.partials.flock", lambda *_: None
+    )  # as on file systems without locks
+    files = Files(tmp_path)
+    with files.partial("ds", "atr", FILE) as one, files.partial("ds", "atr", FILE) as other:
+        one.write(body(cut=50_000), ignore)
+        other.write(body(), ignore)
+        files.place("ds", "atr", other)
+        one.write(body(start=50_000), ignore)
+        placed = files.place("ds", "atr", one)
+    assert placed.location.read_bytes() == CONTENT
+    assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
+
+
+def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[2]);"
+        "from pathlib import Path; from tests.test_files import *;"
+        "files = Files(Path(sys.argv[1]));\n"
+        "with files.partial('ds', 'atr', FILE) as partial:\n"
+        "    print('held', flush=True); time.sleep(1); partial.write(body(), ignore)\n"
+        "    files.place('ds', 'atr', partial)\n"
+    )
+    root = str(Path(__file__).parents[1])
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path), root], stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"held\n"
+        began = time.monotonic()
+        with Files(tmp_path).partial("ds", "atr", FILE) as partial:
+            assert time.monotonic() - began > 0.5
+            assert partial.size == 0
+            assert Files(tmp_path).held("ds", "atr", FILE) is not None
+    assert first.returncode == 0
+
+
+@pytest.mark.parametrize("at", [0.05, 0.15, 0.3])
+def test_a_killed_process_leaves_something_to_resume(tmp_path: Path, at: float) -> None:
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[2]);"
+        "from pathlib import Path; from tests.test_files import *;"
+        "files = Files(Path(sys.argv[1]));\n"
+        "with files.partial('ds', 'atr', FILE) as partial:\n"
+        "    print('held', flush=True)\n"
+        "    partial.write(body(), lambda count: time.sleep(0.002))\n"
+        "    files.place('ds', 'atr', partial)\n"
+    )
+    root = str(Path(__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path), root], stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(at)
+        writer.send_signal(signal.SIGKILL)
+    files = Files(tmp_path)
+    assert files.held("ds", "atr", FILE) is None
+    assert not (tmp_path / "files").exists()
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size > 0
+        partial.write(body(start=partial.size), ignore)
+        assert files.place("ds", "atr", partial).location.read_bytes() == CONTENT
+    assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
+
+
+def test_no_room_is_said_before_the_first_byte(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    vast = RemoteFile("vast.tar.gz", free * 2, MD5, "v1")
+    with pytest.raises(OSError, match=r"No room for the download: [\d,]+ MB are needed") as raised:
+        arrive(Files(tmp_path), vast)
+    assert raised.value.filename == str(tmp_path / "partial/ds")
+
+
+def test_a_full_disk_names_the_file_and_keeps_the_beginning(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys; sys.path.insert(0, sys.argv[2]);"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
+        "from pathlib import Path; from tests.test_files import *;"
+        "arrive(Files(Path(sys.argv[1])))\n"
+    )
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), root], capture_output=True, text=True, check=False
+    )
+    assert "OSError: [Errno 27] File too large" in done.stderr
+    assert str(tmp_path / "partial/ds/folder/a.bin") in done.stderr
+    assert not (tmp_path / "files").exists()
+    with Files(tmp_path).partial("ds", "atr", FILE) as partial:
+        assert partial.size >= 290_000
+
+
+def test_a_changed_or_removed_file_is_not_held(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    location = tmp_path / "files/ds/folder/a.bin"
+    os.utime(location, (1, 1))
+    assert files.held("ds", "atr", FILE) is None
+    location.unlink()
+    assert files.held("ds", "atr", FILE) is None
+
+
+def test_what_the_mirror_now_states_decides(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files, UNSTATED)
+    assert files.held("ds", "atr", UNSTATED) is not None
+    assert files.held("ds", "atr", RemoteFile("folder/a.bin", len(CONTENT), None, "v2")) is None
+    assert files.held("ds", "atr", RemoteFile("folder/a.bin", 1, None, "v1")) is None
+    assert files.held("ds", "atr", RemoteFile("folder/a.bin", len(CONTENT), MD5, "v2")) is None
+
+
+def test_a_newer_file_takes_the_place_of_the_older(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    newer = CONTENT[::-1]
+    stated = RemoteFile("folder/a.bin", len(newer), Checksum("md5", hashlib.md5(newer).hexdigest()), "v2")
+    arrive(files, stated, content=newer)
+    assert (tmp_path / "files/ds/folder/a.bin").read_bytes() == newer
+    assert files.held("ds", "atr", FILE) is None
+
+
+def test_an_unstated_checksum_is_recorded_at_first_sight_and_later_compared(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = Files(tmp_path)
+    with caplog.at_level(logging.INFO, "decnef_data"):
+        arrive(files, UNSTATED)
+        arrive(files, FILE, "synapse")
+    sha = Checksum("sha256", hashlib.sha256(CONTENT).hexdigest())
+    held = files.held("ds", "synapse", FILE)
+    assert held is not None
+    assert held.checksums == (MD5, sha)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"'folder/a.bin': 'atr' states no checksum; {sha} is recorded at first sight.",
+        "'folder/a.bin' from 'synapse' agrees with the copy from another mirror.",
+    ]
+
+
+def test_a_contradiction_between_mirrors_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = Files(tmp_path)
+    arrive(files, RemoteFile("folder/a.bin", 3, None, "v1"), content=b"abc")
+    with caplog.at_level(logging.WARNING, "decnef_data"):
+        arrive(files, FILE, "synapse")
+    assert [record.getMessage() for record in caplog.records] == [
+        "'folder/a.bin' from 'synapse' is not the file that another mirror gave."
+    ]
+
+
+def test_a_copy_is_whole_only_when_it_was_completed(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    assert files.copy("ds", "atr") is None
+    held = files.held("ds", "atr", FILE)
+    assert held is not None
+    files.complete("ds", "atr", files.folder("ds"), (held,))
+    assert files.copy("ds", "atr") is not None
+    held.location.unlink()
+    assert files.copy("ds", "atr") is None
+
+
+def test_a_dropped_copy_is_remembered(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    held = files.held("ds", "atr", FILE)
+    assert held is not None
+    files.drop(files.complete("ds", "atr", files.folder("ds"), (held,)))
+    copy = files.copy("ds", "atr")
+    assert copy is not None
+    assert copy.dropped
+    assert copy.checksums == (MD5,)
+    assert not held.location.exists()
+
+
+def test_a_torn_line_of_the_journal_is_passed_over(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    with (tmp_path / "receipts/ds/atr.jsonl").open("ab") as journal:
+        journal.write(b'{"type":"file","path":"oth')
+    assert files.held("ds", "atr", FILE) is not None
+    other = RemoteFile("b.bin", len(CONTENT), MD5, "v1")
+    arrive(files, other)
+    assert files.held("ds", "atr", other) is not None
+
+
+def test_files_are_registered_where_they_lie(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "a.bin").write_bytes(CONTENT)
+    before = (own / "a.bin").stat()
+    files = Files(tmp_path / "cache")
+    listed = [RemoteFile("a.bin", len(CONTENT), None, "x", local=own / "a.bin")]
+    copy = files.register("ds", "folder", own, listed, choose("none"))
+    assert files.copy("ds", "folder") == copy
+    assert files.adopted() == {"ds": own / "a.bin"}
+    assert (own / "a.bin").stat() == before
+    assert [entry.kind for entry in files.entries()] == ["adopted"]
+    files.drop(copy)
+    files.clear("ds")
+    assert (own / "a.bin").exists()
+    assert files.copy("ds", "folder") is None
+
+
+def test_a_registered_file_that_is_not_as_stated_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"abc")
+    listed = [RemoteFile("a.bin", 3, MD5, "x", local=tmp_path / "a.bin")]
+    with pytest.raises(IntegrityError) as raised:
+        Files(tmp_path / "cache").register("ds", "folder", tmp_path, listed, choose("none"))
+    found = hashlib.md5(b"abc").hexdigest()
+    assert (
+        str(raised.value)
+        == f"'a.bin' is not what is stated of it: {MD5} expected, md5:{found} found. Get it anew."
+    )
+
+
+def test_verifying_tells_whole_changed_missing_and_damaged(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    held = files.held("ds", "atr", FILE)
+    assert held is not None
+    files.complete("ds", "atr", files.folder("ds"), (held,))
+
+    def states(*, deep: bool) -> list[str]:
+        return [check.state for check in files.verify("ds", "atr", deep=deep)]
+
+    assert (states(deep=False), states(deep=True)) == (["whole"], ["whole"])
+    times = held.location.stat()
+    held.location.write_bytes(CONTENT[:-1] + b"x")
+    os.utime(held.location, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (states(deep=False), states(deep=True)) == (["whole"], ["damaged"])
+    os.utime(held.location, (1, 1))
+    assert states(deep=False) == ["changed"]
+    held.location.unlink()
+    assert states(deep=True) == ["missing"]
+
+
+def test_the_registry_of_pooch_has_the_true_checksums(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    held = files.held("ds", "atr", FILE)
+    assert held is not None
+    files.complete("ds", "atr", files.folder("ds"), (held,))
+    pooch = files.registry("ds", "atr")
+    assert pooch.registry == {"folder/a.bin": str(MD5)}
+    assert Path(pooch.fetch("folder/a.bin")).read_bytes() == CONTENT
+
+
+def test_left_over_temporary_files_are_swept(tmp_path: Path) -> None:
+    folder = tmp_path / "files/ds/folder"
+    folder.mkdir(parents=True)
+    old, young = folder / "tmpabcd1234", folder / "tmpzzzz9999"
+    old.touch()
+    young.touch()
+    os.utime(old, (1, 1))
+    arrive(Files(tmp_path))
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_another_hosts_partial_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    with files.partial("ds", "atr", FILE) as partial:
+        partial.write(body(cut=4096), ignore)
+    (mine,) = (tmp_path / "partial/ds/folder").glob("*.part")
+    theirs = mine.with_name(mine.name.replace(".part", ".elsewhere-1-1.part"))
+    mine.rename(theirs)
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size == 0
+    discard(tmp_path / "partial/ds/folder/a.bin")
+    assert theirs.exists()
+    os.utime(theirs, (1, 1))
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size == 4096

@@ -1,0 +1,106 @@
+"""A copy that the user already has is read where it lies."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from decnef_data.errors import AccessError
+from decnef_data.mirrors.folder import Folder
+from decnef_data.model import Access, Mirror, Requirement
+from tests.mirror_contract import dataset, received
+
+FOLDER = Mirror(name="folder", title="Files you have", protocol="folder", order=1)
+
+
+def adopted(path: Path) -> Folder:
+    return Folder(FOLDER, {"srpbs-fc": path})
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "tree" / "UTO").mkdir(parents=True)
+    (tmp_path / "tree" / "UTO" / "a.mat").write_bytes(b"matrix")
+    return tmp_path / "tree"
+
+
+def test_nothing_adopted() -> None:
+    with pytest.raises(AccessError) as caught:
+        Folder(FOLDER, {}).find(dataset())
+    assert str(caught.value) == (
+        "No copy of 'srpbs-fc' was adopted. If you have one, run 'decnef adopt srpbs-fc PATH'."
+    )
+    assert (caught.value.dataset, caught.value.mirror) == ("srpbs-fc", "folder")
+
+
+def test_a_copy_that_moved(tree: Path) -> None:
+    (file,) = adopted(tree).find(dataset())
+    tree.rename(tree.with_name("elsewhere"))
+    sentence = (
+        "'{}', adopted for 'srpbs-fc', is no longer there. "
+        "If it was moved, run 'decnef adopt srpbs-fc PATH' with its new place."
+    )
+    assert not adopted(tree).ready(dataset())
+    with pytest.raises(AccessError) as caught:
+        adopted(tree).find(dataset())
+    assert str(caught.value) == sentence.format(tree)
+    with pytest.raises(AccessError) as caught, adopted(tree).open(file):
+        pass
+    assert str(caught.value) == sentence.format(tree / "UTO" / "a.mat")
+
+
+def test_files_say_where_they_lie(tree: Path) -> None:
+    (file,) = adopted(tree).find(dataset())
+    assert (file.path, file.local) == ("UTO/a.mat", tree / "UTO" / "a.mat")
+    status = (tree / "UTO" / "a.mat").stat()
+    assert file.identity == f"{status.st_mtime_ns}-6"
+
+
+def test_relative_paths_are_those_of_the_time_of_connecting(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree.parent)
+    remote = adopted(Path("tree"))
+    monkeypatch.chdir("/")
+    assert remote.find(dataset())[0].local == tree / "UTO" / "a.mat"
+
+
+def test_what_file_managers_leave_behind_is_passed_over(tree: Path) -> None:
+    (tree / ".git").mkdir()
+    (tree / "__MACOSX").mkdir()
+    for junk in (".DS_Store", "UTO/._a.mat", ".git/config", "__MACOSX/a"):
+        (tree / junk).write_bytes(b"junk")
+    os.mkfifo(tree / "pipe")
+    assert [file.path for file in adopted(tree).find(dataset())] == ["UTO/a.mat"]
+
+
+@pytest.mark.parametrize("target", ["../secret", "/etc"])
+def test_a_link_that_leaves_the_folder_is_refused(tree: Path, target: str) -> None:
+    (tree.parent / "secret").write_bytes(b"not part of the dataset")
+    (tree / "b.mat").symlink_to(target)
+    with pytest.raises(AccessError) as caught:
+        adopted(tree).find(dataset())
+    assert str(caught.value) == (
+        f"'b.mat' in '{tree}' is a link that leads out of that folder. "
+        "Put the file itself there, or adopt the folder that the link leads to."
+    )
+
+
+def test_a_link_that_stays_inside_is_followed(tree: Path) -> None:
+    (tree / "b.mat").symlink_to("UTO/a.mat")
+    remote = adopted(tree)
+    found = remote.find(dataset())
+    assert [(file.path, file.size) for file in found] == [("UTO/a.mat", 6), ("b.mat", 6)]
+    assert received(remote.open(found[1])) == (0, b"matrix")
+
+
+def test_the_adopted_folder_may_itself_be_a_link(tree: Path) -> None:
+    (tree.parent / "link").symlink_to(tree)
+    assert [file.path for file in adopted(tree.parent / "link").find(dataset())] == ["UTO/a.mat"]
+
+
+def test_access_is_having_a_copy(tree: Path) -> None:
+    has = Requirement("copy", "met", f"Your copy at '{tree}'")
+    assert adopted(tree).access(dataset()) == Access("srpbs-fc", "folder", "restricted", (has,))
+    lacks = Requirement("copy", "unmet", "A copy that you already have", command="decnef adopt srpbs-fc PATH")
+    assert Folder(FOLDER, {}).access(dataset()).requirements == (lacks,)

@@ -1,0 +1,610 @@
+"""The phantom: the same bytes everywhere, the real layout, and effects that are found again."""
+
+import csv
+import hashlib
+import io
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.io.matlab import matfile_version
+
+from decnef_data import phantom
+from decnef_data.errors import SelectionError
+from decnef_data.phantom import SHA256, SIZE, make, matfiles, truth
+from decnef_data.phantom import archive as archives
+from decnef_data.phantom.draws import BELL_SD, Draws
+from decnef_data.phantom.effects import EFFECTS, GRID, NETWORKS, Effect, network_of
+from decnef_data.phantom.people import Stratum, draw
+from decnef_data.phantom.sources import SOURCES, Source
+from decnef_data.phantom.values import matrix, on_effect, pairs
+
+Told = dict[str, Any]
+Values = NDArray[np.floating]
+Contents = dict[str, bytes]
+Matrices = dict[str, Values]
+Tables = dict[str, list[dict[str, str]]]
+Cube = tuple[Values, list[Told]]
+Verb = Callable[[str, Path], object]
+
+EDGES = {140: 9730, 93: 4278, 116: 6670}
+#: Recovered sizes may be this far off, in r: for a level of 40 people or more, for one of fewer, a year, a mm.
+TOLERANCE = {"many": 0.02, "few": 0.05, "year": 0.0003, "mm": 0.06}
+#: Folders whose people share a scanner that their table does not name.
+SCANNERS = {"ShowaU": "Siemens Verio", "UTO": "GE MR750w", "KPUM": "Philips Achieva"}
+SITES = {"ShowaU": "SWA", "UTO": "UTO", "KPUM": "KPM"}
+FOLDERS = {"KyotoU/HC": "HC", "KyotoU/DEP": "MDD", "KyotoU/SSD": "SSD"}
+SUFFIXES = {"00": "HC", "01": "ASD", "02": "MDD", "04": "SSD", "07": "BP", "08": "dysthymia", "99": "other"}
+CODES = dict(
+    zip("012345678", ["HC", "ASD", "MDD", "OCD", "SSD", "pain", "stroke", "BP", "dysthymia"], strict=True)
+)
+OWN_CODES = {"ShowaU": {"0": "HC", "1": "ASD", "2": "SSD"}, "HiroshimaU": {"1": "HC", "2": "MDD"}}
+HEADERS = {
+    "diagnosis": ("Diagnosis", "diag", "condition", "診断", "Diagnosis(Healthy=1, Depression=2)"),
+    "age": ("Age", "age", "Age (years)", "年齢"),
+    "sex": ("Sex", "sex", "Gender", "性別"),
+    "handedness": ("Handedness", "handedness", "hand", "Hand", "利き手"),
+    "mean_fd": (
+        "FD",
+        "mean_FD",
+        "FD_mean",
+        "meanFD",
+        "mean FD",
+        "Mean FD (mm)",
+        "FD\uff08mm\uff09",
+        "Framewise Displacement",
+    ),
+    "site": ("Site", "site"),
+    "scanner": ("Scanner", "MRI Scanner"),
+}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make("srpbs-fc", tmp_path_factory.mktemp("phantom") / "made")
+
+
+@pytest.fixture(scope="module")
+def contents(archive: Path) -> Iterator[Contents]:
+    with zipfile.ZipFile(archive) as file:
+        yield {name: file.read(name) for name in file.namelist() if not name.endswith("ROITBL_BAL.mat")}
+
+
+@pytest.fixture(scope="module")
+def matrices(contents: Contents) -> Matrices:
+    """Every matrix (person, edge) as any reader of MAT files gives it."""
+    return {source.path: read_matrix(contents[f"SRPBS_FC/{source.path}"], source) for source in SOURCES}
+
+
+@pytest.fixture(scope="module")
+def tables(contents: Contents) -> Tables:
+    return {source.path: read_table(contents[f"SRPBS_FC/{source.table}"]) for source in SOURCES}
+
+
+@pytest.fixture(scope="module")
+def cube(matrices: Matrices, tables: Tables) -> Cube:
+    """BAL-140 rows of the whole archive, with what the tables and folders say of their people."""
+    paths = [source.path for source in SOURCES if source.rois == 140]
+    values = np.concatenate([matrices[path] for path in paths])
+    people = [told(path, row) for path in paths for row in tables[path]]
+    whole = ~np.isnan(values).any(axis=1) & np.array(
+        [None not in (one["age"], one["mean_fd"]) for one in people]
+    )
+    return values[whole], [one for one, kept in zip(people, whole, strict=True) if kept]
+
+
+def read_matrix(data: bytes, source: Source) -> Values:
+    if source.form == "text":
+        return np.loadtxt(io.BytesIO(data))
+    if source.form == "v7.3":
+        with h5py.File(io.BytesIO(data)) as file:
+            return file[source.variable][:].T
+    values = scipy.io.loadmat(io.BytesIO(data))[source.variable]
+    return values.T if source.transposed else values
+
+
+def read_table(data: bytes) -> list[dict[str, str]]:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp932")
+    delimiter = "\t" if "\t" in text else ","
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+
+def told(path: str, row: dict[str, str]) -> Told:
+    """What one row of one table, and its place, say of a person."""
+    folder = path.split("/", maxsplit=1)[0]
+    printed = {name: next((row[h] for h in headers if h in row), "") for name, headers in HEADERS.items()}
+    codes = OWN_CODES.get(folder, CODES)
+    suffix = re.search(r"_30_(\d\d)_", path)
+    named = SUFFIXES[suffix[1]] if suffix else FOLDERS.get(path.rpartition("/")[0])
+    return {
+        "site": printed["site"] or SITES.get(folder, ""),
+        "institute": folder,
+        "scanner": printed["scanner"] or SCANNERS.get(folder, ""),
+        "diagnosis": named or codes[printed["diagnosis"]],
+        **{name: number(printed[name]) for name in ("age", "mean_fd", "sex", "handedness")},
+    }
+
+
+def number(text: str) -> float | None:
+    return None if text in {"", "n/a", "NaN", "-1000"} else float(text)
+
+
+def lattice(effect: Effect, rois: int) -> list[int]:
+    """The edges of `effect`, from the definition: below the diagonal, column after column."""
+    one, other = effect.networks
+    order = [(row, column) for column in range(rois) for row in range(column + 1, rois)]
+    return [
+        number
+        for number, (row, column) in enumerate(order)
+        if {network_of(row, rois), network_of(column, rois)} == {one, other}
+    ]
+
+
+def fitted(
+    values: Values, people: list[Told], levels_of: Callable[[Told], str], reference: str
+) -> tuple[dict[str, float], Counter[str]]:
+    """Least squares on an intercept, age, motion and one level each; the coefficients by name."""
+    counts = Counter(levels_of(person) for person in people)
+    levels = [level for level in counts if level != reference]
+    columns = [
+        np.ones(len(people)),
+        np.array([person["age"] for person in people]) - 40,
+        np.array([person["mean_fd"] for person in people]) - 0.15,
+        *(np.array([levels_of(person) == level for person in people], float) for level in levels),
+    ]
+    found = np.linalg.lstsq(np.stack(columns, axis=1), values, rcond=None)[0]
+    return dict(zip(["intercept", "age", "mean_fd", *levels], found, strict=True)), counts
+
+
+def effect_named(covariate: str) -> Effect:
+    return next(effect for effect in EFFECTS if effect.covariate == covariate)
+
+
+# The file
+
+
+def test_the_archive_has_the_recorded_bytes(archive: Path) -> None:
+    assert archive.name == "SRPBS_FC-synthetic.zip"
+    assert archive.stat().st_size == SIZE["srpbs-fc"]
+    assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256["srpbs-fc"]
+
+
+def test_it_is_about_as_large_as_the_real_one(archive: Path) -> None:
+    assert archive.stat().st_size == pytest.approx(175.6e6, rel=0.05)
+
+
+def test_only_its_owner_can_read_it(archive: Path) -> None:
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    assert stat.S_IMODE(archive.parent.stat().st_mode) == 0o700
+
+
+def test_it_stands_alone_in_its_folder(archive: Path) -> None:
+    assert [path.name for path in archive.parent.iterdir()] == ["SRPBS_FC-synthetic.zip"]
+
+
+def test_a_whole_one_is_left_as_it_is(archive: Path) -> None:
+    before = archive.stat()
+    assert make("srpbs-fc", archive.parent) == archive
+    assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_one_that_is_not_whole_is_made_anew(archive: Path, tmp_path: Path) -> None:
+    data = archive.read_bytes()
+    (tmp_path / archive.name).write_bytes(data[:-1])
+    assert make("srpbs-fc", tmp_path).read_bytes() == data
+
+
+def test_shorter_longer_or_of_another_version_is_not_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    size, stamp = SIZE["srpbs-fc"], phantom._stamp("srpbs-fc").encode()
+    for ending, whole in (
+        (stamp, True),
+        (stamp[:-1], False),
+        (stamp + b"0", False),
+        (stamp[:-1] + b"0", False),
+    ):
+        path.write_bytes(b"")
+        os.truncate(path, size - len(stamp))
+        with path.open("ab") as file:
+            file.write(ending)
+        assert phantom._whole(path, "srpbs-fc") is whole, ending
+
+
+def test_what_killed_runs_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    old, new = tmp_path / ".a.zip.old", tmp_path / ".a.zip.new"
+    for left in (old, new):
+        left.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    archives._sweep(tmp_path / "a.zip")
+    assert list(tmp_path.iterdir()) == [new]
+
+
+def test_what_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    taken = tmp_path / "taken.zip"
+    taken.mkdir()
+    with pytest.raises(IsADirectoryError):
+        archives.publish(taken, "stamp")
+    assert list(tmp_path.iterdir()) == [taken]
+
+
+@pytest.mark.parametrize("verb", [make, lambda name, _: truth(name)])
+def test_other_datasets_have_no_phantom_yet(tmp_path: Path, verb: Verb) -> None:
+    with pytest.raises(SelectionError) as caught:
+        verb("srpbs-open", tmp_path)
+    assert str(caught.value) == "There is no phantom of 'srpbs-open' yet. Ask for 'srpbs-fc'."
+    assert (caught.value.asked, caught.value.known) == ("srpbs-open", ("srpbs-fc",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_members_bear_one_fixed_time_and_are_not_compressed(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        infos = file.infolist()
+    assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
+    assert {info.compress_type for info in infos} == {zipfile.ZIP_STORED}
+    assert {info.external_attr >> 16 for info in infos} == {0o100644}
+    assert len({info.filename for info in infos}) == len(infos) == 34 + 34 + 3
+
+
+# The marks
+
+
+def test_every_file_says_that_it_is_synthetic(contents: Contents, tables: Tables) -> None:
+    for source in SOURCES:
+        assert b"SYNTHETIC" in contents[f"SRPBS_FC/{source.path}"][:128], source.path
+        assert {row["synthetic"] for row in tables[source.path]} == {"1"}, source.table
+    for name in ("SYNTHETIC.txt", "README.txt"):
+        assert contents[f"SRPBS_FC/{name}"].startswith(
+            b"SYNTHETIC phantom: nothing in this archive belongs to"
+        )
+
+
+def test_the_readme_states_every_effect(contents: Contents) -> None:
+    readme = contents["SRPBS_FC/README.txt"].decode()
+    assert "age on default to default: -0.0025 r a year above 40" in readme
+    assert "mean_fd on attention to attention: 0.4 r a mm above 0.15" in readme
+    assert "'SSD': -0.09" in readme
+
+
+# The tree
+
+
+def test_the_published_names_are_there(contents: Contents) -> None:
+    for path in (
+        "ATR/HC/BAL-ATR_BP39_COR.mat",
+        "ATR/OCD/BAL-ATR_2OCDPatients.mat",
+        "ATR/OCD-oblique/BAL-ATR_2OCDPatients_oblique.mat",
+        *(f"UTO/UTO_GEMR750W_30_BAL/UTO_GEMR750W_30_{code}_BAL_COR.mat" for code in SUFFIXES),
+        "KPUM/BAL-KPUM_9OCDPatients.mat",
+        "KyotoU/HC/BAL-KyotoU_UKY_HC_234_BAL_BP39_COR.mat",
+        "ShowaU/SWA_FC_Matrices_N235.mat",
+        "ShowaU/SUBINFO_ShowaU_for_SWA_N235.tsv",
+        "HiroshimaU/DEP_BAL-UHIBP39_COR.mat",
+        "HiroshimaU/SUBINFO_HiroshimaU.tsv",
+        "OsakaU/BAL-Osaka_FC_NP_N82.mat",
+        "OsakaU/SUBINFO_OsakaU_N82.tsv",
+    ):
+        assert f"SRPBS_FC/{path}" in contents
+
+
+def test_files_of_each_atlas_are_as_many_as_published() -> None:
+    assert Counter(source.rois for source in SOURCES) == {140: 20, 93: 7, 116: 7}
+
+
+def test_every_table_lies_beside_its_matrix_and_has_its_rows(matrices: Matrices, tables: Tables) -> None:
+    for source in SOURCES:
+        assert source.table.rpartition("/")[0] == source.path.rpartition("/")[0]
+        assert matrices[source.path].shape == (len(tables[source.path]), EDGES[source.rois]), source.path
+
+
+def test_the_truth_is_what_the_archive_holds(matrices: Matrices, tables: Tables) -> None:
+    stated = truth("srpbs-fc")
+    assert stated.rows == {f"SRPBS_FC/{path}": len(values) for path, values in matrices.items()}
+    for rois, group in ((140, "bal140"), (93, "roi93"), (116, "aal116")):
+        paths = [source.path for source in SOURCES if source.rois == rois]
+        people = [told(path, row) for path in paths for row in tables[path]]
+        assert stated.people[group] == len(people)
+        assert stated.sites[group] == Counter(person["site"] for person in people)
+        assert stated.diagnoses[group] == Counter(person["diagnosis"] for person in people)
+        assert stated.nan_rows[group] == sum(np.isnan(matrices[path]).any(axis=1).sum() for path in paths)
+
+
+def test_people_by_site_and_diagnosis() -> None:
+    stated = truth("srpbs-fc")
+    assert stated.people == {"bal140": 1625, "roi93": 344, "aal116": 344}
+    assert stated.sites["bal140"] == {
+        "": 782,
+        "SWA": 235,
+        "UTO": 344,
+        "CIN": 63,
+        "ATT": 62,
+        "ATV": 48,
+        "OSU": 60,
+        "NKN": 22,
+        "KPM": 9,
+    }
+    assert stated.diagnoses["bal140"] == {
+        "HC": 941,
+        "ASD": 125,
+        "MDD": 252,
+        "OCD": 13,
+        "SSD": 146,
+        "pain": 67,
+        "stroke": 10,
+        "BP": 40,
+        "dysthymia": 4,
+        "other": 27,
+    }
+    assert stated.nan_rows == {"bal140": 3, "roi93": 0, "aal116": 0}
+
+
+def test_the_people_of_one_institute_are_the_same_in_each_atlas(tables: Tables) -> None:
+    bal = tables["UTO/UTO_GEMR750W_30_BAL/UTO_GEMR750W_30_02_BAL_COR.mat"]
+    for atlas in ("93ROI", "AAL"):
+        sibling = tables[f"UTO/UTO_GEMR750W_30_{atlas}/UTO_GEMR750W_30_02_{atlas}_COR.mat"]
+        assert [row.pop("diag") for row in sibling] == ["2"] * 61
+        assert sibling == bal
+
+
+# The quirks
+
+
+def test_every_version_of_mat_file_occurs(contents: Contents) -> None:
+    found = Counter()
+    for source in SOURCES:
+        data = contents[f"SRPBS_FC/{source.path}"]
+        if source.form == "text":
+            assert data.startswith(b"# SYNTHETIC")
+            continue
+        compressed = int.from_bytes(data[128:132], "little") == 15
+        found[matfile_version(io.BytesIO(data)), compressed] += 1
+    assert found == {((0, 0), False): 1, ((1, 0), False): 7, ((1, 0), True): 24, ((2, 0), False): 1}
+
+
+def test_most_matrices_are_double_and_two_are_single(matrices: Matrices) -> None:
+    assert Counter(values.dtype.str for values in matrices.values()) == {"<f8": 32, "<f4": 2}
+
+
+def test_one_matrix_is_transposed(contents: Contents) -> None:
+    data = contents["SRPBS_FC/KyotoU/SSD/BAL-KyotoU_UKY_SSD_92_BAL_BP39_COR.mat"]
+    assert scipy.io.whosmat(io.BytesIO(data)) == [("X", (9730, 92), "double")]
+
+
+def test_names_of_variables_differ(contents: Contents) -> None:
+    names = {
+        name
+        for source in SOURCES
+        if source.form in {"v4", "v5", "v7"}
+        for name, _, _ in scipy.io.whosmat(io.BytesIO(contents[f"SRPBS_FC/{source.path}"]))
+    }
+    assert names == {"X", "mat_1D", "FCMat", "FC", "SYNTHETIC"}
+
+
+def test_tables_differ_in_encoding_delimiter_and_end_of_line(contents: Contents) -> None:
+    found = set()
+    for source in SOURCES:
+        data = contents[f"SRPBS_FC/{source.table}"]
+        bom = data.startswith(b"\xef\xbb\xbf")
+        try:
+            encoding = "utf-8" if data.decode() else ""
+        except UnicodeDecodeError:
+            encoding = "cp932"
+        found.add((encoding, bom, b"\t" in data, b"\r\n" in data))
+    assert found == {
+        ("utf-8", False, True, False),
+        ("utf-8", False, True, True),
+        ("utf-8", False, False, True),
+        ("utf-8", True, True, False),
+        ("utf-8", True, True, True),
+        ("cp932", False, False, False),
+        ("cp932", False, False, True),
+    }
+
+
+def test_headers_differ(tables: Tables) -> None:
+    assert {header for rows in tables.values() for header in rows[0]} >= {
+        "Diagnosis(Healthy=1, Depression=2)",
+        "診断",
+        *HEADERS["mean_fd"],
+    }
+
+
+def test_missing_values_are_printed_in_several_ways(tables: Tables) -> None:
+    cells = {cell for rows in tables.values() for row in rows for cell in row.values()}
+    assert {"", "n/a", "NaN", "-1000"} <= cells
+
+
+def test_rows_hold_nan_throughout_or_in_one_region(matrices: Matrices) -> None:
+    hiroshima = np.isnan(matrices["HiroshimaU/DEP_BAL-UHIBP39_COR.mat"]).sum(axis=1)
+    assert np.flatnonzero(hiroshima).tolist() == [16]
+    assert hiroshima[16] == 9730
+    showa = np.isnan(matrices["ShowaU/SWA_FC_Matrices_N235.mat"]).sum(axis=1)
+    assert np.flatnonzero(showa).tolist() == [6, 151]
+    assert showa[[6, 151]].tolist() == [139, 139]
+
+
+def test_values_lie_on_the_grid_and_within_the_limits_of_a_correlation(matrices: Matrices) -> None:
+    for path, values in matrices.items():
+        steps = values[~np.isnan(values)] * GRID
+        assert np.array_equal(steps, np.round(steps)), path
+        assert np.abs(steps).max() < 0.98 * GRID, path
+
+
+def test_the_values_of_a_file_are_those_that_were_drawn(matrices: Matrices) -> None:
+    source = next(source for source in SOURCES if source.form == "v7.3")
+    drawn = matrix(source.path, draw(source.path, source.strata), 140)
+    assert np.array_equal(matrices[source.path], drawn.T / GRID)
+
+
+def test_the_atlas_file(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        info = file.getinfo("SRPBS_FC/ROITBL_BAL.mat")
+        atlas = scipy.io.loadmat(io.BytesIO(file.read(info)), squeeze_me=True)
+    assert info.file_size == pytest.approx(47 * 2**20, rel=0.03)
+    assert (atlas["MAP"].shape, atlas["MAP"].dtype) == ((91, 109, 91, 140), np.uint8)
+    assert atlas["MAP"].max(axis=(0, 1, 2)).tolist() == [200] * 140
+    assert atlas["ROI"]["id"].item().tolist() == list(range(1, 141))
+    names = atlas["ROI"]["name"].item().tolist()
+    assert names[:3] == ["SYN.01_L", "SYN.01_R", "SYN.02_L"]
+    assert names[137:] == ["L.CB", "R.CB", "VERM"]
+    assert len(set(names)) == 140
+    assert atlas["NUM"]["all"].item() == 140
+    assert atlas["LAB"]["all"].item().tolist() == names
+    assert b"SYNTHETIC" in atlas["__header__"]
+
+
+# What was put in is found again
+
+
+def test_no_two_effects_share_an_edge() -> None:
+    for rois in EDGES:
+        edges = np.concatenate([on_effect(number, rois) for number in range(len(EFFECTS))])
+        assert len(edges) == len(set(edges.tolist()))
+
+
+@pytest.mark.parametrize("rois", EDGES)
+def test_edges_of_effects_follow_the_definition_of_the_order(rois: int) -> None:
+    for number, effect in enumerate(EFFECTS):
+        assert on_effect(number, rois).tolist() == lattice(effect, rois)
+
+
+@pytest.mark.parametrize(
+    ("covariate", "reference", "left_out"),
+    [
+        ("site", "SWA", {"COI", "HKH", "HRC", "HUH", "KTT", "KUT"}),
+        ("scanner", "Siemens TimTrio", {"GE Signa HDxt", "Siemens Verio.Dot", "Siemens Spectra"}),
+        ("diagnosis", "HC", set()),
+    ],
+)
+def test_effects_of_levels_are_found(cube: Cube, covariate: str, reference: str, left_out: set[str]) -> None:
+    """Of pooled institutes the site, and Hiroshima's scanners, are not told: nothing can be said of them."""
+    values, people = cube
+    effect = effect_named(covariate)
+    known = {"OsakaU": "Siemens TimTrio", "CiNet": "Siemens TimTrio"} if covariate == "scanner" else {}
+    found, counts = fitted(
+        values[:, lattice(effect, 140)].mean(axis=1),
+        people,
+        lambda one: one[covariate] or known.get(one["institute"], one["institute"]),
+        reference,
+    )
+    assert set(effect.levels) - set(counts) == left_out
+    for level in set(effect.levels) - left_out:
+        within = TOLERANCE["many" if counts[level] >= 40 else "few"]
+        assert found[level] == pytest.approx(effect.levels[level], abs=within), level
+    assert found["age"] == pytest.approx(0, abs=TOLERANCE["year"])
+    assert found["mean_fd"] == pytest.approx(0, abs=TOLERANCE["mm"])
+
+
+@pytest.mark.parametrize(("covariate", "unit"), [("age", "year"), ("mean_fd", "mm")])
+def test_slopes_are_found(cube: Cube, covariate: str, unit: str) -> None:
+    values, people = cube
+    effect = effect_named(covariate)
+    block = values[:, lattice(effect, 140)].mean(axis=1)
+    found, counts = fitted(block, people, lambda one: one["diagnosis"], "HC")
+    assert found[covariate] == pytest.approx(effect.slope, abs=TOLERANCE[unit])
+    for level, count in counts.items():
+        within = TOLERANCE["many" if count >= 40 else "few"]
+        assert found.get(level, 0) == pytest.approx(0, abs=within), level
+
+
+def test_edges_that_share_a_region_covary(cube: Cube) -> None:
+    values, _ = cube
+    column, row = pairs(140)
+    sharing = np.flatnonzero(column == 40)[:30]
+    apart = np.flatnonzero((row == column + 1) & (column % 2 == 0))[:30]
+    assert mean_correlation(values[:, sharing]) == pytest.approx(1 / 3, abs=0.05)
+    assert mean_correlation(values[:, apart]) == pytest.approx(0, abs=0.05)
+
+
+def test_networks_are_seen_in_the_mean(cube: Cube) -> None:
+    values, _ = cube
+    column, row = (np.array([network_of(roi, 140) for roi in end]) for end in pairs(140))
+    mean = values.mean(axis=0)
+    within = [mean[(column == network) & (row == network)].mean() for network in NETWORKS]
+    assert min(within) > 0.2
+    assert mean[column != row].mean() < 0.1
+
+
+def mean_correlation(values: Values) -> float:
+    correlations = np.corrcoef(values, rowvar=False)
+    return correlations[np.triu_indices(len(correlations), k=1)].mean()
+
+
+# Its parts
+
+
+def test_raw_words_are_those_that_numpy_promises() -> None:
+    assert Draws("words").words(2).tolist() == [4558038198258439022, 2549272983345332289]
+
+
+def test_bells_are_nearly_normal() -> None:
+    bells = Draws("bells").bells(200_000)
+    assert bells.mean() == pytest.approx(0, abs=4 * BELL_SD / 200_000**0.5)
+    assert bells.std() == pytest.approx(BELL_SD, rel=0.01)
+    assert np.mean(np.abs(bells) < BELL_SD) == pytest.approx(0.68, abs=0.02)
+
+
+def test_integers_keep_within_their_limits() -> None:
+    draws = Draws("limits")
+    drawn = {draws.between(3, 7) for _ in range(2000)}
+    assert drawn == {3, 4, 5, 6, 7}
+    assert {draws.below(3) for _ in range(200)} == {0, 1, 2}
+
+
+def test_choices_follow_their_weights() -> None:
+    draws = Draws("choices")
+    counts = Counter(draws.choose((("often", 9), ("rarely", 1), ("never", 0))) for _ in range(5000))
+    assert set(counts) == {"often", "rarely"}
+    assert counts["rarely"] == pytest.approx(500, abs=100)
+
+
+def test_shuffling_keeps_every_item() -> None:
+    items = list(range(100))
+    Draws("shuffle").shuffle(items)
+    assert items != sorted(items)
+    assert sorted(items) == list(range(100))
+
+
+def test_people_are_drawn_as_many_as_asked() -> None:
+    people = draw(
+        "some", (Stratum("SWA", "Siemens Verio", "HC", 30), Stratum("SWA", "Siemens Verio", "ASD", 20))
+    )
+    assert Counter(person.diagnosis for person in people) == {"HC": 30, "ASD": 20}
+    assert all(18 <= person.age <= 78 and 0.03 <= person.mean_fd <= 0.43 for person in people)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=300), st.integers(1, 5000)), max_size=8))
+def test_a_compressed_element_inflates_to_what_went_in(pieces: list[bytes | int]) -> None:
+    data = matfiles.compressed(pieces)
+    kind, size = np.frombuffer(data[:8], "<u4")
+    assert (kind, size) == (15, len(data) - 8)
+    assert zlib.decompress(data[8:]) == b"".join(bytes(piece) for piece in pieces)
+
+
+def test_long_data_is_stored_in_several_blocks() -> None:
+    data = bytes(range(256)) * 1000
+    assert zlib.decompress(matfiles.compressed([data])[8:]) == data
+
+
+def test_runs_of_zeros_become_small() -> None:
+    assert len(matfiles.compressed([9919])) < 9919 // 40
+
+
+def test_the_notice_is_in_the_folder_that_the_real_archive_has(contents: Contents) -> None:
+    assert {Path(name).parts[0] for name in contents} == {"SRPBS_FC"}

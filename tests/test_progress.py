@@ -1,0 +1,71 @@
+"""People see bars on a terminal, lines in a log, or nothing."""
+
+import io
+import logging
+import sys
+
+import pytest
+
+from decnef_data import progress
+from decnef_data.errors import SelectionError
+from decnef_data.model import Progress
+
+
+def transfer(told: Progress) -> None:
+    told.start("a.zip", 2_000_000, 500_000)
+    told.advance(1_500_000)
+    told.finish()
+
+
+def test_lines_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "decnef_data"):
+        transfer(progress.choose("lines"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "a.zip: 0.5 MB of 2.0 MB (25%)",
+        "a.zip: ended at 2.0 MB of 2.0 MB (100%)",
+    ]
+
+
+def test_a_long_transfer_says_how_far_it_is(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, 11.0, 11.0, 12.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    told = progress.choose("lines")
+    with caplog.at_level(logging.INFO, "decnef_data"):
+        told.start("a.zip", None, 0)
+        told.advance(1_000_000)
+        told.advance(1_000_000)
+    assert [record.getMessage() for record in caplog.records] == ["a.zip: 0.0 MB", "a.zip: 1.0 MB"]
+
+
+def test_silence_is_silent(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    with caplog.at_level(logging.DEBUG):
+        transfer(progress.choose("none"))
+    assert not caplog.records
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bars_are_drawn_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    transfer(progress.choose("bars"))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a.zip" in err
+    assert "2.0/2.0 MB" in err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_auto_draws_on_a_terminal_and_logs_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(progress.choose("auto"), progress.Lines)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert isinstance(progress.choose("auto"), progress.Bars)
+
+
+def test_an_unknown_kind_is_named() -> None:
+    with pytest.raises(SelectionError) as raised:
+        progress.choose("loud")
+    assert str(raised.value) == "There is no progress 'loud'. Choose one of: auto, bars, lines, none."
