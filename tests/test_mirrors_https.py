@@ -290,9 +290,9 @@ class TestTheWay:
                     got += chunk
 
         said = sentence(read, MirrorError)
-        assert said.startswith("'http://HOST' broke the transfer off (ProtocolError: ") or said.startswith(
-            "'http://HOST' ended the transfer "
-        )
+        # urllib3 2 counts what it reads, 1.26 leaves that to us
+        broke = ("'http://HOST' broke the transfer off (ProtocolError: ", "'http://HOST' ended the transfer ")
+        assert said.startswith(broke)
         assert said.endswith(". Run the same again to go on from there.")
         assert got == CONTENT[: len(got)]
         assert received(remote.open(file, len(got))) == (len(got), CONTENT[len(got) :])
@@ -347,8 +347,8 @@ class TestTheWay:
         with LinkServer() as server:
             credentials.put("atr/srpbs-fc", server.link(CONTENT, name=NAME))
         assert sentence(lambda: Https(record(), credentials).find(dataset()), MirrorError) == (
-            "'http://HOST' could not be reached (ConnectionError: [Errno 111] Connection refused). "
-            "Check the connection, or try again later."
+            "'http://HOST' could not be reached (ConnectionError: Failed to establish a new connection: "
+            "[Errno 111] Connection refused). Check the connection, or try again later."
         )
 
 

@@ -122,7 +122,8 @@ def checked(data: bytes, wanted: Callable[[Variable], bool]) -> tuple[bytes, tup
             _check_matrix(whole, whole.element(0, len(whole.data)).of({_MATRIX}))
             kept.append(whole.data)
             variables.append(variable)
-    return b"".join(kept), tuple(variables)
+    untouched = sum(map(len, kept)) == len(data)  # unpacking makes a file longer, leaving out shorter
+    return data if untouched else b"".join(kept), tuple(variables)
 
 
 def _parts(file: _Bytes) -> Iterator[tuple[bool, memoryview]]:

@@ -19,6 +19,7 @@ Every refusal is a FormatError that names the files, never a guess.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from decnef_data.errors import FormatError
@@ -39,9 +40,15 @@ class Rows:
     hint: str | None = None
 
     @property
-    def words(self) -> frozenset[str]:
-        """The runs of letters and of digits in the name, without case and suffix."""
-        return frozenset(re.findall(r"[^\W\d_]+|\d+", PurePosixPath(self.path).stem.casefold()))
+    def folder(self) -> str:
+        """The folder it lies in, "" for none."""
+        return self.path.rpartition("/")[0]
+
+
+@lru_cache(maxsize=1024)
+def _words(path: str) -> frozenset[str]:
+    """Give the runs of letters and of digits in a file's name, without case and suffix."""
+    return frozenset(re.findall(r"[^\W\d_]+|\d+", PurePosixPath(path).stem.casefold()))
 
 
 def pair(matrices: Sequence[Rows], tables: Sequence[Rows]) -> Mapping[str, str | FormatError]:
@@ -81,8 +88,9 @@ def _choose(matrix: Rows, tables: Sequence[Rows]) -> Rows | FormatError:
 
 
 def _nearest(matrix: Rows, tables: Sequence[Rows]) -> list[Rows]:
-    for folder in PurePosixPath(matrix.path).parents:
-        beside = [table for table in tables if PurePosixPath(table.path).parent == folder]
+    levels = matrix.folder.split("/") if matrix.folder else []
+    for depth in range(len(levels), -1, -1):
+        beside = [table for table in tables if table.folder == "/".join(levels[:depth])]
         if beside:
             return beside
     return []
@@ -104,7 +112,7 @@ def _sharing_most(rows: Rows, others: Sequence[Rows]) -> list[Rows]:
 
 
 def _shared(one: Rows, other: Rows) -> int:
-    return len(one.words & other.words)
+    return len(_words(one.path) & _words(other.path))
 
 
 def _outcome(

@@ -6,8 +6,9 @@ Where a table is silent, the cohorts of the catalog speak: the longest matching 
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def people_of(path: str, table: "pd.DataFrame", dataset: "Dataset", records: "Re
     cells = {name: columns.cells(name, said.text(name)) for name in (*TEXTS, *NUMBERS)}
     institute = said.text("institute") or _folder(path)
     known: dict[str, Sequence[str]] = dict(cells)
-    known["site"] = [_site(cell, records) for cell in cells["site"]]
+    known["site"] = _sites(cells["site"], records)
     known["institute"] = [cell or institute for cell in cells["institute"]]
     for name in CODES:
         known[f"{name}_code"] = columns.cells(name)
@@ -103,7 +104,7 @@ def people_of(path: str, table: "pd.DataFrame", dataset: "Dataset", records: "Re
 
 def numbers(cells: Sequence[str], kind: str) -> NDArray[Any]:
     """Give `cells` as numbers of one type, NaN where there is none."""
-    return np.array([_number(cell) for cell in cells], dtype=float).astype(kind)
+    return np.array(list(map(_number, cells)), dtype=kind)
 
 
 def values(cells: Sequence[str]) -> NDArray[Any]:
@@ -148,7 +149,7 @@ class _Columns:
         headers: dict[str, str] = {}
         for place, header in enumerate(map(str, table.columns)):
             column = _column(header, records)
-            cells = [_present(cell, column) for cell in table.iloc[:, place]]
+            cells = _present(table.iloc[:, place], column)
             is_new = column is not None and column.name not in printed
             if column is not None and is_new:
                 printed[column.name] = cells
@@ -167,10 +168,12 @@ def _column(header: str, records: "Records") -> "Column | None":
     return found if found and found.name in {*CODES, *TEXTS, *NUMBERS} else None
 
 
-def _present(cell: str, column: "Column | None") -> str:
-    bare = cell.strip()
+def _present(cells: Iterable[str], column: "Column | None") -> list[str]:
     missing = _MISSING.union(text.casefold() for text in column.missing) if column else _MISSING
-    return "" if bare.casefold() in missing or _number(bare) == _MISSING_NUMBER else bare
+    return [
+        "" if cell.casefold() in missing or _number(cell) == _MISSING_NUMBER else cell
+        for cell in map(str.strip, cells)
+    ]
 
 
 def _tells_all(name: str, cells: Sequence[str]) -> bool:
@@ -183,6 +186,7 @@ def _unused(name: str, taken: Mapping[str, Any]) -> str:
     return next(name for name in names if name not in taken)
 
 
+@lru_cache(maxsize=4096)  # the same few hundred texts fill most cells
 def _number(cell: str) -> float:
     try:
         return float(cell) if "_" not in cell else np.nan
@@ -202,9 +206,10 @@ def _folder(path: str) -> str:
     return path.split("/", maxsplit=1)[0] if "/" in path else ""
 
 
-def _site(cell: str, records: "Records") -> str:
-    site = records.site(cell) if cell else None
-    return site.code if site else cell
+def _sites(cells: Sequence[str], records: "Records") -> list[str]:
+    found = {cell: records.site(cell) if cell else None for cell in set(cells)}
+    codes = {cell: site.code if site else cell for cell, site in found.items()}
+    return [codes[cell] for cell in cells]
 
 
 def _labels(codes: Sequence[str], name: str, said: _Said, records: "Records") -> list[str]:

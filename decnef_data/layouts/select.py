@@ -1,6 +1,6 @@
 """The people that a selection asks for, taken lazily out of leaves, or why it cannot be met."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.errors import SelectionError
+from decnef_data.records.names import find
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,7 +47,7 @@ def select(ds: "xr.Dataset", selection: "Selection", records: "Records") -> "xr.
 
 
 def select_each(
-    leaves: Mapping[str, "xr.Dataset"], selection: "Selection", records: "Records"
+    leaves: "Mapping[str, xr.Dataset]", selection: "Selection", records: "Records"
 ) -> dict[str, "xr.Dataset"]:
     """Take the people of several leaves that a selection asks for; a name need be known to one leaf only.
 
@@ -92,42 +93,51 @@ def _index(rows: NDArray[Any]) -> slice | NDArray[Any]:
     return rows
 
 
-def _values(leaves: Mapping[str, "xr.Dataset"], name: str) -> set[str]:
+def _values(leaves: "Mapping[str, xr.Dataset]", name: str) -> set[str]:
     return {str(value) for leaf in leaves.values() for value in np.unique(leaf[name].values)} - {""}
 
 
-def _subjects(asked: Sequence[str] | None, leaves: Mapping[str, "xr.Dataset"]) -> Sequence[str] | None:
+def _subjects(asked: Sequence[str] | None, leaves: "Mapping[str, xr.Dataset]") -> Sequence[str] | None:
     if asked is None:
         return None
     known = _values(leaves, "subject")
     unknown = [subject for subject in asked if subject not in known]
     if unknown:
-        raise _unknown("subject", unknown, sorted(known))
+        raise _no_subject(unknown, sorted(known))
     return asked
 
 
+def _no_subject(unknown: Sequence[str], known: Sequence[str]) -> SelectionError:
+    names = ", ".join(f"'{name}'" for name in unknown[:_NAMED])
+    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+    near = get_close_matches(unknown[0], known, n=1)
+    hint = (
+        f"Did you mean '{near[0]}'?"
+        if near
+        else f"The first there is '{known[0]}'."
+        if known
+        else "Nobody is there."
+    )
+    return SelectionError(f"There is no subject {names}{more}. {hint}", asked=unknown[0], known=known)
+
+
 def _sites(
-    asked: Sequence[str] | None, leaves: Mapping[str, "xr.Dataset"], records: "Records"
+    asked: Sequence[str] | None, leaves: "Mapping[str, xr.Dataset]", records: "Records"
 ) -> Sequence[str] | None:
     if asked is None:
         return None
     present = _values(leaves, "site")
-    folded = {name.casefold(): name for name in present}
-    sites = {name: records.site(name) for name in asked}
-    unknown = [name for name, site in sites.items() if site is None and name.casefold() not in folded]
-    if unknown:
-        raise _unknown("site", unknown, sorted({*present, *_site_names(records)}))
-    for name, site in sites.items():
-        if site and site.code not in present and _is_pooled(site, leaves):
+    stated = {name: site.code for site in records.sites for name in (site.code, *site.aliases)}
+    known = {name: name for name in sorted(present)} | stated
+    codes = [find("site", name, known, known) for name in asked]
+    for name, code in zip(asked, codes, strict=True):
+        site = records.site(code)
+        if site and code not in present and _is_pooled(site, leaves):
             raise _pooled(name, site)
-    return [site.code if site else folded[name.casefold()] for name, site in sites.items()]
+    return codes
 
 
-def _site_names(records: "Records") -> Iterable[str]:
-    return (name for site in records.sites for name in (site.code, *site.aliases))
-
-
-def _is_pooled(site: "Site", leaves: Mapping[str, "xr.Dataset"]) -> bool:
+def _is_pooled(site: "Site", leaves: "Mapping[str, xr.Dataset]") -> bool:
     pooled = (
         (leaf["site"].values == "") & (leaf["institute"].values == site.institute) for leaf in leaves.values()
     )
@@ -143,30 +153,11 @@ def _pooled(name: str, site: "Site") -> SelectionError:
 
 
 def _diagnoses(
-    asked: Sequence[str] | None, leaves: Mapping[str, "xr.Dataset"], records: "Records"
+    asked: Sequence[str] | None, leaves: "Mapping[str, xr.Dataset]", records: "Records"
 ) -> Sequence[str] | None:
     if asked is None:
         return None
     codes = [code for code in records.codes if code.column == "diagnosis"]
-    present = _values(leaves, "diagnosis")
-    labels = {label.casefold(): label for label in present}
-    labels |= {text.casefold(): code.label for code in codes for text in (code.title, code.label)}
-    unknown = [name for name in asked if name.casefold() not in labels]
-    if unknown:
-        raise _unknown("diagnosis", unknown, sorted({*present, *(code.label for code in codes)}))
-    return [labels[name.casefold()] for name in asked]
-
-
-def _unknown(what: str, unknown: Sequence[str], known: Sequence[str]) -> SelectionError:
-    names = ", ".join(f"'{name}'" for name in unknown[:_NAMED])
-    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-    near = _near(unknown[0], known)
-    hint = f"Did you mean '{near}'?" if near else f"Known are {', '.join(known[:_NAMED])} …"
-    message = f"No {what} is called {names}{more}. {hint}"
-    return SelectionError(message, asked=unknown[0], known=tuple(known))
-
-
-def _near(name: str, known: Sequence[str]) -> str | None:
-    folded = {other.casefold(): other for other in known}
-    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return folded[near[0]] if near else None
+    known = {label: label for label in sorted(_values(leaves, "diagnosis"))}
+    known |= {text: code.label for code in codes for text in (code.title, code.title_ja, code.label) if text}
+    return [find("diagnosis", name, known, known) for name in asked]

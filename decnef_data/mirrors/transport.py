@@ -194,5 +194,5 @@ def plainly(error: BaseException) -> str:
     inner: BaseException = error
     while isinstance(deeper := getattr(inner, "reason", None) or next(iter(inner.args), None), BaseException):
         inner = deeper
-    text = re.sub(r"^.*?<[^>]*>: |^.*?HTTPS?Connection\w*\([^)]*\): ", "", str(inner))
+    text = re.sub(r"^(?:<[^>]*>|\w*\([^)]*\)): ", "", str(inner))  # which object it was says nothing
     return redact(f"{type(error).__name__}: {text}".rstrip(": "))

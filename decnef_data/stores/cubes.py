@@ -167,7 +167,8 @@ class _Array:
 
     def _by_zarr(self) -> xr.Variable:
         opened = xr.open_zarr(self.store, group=self.group, chunks=None, consolidated=False, decode_cf=False)
-        variable: xr.Variable = opened[self.name].drop_encoding().variable
+        variable: xr.Variable = opened[self.name].variable
+        variable.encoding = {}  # drop_encoding() reads the array on older xarray
         return variable
 
     def _bytes(self) -> bytes:
@@ -179,5 +180,5 @@ class _Array:
 
     def _decode(self, content: bytes) -> NDArray[Any]:
         if self.data_type == "string":
-            return np.asarray(VLenUTF8().decode(content), dtype=str)
+            return np.array(VLenUTF8().decode(content).tolist(), dtype=str)
         return np.frombuffer(content, self.dtype).copy()

@@ -1,0 +1,597 @@
+"""The real synapseclient against an emulated Synapse: how a dataset is found, and what its user is told."""
+
+import logging
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+
+import pytest
+import synapseclient
+
+from decnef_data.errors import AccessError, DecnefDataError, MirrorError, SelectionError
+from decnef_data.mirrors import Credentials, service, transport
+from decnef_data.mirrors.synapse import Synapse, whoami
+from decnef_data.model import Grade, Holding, Mirror, RemoteFile, Step
+from tests.mirror_contract import CONTENT, dataset, received
+from tests.servers import faults
+from tests.servers.local import Answer
+from tests.servers.synapse import Entity, SynapseServer, Throttle, Token, maintenance, personal_token
+
+TITLE = dataset().title
+GOOD = personal_token()
+TOKENS = {
+    GOOD: Token(approved=(9605,)),
+    "viewer": Token(scopes=("view",)),
+    "expired": Token(state="expired"),
+    "revoked": Token(state="revoked"),
+    "unsigned": Token(signed_terms=False),
+    "unapproved": Token(user="grace"),
+}
+RENEW = (
+    "Make a token that may view and download in your account's settings at https://www.synapse.org, "
+    "then run 'decnef login synapse'."
+)
+MEND = "See to that in your account's settings at https://www.synapse.org, then run the same again."
+EXPIRED = Answer.of(
+    403,
+    b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
+    "application/xml",
+)
+
+
+def mirror(address: str | None = None, grade: Grade = "C") -> Mirror:
+    return Mirror(
+        name="synapse",
+        title="Synapse",
+        protocol="synapse",
+        order=2,
+        address="syn22317076",
+        page="https://www.synapse.org/Synapse:syn22317076",
+        holdings=(Holding(dataset="srpbs-fc", address=address, grade=grade),),
+        steps=(Step(kind="account", text="Make an account.", url="https://www.synapse.org"),),
+    )
+
+
+def archive(**fields: object) -> Entity:
+    return Entity(TITLE, [Entity("SRPBS_FC.zip", content=CONTENT, id=22318000, **fields)], id=22317078)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Credentials:
+    return Credentials(tmp_path / "config")
+
+
+@pytest.fixture
+def serve(credentials: Credentials) -> Iterator[Callable[..., SynapseServer]]:
+    """Start a Synapse with these children of its project, and log in to it."""
+    running: list[SynapseServer] = []
+
+    def start(*children: Entity, token: str | None = GOOD, throttle: Throttle | None = None) -> SynapseServer:
+        server = SynapseServer(Entity("DecNef", children), TOKENS, throttle=throttle)
+        running.append(server.__enter__())
+        server.config(Path.home() / ".synapseConfig")
+        if token:
+            credentials.put("synapse", token)
+        return server
+
+    yield start
+    for server in running:
+        server.__exit__()
+
+
+@pytest.fixture
+def remote(credentials: Credentials, tmp_path: Path) -> Synapse:
+    return Synapse(mirror(), credentials, tmp_path / "cache")
+
+
+@pytest.fixture
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PATIENCE", 1.0)
+    monkeypatch.setattr(service, "_RETRIES", {"retries": 60, "wait": 0.1, "max_wait": 0.2})
+    monkeypatch.setattr(service, "TIMEOUTS", (0.4, 0.4))
+    monkeypatch.setattr(transport, "TIMEOUTS", (1.0, 0.4))
+    monkeypatch.setattr(transport, "_WAITS", (0.0,))
+
+
+def raised(call: Callable[[], object], kind: type[DecnefDataError]) -> DecnefDataError:
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    return caught.value
+
+
+def sentence(call: Callable[[], object], kind: type[DecnefDataError]) -> str:
+    """Provoke an error and give its text, the port of the day left out."""
+    return re.sub(r"127\.0\.0\.1:\d+", "HOST", str(raised(call, kind)))
+
+
+def asked(server: SynapseServer) -> list[str]:
+    return [request.path.removeprefix("/repo/v1") for request in server.requests]
+
+
+class TestFinding:
+    def test_by_title_among_others(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        server = serve(Entity("Other", content=b"x"), archive(), Entity("SRPBS_OPEN", content=b"y"))
+        assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
+        assert "/entity/syn22317078/bundle2" in asked(server)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "SRPBS_FC.zip",
+            "srpbs-fc",
+            "srpbs fc.tar.gz",
+            "Connectivity",
+            "SRPBS Multi-Disorder Connectivity dataset",
+        ],
+    )
+    def test_by_any_name_of_it(self, serve: Callable[..., SynapseServer], remote: Synapse, name: str) -> None:
+        serve(Entity(name, content=CONTENT))
+        (file,) = remote.find(dataset())
+        assert received(remote.open(file)) == (0, CONTENT)
+
+    def test_one_folder_further_down(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(Entity("Data", [archive()]), Entity("Documents", [Entity("terms.pdf", content=b"x")]))
+        assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
+
+    def test_nothing_of_that_title(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(Entity("Other", content=b"x"), Entity("Data", [Entity("more", content=b"y")]))
+        error = raised(lambda: remote.find(dataset()), SelectionError)
+        assert str(error) == (
+            f"Synapse project 'syn22317076' has nothing titled '{TITLE}'; it has 'Data', 'Other', 'more'. "
+            "Try another mirror."
+        )
+
+    def test_an_empty_project(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve()
+        assert sentence(lambda: remote.find(dataset()), SelectionError) == (
+            f"Synapse project 'syn22317076' has nothing titled '{TITLE}'; it has nothing that you may see. "
+            "Try another mirror."
+        )
+
+    def test_two_of_that_title(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive(), Entity("SRPBS_FC.zip", content=b"x", id=5))
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            "Two things in the Synapse project could be 'srpbs-fc': "
+            f"'SRPBS_FC.zip' (syn5) and '{TITLE}' (syn22317078). "
+            "Download the right one by hand, then run 'decnef adopt srpbs-fc PATH'."
+        )
+
+    def test_a_doubtful_id_is_never_asked_for(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials
+    ) -> None:
+        server = serve(archive(), Entity("Other", content=b"x", id=77))
+        remote = Synapse(mirror("syn77", "C"), credentials)
+        assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
+        assert not any("syn77" in path for path in asked(server))
+
+    def test_a_certain_id_is_asked_for_at_once(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials
+    ) -> None:
+        server = serve(archive())
+        remote = Synapse(mirror("syn22317078", "A"), credentials)
+        assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
+        assert asked(server)[:2] == ["/userProfile", "/entity/syn22317078/bundle2"]
+
+    @pytest.mark.parametrize("address", ["syn77", "syn78", "syn404"])
+    def test_a_certain_id_of_another_title_is_not_believed(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials, address: str
+    ) -> None:
+        serve(archive(), Entity("x", content=b"x", id=77), Entity("y", content=b"y", id=78, trashed=True))
+        remote = Synapse(mirror(address, "A"), credentials)
+        assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
+
+    def test_many_files_by_pages(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        names = [f"{number:03d}.mat" for number in range(120)]
+        server = serve(Entity(TITLE, [Entity(name, content=b"x") for name in names]))
+        assert [file.path for file in remote.find(dataset())] == names
+        assert asked(server).count("/entity/children") == 4
+
+    def test_what_is_known_of_a_file(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive(version=3))
+        (file,) = remote.find(dataset())
+        assert (file.address, file.identity) == ("syn22318000/62318000", "syn22318000.3:62318000")
+
+    def test_a_file_without_size_and_checksum(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        serve(archive(md5=False, sized=False))
+        (file,) = remote.find(dataset())
+        assert (file.size, file.checksum) == (None, None)
+        assert received(remote.open(file, 5)) == (5, CONTENT[5:])
+
+    def test_a_mirror_that_does_not_hold_it(self, remote: Synapse) -> None:
+        assert sentence(lambda: remote.find(dataset("fifth")), SelectionError) == (
+            "Mirror 'synapse' does not hold 'fifth'. It holds srpbs-fc."
+        )
+
+    def test_a_record_without_a_project(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials
+    ) -> None:
+        holdings = (Holding(dataset="srpbs-fc"),)
+        record = Mirror(name="synapse", title="S", protocol="synapse", order=1, holdings=holdings)
+        assert sentence(lambda: Synapse(record, credentials).find(dataset()), MirrorError) == (
+            "Mirror 'synapse' names no project to find 'srpbs-fc' in. Correct its record."
+        )
+
+    def test_a_name_that_is_no_name(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(Entity(TITLE, [Entity("..", content=b"x")]))
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            "Synapse lists a file whose name cannot be used: '..'. Tell the project's keepers."
+        )
+
+
+class TestOpening:
+    @pytest.fixture
+    def server(self, serve: Callable[..., SynapseServer]) -> SynapseServer:
+        return serve(archive())
+
+    @pytest.fixture
+    def file(self, server: SynapseServer, remote: Synapse) -> RemoteFile:
+        (file,) = remote.find(dataset())
+        return file
+
+    def test_asks_for_one_link_and_only_when_opened(
+        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+    ) -> None:
+        assert server.issued == []
+        received(remote.open(file))
+        received(remote.open(file, file.size or 0))
+        assert len(server.issued) == 1
+
+    def test_a_link_that_expired_is_asked_for_once_more(
+        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+    ) -> None:
+        server.storage.faults.add(lambda request, proceed: EXPIRED)
+        assert received(remote.open(file, 5)) == (5, CONTENT[5:])
+        assert len(server.issued) == 2
+
+    def test_links_that_always_expire(self, server: SynapseServer, remote: Synapse, file: RemoteFile) -> None:
+        server.storage.faults.add(lambda request, proceed: EXPIRED, None)
+        assert sentence(lambda: received(remote.open(file)), MirrorError) == (
+            "Synapse's storage did not give 'SRPBS_FC.zip' (403, AccessDenied, Request has expired). "
+            "Try again later, or from another mirror."
+        )
+        assert len(server.issued) == 2
+
+    def test_another_refusal_is_not_repeated(
+        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+    ) -> None:
+        server.storage.objects.clear()
+        said = sentence(lambda: received(remote.open(file)), MirrorError)
+        assert said.startswith("Synapse's storage did not give 'SRPBS_FC.zip' (404, NoSuchKey, ")
+        assert len(server.issued) == 1
+
+    def test_a_body_that_breaks_off_is_continued_from_there(
+        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+    ) -> None:
+        server.storage.faults.add(faults.drop(1_500_000))
+        assert "Run the same again to go on from there." in sentence(
+            lambda: received(remote.open(file)), MirrorError
+        )
+        assert received(remote.open(file, 1 << 20)) == (1 << 20, CONTENT[1 << 20 :])
+
+    def test_storage_hears_nothing_of_the_login(
+        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+    ) -> None:
+        received(remote.open(file))
+        assert all("Authorization" not in request.headers for request in server.storage.requests)
+        assert all(request.headers["Authorization"] == f"Bearer {GOOD}" for request in server.requests)
+
+    def test_a_web_page_may_be_what_was_asked_for(
+        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+    ) -> None:
+        server.storage.faults.add(faults.portal(), 2)
+        assert received(remote.open(replace(file, path="README.html")))[1].startswith(b"<!DOCTYPE html>")
+        assert sentence(lambda: received(remote.open(file)), MirrorError) == (
+            "'http://HOST' answered with a web page where a file was expected. "
+            "Open the link in a browser to see what it asks for, or log in to the network you are on."
+        )
+
+    def test_a_file_whose_bytes_are_lost(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive())
+        gone = RemoteFile("a.zip", address="syn22318000/1")
+        error = raised(lambda: received(remote.open(gone)), DecnefDataError.__subclasses__()[2])
+        assert str(error) == "Synapse no longer has the bytes of 'syn22318000'. Try another mirror."
+
+
+class TestAccess:
+    def test_an_unmet_requirement(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive(requirements=(9605,)), token="unapproved")
+        error = raised(lambda: remote.find(dataset()), AccessError)
+        assert isinstance(error, AccessError)
+        assert str(error) == (
+            "Synapse does not let you download 'syn22318000' yet: Meet access requirement 9605. "
+            "Do so at https://www.synapse.org/Synapse:syn22318000, then run the same again."
+        )
+        assert error.access
+        assert [(each.kind, each.state) for each in error.access.requirements] == [("approval", "unmet")]
+        assert not remote.access(dataset()).granted
+
+    def test_a_requirement_that_was_met(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive(requirements=(9605,)))
+        assert remote.find(dataset())
+        assert [(each.kind, each.state) for each in remote.access(dataset()).requirements] == [
+            ("account", "met"),
+            ("login", "met"),
+        ]
+
+    def test_a_file_that_may_only_be_seen(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive(may=("READ",)))
+        assert sentence(lambda: remote.find(dataset()), AccessError) == (
+            "Synapse does not let you download 'syn22318000' yet: "
+            "Ask the project's keepers for permission to download. "
+            "Do so at https://www.synapse.org/Synapse:syn22318000, then run the same again."
+        )
+
+    def test_permission_that_was_withdrawn_after_finding(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        server = serve(archive(requirements=(9605,)))
+        (file,) = remote.find(dataset())
+        server.tokens[GOOD] = Token()
+        said = sentence(lambda: received(remote.open(file)), AccessError)
+        assert said.startswith("Synapse does not let you download 'syn22318000' yet: ")
+
+    def test_an_entity_that_may_not_be_seen(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials
+    ) -> None:
+        serve(Entity(TITLE, content=b"x", id=77, may=()))
+        said = sentence(lambda: Synapse(mirror("syn77", "A"), credentials).find(dataset()), AccessError)
+        assert said == (
+            "Synapse refuses (SynapseHTTPError: 403, You lack READ access to the requested entity.). " + MEND
+        )
+
+    def test_without_a_token_nothing_is_asked(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        server = serve(archive(), token=None)
+        assert [(each.kind, each.state, each.command) for each in remote.access(dataset()).requirements] == [
+            ("account", "unknown", None),
+            ("login", "unmet", "decnef login synapse"),
+        ]
+        assert server.requests == []
+
+    def test_with_a_token_that_is_refused(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive(), token="revoked")
+        states = {each.kind: each.state for each in remote.access(dataset()).requirements}
+        assert states == {"account": "unknown", "login": "unmet"}
+
+    @pytest.mark.usefixtures("_hurried")
+    def test_with_nobody_there(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        server = serve(archive())
+        server.faults.add(maintenance(), None)
+        states = {each.kind: each.state for each in remote.access(dataset()).requirements}
+        assert states == {"account": "unknown"}
+
+
+class TestLogin:
+    def test_no_token(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        server = serve(archive(), token=None)
+        assert not remote.ready(dataset())
+        assert sentence(lambda: remote.find(dataset()), AccessError) == f"No Synapse token is known. {RENEW}"
+        assert server.requests == []
+
+    @pytest.mark.parametrize(
+        ("token", "reason"),
+        [
+            ("revoked", "401, Invalid access token"),
+            ("garbage", "401, Invalid access token"),
+            ("expired", "401, invalid_token. The token has expired."),
+        ],
+    )
+    def test_a_token_that_is_refused(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, token: str, reason: str
+    ) -> None:
+        serve(archive(), token=token)
+        assert sentence(lambda: remote.find(dataset()), AccessError) == (
+            f"Synapse refused the login (SynapseAuthenticationError: {reason}). {RENEW}"
+        )
+
+    def test_terms_of_use_that_are_not_signed(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        serve(archive(), token="unsigned")
+        assert sentence(lambda: remote.find(dataset()), AccessError) == (
+            "Synapse refuses (SynapseAuthenticationError: 403, Terms of use have not been signed.). " + MEND
+        )
+
+    def test_a_token_that_may_not_download(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        serve(archive(), token="viewer")
+        (file,) = remote.find(dataset())
+        assert sentence(lambda: received(remote.open(file)), AccessError) == (
+            "Synapse refused the login (SynapseHTTPError: 403, insufficient_scope. "
+            f"Request lacks scope(s) required by this service: download). {RENEW}"
+        )
+
+    def test_a_token_without_any_scope(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(archive(), token=personal_token(()))
+        assert sentence(lambda: remote.find(dataset()), AccessError) == (
+            "Synapse refused the login (SynapseAuthenticationError: A view scoped token is required). "
+            + RENEW
+        )
+
+    def test_from_the_environment(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        serve(archive(), token=None)
+        monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", GOOD)
+        assert remote.ready(dataset())
+        assert remote.find(dataset())
+
+    def test_from_the_configuration(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        server = serve(archive(), token=None)
+        server.config(Path.home() / ".synapseConfig", GOOD)
+        assert remote.ready(dataset())
+        assert remote.find(dataset())
+
+    def test_the_stored_token_wins(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = serve(archive())
+        server.config(Path.home() / ".synapseConfig", "revoked")
+        monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", "revoked")
+        assert remote.find(dataset())
+
+    def test_by_a_profile(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = serve(archive(), token=None)
+        server.config(Path.home() / ".synapseConfig", GOOD, "profile work")
+        monkeypatch.setenv("SYNAPSE_PROFILE", "work")
+        assert remote.ready(dataset())
+        if "profile" in signature(synapseclient.Synapse.login).parameters:
+            assert remote.find(dataset())
+        else:
+            assert sentence(lambda: remote.find(dataset()), AccessError) == (
+                "SYNAPSE_PROFILE names 'work', but the installed synapseclient knows no profiles. "
+                "Upgrade synapseclient, or run 'decnef login synapse'."
+            )
+
+    def test_an_endpoint_that_shows_the_token_to_all(self, remote: Synapse, credentials: Credentials) -> None:
+        config = Path.home() / ".synapseConfig"
+        config.write_text("[endpoints]\nrepoEndpoint = http://synapse.example/repo/v1\n")
+        credentials.put("synapse", GOOD)
+        assert sentence(lambda: remote.find(dataset()), AccessError) == (
+            f"'http://synapse.example' in '{config}' is not https, and would show your token to anyone "
+            "on the way. Correct [endpoints] there."
+        )
+
+    def test_a_configuration_that_cannot_be_read(self, remote: Synapse, credentials: Credentials) -> None:
+        (Path.home() / ".synapseConfig").write_text("authtoken = s3cret\n")
+        assert not remote.ready(dataset())
+        credentials.put("synapse", GOOD)
+        said = sentence(lambda: remote.find(dataset()), MirrorError)
+        assert said.startswith(
+            "Synapse did not answer as expected (ValueError: Error parsing Synapse config file"
+        )
+        assert "s3cret" not in said
+
+    def test_whoami_names_the_user(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials
+    ) -> None:
+        serve(archive())
+        assert whoami(mirror(), credentials) == "ada"
+        assert whoami(mirror(), credentials, token="unapproved") == "grace"
+
+    def test_whoami_refuses_a_bad_token(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials
+    ) -> None:
+        serve(archive())
+        said = sentence(lambda: whoami(mirror(), credentials, token="revoked"), AccessError)
+        assert said.startswith("Synapse refused the login (SynapseAuthenticationError: 401, ")
+
+
+class TestTheWay:
+    def test_a_busy_service_is_asked_again(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        server = serve(archive())
+        server.faults.add(faults.busy(429))
+        server.faults.add(maintenance())
+        assert remote.find(dataset())
+
+    @pytest.mark.usefixtures("_hurried")
+    def test_a_login_that_stays_busy_is_given_up(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        server = serve(archive())
+        server.faults.add(maintenance(), None)
+        began = time.monotonic()
+        error = raised(lambda: remote.find(dataset()), MirrorError)
+        assert isinstance(error, MirrorError)
+        assert str(error) == (
+            "Synapse did not answer as expected (503 Service Unavailable). "
+            "Check the connection, or try again later."
+        )
+        assert error.status == 503
+        assert time.monotonic() - began < 10
+
+    @pytest.mark.usefixtures("_hurried")
+    def test_a_service_that_stays_busy_is_given_up(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        server = serve(archive())
+        assert remote.find(dataset())
+        server.faults.add(faults.busy(429), None)
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            "Synapse did not answer as expected (429 Too Many Requests). "
+            "Check the connection, or try again later."
+        )
+
+    @pytest.mark.usefixtures("_hurried")
+    def test_a_service_that_never_answers(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        server = serve(archive())
+        server.latency = 30
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            "Synapse did not answer as expected (ReadTimeout: Read timed out. (read timeout=0.4)). "
+            "Check the connection, or try again later."
+        )
+
+    @pytest.mark.parametrize("after", [0, 1])
+    def test_a_networks_login_page(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, after: int
+    ) -> None:
+        server = serve(archive())
+        server.faults.add(lambda request, proceed: proceed(request), after or None) if after else None
+        server.faults.add(faults.portal(), None)
+        said = sentence(lambda: remote.find(dataset()), MirrorError)
+        assert said in {
+            "Synapse did not answer as expected (AttributeError: no JSON: a network's login page?). "
+            "Check the connection, or try again later.",
+            "Synapse's answer is not what its interface promises (Expected `object`, got `str`). "
+            "If you are on a network that asks for a login, log in there; else upgrade decnef-data.",
+        }
+
+    def test_nobody_there(self, credentials: Credentials, remote: Synapse) -> None:
+        with SynapseServer(Entity("DecNef"), TOKENS) as server:
+            server.config(Path.home() / ".synapseConfig")
+        credentials.put("synapse", GOOD)
+        began = time.monotonic()
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            "Synapse did not answer as expected (ConnectionError: Failed to establish a new connection: "
+            "[Errno 111] Connection refused). Check the connection, or try again later."
+        )
+        assert time.monotonic() - began < 5
+
+    def test_the_services_limits_are_kept(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        server = serve(archive(), throttle=Throttle(concurrent=1))
+        (file,) = remote.find(dataset())
+        received(remote.open(file))
+        assert all(request.status < 400 for request in server.requests)
+
+
+class TestTheProcess:
+    def test_is_left_as_it_was(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, tmp_path: Path
+    ) -> None:
+        serve(archive())
+        before = (warnings.showwarning, logging.getLogger("py.warnings").handlers[:])
+        level = logging.getLogger("requests").level
+        remote.find(dataset())
+        assert (warnings.showwarning, logging.getLogger("py.warnings").handlers) == before
+        assert logging.getLogger("requests").level == level
+        assert sorted(path.name for path in Path.home().iterdir()) == [".synapseConfig"]
+        assert (tmp_path / "cache").is_dir()
+
+    def test_a_client_of_the_users_own_stays_the_default(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        serve(archive())
+        before = synapseclient.Synapse._synapse_client
+        remote.find(dataset())
+        assert synapseclient.Synapse._synapse_client is before
+
+    def test_nothing_is_printed(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        serve(archive())
+        (file,) = remote.find(dataset())
+        received(remote.open(file))
+        assert capfd.readouterr() == ("", "")
