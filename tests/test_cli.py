@@ -1,5 +1,6 @@
 """The commands that show, fetch and mind data, as a user and a script meet them."""
 
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -177,11 +178,12 @@ def test_a_dry_run_that_no_mirror_can_carry_out_ends_with_three() -> None:
 
 
 def test_participants_in_part_or_all(data: Path) -> None:
-    asked = ("participants", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140", "--quiet")
+    asked = ("participants", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140")
     table = run(*asked)
     assert table.code == 0
     assert table.out.splitlines()[0].split()[:4] == ["subject", "site", "institute", "diagnosis"]
-    assert "20 of 1,625 people" in table.err
+    assert re.fullmatch(r"20 of 1,625 people, 7 of \d+ columns\. Add --csv or --json for all\.\n", table.err)
+    assert run(*asked, "--quiet") == Outcome(0, table.out, "")
     whole = pd.read_csv(StringIO(run(*asked, "--csv").out), dtype=str, keep_default_na=False)
     assert len(whole) == 1625
     few = run(*asked, "--json", "--site", "SWA", "--diagnosis", "ASD").json

@@ -1,12 +1,17 @@
 """The command among shells and terminals: exit codes, pipes, prompts, colors, completion."""
 
 import os
+import runpy
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from decnef_data_cli import main
+from decnef_data_cli.app import app
+from typer.testing import CliRunner
 
 from tests.command import PHANTOM, SECRET, Terminal, process, run, started
 
@@ -30,12 +35,15 @@ def test_without_access_a_download_ends_with_three_and_says_how() -> None:
     assert "decnef access" in told.err or "decnef login" in told.err
 
 
-def test_a_mirror_that_is_not_there_ends_with_four(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_a_mirror_that_is_not_there_ends_with_four(debug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "DECNEF_ATR_LINK_SRPBS_FC", f"http://127.0.0.1:9/SRPBS_FC.zip?X-Amz-Signature={SECRET}"
     )
+    monkeypatch.setenv("DECNEF_DEBUG", debug)
     told = run("download", "srpbs-fc", "--mirror", "atr", "--accept-terms")
     assert (told.code, told.out) == (4, "")
+    assert told.err.startswith("Traceback") is (debug == "1")
     assert SECRET not in told.err
 
 
@@ -68,7 +76,10 @@ def test_debugging_adds_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\nerror: " in told.err
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["list", "--json"], ["--version"]])
+ODD_READERS = pytest.mark.parametrize("arguments", [["list"], ["--help"], ["list", "--json"], ["--version"]])
+
+
+@ODD_READERS
 def test_a_reader_that_went_away_is_no_noise(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -76,6 +87,29 @@ def test_a_reader_that_went_away_is_no_noise(arguments: list[str]) -> None:
     os.close(writer)
     _, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (141, "")
+
+
+@ODD_READERS
+def test_a_pipe_that_broke_ends_with_141(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(sys, "argv", ["decnef", *arguments])
+    with os.fdopen(writer, "w") as broken:
+        monkeypatch.setattr(sys, "stdout", broken)
+        with pytest.raises(SystemExit) as stop:
+            main()
+    assert stop.value.code == 141
+
+
+def test_the_package_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["decnef", "cite", "srpbs-fd"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("decnef_data_cli", run_name="__main__")
+    told = capsys.readouterr()
+    assert (stop.value.code, told.out) == (2, "")
+    assert told.err == "error: There is no dataset 'srpbs-fd'. Did you mean 'srpbs-fc'?\n"
 
 
 def test_a_terminal_without_japanese_still_gets_its_page() -> None:
@@ -167,11 +201,29 @@ def completed(shell: str, *words: str) -> list[str]:
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_names_are_completed(shell: str) -> None:
     assert "srpbs-fc" in completed(shell, "decnef", "info", "srpbs-f")
-    assert "phantom" in completed(shell, "decnef", "download", "srpbs-fc", "--mirror", "ph")
-    assert "synapse" in completed(shell, "decnef", "login", "syn")
-    assert "SWA" in completed(shell, "decnef", "participants", "srpbs-fc", "--site", "SW")
-    assert "ASD" in completed(shell, "decnef", "participants", "srpbs-fc", "--diagnosis", "A")
     assert "participants" in completed(shell, "decnef", "part")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["info", "srpbs-f"], ["srpbs-fc"]),
+        (["download", "srpbs-fc", "--mirror", "ph"], ["phantom"]),
+        (["login", ""], ["synapse", "atr"]),
+        (["participants", "srpbs-fc", "--site", "SW"], ["SWA"]),
+        (["participants", "srpbs-fc", "--diagnosis", "A"], ["ASD"]),
+        (["cache", "cl"], ["clear"]),
+        (["cite", "srpbs-fc", "--style", "b"], ["bibtex"]),
+    ],
+)
+def test_values_are_completed(words: list[str], offered: list[str]) -> None:
+    env = {
+        "_DECNEF_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(["decnef", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    found = CliRunner().invoke(app, [], env=env, prog_name="decnef")
+    assert found.stdout.split() == offered
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -26,6 +26,10 @@ from decnef_data_cli.show import draw, emit, note, say
 __all__ = ["cite", "info", "list_datasets", "participants"]
 
 
+def _styles() -> list[str]:
+    return ["text", "bibtex"]
+
+
 def list_datasets(as_json: AsJson = False) -> None:
     """List the datasets: who may have them, and where they are."""
     records = decnef_data.catalog()
@@ -84,7 +88,7 @@ def participants(
 
 def cite(
     name: Name,
-    style: Annotated[str, typer.Option("--style", help="text or bibtex.")] = "text",
+    style: Annotated[str, typer.Option("--style", help="text or bibtex.", autocompletion=_styles)] = "text",
 ) -> None:
     """Print what to cite when using a dataset."""
     say(decnef_data.cite(name, style=style))

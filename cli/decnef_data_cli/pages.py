@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 #: The columns a person reads first; ``--csv`` and ``--json`` have them all.
-PEOPLE_COLUMNS = ("subject", "site", "institute", "diagnosis", "age", "sex", "handedness", "mean_fd")
+PEOPLE_COLUMNS = ("subject", "site", "institute", "diagnosis", "age", "sex", "mean_fd")
 _PEOPLE_SHOWN = 20
 
 
@@ -247,7 +247,10 @@ def people_table(people: "pd.DataFrame") -> "RenderableType":
     columns = _people_columns(people)
     headers = (f">{name}" if name in {"age", "mean_fd"} else name for name in columns)
     shown = people.loc[:, columns].head(_PEOPLE_SHOWN)
-    return table(*headers, rows=([_cell(value) for value in row] for row in shown.itertuples(index=False)))
+    made = table(*headers, rows=([_cell(value) for value in row] for row in shown.itertuples(index=False)))
+    for column in made.columns[1:]:
+        column.no_wrap = True  # subjects are long: they give way
+    return made
 
 
 def people_caption(people: "pd.DataFrame") -> str:

@@ -91,6 +91,14 @@ class _Element:
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The bytes of one variable of a file, with its tag, and whether they are compressed."""
+
+    packed: bool
+    data: memoryview
+
+
 def checked(data: bytes, wanted: Callable[[Variable], bool]) -> tuple[bytes, tuple[Variable, ...]]:
     """Give a file that holds only the wanted variables of `data`, sound and unpacked.
 
@@ -112,28 +120,34 @@ def checked(data: bytes, wanted: Callable[[Variable], bool]) -> tuple[bytes, tup
         An element does not fit into the bytes that hold it, or is of an unexpected type.
     """
     order = ">" if data[126:128] == b"MI" else "<"
-    kept: list[bytes | memoryview] = [data[:_HEADER]]
-    variables = []
-    for packed, part in _parts(_Bytes(memoryview(data), order)):
-        head = _Bytes(_unpacked(part, _PEEK) if packed else part, order)
-        variable, _ = _variable(head, _TAG, len(head.data))
-        if wanted(variable):
-            whole = _Bytes(_unpacked(part, LARGEST) if packed else part, order)
-            _check_matrix(whole, whole.element(0, len(whole.data)).of({_MATRIX}))
-            kept.append(whole.data)
-            variables.append(variable)
-    untouched = sum(map(len, kept)) == len(data)  # unpacking makes a file longer, leaving out shorter
-    return data if untouched else b"".join(kept), tuple(variables)
+    parts = list(_parts(_Bytes(memoryview(data), order)))
+    variables = [_variable_of(part, order) for part in parts]
+    kept = [place for place, variable in enumerate(variables) if wanted(variable)]
+    whole = [_sound(parts[place], order) for place in kept]
+    if len(kept) < len(parts) or any(part.packed for part in parts):
+        data = b"".join([data[:_HEADER], *whole])
+    return data, tuple(variables[place] for place in kept)
 
 
-def _parts(file: _Bytes) -> Iterator[tuple[bool, memoryview]]:
+def _variable_of(part: _Part, order: str) -> Variable:
+    head = _Bytes(_unpacked(part.data, _PEEK) if part.packed else part.data, order)
+    return _variable(head, _TAG, len(head.data))[0]
+
+
+def _sound(part: _Part, order: str) -> memoryview:
+    whole = _Bytes(_unpacked(part.data, LARGEST) if part.packed else part.data, order)
+    _check_matrix(whole, whole.element(0, len(whole.data)).of({_MATRIX}))
+    return whole.data
+
+
+def _parts(file: _Bytes) -> Iterator[_Part]:
     at = _HEADER
     if len(file.data) <= at:
         raise Damage(f"it ends after {len(file.data)} bytes, before its first variable")
     while at < len(file.data):
         element = file.element(at, len(file.data)).of({_MATRIX, _COMPRESSED})
         packed = element.kind == _COMPRESSED
-        yield packed, file.data[element.start if packed else at : element.stop]
+        yield _Part(packed, file.data[element.start if packed else at : element.stop])
         at = element.stop
 
 

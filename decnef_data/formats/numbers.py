@@ -75,5 +75,5 @@ def _row(line: bytes, number: int, file: str) -> NDArray[np.float64]:
     try:
         return np.array(line.split(), dtype="S").astype(np.float64)
     except ValueError as error:
-        message = f"Row {number} of '{file}' holds something that is no number: {error}. Download it again."
+        message = f"Row {number} of '{file}' holds something that is no number. Download it again."
         raise FormatError(message, file=file, place=f"row {number}") from error

@@ -49,18 +49,20 @@ def read(data: bytes, file: str) -> pd.DataFrame:
 
 def _text(data: bytes, file: str) -> str:
     try:
-        return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
-    except UnicodeDecodeError:
-        return _text_cp932(data, file)
-
-
-def _text_cp932(data: bytes, file: str) -> str:
-    try:
-        return data.decode("cp932")
+        if data.startswith(_UTF16):
+            return data.decode("utf-16")
+        return _utf8(data) or data.decode("cp932")
     except UnicodeDecodeError as error:
         place = f"byte {error.start}"
         message = f"'{file}' is text in neither UTF-8 nor cp932, see {place}. Download it again."
         raise FormatError(message, file=file, place=place) from error
+
+
+def _utf8(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
 
 
 def _rows(text: str, file: str) -> list[list[str]]:

@@ -6,6 +6,7 @@ stated among the reading's problems.
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     from decnef_data.records import Records
 
 __all__ = ["LAYOUT", "Connectivity"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one member turned out to be, and whether it is marked as a phantom's."""
+
+    finds: tuple[Find, ...]
+    marked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +109,31 @@ LAYOUT = Connectivity()
 
 
 def _look_through(members: Iterable["Member"], dataset: "Dataset", records: "Records") -> _Finds:
-    finds: dict[str, tuple[Find, ...]] = {}
+    """Recognize members on a second thread while the first reads on: both mostly wait for C code."""
+    pending: list[tuple[str, Future[_Look]]] = []
     problems: list[FormatError] = []
-    synthetic = False
-    for member in members:
-        path = below_top(member.path, dataset)
+    with ThreadPoolExecutor(max_workers=1) as second:
+        for member in members:
+            path = below_top(member.path, dataset)
+            try:
+                data = member.read()
+            except FormatError as error:
+                problems.append(error)
+            else:
+                pending.append((path, second.submit(_look, path, data, dataset, records)))
+    looks: dict[str, _Look] = {}
+    for path, future in pending:
         try:
-            data = member.read()
-            _refuse_second(path, finds)
-            finds[path] = tuple(recognize(path, data, dataset, records))
+            _refuse_second(path, looks)
+            looks[path] = future.result()
         except FormatError as error:
             problems.append(error)
-        else:
-            synthetic = synthetic or is_marked(path, data)
-    return _Finds(tuple(find for group in finds.values() for find in group), tuple(problems), synthetic)
+    finds = tuple(find for look in looks.values() for find in look.finds)
+    return _Finds(finds, tuple(problems), any(look.marked for look in looks.values()))
+
+
+def _look(path: str, data: bytes, dataset: "Dataset", records: "Records") -> _Look:
+    return _Look(tuple(recognize(path, data, dataset, records)), is_marked(path, data))
 
 
 def _refuse_second(path: str, seen: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+_SHORTEST_SECRET = 8
 _KEPT = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -81,6 +82,12 @@ class Link:
     def name(self) -> str:
         """The file name in the path, safe to use; empty where there is none."""
         return safe_name(unquote(urlsplit(self.target).path))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be seen of it, should its host repeat it."""
+        values = (value for _, value in parse_qsl(urlsplit(self.target).query))
+        return (self.target, *(value for value in values if len(value) >= _SHORTEST_SECRET))
 
     @property
     def expires(self) -> datetime | None:

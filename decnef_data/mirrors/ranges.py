@@ -71,7 +71,7 @@ def look(over: requests.Session, link: Link, mirror: str) -> Found:
     with transport.get(over, link, {"Range": "bytes=0-0"}, mirror) as answer:
         empty = answer.status_code == requests.codes.requested_range_not_satisfiable
         if not empty:
-            _refuse(answer, mirror, page=False)
+            _refuse(answer, link, mirror, page=False)
         return Found(_name(answer) or link.name, _size(answer), identity(answer))
 
 
@@ -79,21 +79,21 @@ def look(over: requests.Session, link: Link, mirror: str) -> Found:
 def opened(over: requests.Session, link: Link, asked: Asked, mirror: str) -> Iterator[Body]:
     """Open the bytes of `link` that are asked for, or from 0 where those are no part of the file."""
     with transport.get(over, link, asked.headers, mirror) as answer:
-        given = _body(answer, asked, mirror)
+        given = _body(answer, link, asked, mirror)
         if given:
             yield given
             return
     again = replace(asked, start=0, identity=None)
     with transport.get(over, link, again.headers, mirror) as answer:
-        yield _from_zero(answer, again, mirror)
+        yield _from_zero(answer, link, again, mirror)
 
 
-def _body(answer: requests.Response, asked: Asked, mirror: str) -> Body | None:
+def _body(answer: requests.Response, link: Link, asked: Asked, mirror: str) -> Body | None:
     """Make the body of what was asked for, or ``None`` where it has to be asked for from 0."""
     if answer.status_code == requests.codes.requested_range_not_satisfiable:
         return _at_the_end(answer, asked)
     if answer.status_code != requests.codes.partial_content:
-        return _from_zero(answer, asked, mirror)
+        return _from_zero(answer, link, asked, mirror)
     begin, size = _part(answer, mirror)
     changed = asked.identity is not None and identity(answer) not in {None, asked.identity}
     _in_place(answer, asked, begin, mirror)
@@ -119,19 +119,19 @@ def _at_the_end(answer: requests.Response, asked: Asked) -> Body | None:
     return Body(asked.start, iter(()), size, identity(answer)) if size == asked.start and unchanged else None
 
 
-def _from_zero(answer: requests.Response, asked: Asked, mirror: str) -> Body:
+def _from_zero(answer: requests.Response, link: Link, asked: Asked, mirror: str) -> Body:
     if answer.status_code == requests.codes.requested_range_not_satisfiable and _size(answer) == 0:
         return Body(0, iter(()), 0, identity(answer))
-    _refuse(answer, mirror, page=asked.page)
+    _refuse(answer, link, mirror, page=asked.page)
     if answer.status_code == requests.codes.partial_content:
         _in_place(answer, replace(asked, start=0), _part(answer, mirror)[0], mirror)
     return Body(0, transport.body(answer, asked.stop, mirror), _size(answer), identity(answer))
 
 
-def _refuse(answer: requests.Response, mirror: str, *, page: bool) -> None:
+def _refuse(answer: requests.Response, link: Link, mirror: str, *, page: bool) -> None:
     """Raise what the host answered where that is not a file."""
     if answer.status_code not in {requests.codes.ok, requests.codes.partial_content}:
-        raise _refusal(answer)
+        raise _refusal(answer, link)
     if not page and answer.headers.get("Content-Type", "").lower().startswith("text/html"):
         message = (
             f"'{transport.origin(answer)}' answered with a web page where a file was expected. "
@@ -140,14 +140,14 @@ def _refuse(answer: requests.Response, mirror: str, *, page: bool) -> None:
         raise MirrorError(message, mirror=mirror, status=answer.status_code)
 
 
-def _refusal(answer: requests.Response) -> RefusedError:
+def _refusal(answer: requests.Response, link: Link) -> RefusedError:
     """Read code and message of an error body; S3's XML is short and two elements of it are enough."""
     try:
         text = answer.raw.read(_MOST_OF_AN_ERROR, decode_content=False).decode("utf-8", "replace")
     except OSError:
         text = ""
     code, message = (_element(name, text) for name in ("Code", "Message"))
-    return RefusedError(answer.status_code, redact(code), redact(message))
+    return RefusedError(answer.status_code, redact(code, link.secrets), redact(message, link.secrets))
 
 
 def _element(name: str, text: str) -> str:

@@ -115,14 +115,14 @@ def _following(
         if answer.status_code not in _REDIRECTS:
             return answer
         answer.close()
-        link = _next(link, answer.headers.get("Location", ""), mirror)
+        link = _next(link, answer, mirror)
     message = f"'{link.origin}' redirects more than {_MOST_REDIRECTS} times. Try again later."
     raise MirrorError(message, mirror=mirror)
 
 
-def _next(link: Link, location: str, mirror: str) -> Link:
+def _next(link: Link, answer: requests.Response, mirror: str) -> Link:
     try:
-        return link.towards(location)
+        return link.towards(answer.headers.get("Location", ""))  # no name of ours is to hold it
     except UnusableLinkError as error:
         reason = str(error)
     message = f"A redirect from '{link.origin}' was not followed: {reason}. Tell the mirror's keepers."

@@ -10,7 +10,7 @@ def catalog() -> Records:
     Examples
     --------
     >>> [dataset.name for dataset in catalog().datasets]
-    ['srpbs-fc', 'srpbs-1600', 'srpbs-open', 'srpbs-ts']
+    ['srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts']
     """
     return Client.default().records
 

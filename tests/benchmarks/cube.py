@@ -1,0 +1,233 @@
+"""The cube's speed: opening and reading a store, against what a user would do instead.
+
+Run with ``python tests/benchmarks/cube.py [--json]``.  Of every row, ours and theirs run in turn, so that
+a busy moment of the machine hits both; medians are compared.  Times are warm: the files are in memory.
+The real size (1625 people, 9730 edges, float64), synthetic values.
+"""
+
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+import xarray as xr
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.spatial.distance import squareform
+
+from decnef_data.arrays import mapped, to_matrix
+from decnef_data.stores import Stores
+
+ROUNDS = 11
+PEOPLE, REGIONS, FILES = 1625, 140, 20
+EDGES = REGIONS * (REGIONS - 1) // 2
+TEXTS, NUMBERS = 18, 8
+SITE = slice(500, 630)
+SOMEONE, SOME_EDGE = 777, 4321
+KEY = "0" * 64
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was compared, in milliseconds, and what is wanted of it."""
+
+    what: str
+    instead: str
+    ours: float
+    theirs: float
+    wanted: str = ""
+    met: bool | None = None
+
+    @property
+    def ratio(self) -> float:
+        """How many times their time ours is."""
+        return self.ours / self.theirs
+
+
+def medians(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
+    """Time both in turn after one run to warm up; return the median of each in milliseconds."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(ROUNDS + 1):
+        for act, found in zip((ours, theirs), times, strict=True):
+            start = time.perf_counter()
+            act()
+            if turn:
+                found.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def cube() -> xr.Dataset:
+    """A cube of the published size and about thirty coordinates, most of them text."""
+    generator = np.random.default_rng(1625)
+    names = np.array([f"roi_{number:03d}" for number in range(1, REGIONS + 1)])
+    column, row = np.triu_indices(REGIONS, k=1)
+    words = np.array(["SWA", "KUT", "female", "right", "", "Siemens Verio", "SRPBS_FC/ShowaU/SUBINFO.tsv"])
+    texts = {f"text_{k}": ("subject", generator.choice(words, PEOPLE)) for k in range(TEXTS)}
+    numbers = {f"number_{k}": ("subject", generator.random(PEOPLE)) for k in range(NUMBERS)}
+    ends = {"roi_a": ("edge", names[column]), "roi_b": ("edge", names[row])}
+    people = np.array([f"showa_swa_n235-{k:04d}" for k in range(1, PEOPLE + 1)])
+    fc = generator.integers(-(2**20), 2**20, (PEOPLE, EDGES)) / 2.0**20
+    return xr.Dataset(
+        {"fc": (("subject", "edge"), fc, {"units": "1"})},
+        coords={"subject": people, "roi": names, **ends, **texts, **numbers},
+    )
+
+
+def opened_plainly(path: Path) -> xr.Dataset:
+    """What a user of xarray does: open the store, and load its coordinates."""
+    found = xr.open_zarr(path, group="bal140", chunks=None, consolidated=False)
+    for coord in found.coords.values():
+        coord.load()
+    return found
+
+
+def mat_files(folder: Path, fc: NDArray[np.float64]) -> list[Path]:
+    """Write the cube as the dataset comes: one MAT file an institute."""
+    paths = [folder / f"{part:02d}.mat" for part in range(FILES)]
+    for path, part in zip(paths, np.array_split(fc, FILES), strict=True):
+        scipy.io.savemat(path, {"X": part})
+    return paths
+
+
+def written_raw(path: Path, values: NDArray[np.float64]) -> None:
+    """The least that makes an array durable."""
+    with path.open("wb") as file:
+        file.write(memoryview(values).cast("B"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def opening(stores: Stores) -> list[Row]:
+    """Opening a published store."""
+    path = stores.path(KEY)
+    ours, theirs = medians(lambda: stores.open(KEY, "bal140"), lambda: opened_plainly(path))
+    return [
+        Row(
+            "open, coordinates read", "xr.open_zarr, .load()", ours, theirs, "at most 3x", ours <= 3 * theirs
+        ),
+        Row("open, coordinates read", "60 ms", ours, 60.0, "at most 60 ms", ours <= 60),
+    ]
+
+
+def reading(found: xr.Dataset, memory: NDArray[np.float64]) -> list[Row]:
+    """Reading from an open cube, the result copied."""
+    fc = found["fc"]
+    scattered = np.sort(np.random.default_rng(130).choice(PEOPLE, 130, replace=False))
+    one_site = (np.arange(PEOPLE) >= SITE.start) & (np.arange(PEOPLE) < SITE.stop)
+    return [
+        _times("whole cube", lambda: fc.values.copy(), lambda: memory.copy(), 1.3),
+        _times("130 people in a row", lambda: fc[SITE].values.copy(), lambda: memory[SITE].copy(), 2),
+        _times("one site, by a mask", lambda: fc[one_site].values.copy(), lambda: memory[one_site].copy(), 2),
+        _times(
+            "130 people anywhere", lambda: fc[scattered].values.copy(), lambda: memory[scattered].copy(), 2
+        ),
+        _plus("one person", lambda: fc[SOMEONE].values.copy(), lambda: memory[SOMEONE].copy()),
+        _plus("one edge", lambda: fc[:, SOME_EDGE].values.copy(), lambda: memory[:, SOME_EDGE].copy()),
+    ]
+
+
+def _times(what: str, ours: Callable[[], object], theirs: Callable[[], object], most: float) -> Row:
+    mine, other = medians(ours, theirs)
+    return Row(what, "np.memmap", mine, other, f"at most {most:g}x", mine <= most * other)
+
+
+def _plus(what: str, ours: Callable[[], object], theirs: Callable[[], object]) -> Row:
+    mine, other = medians(ours, theirs)
+    return Row(what, "np.memmap", mine, other, "at most 0.5 ms more", mine <= other + 0.5)
+
+
+def instead(stores: Stores, found: xr.Dataset, folder: Path) -> list[Row]:
+    """What is done every time where there is no store."""
+    fc = found["fc"].values
+    paths = mat_files(folder, fc)
+    matrix = to_matrix(found)
+    upper = np.triu_indices(REGIONS, k=1)
+
+    def loaded() -> NDArray[np.float64]:
+        return np.concatenate([scipy.io.loadmat(path)["X"] for path in paths])
+
+    def scattered() -> NDArray[np.float64]:
+        out = np.ones((PEOPLE, REGIONS, REGIONS))
+        out[:, upper[0], upper[1]] = out[:, upper[1], upper[0]] = fc
+        return out
+
+    return [
+        Row("open, whole cube", "scipy.io.loadmat x20", *medians(lambda: _all_of(stores), loaded)),
+        Row(
+            "one person's matrix", "squareform", *medians(lambda: matrix[9].values, lambda: squareform(fc[9]))
+        ),
+        Row("everyone's matrices", "numpy, both triangles", *medians(lambda: matrix.values, scattered)),
+    ]
+
+
+def _all_of(stores: Stores) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = stores.open(KEY, "bal140")["fc"].values.copy()
+    return values
+
+
+def publishing(folder: Path, written: xr.Dataset) -> list[Row]:
+    """Writing a store, against the values alone."""
+    stores = Stores(folder / "again", mapped)
+    values = written["fc"].values
+
+    def publish() -> None:
+        stores.publish(KEY, {"bal140": written}, {})
+        stores.remove(KEY)
+
+    return [
+        Row(
+            "publish, then remove",
+            "file.write, fsync",
+            *medians(publish, lambda: written_raw(folder / "raw", values)),
+        )
+    ]
+
+
+def measure(folder: Path) -> list[Row]:
+    """Measure everything, once."""
+    stores, written = Stores(folder / "stores", mapped), cube()
+    path = stores.publish(KEY, {"bal140": written}, {})
+    memory = np.memmap(path / "bal140/fc/c/0/0", "<f8", "r", 0, (PEOPLE, EDGES))
+    found = stores.open(KEY, "bal140")
+    rows = [*opening(stores), *reading(found, memory), *instead(stores, found, folder)]
+    return [*rows, *publishing(folder, written)]
+
+
+def machine() -> dict[str, object]:
+    """State what the figures were taken on."""
+    versions = {name: version(name) for name in ("numpy", "pandas", "xarray", "zarr", "scipy")}
+    load = os.getloadavg()[0]
+    return {"cpus": os.cpu_count(), "load": round(load, 1), "python": platform.python_version(), **versions}
+
+
+def show(rows: list[Row]) -> None:
+    """Print the rows as a table."""
+    facts = ", ".join(f"{name} {value}" for name, value in machine().items())
+    table = Table(title=f"The cube, medians of {ROUNDS} runs in turn", caption=facts)
+    for heading in ("ours", "ms", "instead", "ms ", "ratio", "wanted", ""):
+        table.add_column(heading, justify="right" if heading.strip() in {"ms", "ratio"} else "left")
+    for row in rows:
+        verdict = {None: "", True: "met", False: "MISSED"}[row.met]
+        times = f"{row.ours:.2f}", row.instead, f"{row.theirs:.2f}", f"{row.ratio:.2f}"
+        table.add_row(row.what, *times, row.wanted, verdict)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        measured = measure(Path(scratch))
+    if "--json" in sys.argv:
+        rows = [{**asdict(row), "ratio": round(row.ratio, 3)} for row in measured]
+        print(json.dumps({"machine": machine(), "rows": rows}))
+    else:
+        show(measured)
