@@ -1,7 +1,8 @@
 """decnef-data: the dataset client and data-catalog SDK for the four SRPBS (DecNef, ATR Japan) datasets."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+
+TYPE_CHECKING = False  # type checkers take it as true; importing typing would double what this import costs
 
 if TYPE_CHECKING:
     from decnef_data.arrays import to_matrix as to_matrix
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from decnef_data.verbs.permitting import logout as logout
     from decnef_data.verbs.permitting import terms as terms
 
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
 
-_ROOMS: Final = {
+_ROOMS = {
     "arrays": ("to_matrix",),
     "client": ("Client",),
     "errors": (
@@ -57,7 +58,7 @@ _ROOMS: Final = {
     "verbs.knowing": ("catalog", "cite"),
     "verbs.permitting": ("accept", "accepted", "access", "login", "logout", "terms"),
 }
-_ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: PLE0604 - spelled out by room above, and compared with the imports by a test
     "__version__",

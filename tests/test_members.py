@@ -2,11 +2,11 @@
 
 import gzip
 import io
-import re
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -112,6 +112,14 @@ def test_a_tar_skips_folders(tmp_path: Path) -> None:
     assert read_all(as_file(tmp_path, made.getvalue())) == {}
 
 
+def test_a_tar_name_that_is_not_utf8_is_still_text(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT, encoding="cp932") as archive:
+        archive.addfile(tarfile.TarInfo("診断.tsv"))
+    (name,) = read_all(as_file(tmp_path, made.getvalue()))
+    assert name == r"\x90f\x92f.tsv"
+
+
 def test_backslashes_of_windows_zips_part_folders(tmp_path: Path) -> None:
     assert list(read_all(as_file(tmp_path, zipped({"ATR\\HC\\a.mat": b"1"})))) == ["ATR/HC/a.mat"]
 
@@ -214,12 +222,13 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
 def test_a_member_can_be_damaged_and_the_next_still_read(tmp_path: Path) -> None:
     data = bytearray(zipped(method=zipfile.ZIP_STORED))
     data[data.index(b"age\n31")] ^= 1
-    read = {}
+    read, damaged = {}, []
     for member in members([as_file(tmp_path, bytes(data))]):
         try:
             read[member.path] = member.read()
         except FormatError as error:
-            assert error.place == member.path
+            damaged.append(error.place)
+    assert damaged == ["SRPBS_FC/ATR/SUBINFO.tsv"]
     assert list(read) == ["SRPBS_FC/ATR/a.mat", "SRPBS_FC/empty.txt"]
 
 
@@ -231,7 +240,5 @@ def test_flipped_bits_are_a_format_error_or_harmless(kind: str, tmp_path: Path, 
     for _ in range(data.draw(st.integers(1, 3))):
         whole[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     file = as_file(tmp_path, bytes(whole))
-    try:
-        read_all(file)
-    except FormatError as error:
-        assert error.file == "archive.bin"
+    with suppress(FormatError):
+        assert all(isinstance(content, bytes) for content in read_all(file).values())

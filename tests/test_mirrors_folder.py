@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from decnef_data.errors import AccessError
+from decnef_data.errors import AccessError, SelectionError
 from decnef_data.mirrors.folder import Folder
 from decnef_data.model import Access, Mirror, Requirement
 from tests.mirror_contract import dataset, received
@@ -47,6 +47,14 @@ def test_a_copy_that_moved(tree: Path) -> None:
     with pytest.raises(AccessError) as caught, adopted(tree).open(file):
         pass
     assert str(caught.value) == sentence.format(tree / "UTO" / "a.mat")
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(SelectionError) as caught:
+        adopted(tmp_path).find(dataset())
+    assert str(caught.value) == (
+        f"'{tmp_path}' holds no files. Run 'decnef adopt srpbs-fc PATH' with the folder that holds them."
+    )
 
 
 def test_files_say_where_they_lie(tree: Path) -> None:

@@ -234,6 +234,13 @@ class TestResuming:
         server.faults.add(lambda request, proceed: proceed(request.without("if-range")))
         assert received(remote.open(file, 1_000)) == (0, CONTENT[::-1])
 
+    def test_notices_another_file_where_a_part_is_asked_for(
+        self, remote: Https, server: LinkServer, file: RemoteFile
+    ) -> None:
+        server.put(NAME, CONTENT[::-1])
+        server.faults.add(lambda request, proceed: proceed(request.without("if-range")))
+        assert received(remote.open(file, 1_000, 2_000)) == (0, CONTENT[::-1][:2_000])
+
     @pytest.mark.parametrize("identity", [None, 'W/"weak"'])
     def test_without_a_strong_identity_begins_anew(
         self, remote: Https, file: RemoteFile, identity: str | None

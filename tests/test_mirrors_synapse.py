@@ -18,7 +18,7 @@ from decnef_data.mirrors.synapse import Synapse, whoami
 from decnef_data.model import Grade, Holding, Mirror, RemoteFile, Step
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
-from tests.servers.local import Answer
+from tests.servers.local import Answer, Request
 from tests.servers.synapse import Entity, SynapseServer, Throttle, Token, maintenance, personal_token
 
 TITLE = dataset().title
@@ -218,6 +218,12 @@ class TestFinding:
             "Mirror 'synapse' names no project to find 'srpbs-fc' in. Correct its record."
         )
 
+    def test_an_empty_folder(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        serve(Entity(TITLE, id=22317078))
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            f"'{TITLE}' (syn22317078) in Synapse holds no files. Try another mirror."
+        )
+
     def test_a_name_that_is_no_name(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
         serve(Entity(TITLE, [Entity("..", content=b"x")]))
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
@@ -369,6 +375,32 @@ class TestAccess:
         server.faults.add(maintenance(), None)
         states = {each.kind: each.state for each in remote.access(dataset()).requirements}
         assert states == {"account": "unknown"}
+
+    def test_what_may_not_even_be_seen(
+        self, serve: Callable[..., SynapseServer], credentials: Credentials
+    ) -> None:
+        serve(Entity(TITLE, content=b"x", id=77, may=()))
+        access = Synapse(mirror("syn77", "A"), credentials).access(dataset())
+        assert [(each.kind, each.state) for each in access.requirements] == [
+            ("account", "met"),
+            ("login", "met"),
+            ("approval", "unmet"),
+        ]
+
+    def test_when_synapse_does_not_say_what_is_missing(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        server = serve(archive(requirements=(9605,)), token="unapproved")
+        bad = Answer.json(404, {"reason": "no such service"})
+
+        def fault(request: Request, proceed: Callable[[Request], Answer]) -> Answer:
+            return bad if request.path.endswith("/actions/download") else proceed(request)
+
+        server.faults.add(fault, None)
+        assert sentence(lambda: remote.find(dataset()), AccessError) == (
+            "Synapse does not let you download 'syn22318000' yet: Ask for access to the data. "
+            "Do so at https://www.synapse.org/Synapse:syn22318000, then run the same again."
+        )
 
 
 class TestLogin:
@@ -555,6 +587,14 @@ class TestTheWay:
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
             "Synapse's answer is not what its interface promises (Expected `object`, got `str`). "
             "If you are on a network that asks for a login, log in there; else upgrade decnef-data."
+        )
+
+    def test_a_status_without_a_reason(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+        server = serve(archive())
+        server.faults.add(lambda request, proceed: Answer.of(418, b"teapot", "text/plain"), None)
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            "Synapse did not answer as expected (SynapseHTTPError: 418, I'm a Teapot). "
+            "Check the connection, or try again later."
         )
 
     def test_nobody_there(self, credentials: Credentials, remote: Synapse) -> None:

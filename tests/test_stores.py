@@ -155,6 +155,23 @@ class TestRoundTrip:
         stores.publish("other", {"bal140": stores.open(KEY, "bal140").isel(subject=[2, 0])}, {})
         xr.testing.assert_identical(stores.open("other", "bal140"), cube().isel(subject=[2, 0]))
 
+    @pytest.mark.parametrize("values", [["a", "", "bc"], np.array(["a", "", "bc"], dtype=object)])
+    def test_text_of_any_kind_comes_back_as_numpy_text(self, stores: Stores, values: list[str]) -> None:
+        stores.publish(KEY, {"one": xr.Dataset({"note": ("subject", values)})}, {})
+        found = stores.open(KEY, "one")["note"].to_numpy()
+        assert (found.dtype, found.tolist()) == (np.dtype("<U2"), ["a", "", "bc"])
+
+    @pytest.mark.parametrize(
+        "values", [np.array(["a", None], dtype=object), np.array(["2021-01-01"], dtype="datetime64[ns]")]
+    )
+    def test_what_is_neither_number_nor_text_is_refused(self, stores: Stores, values: np.ndarray) -> None:
+        with pytest.raises(TypeError) as caught:
+            stores.publish(KEY, {"one": xr.Dataset({"note": ("subject", values)})}, {})
+        assert str(caught.value) == (
+            f"A store holds numbers or text, and not all values of a {values.dtype} array are."
+        )
+        assert list(stores.root.iterdir()) == []
+
     def test_attributes_that_json_has_no_form_for_are_refused(self, stores: Stores) -> None:
         with pytest.raises(TypeError) as caught:
             stores.publish(KEY, {"bal140": cube()}, {"made": b"bytes"})
@@ -337,6 +354,17 @@ class TestDamage:
         flip(published / file, place)
         assert self.states(stores, deep=False) == {}
         assert self.states(stores, deep=True) == {f"{KEY}.zarr/{file}": "damaged"}
+
+    def test_two_chunks_that_changed_places_are_found(self, stores: Stores) -> None:
+        store = stores.publish(KEY, {"bal140": cube().assign_coords(also=("subject", np.arange(6.0)))}, {})
+        one, other = store / "bal140/also/c/0", store / "bal140/mean_fd/c/0"
+        first, second = one.read_bytes(), other.read_bytes()
+        one.write_bytes(second)
+        other.write_bytes(first)
+        assert self.states(stores, deep=True) == {
+            f"{KEY}.zarr/bal140/also/c/0": "damaged",
+            f"{KEY}.zarr/bal140/mean_fd/c/0": "damaged",
+        }
 
     def test_a_changed_bit_of_a_coordinate_is_an_error_at_opening(
         self, stores: Stores, published: Path

@@ -85,11 +85,9 @@ def login(
             2,
             f"Mirror '{record.name}' has a link for each dataset. Run `decnef login {record.name} DATASET`.",
         )
-    secret = _secret(record.protocol)
-    say(decnef_data.login(record.name, secret, dataset=name))
-    if secret is not None:
-        forget = f"decnef logout {record.name}"
-        note(f"It is kept outside the cache, readable by you alone. Run `{forget}` to forget it.")
+    # Read in place: no name of this frame holds the secret when a traceback shows its locals.
+    say(decnef_data.login(record.name, _secret(record.protocol), dataset=name))
+    note(f"Run `decnef logout {record.name}` to forget it.")
 
 
 _EXPOSED = (

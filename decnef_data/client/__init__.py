@@ -24,6 +24,7 @@ from decnef_data.model import (
     Dataset,
     FileCheck,
     Plan,
+    Secret,
     Selection,
     Verification,
     VerifiedFile,
@@ -159,7 +160,7 @@ class Client:
         dataset = self.records.dataset(name)
         return self._consent.accepted(dataset.name, self.records.terms_of(dataset))
 
-    def login(self, mirror: str, secret: str | None, dataset: str | None) -> str:
+    def login(self, mirror: str, secret: Secret | None, dataset: str | None) -> str:
         """Check and keep a token or a personal link; say whose or until when it is."""
         chosen = None if dataset is None else self.records.dataset(dataset)
         return self._logins.login(self.records.mirror(mirror), secret, chosen)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials, Remote, connect
-from decnef_data.model import Dataset, Mirror
+from decnef_data.model import Dataset, Mirror, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Logins:
     config: Path
     cache: Path
 
-    def login(self, mirror: Mirror, secret: str | None, dataset: Dataset | None) -> str:
+    def login(self, mirror: Mirror, secret: Secret | None, dataset: Dataset | None) -> str:
         """Keep `secret` if the mirror takes it; say in words what is known now, never the secret.
 
         Raises
@@ -47,25 +47,26 @@ class Logins:
         mine = [name for name in credentials.names() if mirror in {None, name.partition("/")[0]}]
         return tuple(name for name in mine if credentials.remove(name))
 
-    def _token(self, mirror: Mirror, secret: str | None) -> str:
+    def _token(self, mirror: Mirror, secret: Secret | None) -> str:
         from decnef_data.mirrors.synapse import whoami
 
-        token = secret.strip() if secret else None
-        user = whoami(mirror, Credentials(self.config), self.cache, token)
-        if token:
-            Credentials(self.config).put(mirror.name, token)
-        return f"Logged in to {mirror.title} as '{user}'."
+        user = whoami(mirror, Credentials(self.config), self.cache, secret)
+        said = f"Logged in to {mirror.title} as '{user}'."
+        if not secret:
+            return said
+        Credentials(self.config).put(mirror.name, secret)
+        return f"{said} The token is kept in {Credentials(self.config).where(mirror.name)}."
 
-    def _link(self, mirror: Mirror, secret: str, dataset: Dataset) -> str:
+    def _link(self, mirror: Mirror, secret: Secret, dataset: Dataset) -> str:
         """Keep the link where the protocol looks for it; put back what was there if it is refused."""
         credentials, name = Credentials(self.config), f"{mirror.name}/{dataset.name}"
-        before = credentials.get(name) if name in credentials.names() else None
-        credentials.put(name, secret.strip())
+        before = Secret(credentials.get(name) or "") if name in credentials.names() else None
+        credentials.put(name, secret)
         try:
-            return _tried(connect(mirror, credentials), dataset)
+            return f"{_tried(connect(mirror, credentials), dataset)} It is kept in {credentials.where(name)}."
         except AccessError:
             credentials.remove(name)
-            if before is not None:
+            if before:
                 credentials.put(name, before)
             raise
 
@@ -74,6 +75,6 @@ def _tried(remote: Remote, dataset: Dataset) -> str:
     try:
         (file,) = remote.find(dataset)
     except MirrorError as error:
-        return f"The link for '{dataset.name}' is kept, but could not be tried: {error}"
+        return f"The link for '{dataset.name}' could not be tried: {error}"
     size = "of unknown size" if file.size is None else f"of {file.size / 1e6:,.1f} MB"
-    return f"The link for '{dataset.name}' is kept: it leads to '{file.path}' {size}."
+    return f"The link for '{dataset.name}' leads to '{file.path}' {size}."

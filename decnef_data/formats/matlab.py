@@ -180,16 +180,15 @@ def _opened(data: bytes) -> Any:
 
 
 def _regions(ids: Any, names: Any) -> Regions:
-    return Regions(
-        tuple(int(leaf) for leaf in _leaves(ids)), tuple(str(leaf).strip() for leaf in _leaves(names))
-    )
+    numbers = tuple(int(leaf) for leaf in _leaves(ids) if not isinstance(leaf, str))
+    return Regions(numbers, tuple(str(leaf).strip() for leaf in _leaves(names)))
 
 
 def _leaves(value: Any) -> Iterator[Any]:
     # A struct array holds one field a region, a single struct one array or cell of all: both unfold alike.
     for item in np.ravel(value):
         if isinstance(item, np.ndarray):
-            yield from _leaves(item)
+            yield from _leaves(item) if item.size else ("",)  # an empty text
         else:
             yield item
 

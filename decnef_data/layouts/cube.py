@@ -132,7 +132,9 @@ def _attrs(name: str, records: "Records") -> dict[str, str]:
 
 def _not_stated(mean_fd: NDArray[Any]) -> dict[str, str]:
     missing = int(np.isnan(mean_fd).sum())
-    return {"comment": f"not stated for {missing} of {len(mean_fd)} people"} if missing else {}
+    return (
+        {"comment": f"the release states none for {missing} of its {len(mean_fd)} people"} if missing else {}
+    )
 
 
 def _origin(blocks: Sequence[Block]) -> dict[str, _Coordinate]:

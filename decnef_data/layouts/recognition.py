@@ -121,7 +121,9 @@ def _of_table(path: str, data: bytes, records: "Records") -> tuple[FoundTable, .
 
 def _of_variables(path: str, variables: Mapping[str, Any], dataset: "Dataset") -> tuple[Find, ...]:
     regions = [
-        FoundRegions(path, value.names) for value in variables.values() if isinstance(value, matlab.Regions)
+        FoundRegions(path, _in_order(value))
+        for value in variables.values()
+        if isinstance(value, matlab.Regions)
     ]
     arrays = {name: value for name, value in variables.items() if not isinstance(value, matlab.Regions)}
     stated = next((matrix for matrix in dataset.matrices if matrix.path == path), None)
@@ -133,6 +135,13 @@ def _of_variables(path: str, variables: Mapping[str, Any], dataset: "Dataset") -
     if not matrices and (stated or any(max(array.shape) >= _WIDE for array in arrays.values())):
         raise _none(path, arrays, dataset)
     return (*regions, *matrices)
+
+
+def _in_order(regions: matlab.Regions) -> tuple[str, ...]:
+    # The numbers order the names only where they are 1 to n; an atlas may number its labels otherwise.
+    if sorted(regions.ids) != list(range(1, len(regions.names) + 1)):
+        return regions.names
+    return tuple(name for _, name in sorted(zip(regions.ids, regions.names, strict=True)))
 
 
 def _ways(path: str, name: str, array: NDArray[Any], dataset: "Dataset") -> list[FoundMatrix]:

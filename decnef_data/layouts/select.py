@@ -42,6 +42,17 @@ def select(ds: "xr.Dataset", selection: "Selection", records: "Records") -> "xr.
     ------
     SelectionError
         A name is unknown, or a site is only there pooled with others.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from decnef_data.model import Selection
+    >>> from decnef_data.records import Records
+    >>> columns = {"subject": ["a", "b"], "site": ["SWA", "UTO"], "diagnosis": ["HC", "MDD"]}
+    >>> ds = xr.Dataset(coords={name: ("subject", column) for name, column in columns.items()})
+    >>> chosen = select(ds, Selection("srpbs-fc", diagnoses=("major depressive disorder",)), Records.load())
+    >>> chosen["subject"].values.tolist()
+    ['b']
     """
     return select_each({"": ds}, selection, records)[""]
 

@@ -59,6 +59,10 @@ class Credentials:
         self._write(kept)
         return True
 
+    def where(self, name: str) -> str:
+        """Say in words where the secret called `name` is kept."""
+        return "the system's keyring" if self._read().get(name) is None else f"'{self._file}', for you alone"
+
     def names(self) -> tuple[str, ...]:
         """Name what is stored, sorted; secrets from the environment are not among them."""
         return tuple(sorted(self._read()))

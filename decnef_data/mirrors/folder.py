@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from decnef_data.errors import AccessError
+from decnef_data.errors import AccessError, SelectionError
 from decnef_data.model import Access, Body, Dataset, Mirror, RemoteFile, Requirement
 
 _CHUNK = 1 << 20
@@ -43,9 +43,13 @@ class Folder:
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
         """List the adopted archive, or the files of the adopted folder, sorted by path."""
         root = self._root(dataset.name)
-        if root.is_dir():
-            return tuple(_remote_file(dataset.name, path, root) for path in self._files(dataset.name, root))
-        return (_remote_file(dataset.name, root, root.parent),)
+        if not root.is_dir():
+            return (_remote_file(dataset.name, root, root.parent),)
+        found = tuple(_remote_file(dataset.name, path, root) for path in self._files(dataset.name, root))
+        if found:
+            return found
+        message = f"'{root}' holds no files. Run '{_command(dataset.name)}' with the folder that holds them."
+        raise SelectionError(message, asked=dataset.name)
 
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:

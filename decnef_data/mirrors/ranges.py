@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from email.message import Message
 
 import requests
+import urllib3
 
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors import transport
@@ -144,7 +145,7 @@ def _refusal(answer: requests.Response, link: Link) -> RefusedError:
     """Read code and message of an error body; S3's XML is short and two elements of it are enough."""
     try:
         text = answer.raw.read(_MOST_OF_AN_ERROR, decode_content=False).decode("utf-8", "replace")
-    except OSError:
+    except (OSError, urllib3.exceptions.HTTPError):
         text = ""
     code, message = (_element(name, text) for name in ("Code", "Message"))
     return RefusedError(answer.status_code, redact(code, link.secrets), redact(message, link.secrets))

@@ -1,5 +1,6 @@
 """The synapse protocol: a project in which each dataset is one archive, or a folder of files."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,10 @@ from decnef_data.mirrors import entities, ranges, steps, transport
 from decnef_data.mirrors.credentials import Credentials
 from decnef_data.mirrors.links import Link, UnusableLinkError, safe_name
 from decnef_data.mirrors.service import Service
-from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile
+from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
 
+_log = logging.getLogger(__name__)
 _FORBIDDEN, _NOT_FOUND = 403, 404
-_TOKEN = "synapse"  # noqa: S105  # the name of the secret, not the secret
 
 
 class Synapse:
@@ -23,7 +24,7 @@ class Synapse:
     mirror
         The mirror's record; its ``address`` is the project.
     credentials
-        Where a token may be stored, as ``synapse``; else synapseclient's own places are used.
+        Where a token may be stored, under the mirror's name; else synapseclient's own places are used.
     cache
         Where synapseclient may make its folder.
 
@@ -37,7 +38,7 @@ class Synapse:
     def __init__(self, mirror: Mirror, credentials: Credentials, cache: Path | None = None) -> None:
         self.name = mirror.name
         self._mirror = mirror
-        self._service = _service(mirror, lambda: credentials.get(_TOKEN), cache)
+        self._service = _service(mirror, lambda: credentials.get(mirror.name), cache)
         self._session = transport.session()
 
     def ready(self, dataset: Dataset) -> bool:
@@ -50,6 +51,9 @@ class Synapse:
         if not top.container:
             return (self._remote_file(dataset, top, None),)
         paths = sorted(entities.files(self._service, top.entity.id))
+        if not paths:
+            message = f"'{top.entity.name}' ({top.entity.id}) in Synapse holds no files. Try another mirror."
+            raise MirrorError(message, mirror=self.name)
         found = (
             self._remote_file(dataset, entities.bundle(self._service, each), path) for path, each in paths
         )
@@ -81,23 +85,32 @@ class Synapse:
 
     def access(self, dataset: Dataset) -> Access:
         """Ask Synapse what stands between the user and `dataset`; without a token nothing is asked."""
-        command = f"decnef login {self.name}"
-        if not self._service.ready():
-            return steps.access(dataset, self._mirror, {"login": "unmet"}, command)
+        states: dict[str, steps.State] = {}
+        extra: tuple[Requirement, ...] = ()
+        try:
+            states |= self._login_states()
+            if states["login"] == "met":
+                extra = self._unmet(dataset)
+                gained: steps.State = "unknown" if extra else "met"
+                states |= dict.fromkeys(("application", "approval"), gained)
+        except (MirrorError, SelectionError) as error:
+            _log.info("What access to '%s' needs is not known. %s", dataset.name, error)
+        return steps.access(dataset, self._mirror, states, f"decnef login {self.name}", extra)
+
+    def _login_states(self) -> dict[str, steps.State]:
         try:
             self._service.user()
-            restricted = self._restricted(self._top(dataset))
         except AccessError:
-            return steps.access(dataset, self._mirror, {"login": "unmet"}, command)
-        except (MirrorError, SelectionError):
-            return steps.access(dataset, self._mirror, {}, command)
-        known: dict[str, steps.State] = {"login": "met", "account": "met"}
-        if restricted:
-            extra = entities.missing(self._service, restricted.entity.id)
-            return steps.access(dataset, self._mirror, known, command, extra)
-        met: steps.State = "met"
-        passed = dict.fromkeys(("application", "approval"), met)
-        return steps.access(dataset, self._mirror, {**known, **passed}, command)
+            return {"login": "unmet"}
+        return {"login": "met", "account": "met"}
+
+    def _unmet(self, dataset: Dataset) -> tuple[Requirement, ...]:
+        """List what Synapse still asks for."""
+        try:
+            restricted = self._restricted(self._top(dataset))
+        except AccessError as error:  # it may not even be seen
+            return (Requirement("approval", "unmet", str(error), self._mirror.page),)
+        return entities.missing(self._service, restricted.entity.id) if restricted else ()
 
     def _top(self, dataset: Dataset) -> entities.Bundle:
         """Find the entity that is `dataset`: the recorded one if its title agrees, else by a walk."""
@@ -131,7 +144,7 @@ class Synapse:
     def _remote_file(self, dataset: Dataset, found: entities.Bundle, path: str | None) -> RemoteFile:
         entity, handle = found.entity, found.handle
         if handle is None:
-            raise self._denied(dataset.name, dataset.level, entity.id)
+            raise self._denied(dataset, entity.id)
         checksum = Checksum("md5", handle.content_md5.lower()) if handle.content_md5 else None
         name = path or safe_name(handle.file_name or entity.name) or dataset.name
         version = f"{entity.id}.{entity.version_number or 1}:{handle.id}"
@@ -145,20 +158,20 @@ class Synapse:
             reason = str(error)
         else:
             if link is None:
-                raise self._denied(None, "", entity)
+                raise self._denied(None, entity)
             return link
         message = f"Synapse gave a link for '{file.path}' that cannot be used: {reason}. Try another mirror."
         raise MirrorError(message, mirror=self.name)
 
-    def _denied(self, dataset: str | None, level: str, entity: str) -> AccessError:
+    def _denied(self, dataset: Dataset | None, entity: str) -> AccessError:
         unmet = entities.missing(self._service, entity)
         todo = "; ".join(requirement.text for requirement in unmet)
         message = (
             f"Synapse does not let you download '{entity}' yet: {todo}. "
             f"Do so at {entities.page(entity)}, then run the same again."
         )
-        value = Access(dataset or "", self.name, level, unmet)
-        return AccessError(message, dataset=dataset, mirror=self.name, access=value)
+        value = Access(dataset.name, self.name, dataset.level, unmet) if dataset else None
+        return AccessError(message, dataset=value.dataset if value else None, mirror=self.name, access=value)
 
     def _refusal(self, file: RemoteFile, error: ranges.RefusedError) -> MirrorError:
         message = (
@@ -180,7 +193,7 @@ def whoami(
     MirrorError
         Synapse cannot be reached.
     """
-    return _service(mirror, lambda: token or credentials.get(_TOKEN), cache).user()
+    return _service(mirror, lambda: token or credentials.get(mirror.name), cache).user()
 
 
 def _service(mirror: Mirror, token: Callable[[], str | None], cache: Path | None) -> Service:

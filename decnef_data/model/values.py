@@ -7,6 +7,21 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 
+class Secret(str):
+    """A token or a link whose ``repr`` does not show it, so that no traceback with locals does.
+
+    Examples
+    --------
+    >>> Secret("token"), str(Secret("token")) == "token"
+    (<secret>, True)
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Checksum:
     """A digest and the algorithm (a name that :mod:`hashlib` knows) that made it.

@@ -10,7 +10,8 @@ import xarray as xr
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.model import Checksum, FileCheck
 from decnef_data.stores import cubes, manifests, staging
-from decnef_data.stores.cubes import Mapper
+from decnef_data.stores.chunks import METADATA, Mapper
+from decnef_data.stores.damage import not_whole
 from decnef_data.stores.manifests import Manifest
 
 __all__ = ["Manifest", "Mapper", "Stores", "key"]
@@ -80,7 +81,7 @@ class Stores:
         `attrs` go to the root group.
         """
         with staging.staged(self.root) as stage, staging.naming(stage):
-            arrays = cubes.write(stage, groups, self._block)
+            arrays = cubes.write_groups(stage, groups, self._block)
             manifests.seal(stage, Manifest.of(key, stage, arrays, attrs))
             self._settle(stage, key)
         return self.path(key)
@@ -110,7 +111,7 @@ class Stores:
         manifest = manifests.load(store)
         for check in manifests.checks(store, manifest, deep=False):
             if check.state != "whole":
-                raise manifests.not_whole(store, check)
+                raise not_whole(store, check)
         return manifest
 
     def open(self, key: str, group: str) -> xr.Dataset:
@@ -160,5 +161,5 @@ class Stores:
         try:
             manifest = manifests.load(store)
         except IntegrityError as error:
-            return (FileCheck(f"{store.name}/{manifests.PLACE}", "damaged", str(error)),)
+            return (FileCheck(f"{store.name}/{METADATA}", "damaged", str(error)),)
         return tuple(manifests.checks(store, manifest, deep=deep))

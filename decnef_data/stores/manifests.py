@@ -1,7 +1,7 @@
 """What a store was when it was published: every file's size and checksum, and how to tell if it still is.
 
-The manifest is an attribute of the root group, which is written last: until then, no reader finds a
-group.  A file of its own would make zarr warn, at each listing of the root, of an unknown object.
+The manifest is an attribute of the root group, whose metadata are written last.  A file of its own would
+make zarr warn of an object that it does not know, whenever the root is listed.
 """
 
 import json
@@ -9,26 +9,25 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import google_crc32c
 import msgspec
 import numpy as np
-import zarr
+from numpy.typing import NDArray
 
-from decnef_data.errors import IntegrityError
 from decnef_data.model import FileCheck
 from decnef_data.model.catalog import Record
+from decnef_data.stores.attributes import plain
+from decnef_data.stores.chunks import METADATA, is_sound, sealed
+from decnef_data.stores.cubes import write_group
+from decnef_data.stores.damage import check, not_whole
 
-__all__ = ["PLACE", "Manifest", "StoredFile", "checks", "load", "not_whole", "plain", "seal"]
+__all__ = ["Manifest", "StoredFile", "checks", "load", "seal"]
 
-PLACE: Final = "zarr.json"
 _ATTRIBUTE: Final = "decnef_manifest"
 _STAMP: Final = "decnef_manifest_crc32c"
 _SOFTWARE: Final = ("decnef-data", "zarr", "xarray", "numpy")
-
-
-_State = Literal["whole", "changed", "missing", "damaged"]
 
 
 class StoredFile(Record, frozen=True, kw_only=True):
@@ -79,65 +78,48 @@ class Manifest(Record, frozen=True, kw_only=True):
         return tuple(name for parent, _, name in places if parent == group)
 
 
-def plain(attrs: Mapping[str, object]) -> dict[str, Any]:
-    """Make attributes what JSON can hold: numpy's scalars and arrays become numbers and lists."""
-    return {str(name): json.loads(json.dumps(value, default=_plain)) for name, value in attrs.items()}
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"An attribute of a store holds {value!r}, which JSON cannot. Make it text or numbers.")
-
-
 def _paths(store: Path) -> Iterator[str]:
     for folder, _, names in os.walk(store):
         for name in names:
             path = Path(folder, name).relative_to(store).as_posix()
-            if path != PLACE:
+            if path != METADATA:
                 yield path
 
 
 def _stored(path: Path) -> StoredFile:
-    return StoredFile(size=path.stat().st_size, crc32c=_crc32c(path))
+    content = _content(path)
+    return StoredFile(size=len(content), crc32c=_sealed(path, content))
 
 
-def _crc32c(path: Path) -> int:
-    # An empty file cannot be mapped.
-    content = np.memmap(path, np.uint8, "r") if path.stat().st_size else b""
-    return int(google_crc32c.value(content))
+def _content(path: Path) -> bytes | NDArray[np.uint8]:
+    return np.memmap(path, np.uint8, "r") if path.stat().st_size else b""  # nothing cannot be mapped
+
+
+def _sealed(path: Path, content: bytes | NDArray[np.uint8]) -> int:
+    # The crc32c of whatever ends in its own crc32c is one constant: a chunk is known by what it ends in.
+    return int(google_crc32c.value(content)) if path.name == METADATA else sealed(content)
 
 
 def seal(stage: Path, manifest: Manifest) -> None:
-    """Write the manifest into the root group of a staged store."""
+    """Write the root group of a staged store, the manifest in it."""
     text = msgspec.json.encode(manifest).decode()
-    stamp = {_ATTRIBUTE: text, _STAMP: google_crc32c.value(text.encode())}
-    zarr.open_group(stage, mode="r+", zarr_format=3).update_attributes({**manifest.attrs, **stamp})
+    write_group(stage, {**manifest.attrs, _ATTRIBUTE: text, _STAMP: google_crc32c.value(text.encode())})
 
 
 def load(store: Path) -> Manifest:
     """Read the manifest of a store."""
     try:
-        attributes = json.loads((store / PLACE).read_bytes())["attributes"]
+        attributes = json.loads((store / METADATA).read_bytes())["attributes"]
         text = attributes[_ATTRIBUTE].encode()
         manifest = msgspec.json.decode(text, type=Manifest)
         changed = google_crc32c.value(text) != attributes[_STAMP]
     except FileNotFoundError as error:
-        raise not_whole(store, _check(store, PLACE, "missing")) from error
+        raise not_whole(store, check(store, METADATA, "missing")) from error
     except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
-        raise not_whole(store, _check(store, PLACE, "damaged")) from error
+        raise not_whole(store, check(store, METADATA, "damaged")) from error
     if changed:
-        raise not_whole(store, _check(store, PLACE, "damaged"))
+        raise not_whole(store, check(store, METADATA, "damaged"))
     return manifest
-
-
-def not_whole(store: Path, check: FileCheck) -> IntegrityError:
-    """Say which file of a store is not as it was written, and what to do."""
-    return IntegrityError(
-        f"The store '{store}' is not whole: '{check.path}' is {check.state}. "
-        "Clear it with 'decnef cache clear', then fetch the dataset again.",
-        file=check.path,
-    )
 
 
 def checks(store: Path, manifest: Manifest, *, deep: bool) -> Iterator[FileCheck]:
@@ -148,17 +130,14 @@ def checks(store: Path, manifest: Manifest, *, deep: bool) -> Iterator[FileCheck
 def _compare(store: Path, path: str, file: StoredFile, *, deep: bool) -> FileCheck:
     try:
         size = os.stat(f"{store}/{path}").st_size  # noqa: PTH116  # building a Path costs more than the stat
-        if size != file.size:
-            return _check(store, path, "changed", f"It holds {size} bytes where {file.size} were written.")
-        found = _crc32c(store / path) if deep else file.crc32c
+        whole = not deep or _has_its_bytes(store / path, file)
     except FileNotFoundError:
-        return _check(store, path, "missing")
-    if found != file.crc32c:
-        return _check(
-            store, path, "damaged", f"Its crc32c is {found:08x} where {file.crc32c:08x} was written."
-        )
-    return _check(store, path, "whole")
+        return check(store, path, "missing")
+    if size != file.size:
+        return check(store, path, "changed", f"It holds {size} bytes where {file.size} were written.")
+    return check(store, path, "whole" if whole else "damaged")
 
 
-def _check(store: Path, path: str, state: _State, detail: str = "") -> FileCheck:
-    return FileCheck(f"{store.name}/{path}", state, detail)
+def _has_its_bytes(path: Path, file: StoredFile) -> bool:
+    content = _content(path)
+    return _sealed(path, content) == file.crc32c and (path.name == METADATA or is_sound(content))

@@ -1,7 +1,7 @@
 """The verbs about who may have what: access, terms, logins."""
 
 from decnef_data.client import Client
-from decnef_data.model import Acceptance, Access, Terms
+from decnef_data.model import Acceptance, Access, Secret, Terms
 from decnef_data.verbs.selections import Folder
 
 
@@ -76,6 +76,7 @@ def login(mirror: str, secret: str | None = None, *, dataset: str | None = None)
     Traceback (most recent call last):
     decnef_data.errors.SelectionError: 'folder' needs no login. ...
     """
+    secret = Secret(secret.strip()) if secret else None
     return Client.default().login(mirror, secret, dataset)
 
 

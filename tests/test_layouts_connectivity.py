@@ -1,0 +1,653 @@
+"""A zoo of matrices and tables becomes labelled cubes; what does not fit is left out and named."""
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import h5py
+import msgspec
+import numpy as np
+import pytest
+import scipy.io
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decnef_data.errors import FormatError, SelectionError
+from decnef_data.layouts import Reading, of
+from decnef_data.layouts.pairing import Rows, pair
+from decnef_data.layouts.people import slug, values
+from decnef_data.members import Member, members
+from decnef_data.model import Atlas, Cohort, Dataset, Matrix, VerifiedFile
+from decnef_data.records import Records
+
+RECORDS = Records.load()
+#: Atlases of 4, 5 and 6 regions keep the matrices small; nothing in the layout knows the real sizes.
+ATLASES = tuple(
+    Atlas(
+        name=f"A{rois}",
+        group=f"a{rois}",
+        rois=rois,
+        edges=rois * (rois - 1) // 2,
+        description=f"{rois} regions",
+    )
+    for rois in (4, 5, 6)
+)
+DATASET = msgspec.structs.replace(
+    RECORDS.dataset("srpbs-fc"),
+    atlases=(msgspec.structs.replace(ATLASES[0], roi_names={"4": "VERM"}), *ATLASES[1:]),
+    matrices=(
+        Matrix(path="UTO/known.mat", key="uto-known", variable="FC", table="UTO/hinted.tsv"),
+        Matrix(path="ATR/a.mat", key="atr"),
+    ),
+    cohorts=(
+        Cohort(path="ATR/", institute="ATR", sex_codes={"0": "male", "1": "female"}),
+        Cohort(path="UTO/", institute="UTO", site="UTO", scanner="GE MR750w", protocol=8, diagnosis="HC"),
+        Cohort(path="UTO/x_02", diagnosis="MDD"),
+        Cohort(path="ShowaU/", institute="ShowaU", diagnosis_codes={"0": "HC", "2": "SSD"}),
+    ),
+)
+
+
+def r(rows: int, edges: int = 6, seed: int = 0, kind: str = "f8") -> np.ndarray:
+    return (np.random.default_rng(seed).integers(-1024, 1025, (rows, edges)) / 1024).astype(kind)
+
+
+def mat(variables: Mapping[str, np.ndarray], **options: object) -> bytes:
+    opened = io.BytesIO()
+    scipy.io.savemat(opened, variables, **options)
+    return opened.getvalue()
+
+
+def table(rows: int, header: str = "Age", cell: str = "30") -> bytes:
+    return "\n".join([header, *[cell] * rows, ""]).encode()
+
+
+def given_members(content: Mapping[str, bytes]) -> Iterator[Member]:
+    return (Member(path, len(data), lambda data=data: data) for path, data in content.items())
+
+
+def read(content: Mapping[str, bytes], dataset: Dataset = DATASET, top: str = "SRPBS_FC/") -> Reading:
+    return of("connectivity").read(
+        given_members({top + path: data for path, data in content.items()}), dataset, RECORDS
+    )
+
+
+def leaf(content: Mapping[str, bytes], group: str = "a4") -> xr.Dataset:
+    reading = read(content)
+    assert reading.problems == ()
+    return reading.groups[group]
+
+
+def problems(content: Mapping[str, bytes]) -> list[str]:
+    """What is said of `content` beside one matrix that is as it should be."""
+    whole = {"Good/good.mat": mat({"X": r(1)}), "Good/SUBINFO.tsv": table(1)}
+    reading = read({**whole, **content})
+    assert reading.groups["a4"]["source_file"].values.tolist() == ["Good/good.mat"]
+    return [str(problem) for problem in reading.problems]
+
+
+ONE = {"ATR/a.mat": mat({"X": r(2)}), "ATR/SUBINFO.tsv": table(2)}
+
+
+# Matrices
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("form", ["v4", "v5", "v7", "v7.3", "text"])
+def test_every_form_and_both_ways_round_are_bit_equal(form: str, *, transposed: bool) -> None:
+    expected = r(2)
+    stored = expected.T if transposed else expected
+    opened = io.BytesIO()
+    if form == "text":
+        np.savetxt(opened, stored, fmt="%.17g", header="a comment")
+    elif form == "v7.3":
+        with h5py.File(opened, "w", userblock_size=512) as file:
+            file["anything"] = stored.T
+    else:
+        options = {"format": "4"} if form == "v4" else {"do_compression": form == "v7"}
+        scipy.io.savemat(opened, {"anything": stored}, **options)
+    found = leaf({"ATR/a.mat": opened.getvalue(), "ATR/SUBINFO.tsv": table(2)})
+    assert found["fc"].dims == ("subject", "edge")
+    assert found["fc"].values.tobytes() == expected.tobytes()
+    assert found["fc"].values.flags.c_contiguous
+
+
+def test_atlases_are_told_apart_by_shape_and_listed_in_their_order() -> None:
+    content = {f"ATR/m_{edges}.mat": mat({"v": r(3, edges)}) for edges in (15, 6, 10)}
+    reading = read({**content, "ATR/SUBINFO.tsv": table(3)})
+    assert {group: leaf["fc"].shape for group, leaf in reading.groups.items()} == {
+        "a4": (3, 6),
+        "a5": (3, 10),
+        "a6": (3, 15),
+    }
+    assert reading.problems == ()
+
+
+def test_rows_stand_by_path_whatever_the_archive_does() -> None:
+    content = {
+        "B/b.mat": mat({"X": r(1, seed=1)}),
+        "B/s.tsv": table(1),
+        "A/a.mat": mat({"X": r(2)}),
+        "A/s.tsv": table(2),
+    }
+    found = leaf(content)
+    assert found["subject"].values.tolist() == ["a-a-0001", "a-a-0002", "b-b-0001"]
+    assert found["source_file"].values.tolist() == ["A/a.mat", "A/a.mat", "B/b.mat"]
+    assert found["source_row"].values.tolist() == [1, 2, 1]
+    assert found["source_row"].dtype == np.int32
+    assert found["fc"].values.tolist() == [*r(2).tolist(), *r(1, seed=1).tolist()]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"), [(("f4", "f4"), "f4"), (("f4", "f8"), "f8"), (("f8", "f8"), "f8")]
+)
+def test_dtypes_are_kept_and_mixed_ones_widened(kinds: tuple[str, str], expected: str) -> None:
+    content = {
+        "A/a.mat": mat({"X": r(1, kind=kinds[0])}),
+        "B/a.mat": mat({"X": r(1, kind=kinds[1])}),
+        "SUBINFO.tsv": table(1),
+    }
+    content |= {"A/s.tsv": table(1), "B/s.tsv": table(1)}
+    assert leaf(content)["fc"].dtype == np.dtype(expected)
+
+
+def test_known_files_bear_the_key_of_their_record_wherever_the_copy_lies() -> None:
+    for top in ("SRPBS_FC/", "", "my copy/", "x/srpbs_fc/"):
+        reading = read(ONE, top=top)
+        assert reading.groups["a4"]["subject"].values.tolist() == ["atr-0001", "atr-0002"]
+        assert set(reading.groups["a4"]["source_file"].values.tolist()) == {"ATR/a.mat"}
+
+
+def test_a_stated_variable_and_table_win() -> None:
+    content = {
+        "UTO/known.mat": mat({"FC": r(2), "other": r(2, seed=1)}),
+        "UTO/known_SUBINFO.tsv": table(2, cell="1"),
+        "UTO/hinted.tsv": table(2, cell="2"),
+    }
+    found = leaf(content)
+    assert found["fc"].values.tolist() == r(2).tolist()
+    assert found["age"].values.tolist() == [2, 2]
+
+
+def test_two_matrices_in_one_file() -> None:
+    assert problems({"ATR/a.mat": mat({"X": r(2), "Y": r(2)}), "ATR/SUBINFO.tsv": table(2)}) == [
+        (
+            "'ATR/a.mat' can be read as 'X' as 2 people of 6 edges and 'Y' as 2 people of 6 edges. "
+            "Say in its catalog record which variable counts, or leave the file out with strict=False."
+        )
+    ]
+
+
+def test_a_matrix_that_fits_both_ways() -> None:
+    assert problems({"ATR/a.mat": mat({"X": r(6, 10)}), "ATR/SUBINFO.tsv": table(6)}) == [
+        (
+            "'ATR/a.mat' can be read as 'X' as 6 people of 10 edges and 'X' as 10 people of 6 edges. "
+            "Say in its catalog record which variable counts, or leave the file out with strict=False."
+        )
+    ]
+    assert problems({"ATR/a.mat": mat({"X": r(6, 6)})})[0].startswith(
+        "'ATR/a.mat' can be read as 'X' as 6 people of 6 edges and 'X' as 6 people of 6 edges."
+    )
+
+
+def test_whole_numbers_are_no_matrix() -> None:
+    content = {"ATR/a.mat": mat({"X": r(2), "labels": np.ones((2, 6), "i2")}), "ATR/SUBINFO.tsv": table(2)}
+    assert leaf(content)["fc"].values.tolist() == r(2).tolist()
+
+
+def test_a_known_or_wide_file_without_a_matrix() -> None:
+    said = " Download it again, or leave the file out with strict=False."
+    assert problems({"ATR/a.mat": mat({"X": r(2, 7)})}) == [
+        f"'ATR/a.mat' holds no matrix with 6, 10, 15 edges, only 'X' 2 x 7.{said}"
+    ]
+    assert problems({"ATR/a.mat": mat({"X": "text"})}) == [
+        f"'ATR/a.mat' holds no matrix with 6, 10, 15 edges, only other variables.{said}"
+    ]
+    assert problems({"ATR/b.mat": mat({"X": np.zeros((2, 1000))})}) == [
+        f"'ATR/b.mat' holds no matrix with 6, 10, 15 edges, only 'X' 2 x 1000.{said}"
+    ]
+    assert problems({"ATR/b.mat": mat({"settings": r(2, 7)})}) == []
+
+
+def test_unreadable_files_are_left_out_one_by_one() -> None:
+    damaged = mat({"X": r(2)})[:-8]
+    said = problems({"ATR/a.mat": damaged, "ATR/b.mat": b"", "ATR/SUBINFO.tsv": b"age\tsex\n1\n"})
+    assert said == [
+        "'ATR/a.mat' is a damaged MATLAB file: the element that starts at byte 136 is longer than what holds it. Download it again.",
+        "'ATR/b.mat' holds no numbers. Download it again.",
+        "Row 2 of 'ATR/SUBINFO.tsv' has 1 cells where the header has 2. Mend the table or download it again.",
+    ]
+
+
+def test_a_member_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        for name, data in {**ONE, "ATR/b.mat": b"1 2 3 4 5 6"}.items():
+            made.writestr(f"SRPBS_FC/{name}", data)
+    archive.write_bytes(archive.read_bytes().replace(b"1 2 3 4 5 6", b"1 2 3 4 5 7"))
+    file = VerifiedFile("a.zip", archive, archive.stat().st_size, (), "folder", stated=True)
+    reading = of("connectivity").read(members([file]), DATASET, RECORDS)
+    assert [str(problem) for problem in reading.problems] == [
+        (
+            "'SRPBS_FC/ATR/b.mat' in 'a.zip' is damaged or cut short: Bad CRC-32 for file 'SRPBS_FC/ATR/b.mat'. "
+            "Download the archive again."
+        )
+    ]
+    assert reading.groups["a4"].sizes["subject"] == 2
+
+
+def test_the_same_file_twice() -> None:
+    content = {
+        "SRPBS_FC/ATR/a.mat": ONE["ATR/a.mat"],
+        "SRPBS_FC/ATR/SUBINFO.tsv": table(2),
+        "copy/SRPBS_FC/ATR/a.mat": b"",
+    }
+    reading = of("connectivity").read(given_members(content), DATASET, RECORDS)
+    assert [str(problem) for problem in reading.problems] == [
+        "'ATR/a.mat' comes twice in this copy. Keep one of the two."
+    ]
+
+
+def test_no_matrix_at_all() -> None:
+    with pytest.raises(FormatError) as caught:
+        read({"README.txt": b"hello"})
+    assert str(caught.value) == (
+        "No matrix with 6, 10, 15 edges could be read from this copy of 'srpbs-fc'. Check that it is this dataset."
+    )
+    with pytest.raises(FormatError) as caught:
+        read({"ATR/a.mat": b""})
+    assert str(caught.value) == (
+        "No matrix with 6, 10, 15 edges could be read from this copy of 'srpbs-fc'. "
+        "The first of 1 problems: 'ATR/a.mat' holds no numbers. Download it again."
+    )
+    assert isinstance(caught.value.__cause__, FormatError)
+
+
+def test_rows_with_nan_are_kept_and_counted() -> None:
+    holed = r(3)
+    holed[0] = np.nan
+    holed[2, 1] = np.nan
+    found = leaf({"ATR/a.mat": mat({"X": holed}), "ATR/s.tsv": table(3)})
+    assert np.array_equal(found["fc"].values, holed, equal_nan=True)
+    assert (found.attrs["nan_rows"], found.attrs["out_of_range"]) == (2, 0)
+    assert found["fc"].attrs == {"long_name": "functional connectivity (Pearson r)", "units": "1"}
+
+
+def test_what_is_no_correlation_is_counted_and_loses_its_name() -> None:
+    fisher = np.array([[1 + 2e-6, -1.5, np.nan, 0, 0, np.inf], [1 + 1e-7, -1, 1, 0, 0, 0]])
+    found = leaf({"ATR/a.mat": mat({"X": fisher}), "ATR/s.tsv": table(2)})
+    assert (found.attrs["nan_rows"], found.attrs["out_of_range"]) == (1, 3)
+    assert found["fc"].attrs == {
+        "long_name": "functional connectivity",
+        "units": "1",
+        "comment": "3 values lie outside [-1, 1]: not all of these are Pearson r",
+    }
+
+
+# Regions
+
+
+def roi_table(names: list[str]) -> bytes:
+    return mat(
+        {"ROI": np.array([(i, n) for i, n in enumerate(names, 1)], dtype=[("id", object), ("name", object)])}
+    )
+
+
+def test_regions_are_numbered_where_the_copy_has_no_names() -> None:
+    found = leaf(ONE)
+    assert found["roi"].values.tolist() == ["roi_001", "roi_002", "roi_003", "VERM"]
+    assert found["roi_a"].values.tolist() == [
+        "roi_001",
+        "roi_001",
+        "roi_001",
+        "roi_002",
+        "roi_002",
+        "roi_003",
+    ]
+    assert found["roi_b"].values.tolist() == ["roi_002", "roi_003", "VERM", "roi_003", "VERM", "VERM"]
+    assert (found["roi_a"].dims, found["roi"].dims) == (("edge",), ("roi",))
+
+
+def test_regions_are_named_by_the_copy() -> None:
+    found = leaf({**ONE, "anywhere/ROITBL_BAL.mat": roi_table(["L.a", "", "L.c", "L.d"])})
+    assert found["roi"].values.tolist() == ["L.a", "roi_002", "L.c", "L.d"]
+
+
+def test_regions_stand_by_their_numbers_where_these_count() -> None:
+    fields = [("id", object), ("name", object)]
+    shuffled = np.array([(2, "b"), (1, "a"), (4, "d"), (3, "c")], dtype=fields)
+    assert leaf({**ONE, "t.mat": mat({"ROI": shuffled})})["roi"].values.tolist() == ["a", "b", "c", "d"]
+    labels = np.array([(12, "a"), (11, "b"), (14, "c"), (13, "d")], dtype=fields)
+    assert leaf({**ONE, "t.mat": mat({"ROI": labels})})["roi"].values.tolist() == ["a", "b", "c", "d"]
+
+
+def test_two_tables_that_name_regions_differently() -> None:
+    content = {"one.mat": roi_table(["a", "b", "c", "d"]), "two.mat": roi_table(["a", "b", "c", "e"])}
+    assert problems(content) == [
+        "'one.mat' and 'two.mat' name the regions of A4 differently. Keep the one that belongs to this copy."
+    ]
+    content["two.mat"] = content["one.mat"]
+    assert problems(content) == []
+
+
+# People
+
+
+def people(header: str, *rows: str, path: str = "ATR/a.mat") -> xr.Dataset:
+    folder = path.rpartition("/")[0]
+    text = "\n".join([header, *rows]).replace("|", "\t").encode()
+    return leaf({path: mat({"X": r(len(rows))}), f"{folder}/SUBINFO.tsv": text})
+
+
+def listed(found: xr.Dataset, *names: str) -> list[list[object]]:
+    return [found[name].values.tolist() for name in names]
+
+
+def test_coordinates_are_always_there_and_typed() -> None:
+    found = people("note|x", "a|b")
+    texts = (
+        "diagnosis",
+        "sex",
+        "handedness",
+        "diagnosis_code",
+        "sex_code",
+        "handedness_code",
+        "site",
+        "institute",
+        "scanner",
+    )
+    assert {found[name].dtype.kind for name in (*texts, "subject", "source_file", "roi_a")} == {"U"}
+    assert listed(found, *texts) == [[""], [""], [""], [""], [""], [""], [""], ["ATR"], [""]]
+    assert {name: found[name].dtype for name in ("age", "protocol", "mean_fd")} == {
+        "age": "f4",
+        "protocol": "f4",
+        "mean_fd": "f8",
+    }
+    assert np.isnan([found[name].item() for name in ("age", "protocol", "mean_fd")]).all()
+    assert found["mean_fd"].attrs["comment"] == "the release states none for 1 of its 1 people"
+    assert found["mean_fd"].attrs["units"] == "mm"
+
+
+def test_codes_become_words_and_stay_beside_them() -> None:
+    found = people("diag|sex|Hand", "2|0|1", "99|1|2", "1.0||0")
+    assert listed(found, "diagnosis", "diagnosis_code") == [["MDD", "other", "ASD"], ["2", "99", "1.0"]]
+    assert listed(found, "sex", "sex_code") == [["male", "female", ""], ["0", "1", ""]]  # ATR's own codes
+    assert listed(found, "handedness", "handedness_code") == [
+        ["right", "left", "ambidextrous"],
+        ["1", "2", "0"],
+    ]
+
+
+def test_words_and_initials_in_place_of_codes() -> None:
+    found = people(
+        "Diagnosis|Sex|Hand", "hc|M|R", "Major depressive disorder|female|L", "SSD|F|right", path="X/a.mat"
+    )
+    assert listed(found, "diagnosis", "sex", "handedness") == [
+        ["HC", "MDD", "SSD"],
+        ["male", "female", "female"],
+        ["right", "left", "right"],
+    ]
+    assert found["diagnosis_code"].values.tolist() == ["hc", "Major depressive disorder", "SSD"]
+
+
+def test_codes_without_a_meaning_are_kept_and_counted() -> None:
+    found = people("Diagnosis|Sex", "2|1", "1|7", "x|2", path="ShowaU/a.mat")
+    assert listed(found, "diagnosis", "diagnosis_code") == [["SSD", "", ""], ["2", "1", "x"]]
+    assert found.attrs["unknown_diagnosis_codes"] == 2
+    assert found.attrs["unknown_sex_codes"] == 1
+    assert found.attrs["unknown_handedness_codes"] == 0
+
+
+def test_the_longest_prefix_speaks_where_the_table_is_silent() -> None:
+    found = people("Diagnosis|Site", "|", "4|KUT", path="UTO/x_02.mat")
+    assert listed(found, "diagnosis", "diagnosis_code") == [["MDD", "SSD"], ["", "4"]]
+    assert listed(found, "site", "institute", "scanner", "protocol") == [
+        ["UTO", "KUT"],
+        ["UTO", "UTO"],
+        ["GE MR750w", "GE MR750w"],
+        [8, 8],
+    ]
+    assert people("Age", "1", path="UTO/x_03.mat")["diagnosis"].values.tolist() == ["HC"]
+
+
+def test_sites_go_by_their_code_and_unknown_ones_as_printed() -> None:
+    found = people("Site", "kfu", "UTA", "Elsewhere", "n/a", path="X/a.mat")
+    assert found["site"].values.tolist() == ["KPM", "UTO", "Elsewhere", ""]
+    assert set(found["institute"].values.tolist()) == {"X"}
+
+
+def test_missing_values_in_every_spelling() -> None:
+    missing = ["", "n/a", "N/A", "NaN", "-1000", "-1000.0", " "]
+    found = people(
+        "Age|FD|Sex|VAS|side", *(f"{cell}|{cell}|{cell}|{cell}|{cell}" for cell in missing), "30|0.1|1|2|L"
+    )
+    for name in ("age", "mean_fd", "atr_vas"):
+        assert np.isnan(found[name].values[:-1]).all()
+        assert not np.isnan(found[name].values[-1])
+    assert listed(found, "sex_code", "atr_side") == [[""] * 7 + ["1"], [""] * 7 + ["L"]]
+    assert found["mean_fd"].attrs["comment"] == "the release states none for 7 of its 8 people"
+
+
+def test_every_other_column_is_kept_under_its_institute() -> None:
+    found = people(
+        "SF-MPQ2|Pain side (L/R)|SF MPQ2||Subject|Long", "1.5|L|3||0007|20150401", "2|R|4||0008|20150403"
+    )
+    assert listed(found, "atr_sf_mpq2", "atr_pain_side_l_r", "atr_sf_mpq2_2") == [
+        [1.5, 2],
+        ["L", "R"],
+        [3, 4],
+    ]
+    assert found["atr_sf_mpq2"].dtype == "f4"
+    assert found["atr_sf_mpq2"].attrs == {"long_name": "SF-MPQ2"}
+    assert np.isnan(found["atr_column_4"].values).all()
+    assert listed(found, "atr_long") == [[20150401, 20150403]]  # float32 would round them
+    assert found["atr_long"].dtype == "f8"
+
+
+def test_a_second_column_of_one_meaning_and_a_cell_that_is_no_number_are_kept_as_printed() -> None:
+    found = people("Age|FD|meanFD", "30-35|0.1|0.2", "40|0.3|0.4")
+    assert listed(found, "atr_age", "atr_meanfd") == [
+        ["30-35", "40"],
+        [pytest.approx(0.2), pytest.approx(0.4)],
+    ]
+    assert np.isnan(found["age"].values[0])
+    assert found["age"].values[1] == 40
+    assert found["mean_fd"].values.tolist() == [0.1, 0.3]
+
+
+def test_headers_are_found_without_what_stands_in_brackets() -> None:
+    assert people("Age (at scan, in years)|x", "30|y")["age"].values.tolist() == [30]
+
+
+def test_institutes_have_columns_of_their_own() -> None:
+    content = {
+        "A/a.mat": mat({"X": r(1)}),
+        "A/SUBINFO.tsv": table(1, "VAS", "80"),
+        "B/b.mat": mat({"X": r(1)}),
+        "B/SUBINFO.tsv": table(1, "VAS", "3"),
+    }
+    found = leaf(content)
+    assert found["a_vas"].values[0] == 80
+    assert np.isnan(found["a_vas"].values[1])
+    assert found["b_vas"].values[1] == 3
+
+
+def test_files_that_are_no_tables_of_people_are_passed_over() -> None:
+    extra = {"README.txt": b"one, two\nthree\n", "ATR/protocols.tsv": b"TR\n2.5\n", "ATR/notes.pdf": b"%PDF"}
+    assert leaf({**ONE, **extra}).sizes["subject"] == 2
+
+
+def test_the_mark_of_a_phantom() -> None:
+    assert not read(ONE).synthetic
+    assert read({**ONE, "SYNTHETIC.txt": b"nobody real"}).synthetic
+    marked = mat({"X": r(2)})
+    assert read({**ONE, "ATR/a.mat": b"MATLAB 5.0 MAT-file SYNTHETIC".ljust(116) + marked[116:]}).synthetic
+    assert not read({**ONE, "ATR/notes.txt": b"SYNTHETIC"}).synthetic
+
+
+def test_nothing_warns() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read({**ONE, "ATR/a.mat": mat({"X": np.full((2, 6), np.nan)})})
+
+
+@given(st.lists(st.sampled_from(["", "1", "2.5", "-3e2", "x", "1_0"])))
+def test_a_column_is_numbers_only_when_every_cell_is(cells: list[str]) -> None:
+    read_back = values(cells)
+    assert read_back.dtype.kind == ("U" if {"x", "1_0"} & set(cells) else "f")
+    if read_back.dtype.kind == "U":
+        assert read_back.tolist() == cells
+
+
+def test_slugs_keep_every_script() -> None:
+    assert slug("UTO/UTO_GEMR750W_30_93ROI/x", "-") == "uto-uto-gemr750w-30-93roi-x"
+    assert slug("平均 FD", "_") == "平均_fd"
+
+
+# Pairing
+
+
+def test_a_table_of_another_length() -> None:
+    assert problems({"ATR/a.mat": mat({"X": r(2)}), "ATR/SUBINFO.tsv": table(3)}) == [
+        (
+            "'ATR/a.mat' has 2 rows but its table 'ATR/SUBINFO.tsv' has 3. "
+            "Row order is all that links them: download both again, or leave the file out with strict=False."
+        )
+    ]
+
+
+def test_no_table() -> None:
+    whole = {"Good/good.mat": mat({"X": r(1)}), "Good/SUBINFO.tsv": table(1)}
+    reading = read({**whole, "ATR/a.mat": mat({"X": r(2)})})
+    assert [str(problem) for problem in reading.problems] == [
+        (
+            "'ATR/a.mat' has no table of its 2 people beside it or in a folder above. "
+            "Add the table, or leave the file out with strict=False."
+        )
+    ]
+    assert reading.problems[0].file == "ATR/a.mat"
+
+
+def test_two_tables_as_near() -> None:
+    found = pair(
+        [Rows("A/m.mat", 2, "a4")], [Rows("A/one.tsv", 2), Rows("A/two.tsv", 2), Rows("A/three.tsv", 3)]
+    )
+    assert str(found["A/m.mat"]) == (
+        "'A/m.mat' could belong to 'A/one.tsv' and 'A/two.tsv': all have 2 rows and names as near. "
+        "Take away what is not its table, or leave the file out with strict=False."
+    )
+
+
+@pytest.mark.parametrize(
+    ("matrix", "tables", "expected"),
+    [
+        ("A/x.mat", ["A/s.tsv", "s.tsv"], "A/s.tsv"),  # its own folder first
+        ("A/B/x.mat", ["A/s.tsv", "s.tsv", "A/C/s.tsv"], "A/s.tsv"),  # then the folder above
+        ("A/B/x.mat", ["s.tsv"], "s.tsv"),
+        ("x.mat", ["s.tsv"], "s.tsv"),
+        (
+            "A/SWA_FC_N2.mat",
+            ["A/SUBINFO_SWA_N2.tsv", "A/SUBINFO_KUT_N2.tsv"],
+            "A/SUBINFO_SWA_N2.tsv",
+        ),  # shared words
+        ("A/x.mat", ["A/s.tsv", "A/nine.tsv:9"], "A/s.tsv"),  # the row count
+    ],
+)
+def test_the_rule_of_pairing(matrix: str, tables: list[str], expected: str) -> None:
+    made = [Rows(name.partition(":")[0], int(name.partition(":")[2] or 2)) for name in tables]
+    assert pair([Rows(matrix, 2, "a4")], made) == {matrix: expected}
+
+
+def test_files_whose_names_differ_by_their_code_only() -> None:
+    codes = {"00": 5, "01": 3, "02": 3, "99": 4}
+    matrices = [Rows(f"U/UTO_30_{code}_BAL_COR.mat", count, "a4") for code, count in codes.items()]
+    tables = [Rows(f"U/SUBINFO_UTO_30_{code}.tsv", count) for code, count in codes.items()]
+    assert pair(matrices, tables) == {
+        f"U/UTO_30_{code}_BAL_COR.mat": f"U/SUBINFO_UTO_30_{code}.tsv" for code in codes
+    }
+
+
+def test_a_name_that_agrees_where_the_count_does_not_is_no_guess() -> None:
+    tables = [Rows("U/SUBINFO_UTO_01.tsv", 4), Rows("U/SUBINFO_UTO_02.tsv", 3)]
+    found = pair([Rows("U/UTO_01.mat", 3, "a4")], tables)
+    assert str(found["U/UTO_01.mat"]).startswith(
+        "'U/UTO_01.mat' has 3 rows but its table 'U/SUBINFO_UTO_01.tsv' has 4."
+    )
+
+
+def test_one_table_for_the_same_people_in_several_atlases() -> None:
+    matrices = [Rows(f"U/UTO_{group}.mat", 2, group) for group in ("a4", "a5", "a6")]
+    assert set(pair(matrices, [Rows("U/SUBINFO.tsv", 2)]).values()) == {"U/SUBINFO.tsv"}
+
+
+def test_one_table_for_two_matrices_of_one_atlas() -> None:
+    found = pair([Rows("U/a.mat", 2, "a4"), Rows("U/b.mat", 2, "a4")], [Rows("U/SUBINFO.tsv", 2)])
+    assert [str(error) for error in found.values()] == [
+        f"'U/{one}.mat' and 'U/{other}.mat' could both belong to 'U/SUBINFO.tsv', which has as many rows. "
+        "Add the missing table, or leave the file out with strict=False."
+        for one, other in ("ab", "ba")
+    ]
+
+
+def test_the_nearer_of_two_matrices_keeps_the_table() -> None:
+    found = pair([Rows("U/x_01.mat", 2, "a4"), Rows("U/x_02.mat", 2, "a4")], [Rows("U/SUBINFO_02.tsv", 2)])
+    assert found["U/x_02.mat"] == "U/SUBINFO_02.tsv"
+    assert str(found["U/x_01.mat"]).startswith(
+        "'U/x_01.mat' and 'U/x_02.mat' could both belong to 'U/SUBINFO_02.tsv'"
+    )
+
+
+def test_a_hint_wins_where_the_table_is_there_and_may_be_shared() -> None:
+    matrices = [
+        Rows("A/a.mat", 2, "a4", "B/s.tsv"),
+        Rows("A/b.mat", 2, "a4", "B/s.tsv"),
+        Rows("A/c.mat", 2, "a4", "B/gone.tsv"),
+    ]
+    tables = [Rows("A/c_table.tsv", 2), Rows("B/s.tsv", 2)]
+    assert pair(matrices, tables) == {"A/a.mat": "B/s.tsv", "A/b.mat": "B/s.tsv", "A/c.mat": "A/c_table.tsv"}
+
+
+NAMES = st.sampled_from(["a_1", "a_2", "b_1", "UTO_00", "UTO_01"])
+COUNTS = st.integers(1, 3)
+
+
+@given(st.dictionaries(NAMES, COUNTS), st.dictionaries(NAMES, COUNTS), st.randoms(use_true_random=False))
+def test_pairs_have_equal_counts_and_depend_on_no_order(
+    matrices: dict[str, int], tables: dict[str, int], random: object
+) -> None:
+    these = [Rows(f"A/{name}.mat", count, "a4") for name, count in matrices.items()]
+    those = [Rows(f"A/SUBINFO_{name}.tsv", count) for name, count in tables.items()]
+    found = pair(these, those)
+    shuffled = those[::-1]
+    again = pair(these[::-1], shuffled)
+    counts = {table.path: table.count for table in those}
+    for matrix in these:
+        table = found[matrix.path]
+        if isinstance(table, str):
+            assert counts[table] == matrix.count
+            assert again[matrix.path] == table
+        else:
+            assert isinstance(again[matrix.path], FormatError)
+    taken = [table for table in found.values() if isinstance(table, str)]
+    assert len(taken) == len(set(taken))
+
+
+# The room
+
+
+def test_a_layout_that_is_not_built() -> None:
+    message = (
+        "Datasets laid out as 'mri' cannot be opened by this version, only 'connectivity'. "
+        "Download the files as they are with decnef_data.download, or upgrade decnef-data."
+    )
+    with pytest.raises(SelectionError, match=f"^{re.escape(message)}$") as caught:
+        of("mri")
+    assert (caught.value.asked, caught.value.known) == ("mri", ("connectivity",))
+
+
+def test_the_layout_has_a_name_and_a_version() -> None:
+    assert (of("connectivity").name, of("connectivity").version) == ("connectivity", 1)

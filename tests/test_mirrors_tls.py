@@ -1,0 +1,76 @@
+"""An https mirror over real TLS: the certificate is checked, and nothing can turn that off."""
+
+import re
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509  # comes with synapseclient
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from decnef_data.errors import MirrorError
+from decnef_data.mirrors import Credentials
+from decnef_data.mirrors.https import Https
+from decnef_data.model import Holding, Mirror
+from tests.mirror_contract import CONTENT, dataset, received
+from tests.servers.links import LinkServer
+
+ATR = Mirror(name="atr", title="ATR", protocol="https", order=3, holdings=(Holding(dataset="srpbs-fc"),))
+
+
+def certificate(path: Path) -> Path:
+    """Write a key and a certificate of 127.0.0.1 by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem)
+    )
+    return path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LinkServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path / "host.pem"))
+    with LinkServer() as server:
+        http = server._running()
+        http.socket = context.wrap_socket(http.socket, server_side=True)
+        yield server
+
+
+@pytest.fixture
+def remote(tmp_path: Path, server: LinkServer) -> Https:
+    link = server.link(CONTENT, name="SRPBS_FC.zip").replace("http:", "https:")
+    credentials = Credentials(tmp_path / "config")
+    credentials.put("atr/srpbs-fc", link)
+    return Https(ATR, credentials)
+
+
+def test_a_host_that_is_trusted(remote: Https, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "host.pem"))
+    (file,) = remote.find(dataset())
+    assert received(remote.open(file, 5)) == (5, CONTENT[5:])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_host_that_is_not_trusted(remote: Https) -> None:
+    with pytest.raises(MirrorError) as caught:
+        remote.find(dataset())
+    said = re.sub(r"127\.0\.0\.1:\d+", "HOST", str(caught.value))
+    assert said.startswith("'https://HOST' could not be reached (SSLError: ")
+    assert "CERTIFICATE_VERIFY_FAILED" in said
