@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from decnef_data.errors import MirrorError as MirrorError
     from decnef_data.errors import SelectionError as SelectionError
     from decnef_data.records import Records as Records
+    from decnef_data.verbs.asking import query as query
+    from decnef_data.verbs.asking import splits as splits
+    from decnef_data.verbs.doctoring import doctor as doctor
     from decnef_data.verbs.fetching import demo as demo
     from decnef_data.verbs.fetching import download as download
     from decnef_data.verbs.fetching import fetch_dataset as fetch_dataset
     from decnef_data.verbs.fetching import participants as participants
     from decnef_data.verbs.fetching import plan as plan
+    from decnef_data.verbs.handing import export as export
     from decnef_data.verbs.keeping import adopt as adopt
     from decnef_data.verbs.keeping import cache as cache
     from decnef_data.verbs.keeping import clear_cache as clear_cache
@@ -35,6 +39,13 @@ if TYPE_CHECKING:
     from decnef_data.verbs.permitting import login as login
     from decnef_data.verbs.permitting import logout as logout
     from decnef_data.verbs.permitting import terms as terms
+    from decnef_data.verbs.purging import purge as purge
+    from decnef_data.verbs.reproducing import diff as diff
+    from decnef_data.verbs.reproducing import lock as lock
+    from decnef_data.verbs.reproducing import lock_text as lock_text
+    from decnef_data.verbs.walking import audit as audit
+    from decnef_data.verbs.walking import index as index
+    from decnef_data.verbs.walking import probe as probe
 
 __version__ = "0.1.0"
 
@@ -53,10 +64,16 @@ _ROOMS = {
         "SelectionError",
     ),
     "records": ("Records",),
+    "verbs.asking": ("query", "splits"),
+    "verbs.doctoring": ("doctor",),
     "verbs.fetching": ("demo", "download", "fetch_dataset", "participants", "plan"),
+    "verbs.handing": ("export",),
     "verbs.keeping": ("adopt", "cache", "clear_cache", "registry", "verify"),
     "verbs.knowing": ("catalog", "cite"),
     "verbs.permitting": ("accept", "accepted", "access", "login", "logout", "terms"),
+    "verbs.purging": ("purge",),
+    "verbs.reproducing": ("diff", "lock", "lock_text"),
+    "verbs.walking": ("audit", "index", "probe"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

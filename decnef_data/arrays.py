@@ -5,7 +5,7 @@ Importing this module registers ``Dataset.decnef``; the functions need no regist
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,7 @@ from xarray.core import indexing
 
 from decnef_data.errors import IntegrityError, SelectionError
 
-__all__ = ["Accessor", "MappedArray", "mapped", "to_matrix"]
+__all__ = ["Accessor", "MappedArray", "Slab", "StackedArray", "mapped", "stacked", "to_matrix"]
 
 _Key = tuple[Any, ...]
 
@@ -115,6 +115,69 @@ class MappedArray(BackendArray):
         if self._map is None:
             self._map = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         return self._map
+
+
+class Slab(Protocol):
+    """One place along the first dimension of a stack, wherever its bytes lie; it must pickle."""
+
+    def fill(self, key: tuple[Any, ...], out: NDArray[Any]) -> None:
+        """Read what `key` (an integer, slice or vector a dimension) selects into `out`."""
+
+
+def stacked(
+    slabs: Sequence[Slab], dims: Sequence[str], dtype: DTypeLike, shape: Sequence[int]
+) -> xr.Variable:
+    """Stack arrays of one shape and type along a new first dimension, lazily.
+
+    Parameters
+    ----------
+    slabs
+        Where each array's bytes come from; nothing is asked of them yet.
+    dims
+        The dimensions, that of the stack first.
+    dtype, shape
+        Type and shape that every slab has.
+
+    Examples
+    --------
+    >>> class Ones:
+    ...     def fill(self, key, out):
+    ...         out[...] = 1
+    >>> stacked([Ones(), Ones()], ("scan", "time"), "i2", (3,))[:, 1].values.tolist()
+    [1, 1]
+    """
+    array = StackedArray(tuple(slabs), np.dtype(dtype), (len(slabs), *shape))
+    return xr.Variable(tuple(dims), indexing.LazilyIndexedArray(array))
+
+
+class StackedArray(BackendArray):
+    """Arrays of one shape as one, which xarray indexes lazily; only slabs that are asked for are read."""
+
+    def __init__(self, slabs: tuple[Slab, ...], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self.slabs = slabs
+        self.dtype = dtype
+        self.shape = shape
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return _indexed(key, self.shape, self._outer)
+
+    def _outer(self, key: _Key) -> NDArray[Any]:
+        first, *inner = key
+        places = np.atleast_1d(np.arange(len(self.slabs))[first])
+        out = np.empty((places.size, *_lengths(inner, self.shape[1:])), self.dtype)
+        if out.size:
+            for position, place in enumerate(places.tolist()):
+                self.slabs[place].fill(tuple(inner), out[position, ...])  # a view, also of a single number
+        return out[0] if isinstance(first, int | np.integer) else out
+
+
+def _lengths(key: Sequence[Any], shape: Sequence[int]) -> list[int]:
+    """Give the shape of what a key selects; an integer takes its dimension away."""
+    return [
+        len(range(*part.indices(length))) if isinstance(part, slice) else len(part)
+        for part, length in zip(key, shape, strict=True)
+        if not isinstance(part, int | np.integer)
+    ]
 
 
 def _indexed(
@@ -285,6 +348,17 @@ class Accessor:
         [[1.0, 0.5], [0.5, 1.0]]
         """
         return to_matrix(self._dataset)
+
+    def cite(self) -> str:
+        """Say what to cite for these data; :func:`decnef_data.cite` knows other styles.
+
+        Examples
+        --------
+        >>> xr.Dataset(attrs={"citation": ["A. B. 2021"]}).decnef.cite()
+        'A. B. 2021'
+        """
+        cited = self._dataset.attrs.get("citation", ())
+        return cited if isinstance(cited, str) else "\n\n".join(map(str, cited))
 
 
 if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, as reloading would

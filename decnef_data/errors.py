@@ -72,10 +72,19 @@ class MirrorError(DecnefDataError):
 
     exit_code = 4
 
-    def __init__(self, message: str, *, mirror: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        mirror: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.mirror = mirror
         self.status = status
+        #: Seconds that the mirror asked to be left alone, where it said so.
+        self.retry_after = retry_after
 
 
 class IntegrityError(DecnefDataError):

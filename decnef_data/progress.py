@@ -1,5 +1,6 @@
-"""Tells a person how far a transfer is: bars on a terminal, log lines elsewhere, or nothing."""
+"""Tells how far a transfer is: bars on a terminal, log lines elsewhere, events for a program, or nothing."""
 
+import json
 import logging
 import sys
 import time
@@ -12,10 +13,11 @@ from decnef_data.model import Progress
 if TYPE_CHECKING:
     import rich.progress
 
-Kind = Literal["auto", "bars", "lines", "none"]
+Kind = Literal["auto", "bars", "lines", "json", "none"]
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES: Final = 10.0
+_SECONDS_BETWEEN_EVENTS: Final = 0.5
 
 
 def choose(kind: str = "auto") -> Progress:
@@ -24,8 +26,9 @@ def choose(kind: str = "auto") -> Progress:
     Parameters
     ----------
     kind
-        ``"bars"`` draws on standard error, ``"lines"`` logs at level INFO, ``"none"`` is silent, and
-        ``"auto"`` draws where standard error is a terminal, else logs.
+        ``"bars"`` draws on standard error, ``"lines"`` logs at level INFO, ``"json"`` writes an event a line
+        to standard error, ``"none"`` is silent, and ``"auto"`` draws where standard error is a terminal,
+        else logs.
 
     Raises
     ------
@@ -37,10 +40,15 @@ def choose(kind: str = "auto") -> Progress:
     >>> told = choose("none")
     >>> told.start("SRPBS_FC.zip", 10, 0); told.advance(10); told.finish()
     """
-    makers: dict[str, Callable[[], Progress]] = {"bars": Bars, "lines": Lines, "none": Silence}
+    makers: dict[str, Callable[[], Progress]] = {
+        "bars": Bars,
+        "lines": Lines,
+        "json": Events,
+        "none": Silence,
+    }
     name = kind if kind != "auto" else ("bars" if sys.stderr.isatty() else "lines")
     if name not in makers:
-        message = f"There is no progress '{kind}'. Choose one of: auto, bars, lines, none."
+        message = f"There is no progress '{kind}'. Choose one of: auto, bars, lines, json, none."
         raise SelectionError(message, asked=kind, known=("auto", *makers))
     return makers[name]()
 
@@ -52,6 +60,9 @@ class Silence:
         """Say nothing."""
 
     def advance(self, count: int) -> None:
+        """Say nothing."""
+
+    def via(self, mirror: str, connections: int) -> None:
         """Say nothing."""
 
     def finish(self) -> None:
@@ -78,6 +89,9 @@ class Lines:
             _LOG.info("%s: %s", self._what, self._state())
             self._said = time.monotonic()
 
+    def via(self, mirror: str, connections: int) -> None:
+        """Say nothing: lines are few."""
+
     def finish(self) -> None:
         """Say where it ended."""
         _LOG.info("%s: ended at %s", self._what, self._state())
@@ -87,6 +101,57 @@ class Lines:
         if not self._total:
             return done
         return f"{done} of {self._total / 1e6:,.1f} MB ({self._done / self._total:.0%})"
+
+
+class Events:
+    """Writes one JSON object a line to standard error: ``start``, ``progress`` twice a second, and ``end``.
+
+    Every event has ``event``, ``what``, ``done`` and ``total`` (bytes; ``total`` may be null), ``rate``
+    (bytes a second since the start), ``left`` (seconds, or null), ``mirror`` and ``connections``.
+    """
+
+    def __init__(self) -> None:
+        self._what, self._mirror, self._connections = "", "", 0
+        self._total: int | None = None
+        self._before, self._done, self._began, self._said = 0, 0, 0.0, 0.0
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Write the first event."""
+        self._what, self._total, self._before, self._done = what, total, done, done
+        self._mirror, self._connections = "", 0
+        self._began = self._said = time.monotonic()
+        self._write("start")
+
+    def advance(self, count: int) -> None:
+        """Write an event, if the last is old."""
+        self._done += count
+        if time.monotonic() - self._said >= _SECONDS_BETWEEN_EVENTS:
+            self._said = time.monotonic()
+            self._write("progress")
+
+    def via(self, mirror: str, connections: int) -> None:
+        """Note what the next events say."""
+        self._mirror, self._connections = mirror, connections
+
+    def finish(self) -> None:
+        """Write the last event."""
+        self._write("end")
+
+    def _write(self, event: str) -> None:
+        rate = (self._done - self._before) / max(time.monotonic() - self._began, 1e-3)
+        known = self._total is not None and rate > 0
+        said = {
+            "event": event,
+            "what": self._what,
+            "done": self._done,
+            "total": self._total,
+            "rate": round(rate),
+            "left": round(((self._total or 0) - self._done) / rate, 1) if known else None,
+            "mirror": self._mirror,
+            "connections": self._connections,
+        }
+        sys.stderr.write(json.dumps(said, ensure_ascii=False) + "\n")
+        sys.stderr.flush()
 
 
 class Bars:
@@ -100,12 +165,18 @@ class Bars:
         """Begin a bar."""
         self._bars = _bars()
         self._bars.start()
-        self._task = self._bars.add_task(what, total=total, completed=done)
+        self._task = self._bars.add_task(what, total=total, completed=done, via="")
 
     def advance(self, count: int) -> None:
         """Lengthen the bar."""
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, count)
+
+    def via(self, mirror: str, connections: int) -> None:
+        """Show where the bytes come from."""
+        if self._bars is not None and self._task is not None:
+            over = "" if connections == 1 else f" x{connections}"
+            self._bars.update(self._task, via=f"{mirror}{over}")
 
     def finish(self) -> None:
         """Leave the bar as it is, and let go of the terminal."""
@@ -124,5 +195,6 @@ def _bars() -> "rich.progress.Progress":
         rich.progress.DownloadColumn(),
         rich.progress.TransferSpeedColumn(),
         rich.progress.TimeRemainingColumn(compact=True),
+        rich.progress.TextColumn("{task.fields[via]}"),
         console=rich.console.Console(stderr=True),
     )

@@ -155,7 +155,11 @@ def test_download_takes_the_data_folder_as_an_option(data: Path) -> None:
 def test_a_dry_run_says_what_would_be_done(data: Path) -> None:
     asked = ("download", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--dry-run")
     told = run(*asked)
-    assert (told.code, told.err) == (0, "")
+    assert told.code == 0
+    assert told.err == (
+        "Nothing was fetched. 'srpbs-fc' is here: "
+        "`decnef participants srpbs-fc --mirror phantom` shows its people.\n"
+    )
     assert told.out.splitlines()[0].split() == ["dataset", "srpbs-fc"]
     assert told.out.splitlines()[1].split() == ["mirror", "phantom"]
     planned = run(*asked, "--json", "--site", "SWA").json

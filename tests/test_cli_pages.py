@@ -78,6 +78,9 @@ def test_json_leaves_nothing_out_and_answers_the_properties() -> None:
                 "text": "The terms are accepted.",
                 "url": None,
                 "command": None,
+                "expires": None,
+                "missing": False,
+                "deadline": None,
             },
             {
                 "kind": "login",
@@ -85,6 +88,9 @@ def test_json_leaves_nothing_out_and_answers_the_properties() -> None:
                 "text": "Log in to Synapse.",
                 "url": "https://www.synapse.org",
                 "command": "decnef login synapse",
+                "expires": None,
+                "missing": True,
+                "deadline": None,
             },
         ],
         "granted": False,
@@ -160,6 +166,7 @@ def test_access_to_one_shows_what_to_open_and_what_to_run() -> None:
         "  unknown  ATR approves your application.",
         "           open https://bicr-resource.atr.jp",
         "",
+        "Next: decnef login synapse",
     ]
 
 

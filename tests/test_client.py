@@ -1,6 +1,7 @@
 """From every source to the same cube; what happens when a source fails; what a warm call does not do."""
 
 import hashlib
+import io
 import logging
 import shutil
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 import xarray as xr
 
 import decnef_data
@@ -289,7 +291,7 @@ class TestSelections:
                 "Nobody in 'srpbs-fc' fits diagnoses=('stroke',). `decnef participants srpbs-fc` lists who is there.",
             ),
             ({"sites": []}, "An empty list selects nobody. Leave it out, or pass None, for everyone."),
-            ({"progress": "loud"}, "There is no progress 'loud'. Choose one of: auto, bars, lines, none."),
+            ({"progress": "loud"}, "There is no progress 'loud'. Choose one of: auto, bars, lines, json, none."),
         ],
     )
     def test_what_is_not_there_is_said(
@@ -418,17 +420,30 @@ class TestTheRestOfTheVerbs:
         assert decnef_data.cite("srpbs-open", style="bibtex").count("@") >= 1
         with pytest.raises(SelectionError) as raised:
             decnef_data.cite("srpbs-open", style="apa")
-        assert str(raised.value) == "There is no citation style 'apa'. Choose text or bibtex."
+        assert str(raised.value) == "There is no citation style 'apa'. Choose text, bibtex or csl."
 
-    def test_a_dataset_whose_layout_is_not_read_yet_says_so_before_anything_moves(self, cache: Path) -> None:
-        with pytest.raises(SelectionError):
-            decnef_data.fetch_dataset("srpbs-open")
+    def test_a_dataset_whose_layout_cannot_be_read_says_so_before_anything_moves(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "own" / "datasets").mkdir(parents=True)
+        fields = {
+            **dict.fromkeys(("title", "title_ja", "summary"), "Later"),
+            "name": "later", "layout": "attic", "top_folder": "LATER", "level": "registered",
+            "terms": "srpbs-registered", "page": "https://example.org",
+        }  # fmt: skip
+        record = "".join(f"{key} = '{value}'\n" for key, value in fields.items())
+        (tmp_path / "own" / "datasets" / "later.toml").write_text(record)
+        monkeypatch.setenv("DECNEF_CATALOG_DIR", str(tmp_path / "own"))
+        with pytest.raises(SelectionError, match="laid out as 'attic'"):
+            decnef_data.fetch_dataset("later")
         assert not cache.exists()
 
     def test_logging_in_and_out_of_atr(self, cache: Path, archive: Path) -> None:
         with LinkServer() as server:
             said = decnef_data.login("atr", server.link(archive), dataset="srpbs-fc")
-            assert said.startswith("The link for 'srpbs-fc' leads to 'SRPBS_FC.zip' of 0.4 MB. It is kept in '")
+            assert said.startswith(
+                "The link for 'srpbs-fc' leads to 'SRPBS_FC.zip' of 0.4 MB. It is kept in '"
+            )
             with pytest.raises(AccessError, match="expired"):
                 decnef_data.login("atr", server.link(archive, lifetime=-60), dataset="srpbs-fc")
             assert_is_the_small_cube(cube(accept_terms=True), "atr")
@@ -502,3 +517,24 @@ diagnosis_codes = {{ '0' = 'HC', '1' = 'OCD', '2' = 'BP' }}
     assert np.array_equal(found["fc"].to_numpy()[rows], small.values("ShowaU"))
     assert found["diagnosis"].to_numpy()[rows].tolist() == ["HC", "OCD", "BP", "HC", "OCD", "BP"]
     assert found["institute"].to_numpy()[rows].tolist() == ["Showa"] * 6
+
+
+def test_values_that_are_no_correlations_are_kept_and_warned_of(cache: Path, tmp_path: Path) -> None:
+    files = small.members()
+    values = small.values("ShowaU")
+    values[2, 7] = 1.5
+    matrix = io.BytesIO()
+    scipy.io.savemat(matrix, {"X": values})
+    files["SRPBS_FC/ShowaU/BAL-ShowaU_small.mat"] = matrix.getvalue()
+    (tmp_path / "odd").mkdir()
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "odd/SRPBS_FC.zip", files), progress="none")
+    with pytest.warns(DecnefDataWarning) as caught:
+        found = cube()
+    (said,) = (str(warning.message) for warning in caught)
+    assert said == (
+        "1 values of 'srpbs-fc/bal140' lie outside [-1, 1], so they are not all Pearson r. "
+        "Look at them before you average."
+    )
+    assert found.attrs["out_of_range"] == 1
+    assert found["fc"].max() == 1.5
+    assert "Pearson" not in found["fc"].attrs["long_name"]

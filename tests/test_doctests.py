@@ -37,6 +37,6 @@ def test_examples_run(name: str, phantom_dir: Path, monkeypatch: pytest.MonkeyPa
     assert runner.failures == 0
 
 
-def test_most_modules_have_examples() -> None:
-    without = [name for name in modules() if not examples(name)]
-    assert len(without) < len(modules()) / 2, without
+def test_the_examples_are_found() -> None:
+    counted = sum(len(test.examples) for name in modules() for test in examples(name))
+    assert counted > 200

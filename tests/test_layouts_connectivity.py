@@ -641,12 +641,12 @@ def test_pairs_have_equal_counts_and_depend_on_no_order(
 
 def test_a_layout_that_is_not_built() -> None:
     message = (
-        "Datasets laid out as 'mri' cannot be opened by this version, only 'connectivity'. "
+        "Datasets laid out as 'attic' cannot be opened by this version, only 'connectivity', 'mri', 'traveling'. "
         "Download the files as they are with decnef_data.download, or upgrade decnef-data."
     )
     with pytest.raises(SelectionError, match=f"^{re.escape(message)}$") as caught:
-        of("mri")
-    assert (caught.value.asked, caught.value.known) == ("mri", ("connectivity",))
+        of("attic")
+    assert (caught.value.asked, caught.value.known) == ("attic", ("connectivity", "mri", "traveling"))
 
 
 def test_the_layout_has_a_name_and_a_version() -> None:

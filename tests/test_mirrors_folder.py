@@ -7,7 +7,7 @@ import pytest
 
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.mirrors.folder import Folder
-from decnef_data.model import Access, Mirror, Requirement
+from decnef_data.model import Access, Holding, Mirror, Requirement
 from tests.mirror_contract import dataset, received
 
 FOLDER = Mirror(name="folder", title="Files you have", protocol="folder", order=1)
@@ -112,3 +112,17 @@ def test_access_is_having_a_copy(tree: Path) -> None:
     assert adopted(tree).access(dataset()) == Access("srpbs-fc", "folder", "restricted", (has,))
     lacks = Requirement("copy", "unmet", "A copy that you already have", command="decnef adopt srpbs-fc PATH")
     assert Folder(FOLDER, {}).access(dataset()).requirements == (lacks,)
+
+
+def test_an_archive_has_the_checksum_that_its_mirrors_record_states(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"abc")
+    stated = "sha256:" + "0" * 64
+    record = Mirror(
+        name="folder",
+        title="x",
+        protocol="folder",
+        order=1,
+        holdings=(Holding(dataset="srpbs-fc", checksum=stated),),
+    )
+    (file,) = Folder(record, {"srpbs-fc": tmp_path / "a.zip"}).find(dataset())
+    assert str(file.checksum) == stated

@@ -244,12 +244,23 @@ def test_what_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("verb", [make, lambda name, _: truth(name)])
-def test_other_datasets_have_no_phantom_yet(tmp_path: Path, verb: Verb) -> None:
+def test_other_datasets_have_no_phantom(tmp_path: Path, verb: Verb) -> None:
     with pytest.raises(SelectionError) as caught:
-        verb("srpbs-open", tmp_path)
-    assert str(caught.value) == "There is no phantom of 'srpbs-open' yet. Ask for 'srpbs-fc'."
-    assert (caught.value.asked, caught.value.known) == ("srpbs-open", ("srpbs-fc",))
+        verb("srpbs-none", tmp_path)
+    known = ("srpbs-fc", "srpbs-open", "srpbs-1600", "srpbs-ts")
+    assert str(caught.value) == (
+        "There is no phantom of 'srpbs-none'. Ask for 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'."
+    )
+    assert (caught.value.asked, caught.value.known) == ("srpbs-none", known)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_truth_is_stated_of_one_phantom_only() -> None:
+    with pytest.raises(SelectionError) as caught:
+        truth("srpbs-open")
+    assert str(caught.value) == (
+        "What a reader should find is stated of the phantom of 'srpbs-fc' only, not of 'srpbs-open'. Ask for that."
+    )
 
 
 def test_members_bear_one_fixed_time_and_are_not_compressed(archive: Path) -> None:

@@ -68,4 +68,4 @@ def test_auto_draws_on_a_terminal_and_logs_elsewhere(monkeypatch: pytest.MonkeyP
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(SelectionError) as raised:
         progress.choose("loud")
-    assert str(raised.value) == "There is no progress 'loud'. Choose one of: auto, bars, lines, none."
+    assert str(raised.value) == "There is no progress 'loud'. Choose one of: auto, bars, lines, json, none."

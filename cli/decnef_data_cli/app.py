@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli import demo, files, look, permits
+from decnef_data_cli import asking, demo, doctor, files, handing, look, permits, purging, reproducing, walking
 from decnef_data_cli.edge import Edge, listen
 from decnef_data_cli.show import say
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _cache = typer.Typer(no_args_is_help=True, help="Say where data are kept, list them, remove them.")
+_mirrors = typer.Typer(invoke_without_command=True, callback=walking.mirrors)
 # What login does not know may be a secret, which the parser would print in its complaint.
 _UNPARSED = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -48,8 +49,13 @@ _LOOK, _ACCESS, _DATA = "Look", "Get access", "Get data"
 app.command("list", rich_help_panel=_LOOK)(look.list_datasets)
 app.command("info", rich_help_panel=_LOOK)(look.info)
 app.command("participants", rich_help_panel=_LOOK)(look.participants)
+app.command("query", rich_help_panel=_LOOK)(asking.query)
 app.command("cite", rich_help_panel=_LOOK)(look.cite)
+app.command("export", rich_help_panel=_LOOK)(handing.export)
 app.command("demo", rich_help_panel=_LOOK)(demo.demo)
+app.command("index", rich_help_panel=_LOOK)(walking.index)
+app.add_typer(_mirrors, name="mirrors", rich_help_panel=_LOOK)
+_mirrors.command("audit")(walking.audit)
 app.command("access", rich_help_panel=_ACCESS)(permits.access)
 app.command("accept", rich_help_panel=_ACCESS)(permits.accept)
 app.command("login", rich_help_panel=_ACCESS, context_settings=_UNPARSED)(permits.login)
@@ -57,6 +63,10 @@ app.command("logout", rich_help_panel=_ACCESS)(permits.logout)
 app.command("download", rich_help_panel=_DATA)(files.download)
 app.command("adopt", rich_help_panel=_DATA)(files.adopt)
 app.command("verify", rich_help_panel=_DATA)(files.verify)
+app.command("doctor", rich_help_panel=_DATA)(doctor.doctor)
+app.command("lock", rich_help_panel=_DATA)(reproducing.lock)
+app.command("diff", rich_help_panel=_DATA)(reproducing.diff)
+app.command("purge", rich_help_panel=_DATA)(purging.purge)
 app.add_typer(_cache, name="cache", rich_help_panel=_DATA)
 _cache.command("path")(files.cache_path)
 _cache.command("list")(files.cache_list)

@@ -13,17 +13,19 @@ from decnef_data_cli.options import (
     AsJson,
     DataDir,
     Diagnoses,
+    Frozen,
     Group,
     MirrorChoice,
     Modalities,
     Name,
     OptionalName,
+    Progressing,
     Quiet,
     Sites,
     Subjects,
     chosen,
-    progress,
 )
+from decnef_data_cli.options import progress as told
 from decnef_data_cli.show import ask, draw, emit, human_size, note, say
 
 if TYPE_CHECKING:
@@ -43,10 +45,12 @@ def download(
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     accept_terms: AcceptTerms = False,
+    frozen: Frozen = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be fetched; fetch nothing.")
     ] = False,
     as_json: AsJson = False,
+    progress: Progressing = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Fetch and verify a dataset's files, and print where they are."""
@@ -73,7 +77,8 @@ def download(
         mirror=mirror,
         data_dir=data_dir,
         accept_terms=accept_terms,
-        progress=progress(quiet),
+        frozen=frozen,
+        progress=told(quiet, progress),
     )
     if as_json:
         emit({"path": path})
@@ -90,6 +95,17 @@ def show_plan(planned: "Plan", *, as_json: bool) -> None:
     if planned.mirror is None:
         name = planned.selection.dataset
         raise fail(3, f"No mirror can give '{name}' yet. Run `decnef access {name}` to see what is missing.")
+    if not as_json:
+        note(f"Nothing was fetched. {_next_step(planned)}")
+
+
+def _next_step(planned: "Plan") -> str:
+    name = planned.selection.dataset
+    command = next((item.command for item in planned.missing if item.command), None)
+    if planned.to_fetch == 0:
+        mirror = " --mirror phantom" if planned.mirror == "phantom" else ""
+        return f"'{name}' is here: `decnef participants {name}{mirror}` shows its people."
+    return f"Run `{command}` first." if command else f"Leave out --dry-run to fetch '{name}'."
 
 
 def adopt(
@@ -102,7 +118,7 @@ def adopt(
     quiet: Quiet = False,
 ) -> None:
     """Register a copy you already have, where it lies; nothing is copied."""
-    adopted = decnef_data.adopt(name, path, data_dir=data_dir, progress=progress(quiet))
+    adopted = decnef_data.adopt(name, path, data_dir=data_dir, progress=told(quiet))
     if as_json:
         emit(adopted)
     else:
@@ -115,12 +131,18 @@ def verify(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read every byte again, instead of sizes and dates.")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read every byte again, and fetch the parts that are wrong.")
+    ] = False,
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check that what was fetched or adopted is still whole."""
-    found = decnef_data.verify(name, deep=deep, mirror=mirror, data_dir=data_dir)
+    found = decnef_data.verify(
+        name, deep=deep, repair=repair, mirror=mirror, data_dir=data_dir, progress=told(quiet)
+    )
     if as_json:
         emit(found)
     else:

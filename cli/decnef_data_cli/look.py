@@ -27,7 +27,7 @@ __all__ = ["cite", "info", "list_datasets", "participants"]
 
 
 def _styles() -> list[str]:
-    return ["text", "bibtex"]
+    return ["text", "bibtex", "csl"]
 
 
 def list_datasets(as_json: AsJson = False) -> None:
@@ -88,7 +88,10 @@ def participants(
 
 def cite(
     name: Name,
-    style: Annotated[str, typer.Option("--style", help="text or bibtex.", autocompletion=_styles)] = "text",
+    style: Annotated[
+        str,
+        typer.Option("--style", help="text, bibtex or csl (CSL-JSON).", autocompletion=_styles),
+    ] = "text",
 ) -> None:
     """Print what to cite when using a dataset."""
     say(decnef_data.cite(name, style=style))

@@ -14,6 +14,7 @@ __all__ = [
     "AsJson",
     "DataDir",
     "Diagnoses",
+    "Frozen",
     "Group",
     "LoginMirror",
     "MirrorChoice",
@@ -21,6 +22,7 @@ __all__ = [
     "Name",
     "OptionalMirror",
     "OptionalName",
+    "Progressing",
     "Quiet",
     "Sites",
     "Subjects",
@@ -135,6 +137,15 @@ DataDir = Annotated[
 AcceptTerms = Annotated[
     bool, typer.Option("--accept-terms", help="Accept the terms, which 'decnef accept NAME' shows.")
 ]
+Frozen = Annotated[
+    Path | None,
+    typer.Option(
+        "--frozen",
+        metavar="LOCK",
+        help="Exactly the files of this lock, which 'decnef lock' wrote, or an error.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,
@@ -153,12 +164,21 @@ def chosen(values: Iterable[str] | None) -> list[str] | None:
     return list(values or ()) or None
 
 
-def progress(quiet: bool) -> str:
-    """Name the progress that `quiet` asks for.
+Progressing = Annotated[
+    str,
+    typer.Option(
+        "--progress",
+        help="Tell how far it is: auto, bars, lines, none, or json (an event a line on standard error).",
+    ),
+]
+
+
+def progress(quiet: bool, kind: str = "auto") -> str:
+    """Name the progress that `quiet` asks for, else `kind`.
 
     Examples
     --------
-    >>> progress(quiet=True)
-    'none'
+    >>> progress(quiet=True), progress(quiet=False, kind="json")
+    ('none', 'json')
     """
-    return "none" if quiet else "auto"
+    return "none" if quiet else kind

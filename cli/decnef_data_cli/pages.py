@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         FileCheck,
         Holding,
         Mirror,
+        Offer,
         Plan,
         PlannedFile,
         Requirement,
@@ -134,7 +135,7 @@ def _fact(fact: "Fact") -> tuple[str, str, str]:
 def access_table(accesses: "Iterable[Access]") -> "RenderableType":
     """Say for each dataset and mirror whether the way is clear."""
     rows = ((access.dataset, access.mirror, _verdict(access), _missing(access)) for access in accesses)
-    return table("dataset", "mirror", "access", "missing", rows=rows)
+    return table("dataset", "mirror", "access", "missing or ending", rows=rows)
 
 
 def _verdict(access: "Access") -> str:
@@ -144,19 +145,51 @@ def _verdict(access: "Access") -> str:
 
 
 def _missing(access: "Access") -> str:
-    return ", ".join(item.kind for item in access.requirements if item.state not in {"met", "unknown"})
+    missing = (
+        item.kind if item.state == "unmet" else f"{item.kind} ({item.state})"
+        for item in access.requirements
+        if _is_missing(item)
+    )
+    ending = (f"{item.kind} {item.deadline}" for item in access.requirements if _is_ending(item))
+    return ", ".join((*missing, *ending))
+
+
+def _is_ending(item: "Requirement") -> bool:
+    return item.state == "met" and item.deadline is not None
 
 
 def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
     """Say for each mirror of one dataset what is needed, what is done, and what to do next."""
-    for access in accesses:
+    from rich.text import Text
+
+    shown = tuple(accesses)
+    for access in shown:
         steps = (row for requirement in access.requirements for row in _steps(requirement))
         yield section(f"{access.dataset} at {access.mirror}: {_verdict(access)}", grid(steps))
+    yield Text(f"Next: {_next(shown)}", no_wrap=True)
+
+
+def _next(accesses: "Sequence[Access]") -> str:
+    """Name the one thing to do now: download, or the first step of a mirror that hands data out."""
+    name = accesses[0].dataset if accesses else "NAME"
+    if any(_verdict(access) == "granted" for access in accesses):
+        return f"decnef download {name}"
+    needed = (item for access in accesses for item in access.requirements)
+    missing = [item for item in needed if _is_missing(item) and item.kind != "copy"]
+    if not missing:
+        return f"decnef download {name}"
+    found = next((item for item in missing if item.command), missing[0])
+    return found.command or (f"open {found.url}" if found.url else found.text)
+
+
+def _is_missing(item: "Requirement") -> bool:
+    return item.state not in {"met", "unknown"}
 
 
 def _steps(requirement: "Requirement") -> Iterator[tuple[str, str]]:
-    yield f"  {requirement.state}", requirement.text
-    if requirement.state == "met":
+    until = f" ({requirement.deadline})" if requirement.deadline else ""
+    yield f"  {requirement.state}", f"{requirement.text}{until}"
+    if requirement.state == "met" and requirement.command is None:
         return
     if requirement.url is not None:
         yield "", f"open {requirement.url}"
@@ -181,11 +214,29 @@ def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
     yield grid(_plan_lines(plan))
     yield Text()
     if plan.files:
-        rows = ((item.file.path, human_size(item.file.size), _whereabouts(item)) for item in plan.files)
-        yield table("file", ">size", "state", rows=rows)
+        yield _planned_table(plan.files)
+        yield Text()
+    if plan.offers:
+        yield table("mirror", ">would move", "can be asked", rows=map(_offer, plan.offers))
         yield Text()
     for mirror, problem in plan.problems:
         yield Text(f"{mirror}: {problem}")
+    if plan.missing:
+        yield section("Missing", grid(row for item in plan.missing for row in _steps(item)))
+
+
+def _planned_table(files: "Sequence[PlannedFile]") -> "RenderableType":
+    rows = [(item.file.path, human_size(item.file.size), _whereabouts(item)) for item in files]
+    if all(item.members is None for item in files):
+        return table("file", ">size", "state", rows=rows)
+    members = ("" if item.members is None else f"{item.members:,}" for item in files)
+    full = ((path, size, count, state) for (path, size, state), count in zip(rows, members, strict=True))
+    return table("file", ">size", ">members", "state", rows=full)
+
+
+def _offer(offer: "Offer") -> tuple[str, str, str]:
+    about = "" if offer.exact or offer.size is None else "about "
+    return offer.mirror, f"{about}{human_size(offer.size)}", "yes" if offer.ready else "not yet"
 
 
 def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
@@ -194,7 +245,17 @@ def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
     yield "kept in", str(plan.location)
     yield "size", human_size(plan.size if plan.files else None)
     yield "to fetch", human_size(plan.to_fetch if plan.files else None)
+    if plan.begun:
+        yield "begun", f"{human_size(plan.begun)} of it are here, and are resumed"
+    if plan.store is not None:
+        yield "store", _store(plan.store, stored=plan.stored)
+    if plan.on_disk is not None and plan.files:
+        yield "on disk", f"{human_size(plan.on_disk)} more, with the store"
     yield "free disk", human_size(plan.free_disk)
+
+
+def _store(size: int, *, stored: bool) -> str:
+    return f"{human_size(size)}, here" if stored else f"at most {human_size(size)}, made when first opened"
 
 
 def _whereabouts(planned: "PlannedFile") -> str:
@@ -234,7 +295,7 @@ def cache_page(listing: "CacheListing") -> "Iterator[RenderableType]":
     if rows:
         yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
         yield Text()
-    yield Text(f"{human_size(listing.size)} in {listing.root}", overflow="fold")
+    yield Text(f"{human_size(listing.size)} in {listing.root}", no_wrap=True)
 
 
 def below(root: Path, path: Path) -> str:

@@ -28,6 +28,7 @@ def access(name: OptionalName = None, data_dir: DataDir = None, as_json: AsJson 
         emit(found)
     elif name is None:
         draw(pages.access_table(found))
+        note("Next: `decnef access NAME` says for one dataset what to do, and where.")
     else:
         draw(*pages.access_page(found))
 

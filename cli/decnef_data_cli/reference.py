@@ -43,6 +43,8 @@ def reference() -> str:
 def _group(path: str, group: Any) -> Iterator[str]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield from _command(f"{path} {name}", command)
             yield from _group(f"{path} {name}", command)
         else:
             yield from _command(f"{path} {name}", command)

@@ -98,10 +98,11 @@ def ask(question: str, *, unattended: bool) -> bool:
 
 
 def draw(*pieces: "RenderableType") -> None:
-    """Print tables and texts on stdout, as wide as the terminal."""
+    """Print tables and texts on stdout as wide as the terminal; a ``no_wrap`` text stays one line."""
     printer = console()
     for piece in pieces:
-        printer.print(piece)
+        # A path that is cut in two cannot be copied.
+        printer.print(piece, soft_wrap=bool(getattr(piece, "no_wrap", False)))
 
 
 def console(*, stderr: bool = False) -> "Console":

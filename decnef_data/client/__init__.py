@@ -1,29 +1,37 @@
 """Where the rooms meet: a client of some records and one cache, and its verbs."""
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from decnef_data import fetch
+from decnef_data import fetch, locks
+from decnef_data.client import citing, locking
+from decnef_data.client.costs import costed
 from decnef_data.client.holdings import Holdings
 from decnef_data.client.logins import Logins
+from decnef_data.client.manners import Manner
+from decnef_data.client.obtaining import Obtaining
 from decnef_data.client.places import Places
+from decnef_data.client.purging import Purging
 from decnef_data.consent import Consent
 from decnef_data.errors import SelectionError
 from decnef_data.fetch import Place
 from decnef_data.layouts import of as layout_of
 from decnef_data.model import (
     Acceptance,
-    Access,
+    AccessReport,
     CacheListing,
+    Comparison,
     Copy,
     Dataset,
     FileCheck,
+    Lock,
     Plan,
+    Purge,
     Secret,
     Selection,
     Verification,
@@ -31,6 +39,7 @@ from decnef_data.model import (
 )
 from decnef_data.progress import choose
 from decnef_data.records import Records
+from decnef_data.walk.overlay import overlaid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,18 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["Client", "Manner"]
 
 _APPLICATION: Final = "decnef-data"
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How a request is served: from which mirror, and what may happen on the way."""
-
-    mirror: str = "auto"
-    download: bool = True
-    keep_archive: bool = True
-    strict: bool = True
-    accept_terms: bool = False
-    progress: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,38 +92,39 @@ class Client:
 
     def fetch_dataset(self, selection: Selection, manner: Manner) -> "Mapping[str, xr.Dataset]":
         """Give the selected leaves by name, lazily, bringing here first what is missing."""
-        from decnef_data.client.opening import Opening
-
-        dataset = self._asked(selection)
-        place = self._places.of(dataset, manner.mirror)
-        opening = Opening(dataset, self.records, place.files.root)
-        copy = self._remembered(place, opening) or self._copy(place, manner)
+        place, copy, selection = self._obtained(selection, manner)
+        opening = self._opening(place)
         leaves = opening.open(copy, selection, strict=manner.strict)
-        if not manner.keep_archive and not copy.dropped:
+        if not manner.keep_archive and not copy.dropped and opening.stored(copy):
             place.files.drop(copy)
         return leaves
 
     def participants(self, selection: Selection, manner: Manner) -> "pd.DataFrame":
-        """One row a person and leaf, with every coordinate that the leaf has along its people."""
-        from decnef_data.client.people import people
-
-        return people(self.fetch_dataset(selection, manner))
+        """One row a person and leaf with all that is known of them; of images, one a person and session."""
+        place, copy, selection = self._obtained(selection, manner)
+        return self._opening(place).people(copy, selection, strict=manner.strict)
 
     def plan(self, selection: Selection, mirror: str) -> Plan:
         """What a request needs and costs; nothing is downloaded."""
         dataset = self._asked(selection, read=False)
-        return fetch.plan(selection, self._places.of(dataset, mirror))
+        place = self._places.of(dataset, mirror)
+        return costed(fetch.plan(selection, place), place, lambda: self._opening(place))
 
     def download(self, selection: Selection, manner: Manner) -> Path:
         """Bring the files here, and give the archive, or the folder of the files."""
         dataset = self._asked(selection, read=False)
-        copy = self._copy(self._places.of(dataset, manner.mirror), manner)
-        return copy.files[0].location if len(copy.files) == 1 else copy.root
+        obtaining, _ = self._bound(selection, dataset, manner)
+        copy = obtaining.copy(self._places.of(dataset, manner.mirror), lambda held: not held.dropped)
+        alone = len(copy.files) == 1 and "/" not in copy.files[0].path
+        return copy.files[0].location if alone else copy.root
 
     def adopt(self, name: str, path: Path, progress: str) -> tuple[VerifiedFile, ...]:
         """Register and verify the user's own archive or folder, where it lies."""
         place = self._places.adopted(self.records.dataset(name), path)
-        return fetch.fetch_anew(place, choose(progress)).files
+        copy = fetch.fetch_anew(place, choose(progress))
+        if place.dataset.listed and copy.root == path:
+            self._opening(place).refresh(copy)
+        return copy.files
 
     def verify(self, name: str, mirror: str, *, deep: bool) -> Verification:
         """Compare files and stores with what they were when verified."""
@@ -138,17 +136,43 @@ class Client:
             raise SelectionError(message, asked=name)
         return Verification(dataset.name, deep, checks)
 
+    def repair(self, name: str, mirror: str, progress: str) -> Verification:
+        """Read everything again, fetch the parts that are wrong, and drop what can be made anew."""
+        from decnef_data.client.repairing import repair
+
+        place = self._places.of(self.records.dataset(name), mirror)
+        repair(place, choose(progress))
+        next(held for held in self._holdings if held.root == place.files.root).mend(place.dataset.name)
+        return self.verify(name, mirror, deep=False)
+
     def registry(self, name: str, mirror: str) -> "pooch.Pooch":
         """Give the pooch of the first whole copy's files."""
         place = self._places.of(self.records.dataset(name), mirror)
         copy = fetch.whole(place)
         return place.files.registry(place.dataset.name, copy.mirror if copy else mirror)
 
-    def access(self, name: str | None) -> tuple[Access, ...]:
+    def lock(self, selection: Selection, mirror: str, split: str | None, progress: str) -> Lock:
+        """State which bytes the dataset is that is here."""
+        place = self._places.of(self._asked(selection, read=False), mirror)
+        return locking.lock(place, selection, split, choose(progress))
+
+    def diff(self, first: str, second: str | None, mirror: str, progress: str) -> Comparison:
+        """Compare two locks, or a lock with what is here."""
+        one = self._stated(first, mirror, progress, None)
+        other = self._stated(second or one.dataset, mirror, progress, one)
+        return Comparison(first, second or one.dataset, locks.compare(one, other))
+
+    def purge(self, name: str, *, phantom: bool, dry_run: bool) -> Purge:
+        """Remove every copy that this software made of the dataset, and record what that was."""
+        roots = (self.root, self._places.phantom_root) if phantom else (self.root,)
+        purging = Purging(self.records.dataset(name).name, roots, self.config)
+        return purging.plan() if dry_run else purging.carry_out()
+
+    def access(self, name: str | None) -> AccessReport:
         """What every mirror needs for one dataset, or for all."""
         chosen = self.records.datasets if name is None else (self.records.dataset(name),)
         places = map(self._places.of, chosen)
-        return tuple(fetch.access(place, source) for place in places for source in place.sources)
+        return AccessReport(fetch.access(place, source) for place in places for source in place.sources)
 
     def accept(self, name: str) -> Acceptance:
         """Record that the user accepts the dataset's terms as they are now."""
@@ -169,17 +193,13 @@ class Client:
         """Forget what was kept for one mirror, or for all."""
         return self._logins.logout(None if mirror is None else self.records.mirror(mirror).name)
 
-    def cite(self, name: str, style: str) -> str:
-        """What to cite, as text or BibTeX."""
-        cited = [self.records.citation(key) for key in self.records.dataset(name).citations]
-        styles = {"text": [work.text for work in cited], "bibtex": [work.bibtex for work in cited]}
-        if style not in styles:
-            raise SelectionError(
-                f"There is no citation style '{style}'. Choose text or bibtex.",
-                asked=style,
-                known=("text", "bibtex"),
-            )
-        return "\n\n".join(styles[style])
+    def cite(self, name: str, style: str, versions: Sequence[str] | None = None) -> str:
+        """What to cite, in one of the styles; the data in the version that is here, unless one is named."""
+        dataset = self.records.dataset(name)
+        place = self._places.of(dataset)
+        copy = fetch.whole(place, dropped=True) if versions is None else None
+        found = citing.versions(place.files, copy) if copy is not None else versions or ()
+        return citing.written(citing.works(self.records, dataset, found), style)
 
     def cache(self) -> CacheListing:
         """Everything that lies in the cache, and the user's own copies that are adopted."""
@@ -194,9 +214,31 @@ class Client:
                 held.clear(dataset)
         return CacheListing(self.root, gone)
 
+    def place(self, name: str, mirror: str) -> Place:
+        """Where a dataset may come from, and where it goes."""
+        return self._places.of(self.records.dataset(name), mirror)
+
+    def opening(self, name: str, mirror: str) -> "Opening":
+        """What opens the dataset's copies."""
+        return self._opening(self.place(name, mirror))
+
+    def _obtained(self, selection: Selection, manner: Manner) -> tuple[Place, Copy, Selection]:
+        dataset = self._asked(selection)
+        place = self._places.of(dataset, manner.mirror)
+        opening = self._opening(place)
+        obtaining, selection = self._bound(selection, dataset, manner)
+        copy = obtaining.copy(place, lambda held: not held.dropped or opening.stored(held))
+        return place, copy, selection
+
+    def _opening(self, place: Place) -> "Opening":
+        from decnef_data.client.opening import Opening
+
+        return Opening(place.dataset, self.records, place.files.root, place.files.shared)
+
     @property
     def _places(self) -> Places:
-        return Places(self.records, self.root, self.config)
+        mirrors = overlaid(self.records.mirrors, self.root)  # ids that a walk settled are used from then on
+        return Places(replace(self.records, mirrors=mirrors), self.root, self.config)
 
     @property
     def _logins(self) -> Logins:
@@ -213,6 +255,8 @@ class Client:
     def _checks(self, place: Place, *, deep: bool) -> Iterator[FileCheck]:
         for source in place.sources:
             yield from place.files.verify(place.dataset.name, source.record.name, deep=deep)
+            copy = place.files.copy(place.dataset.name, source.record.name) if place.dataset.listed else None
+            yield from self._opening(place).checks(copy, deep=deep) if copy else ()
         held = next(held for held in self._holdings if held.root == place.files.root)
         yield from held.checks(place.dataset.name, deep=deep)
 
@@ -227,20 +271,18 @@ class Client:
             raise SelectionError(message, asked=selection.group, known=groups)
         return dataset
 
-    def _remembered(self, place: Place, opening: "Opening") -> Copy | None:
-        """A copy whose store is here, whether or not its files were kept."""
-        copy = fetch.whole(place, dropped=True)
-        return copy if copy is not None and (not copy.dropped or opening.stored(copy)) else None
+    def _bound(self, selection: Selection, dataset: Dataset, manner: Manner) -> tuple[Obtaining, Selection]:
+        """Bind a request to its lock, if it has one."""
+        if manner.frozen is None:
+            return Obtaining(self._places, manner), selection
+        stated = locks.read(manner.frozen)
+        narrowed = locking.narrowed(selection, stated, dataset.name)
+        return Obtaining(self._places, manner, stated), narrowed
 
-    def _copy(self, place: Place, manner: Manner) -> Copy:
-        copy = fetch.whole(place)
-        if copy is not None:
-            return copy
-        name = place.dataset.name
-        if not manner.download:
-            message = f"No whole copy of '{name}' is on this machine. Run `decnef download {name}`."
-            raise SelectionError(message, asked=name)
-        if manner.accept_terms and place.terms.state != "met":
-            self.accept(name)
-            place = self._places.of(place.dataset, manner.mirror)
-        return fetch.fetch(self._places.prepared(place), choose(manner.progress))
+    def _stated(self, asked: str, mirror: str, progress: str, beside: Lock | None) -> Lock:
+        """Read the lock of that path, else lock what is here, which is of no selection but the other's."""
+        path = Path(asked).expanduser()
+        if path.is_file():
+            return locks.read(path)
+        here = self.lock(Selection(self.records.dataset(asked).name), mirror, None, progress)
+        return locking.alike(here, beside) if beside else here

@@ -33,6 +33,13 @@ class Holdings:
             if stored == dataset:
                 yield from _summary(key, tuple(self._stores.check(key, deep=deep)))
 
+    def mend(self, dataset: str) -> None:
+        """Remove the stores of `dataset` that are not whole: they are made again when they are wanted."""
+        for key, stored, _ in tuple(self._stored()):
+            checks = self._stores.check(key, deep=True) if stored == dataset else ()
+            if any(check.state != "whole" for check in checks):
+                self._stores.remove(key)
+
     def clear(self, dataset: str) -> None:
         """Remove files, partials and stores of `dataset`; adopted files are only forgotten."""
         Files(self.root).clear(dataset)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from decnef_data.client.places import offline
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials, Remote, connect
 from decnef_data.model import Dataset, Mirror, Secret
@@ -25,6 +26,11 @@ class Logins:
         AccessError
             The mirror refuses the secret, or the link expired; what was kept before stays.
         """
+        if offline() and mirror.protocol != "folder":
+            message = (
+                f"'{mirror.name}' was not asked, because DECNEF_OFFLINE is set. Unset it, and log in again."
+            )
+            raise MirrorError(message, mirror=mirror.name)
         match mirror.protocol:
             case "synapse":
                 return self._token(mirror, secret)

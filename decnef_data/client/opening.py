@@ -1,8 +1,8 @@
-"""From a verified copy to lazy datasets: reads it into its store once, and opens what is selected."""
+"""From a verified copy to lazy datasets: read into its store once, or mapped where it lies; then selected."""
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from decnef_data.arrays import mapped
+from decnef_data.client.citing import versions, works
+from decnef_data.client.people import people
 from decnef_data.errors import DecnefDataWarning, FetchError, FormatError, SelectionError
+from decnef_data.files import Files
+from decnef_data.layouts import Asked, Mapped, Stored
 from decnef_data.layouts import of as layout_of
-from decnef_data.layouts.select import select
+from decnef_data.layouts.select import select_each
 from decnef_data.members import members
-from decnef_data.model import Copy, Dataset, Selection
+from decnef_data.model import Copy, Dataset, FileCheck, Finding, Selection
 from decnef_data.records import Records
 from decnef_data.stores import Manifest, Stores, key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     import xarray as xr
 
 _DISTRIBUTION: Final = "decnef-data"
@@ -36,10 +41,16 @@ class Opening:
     dataset: Dataset
     records: Records
     root: "Path"
+    shared: "Path | None" = None
 
     def stored(self, copy: Copy) -> bool:
         """Whether the copy's store is there already."""
-        return self._stores.manifest(self._key(copy)) is not None
+        return self._at(self._key(copy)).manifest(self._key(copy)) is not None
+
+    def stored_size(self, copy: Copy) -> int | None:
+        """How many bytes the copy's store takes, or ``None`` where there is none."""
+        manifest = self._at(self._key(copy)).manifest(self._key(copy))
+        return None if manifest is None else manifest.size
 
     def open(self, copy: Copy, selection: Selection, *, strict: bool) -> "Mapping[str, xr.Dataset]":
         """Give the selected leaves by name, lazily, reading the copy into its store if it is new.
@@ -51,16 +62,72 @@ class Opening:
         SelectionError
             There is no such leaf, or nobody was selected.
         """
+        layout = layout_of(self.dataset.layout)
+        if isinstance(layout, Mapped):
+            return self._mapped(layout, copy, selection, strict=strict)
         name = self._key(copy)
-        manifest = self._stores.manifest(name) or self._build(name, copy)
+        manifest = self._at(name).manifest(name) or self._build(layout, name, copy)
         _report(self.dataset.name, manifest.attrs, strict=strict)
-        groups = {group: self._stores.open(name, group) for group in self._groups(name, selection)}
-        chosen = {group: select(leaf, selection, self.records) for group, leaf in groups.items()}
+        groups = {group: self._at(name).open(name, group) for group in self._groups(name, selection)}
+        chosen = select_each(groups, selection, self.records)
         kept = {group: leaf for group, leaf in chosen.items() if leaf.sizes["subject"]}
         if not kept:
             raise _nobody(selection)
+        _warn_of_range(self.dataset.name, kept)
         attrs = self._attrs(copy, manifest.attrs)
         return {group: leaf.assign_attrs(attrs) for group, leaf in kept.items()}
+
+    def people(self, copy: Copy, selection: Selection, *, strict: bool) -> "pd.DataFrame":
+        """Give the selected people as a table; raises as :meth:`open` does."""
+        layout = layout_of(self.dataset.layout)
+        if not isinstance(layout, Mapped):
+            return people(self.open(copy, selection, strict=strict))
+        table = layout.people(copy, self._asked(copy, selection))
+        if table.empty:
+            raise _nobody(selection)
+        return table
+
+    def refresh(self, copy: Copy) -> None:
+        """List the files of a copy that is mapped where it lies."""
+        layout = layout_of(self.dataset.layout)
+        if isinstance(layout, Mapped):
+            layout.refresh(copy, self._asked(copy, Selection(self.dataset.name)))
+
+    def checks(self, copy: Copy, *, deep: bool) -> Iterator[FileCheck]:
+        """Compare the files that have no receipt with what they were when they were listed."""
+        layout = layout_of(self.dataset.layout)
+        if isinstance(layout, Mapped):
+            yield from layout.check(copy, self._asked(copy, Selection(self.dataset.name)), deep=deep)
+
+    def examine(self, copy: Copy) -> Iterator[Finding]:
+        """Recount a copy that is mapped where it lies, and compare it with the records."""
+        layout = layout_of(self.dataset.layout)
+        if isinstance(layout, Mapped):
+            yield from layout.examine(copy, self._asked(copy, Selection(self.dataset.name)))
+
+    def _asked(self, copy: Copy, selection: Selection) -> Asked:
+        # Beside the receipts, so that whatever forgets or purges those does it with the inventory, too.
+        kept = self.root / "receipts" / self.dataset.name / f"{copy.mirror}.inventory"
+        return Asked(self.dataset, self.records, selection, kept)
+
+    def _mapped(
+        self, layout: Mapped, copy: Copy, selection: Selection, *, strict: bool
+    ) -> "Mapping[str, xr.Dataset]":
+        reading = layout.open(copy, self._asked(copy, selection))
+        stated = {
+            "problems": [[error.file or "", str(error)] for error in reading.problems],
+            "synthetic": reading.synthetic,
+        }
+        _report(self.dataset.name, stated, strict=strict)
+        if not reading.groups:
+            raise _nobody(selection)
+        attrs = self._attrs(copy, stated)
+        return {group: leaf.assign_attrs(attrs) for group, leaf in reading.groups.items()}
+
+    def _at(self, name: str) -> Stores:
+        """The stores that have `name`: the shared ones, used in place, else the user's own."""
+        shared = None if self.shared is None else Stores(self.shared / "stores", mapped)
+        return shared if shared is not None and shared.manifest(name) is not None else self._stores
 
     @property
     def _stores(self) -> Stores:
@@ -69,12 +136,13 @@ class Opening:
     def _key(self, copy: Copy) -> str:
         layout = layout_of(self.dataset.layout)
         records = self.records
-        meaning = (self.dataset, records.columns, records.codes, records.sites)
+        # Only what the layout reads: another title or citation does not make another store.
+        read = (self.dataset.name, self.dataset.top_folder, self.dataset.atlases, self.dataset.matrices)
+        meaning = (*read, self.dataset.cohorts, records.columns, records.codes, records.sites)
         digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()
         return key(copy.checksums, f"{layout.name} {digest}", layout.version)
 
-    def _build(self, name: str, copy: Copy) -> Manifest:
-        layout = layout_of(self.dataset.layout)
+    def _build(self, layout: Stored, name: str, copy: Copy) -> Manifest:
         reading = layout.read(members(copy.files), self.dataset, self.records)
         attrs = {
             "dataset": self.dataset.name,
@@ -89,7 +157,7 @@ class Opening:
         return manifest
 
     def _groups(self, name: str, selection: Selection) -> tuple[str, ...]:
-        there = self._stores.groups(name)
+        there = self._at(name).groups(name)
         if selection.group is None:
             return there
         if selection.group not in there:
@@ -101,15 +169,17 @@ class Opening:
     def _attrs(self, copy: Copy, stored: Mapping[str, object]) -> dict[str, object]:
         """What every product carries: what it is, from where, under which terms, and made by what."""
         terms = self.records.terms_of(self.dataset)
+        of = versions(Files(self.root), copy)
         synthetic = bool(stored["synthetic"])
         return {
             "title": f"SYNTHETIC phantom of {self.dataset.title}" if synthetic else self.dataset.title,
             "dataset": self.dataset.name,
             "access_level": self.dataset.level,
             "terms": f"{terms.title} (version {terms.version})",
-            "citation": [self.records.citation(cited).text for cited in self.dataset.citations],
+            "citation": [work.text for work in works(self.records, self.dataset, of)],
             "mirror": copy.mirror,
             "source_checksums": [f"{file.checksums[0]} {file.path}" for file in copy.files],
+            **({"source_versions": list(of)} if of else {}),
             "software": f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
             "synthetic": synthetic,
         }
@@ -128,6 +198,16 @@ def _report(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:
         said = " ".join(str(error) for error in errors)
         message = f"{len(errors)} files of '{dataset}' cannot be read; strict=False leaves them out. {said}"
         raise FetchError(message, causes=[(error.file or "", "", error) for error in errors])
+
+
+def _warn_of_range(dataset: str, leaves: "Mapping[str, xr.Dataset]") -> None:
+    for group, leaf in leaves.items():
+        if count := leaf.attrs.get("out_of_range"):
+            message = (
+                f"{count} values of '{dataset}/{group}' lie outside [-1, 1], so they are not all Pearson r. "
+                "Look at them before you average."
+            )
+            warnings.warn(message, DecnefDataWarning, stacklevel=4)
 
 
 def _nobody(selection: Selection) -> SelectionError:

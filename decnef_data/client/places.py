@@ -1,15 +1,18 @@
 """Where a dataset may come from and where it goes: mirrors connected, the phantom kept apart."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from decnef_data.consent import Consent
 from decnef_data.fetch import Place, Source
 from decnef_data.files import Files
 from decnef_data.mirrors import Credentials, connect
-from decnef_data.model import Dataset, Mirror, Requirement
+from decnef_data.model import Dataset, Holding, Mirror, Requirement
 from decnef_data.records import Records
 
 #: The mirror of synthetic datasets: never recorded in the catalog, never among those of "auto".
@@ -17,6 +20,17 @@ PHANTOM: Final = Mirror(
     name="phantom", title="Synthetic datasets, made on this machine", protocol="folder", order=0, terms=False
 )
 AUTO: Final = "auto"
+
+
+def offline() -> bool:
+    """Whether ``DECNEF_OFFLINE`` forbids every connection."""
+    return os.environ.get("DECNEF_OFFLINE", "") not in {"", "0"}
+
+
+def shared_root() -> Path | None:
+    """The cache that several users read and none of them writes, by ``DECNEF_SHARED_DATA_DIR``."""
+    shared = os.environ.get("DECNEF_SHARED_DATA_DIR")
+    return Path(shared).expanduser().absolute() if shared else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,7 @@ class Places:
         if mirror == PHANTOM.name:
             return self._phantom(dataset)
         chosen = self.records.mirrors if mirror == AUTO else (self.records.mirror(mirror),)
-        files = Files(self.root)
+        files = Files(self.root, shared_root())
         return self._place(dataset, chosen, files, files.adopted())
 
     def adopted(self, dataset: Dataset, path: Path) -> Place:
@@ -52,7 +66,7 @@ class Places:
 
     def prepared(self, place: Place) -> Place:
         """The same place, with the phantom made if it is the phantom's."""
-        if all(source.record != PHANTOM for source in place.sources):
+        if all(source.record.name != PHANTOM.name for source in place.sources):
             return place
         from decnef_data import phantom
 
@@ -60,15 +74,23 @@ class Places:
         return self._phantom(place.dataset)
 
     def _phantom(self, dataset: Dataset) -> Place:
+        from decnef_data.phantom import SHA256
+
         files = Files(self.phantom_root)
         made = next(files.folder(dataset.name).glob("*-synthetic.*"), None)
-        return self._place(dataset, (PHANTOM,), files, {dataset.name: made} if made else {})
+        known = SHA256.get(dataset.name)
+        holding = Holding(dataset=dataset.name, checksum=f"sha256:{known}" if known else None)
+        record = structs.replace(PHANTOM, holdings=(holding,))
+        return self._place(dataset, (record,), files, {dataset.name: made} if made else {})
 
     def _place(
         self, dataset: Dataset, mirrors: tuple[Mirror, ...], files: Files, adopted: Mapping[str, Path]
     ) -> Place:
         credentials = Credentials(self.config)
-        remotes = (connect(record, credentials, adopted=adopted, cache=self.own_cache) for record in mirrors)
+        remotes = (
+            connect(record, credentials, adopted=adopted, cache=self.own_cache, offline=offline())
+            for record in mirrors
+        )
         sources = tuple(Source(record, remote) for record, remote in zip(mirrors, remotes, strict=True))
         return Place(dataset, sources, files, self._terms(dataset))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from decnef_data.errors import AccessError, DecnefDataError, FetchError, IntegrityError, MirrorError
-from decnef_data.fetch.transfer import transfer
+from decnef_data.fetch.carrying import Run
 from decnef_data.files import Files
 from decnef_data.mirrors import Remote
 from decnef_data.model import (
@@ -113,9 +113,10 @@ def fetch_anew(place: Place, progress: Progress) -> Copy:
     Raises as :func:`fetch` does.
     """
     causes: list[tuple[str, str, DecnefDataError]] = []
+    run = Run(place.dataset, place.files, progress, lambda: _helpers(place))
     for source in place.ready:
         try:
-            return _carry(place, source, progress)
+            return _carry(place, source, run)
         except (AccessError, MirrorError, IntegrityError) as error:
             causes.append(("", source.record.name, error))
             if len(causes) < len(place.ready):
@@ -129,22 +130,30 @@ def _names(place: Place, source: Source) -> tuple[str, str]:
     return source.record.name, place.dataset.name
 
 
-def _carry(place: Place, source: Source, progress: Progress) -> Copy:
+def _helpers(place: Place) -> tuple[Remote, ...]:
+    """The mirrors that may be asked for a part that another cannot give."""
+    allowed = place.terms.state == "met"
+    return tuple(source.remote for source in place.ready if allowed or not source.record.terms)
+
+
+def _carry(place: Place, source: Source, run: Run) -> Copy:
     if source.record.terms and place.terms.state != "met":
         raise _terms_missing(place, source)
     name, remote = place.dataset.name, source.remote
-    listed = remote.find(place.dataset)
+    listed = run.listed(remote)
     local = _local_root(listed)
     if local is not None:
-        return place.files.register(name, remote.name, local, listed, progress)
-    verified = tuple(_bring(place, remote, file, progress) for file in listed)
-    return place.files.complete(name, remote.name, place.files.folder(name), verified)
+        hashed = _hashed(place.dataset, listed)
+        return place.files.register(name, remote.name, local, hashed, run.progress)
+    return place.files.complete(name, remote.name, place.files.folder(name), run.bring(remote))
 
 
-def _bring(place: Place, remote: Remote, file: RemoteFile, progress: Progress) -> VerifiedFile:
-    name = place.dataset.name
-    held = place.files.held(name, remote.name, file)
-    return held if held is not None else transfer(remote, name, file, place.files, progress)
+def _hashed(dataset: Dataset, listed: tuple[RemoteFile, ...]) -> tuple[RemoteFile, ...]:
+    """Leave out of a folder the files that are only listed: hashing all images would take a day."""
+    if len(listed) == 1:
+        return listed
+    chosen = tuple(file for file in listed if dataset.hashes(file.path))
+    return chosen or listed[:1]
 
 
 def _local_root(listed: tuple[RemoteFile, ...]) -> Path | None:

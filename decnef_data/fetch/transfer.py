@@ -1,87 +1,140 @@
-"""Moves one file from a mirror into the cache: resumed after a drop, verified before it has a name."""
+"""Moves one file from the mirrors into the cache: resumed after anything, verified before it has a name."""
 
 import logging
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
-from decnef_data.errors import IntegrityError, MirrorError
+from decnef_data.errors import AccessError, IntegrityError, MirrorError
+from decnef_data.fetch.receiving import Receiving
 from decnef_data.files import Files, Partial
 from decnef_data.mirrors import Remote
 from decnef_data.model import Progress, RemoteFile, VerifiedFile
 
 _LOG = logging.getLogger(__name__)
-#: Seconds to wait after each try in a row that brought nothing.
-_WAITS: Final = (0.5, 1.0, 2.0)
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRIES: Final = 2
 
 
-def transfer(
-    remote: Remote, dataset: str, file: RemoteFile, files: Files, progress: Progress
-) -> VerifiedFile:
-    """Bring `file` into the cache, from where an earlier try left off.
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file as one mirror lists it."""
 
-    Wrong bytes are fetched once more from the first byte, for a proxy or a disk may have spoilt them.
+    remote: Remote
+    file: RemoteFile
 
-    Raises
-    ------
-    AccessError, MirrorError
-        The mirror does not give the file; what came so far stays and is resumed.
-    IntegrityError
-        The bytes were wrong twice.
-    OSError
-        The disk is full or refuses; what came so far stays.
+    def same(self, file: RemoteFile) -> bool:
+        """Whether it is the same bytes by what both mirrors state of them."""
+        mine = self.file
+        return file.checksum is not None and (file.checksum, file.size) == (mine.checksum, mine.size)
+
+
+def _nowhere(_file: RemoteFile) -> Iterator[Offer]:
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What it takes to bring files of one dataset here.
+
+    ``elsewhere`` finds the same file at other mirrors; it is asked only when a mirror fails.
     """
-    try:
-        return _arrive(remote, dataset, file, files, progress)
-    except IntegrityError as error:
-        _LOG.warning("%s Trying once more.", error)
-        return _arrive(remote, dataset, file, files, progress)
 
+    dataset: str
+    files: Files
+    progress: Progress
+    elsewhere: Callable[[RemoteFile], Iterator[Offer]] = _nowhere
 
-def _arrive(remote: Remote, dataset: str, file: RemoteFile, files: Files, progress: Progress) -> VerifiedFile:
-    with files.partial(dataset, remote.name, file) as partial:
-        arrived = files.held(dataset, remote.name, file)  # while we waited for another process
-        if arrived is not None:
-            return arrived
-        progress.start(file.path, file.size, partial.size)
-        try:
-            _receive(remote, file, partial, progress)
-        finally:
-            progress.finish()
-        return files.place(dataset, remote.name, partial)
+    def bring(self, offer: Offer) -> VerifiedFile:
+        """Bring a file into the cache, from where an earlier try left off.
 
+        What a mirror cannot give is asked of the next that states the same checksum.  Wrong bytes are
+        fetched once more from the first byte, for a proxy or a disk may have spoilt them; then the
+        mirror is dropped.
 
-def _receive(remote: Remote, file: RemoteFile, partial: Partial, progress: Progress) -> None:
-    """Ask for the rest until it is here; give up when several tries in a row bring nothing."""
-    waits = iter(_WAITS)
-    whole = partial.complete
-    while not whole:
-        before = partial.size
-        try:
-            whole = _ask(remote, file, partial, progress)
-        except MirrorError as error:
-            waits = iter(_WAITS) if partial.size > before else waits
-            wait = next(waits, None)
-            if wait is None or not _passes(error):
+        Raises
+        ------
+        AccessError, MirrorError
+            No mirror gives the file; what came so far stays and is resumed.
+        ChangedError
+            The mirror has another file now.
+        IntegrityError
+            The bytes were wrong twice.
+        OSError
+            The disk is full or refuses; what came so far stays.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._arrive(offer)
+            except IntegrityError as error:
+                if not left:
+                    raise
+                _LOG.warning("%s Trying once more.", error)
+        raise AssertionError("Every try returns or raises.")
+
+    def _arrive(self, offer: Offer) -> VerifiedFile:
+        name, file = offer.remote.name, offer.file
+        with self._waiting(file) as waiting, self.files.partial(self.dataset, name, file, waiting) as partial:
+            waiting.over()
+            arrived = self.files.held(self.dataset, name, file)  # while we waited for another process
+            if arrived is not None:
+                return arrived
+            self.progress.start(file.path, file.size, partial.size)
+            try:
+                self._receive(offer, partial)
+            except IntegrityError:
+                partial.restart()
                 raise
-            _LOG.info("%s Resuming at byte %d in %.1f s.", error, partial.size, wait)
-            time.sleep(wait)
+            finally:
+                self.progress.finish()
+            return self.files.place(self.dataset, name, partial)
+
+    def _receive(self, offer: Offer, partial: Partial) -> None:
+        """Ask for what is missing, of one mirror after the other until one gives it."""
+        others: Iterator[Offer] | None = None
+        first: AccessError | MirrorError | None = None
+        asked: Offer | None = offer
+        while asked is not None:
+            try:
+                Receiving(asked.remote, asked.file, partial, self.progress).run()
+            except (AccessError, MirrorError) as error:
+                first = first or error
+                others = self.elsewhere(offer.file) if others is None else others
+                failed, asked = asked, next(others, None)
+                if asked is not None:
+                    told = (failed.remote.name, offer.file.path, asked.remote.name, error)
+                    _LOG.warning("'%s' could not give all of '%s', the rest is asked of '%s': %s", *told)
+            else:
+                return
+        if first is not None:
+            raise first
+
+    @contextmanager
+    def _waiting(self, file: RemoteFile) -> Iterator["_Waiting"]:
+        waiting = _Waiting(self, file)
+        try:
+            yield waiting
+        finally:
+            waiting.over()
 
 
-def _ask(remote: Remote, file: RemoteFile, partial: Partial, progress: Progress) -> bool:
-    with remote.open(file, start=partial.size) as body:
-        if body.start != partial.size:
-            progress.advance(body.start - partial.size)
-        partial.write(body, progress.advance)
-        expected = body.size if file.size is None else file.size
-    if expected is not None and partial.size < expected:
-        message = (
-            f"'{remote.name}' closed the connection at byte {partial.size} of {expected} of '{file.path}'."
-        )
-        raise MirrorError(message, mirror=remote.name)
-    return True
+class _Waiting:
+    """Tells how far another process is with a file, while we wait for it."""
 
+    def __init__(self, transfer: Transfer, file: RemoteFile) -> None:
+        self._transfer, self._file = transfer, file
+        self._seen: int | None = None
 
-def _passes(error: MirrorError) -> bool:
-    """Whether waiting may help: no answer, a cut answer, or a status that says so."""
-    return error.status is None or error.status in _PASSING
+    def __call__(self) -> None:
+        here = self._transfer.files.arriving(self._transfer.dataset, self._file)
+        if self._seen is None:
+            self._transfer.progress.start(self._file.path, self._file.size, 0)
+            self._seen = 0
+        if here > self._seen:
+            self._transfer.progress.advance(here - self._seen)
+            self._seen = here
+
+    def over(self) -> None:
+        if self._seen is not None:
+            self._transfer.progress.finish()
+            self._seen = None

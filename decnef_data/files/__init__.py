@@ -5,26 +5,28 @@ Below the root: ``files/<dataset>/<path>`` holds verified bytes and nothing else
 that spares a warm call the hashing.  All of it is for the user alone (folders 0700, files 0600).
 """
 
-import hashlib
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from decnef_data.errors import IntegrityError
-from decnef_data.files import receipts
-from decnef_data.files.partials import Partial, discard, partial
-from decnef_data.files.pooches import place, registry
+from decnef_data.files import claims, contents, receipts
+from decnef_data.files.checks import check, hashed
+from decnef_data.files.partials import Partial, partial, revive
+from decnef_data.files.parts import PartMap
+from decnef_data.files.pooches import place, registry, sweep
 from decnef_data.files.private import private_folder
-from decnef_data.files.receipts import Header, Journal, Mark
+from decnef_data.files.receipts import Header, Journal, Mark, Reader, Receipt
 from decnef_data.model import CacheEntry, Checksum, Copy, FileCheck, Progress, RemoteFile, VerifiedFile
 
 if TYPE_CHECKING:
     import pooch
 
-__all__ = ["Files", "Partial"]
+__all__ = ["Files", "PartMap", "Partial"]
 
 _LOG = logging.getLogger(__name__)
 _AT_FIRST_SIGHT: Final = "sha256"
@@ -37,6 +39,8 @@ class Files:
     ----------
     root
         The cache folder; made, for the user alone, when something is first put there.
+    shared
+        A cache folder that others fill, layered below: whole copies are used where they lie there.
 
     Examples
     --------
@@ -44,8 +48,11 @@ class Files:
     True
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shared: Path | None = None) -> None:
         self.root = root
+        self.shared = shared if shared != root else None
+        self._readers: dict[Path, Reader] = {}
+        self._swept: set[Path] = set()
 
     def folder(self, dataset: str) -> Path:
         """Where the files of `dataset` lie."""
@@ -58,12 +65,26 @@ class Files:
 
     def journal(self, dataset: str, mirror: str) -> Journal | None:
         """What was verified of `dataset` from `mirror`."""
-        return receipts.read(self._journal(dataset, mirror), dataset)
+        return self._read(self._journal(dataset, mirror))
 
     def copy(self, dataset: str, mirror: str) -> Copy | None:
         """Give the whole copy of `dataset` from `mirror`, by stat alone, or ``None``."""
         journal = self.journal(dataset, mirror)
+        copy = journal.copy() if journal else None
+        if copy is not None or self.shared is None:
+            return copy
+        return Files(self.shared).found(dataset, mirror)
+
+    def found(self, dataset: str, mirror: str) -> Copy | None:
+        """Give the whole copy of `dataset`, wherever this cache is mounted now."""
+        journal = self.journal(dataset, mirror)
+        moved = journal and not journal.root.exists() and self.folder(dataset).exists()
+        journal = replace(journal, root=self.folder(dataset)) if journal and moved else journal
         return journal.copy() if journal else None
+
+    def begun(self, dataset: str) -> str:
+        """Say in words what is here of `dataset` where it is not whole; empty where nothing is."""
+        return contents.begun(entry for entry in self.entries() if entry.dataset == dataset)
 
     def held(self, dataset: str, mirror: str, file: RemoteFile) -> VerifiedFile | None:
         """Give the verified file that is what the mirror now states, or ``None``."""
@@ -75,9 +96,28 @@ class Files:
             return found if file.checksum in found.checksums else None
         return found if journal.receipts[file.path].identity == file.identity else None
 
-    def partial(self, dataset: str, mirror: str, file: RemoteFile) -> AbstractContextManager[Partial]:
-        """Open what is here so far of `file`, to be written on."""
-        return partial(self._partial(dataset, file), file, mirror, self._algorithms(dataset, mirror, file))
+    def agreed(self, dataset: str, mirror: str, file: RemoteFile) -> VerifiedFile | None:
+        """Give the file if it is here from another mirror, by size and checksum the same, with a receipt."""
+        others = (self.root / "receipts" / dataset).glob("*.jsonl") if file.checksum else ()
+        for journal in map(self._read, (path for path in others if path.stem != mirror)):
+            found = journal.verified(file.path) if journal and journal.root == self.folder(dataset) else None
+            if journal and found and file.checksum in found.checksums and found.size == file.size:
+                known = journal.receipts[file.path]
+                sums = (file.checksum, *(one for one in found.checksums if one != file.checksum))
+                receipt = receipts.receipt(file, found.location, sums, known.parts)
+                return self._receive(dataset, mirror, journal.root, receipt)
+        return None
+
+    def partial(
+        self, dataset: str, mirror: str, file: RemoteFile, waiting: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[Partial]:
+        """Open what is here so far of `file`, to be written on; `waiting` is called while another writes."""
+        location, algorithms = self._partial(dataset, file), self._algorithms(dataset, mirror, file)
+        return partial(location, file, mirror, algorithms, waiting)
+
+    def arriving(self, dataset: str, file: RemoteFile) -> int:
+        """How many bytes of `file` have come so far, to whichever process."""
+        return max(map(claims.filled, claims.partials(self._partial(dataset, file))), default=0)
 
     def place(self, dataset: str, mirror: str, arrived: Partial) -> VerifiedFile:
         """Verify a partial and give it its final name.
@@ -94,9 +134,29 @@ class Files:
             arrived.location.unlink(missing_ok=True)
             raise
         self._compare(dataset, mirror, file.path, arrived.checksums)
+        if location.parent not in self._swept:
+            sweep(location.parent)
+            self._swept.add(location.parent)
         place(arrived.location, self.folder(dataset), file.path)
-        discard(self._partial(dataset, file))
-        return self._receive(dataset, mirror, self.folder(dataset), file, location, arrived.checksums)
+        claims.discard(self._partial(dataset, file))
+        receipt = receipts.receipt(file, location, arrived.checksums, arrived.parts.receipt())
+        return self._receive(dataset, mirror, self.folder(dataset), receipt)
+
+    def reopen(self, dataset: str, mirror: str, path: str) -> None:
+        """Make a damaged file a partial again: whoever takes it up fetches the parts that are wrong.
+
+        A file that no receipt has the parts of is removed.
+        """
+        journal = self.journal(dataset, mirror)
+        receipt = journal.receipts.get(path) if journal else None
+        damaged = self.folder(dataset) / path
+        if receipt is None or journal is None or journal.root != self.folder(dataset):
+            return
+        parts = PartMap.of_receipt(receipt.parts, receipt.size)
+        if parts is None:
+            damaged.unlink(missing_ok=True)
+        elif damaged.exists():
+            revive(self._partial(dataset, receipt.remote()), parts, receipt.remote(), mirror, damaged)
 
     def register(
         self, dataset: str, mirror: str, root: Path, files: Iterable[RemoteFile], progress: Progress
@@ -118,6 +178,13 @@ class Files:
         receipts.append(self._journal(dataset, mirror), mark)
         return Copy(dataset, mirror, root, files)
 
+    def know(self, dataset: str, file: VerifiedFile) -> None:
+        """Keep further checksums of a verified file; the first stays that by which it was verified."""
+        journal = self.journal(dataset, file.mirror)
+        if journal is not None and file.path in journal.receipts:  # a shared cache's are its keeper's
+            known = receipts.knowing(journal.receipts[file.path], file.checksums)
+            receipts.append(self._journal(dataset, file.mirror), known)
+
     def drop(self, copy: Copy) -> None:
         """Remove the files of a copy that lies in the cache, and note that this was meant."""
         if copy.root != self.folder(copy.dataset):
@@ -130,7 +197,7 @@ class Files:
     def adopted(self, mirror: str = "folder") -> Mapping[str, Path]:
         """Where the user's own copies lie, by dataset."""
         journals = (self.root / "receipts").glob(f"*/{mirror}.jsonl")
-        found = (receipts.read(journal, journal.parent.name) for journal in journals)
+        found = map(self._read, journals)
         return {journal.dataset: _adopted_path(journal) for journal in found if journal and journal.mark}
 
     def verify(self, dataset: str, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
@@ -138,7 +205,7 @@ class Files:
         journal = self.journal(dataset, mirror)
         for path in journal.mark.paths if journal and journal.mark else ():
             if journal is not None:
-                yield _check(journal, path, deep=deep)
+                yield check(journal, path, deep=deep)
 
     def registry(self, dataset: str, mirror: str) -> "pooch.Pooch":
         """Give the pooch of the files, with the true checksums."""
@@ -147,7 +214,8 @@ class Files:
 
     def entries(self) -> tuple[CacheEntry, ...]:
         """List what lies here."""
-        return (*self._whole(), *self._unfinished())
+        journals = map(self._read, sorted((self.root / "receipts").glob("*/*.jsonl")))
+        return (*contents.whole(self.root, journals), *contents.unfinished(self.root / "partial"))
 
     def clear(self, dataset: str) -> None:
         """Remove the files, partials and receipts of `dataset`; adopted files are only forgotten."""
@@ -158,31 +226,20 @@ class Files:
         self, dataset: str, mirror: str, root: Path, file: RemoteFile, progress: Progress
     ) -> VerifiedFile:
         location = root / file.path
-        sums = _hash(location, _first(file), progress)
+        sums = hashed(location, _first(file), progress)
         if file.checksum is not None and file.checksum not in sums:
             raise _not_as_stated(file, sums[0])
         self._compare(dataset, mirror, file.path, sums)
-        return self._receive(dataset, mirror, root, file, location, sums)
+        return self._receive(dataset, mirror, root, receipts.receipt(file, location, sums))
 
-    def _receive(
-        self,
-        dataset: str,
-        mirror: str,
-        root: Path,
-        file: RemoteFile,
-        location: Path,
-        sums: tuple[Checksum, ...],
-    ) -> VerifiedFile:
-        stated = file.checksum is not None
-        if not stated:
-            _LOG.info(
-                "'%s': '%s' states no checksum; %s is recorded at first sight.", file.path, mirror, sums[0]
-            )
-        receipt = receipts.receipt(file, location, sums, stated=stated)
+    def _receive(self, dataset: str, mirror: str, root: Path, receipt: Receipt) -> VerifiedFile:
+        if not receipt.stated:
+            told = (receipt.path, mirror, receipt.checksums[0])
+            _LOG.info("'%s': '%s' states no checksum; %s is recorded at first sight.", *told)
         journal = self._journal(dataset, mirror)
         header = () if journal.exists() else (Header(root=str(root)),)
-        receipts.append(journal, *header, receipt)
-        return VerifiedFile(file.path, location, receipt.size, sums, mirror, stated)
+        receipts.append(journal, *header, receipt, durable=bool(header) or receipt.parts is not None)
+        return Journal(dataset, mirror, root).state(receipt)
 
     def _algorithms(self, dataset: str, mirror: str, file: RemoteFile) -> tuple[str, ...]:
         """The stated algorithm, and those by which another mirror's copy can be compared."""
@@ -193,7 +250,7 @@ class Files:
     def _elsewhere(self, dataset: str, mirror: str, path: str) -> set[Checksum]:
         """The checksums of the same file as other mirrors gave it."""
         journals = (self.root / "receipts" / dataset).glob("*.jsonl")
-        read = (receipts.read(journal, dataset) for journal in journals if journal.stem != mirror)
+        read = (self._read(journal) for journal in journals if journal.stem != mirror)
         found = (journal.receipts.get(path) for journal in read if journal)
         return {Checksum.parse(text) for receipt in found if receipt for text in receipt.checksums}
 
@@ -206,23 +263,9 @@ class Files:
         elif others:
             _LOG.info("'%s' from '%s' agrees with the copy from another mirror.", path, mirror)
 
-    def _whole(self) -> Iterator[CacheEntry]:
-        for path in sorted((self.root / "receipts").glob("*/*.jsonl")):
-            journal = receipts.read(path, path.parent.name)
-            for receipt in journal.receipts.values() if journal else ():
-                if journal is not None and journal.unchanged(receipt):
-                    yield self._entry(journal, receipt)
-
-    def _entry(self, journal: Journal, receipt: receipts.Receipt) -> CacheEntry:
-        inside = journal.root == self.folder(journal.dataset)
-        location = journal.root / receipt.path
-        kind: Literal["file", "adopted"] = "file" if inside else "adopted"
-        return CacheEntry(journal.dataset, kind, location, receipt.size, journal.mirror)
-
-    def _unfinished(self) -> Iterator[CacheEntry]:
-        root = self.root / "partial"
-        for path in sorted(root.rglob("*.part")):
-            yield CacheEntry(path.relative_to(root).parts[0], "partial", path, path.stat().st_size, "")
+    def _read(self, journal: Path) -> Journal | None:
+        reader = self._readers.setdefault(journal, Reader(journal, journal.parent.name))
+        return reader.read()
 
     def _journal(self, dataset: str, mirror: str) -> Path:
         return self.root / "receipts" / dataset / f"{mirror}.jsonl"
@@ -239,36 +282,6 @@ def _adopted_path(journal: Journal) -> Path:
 
 def _first(file: RemoteFile) -> str:
     return file.checksum.algorithm if file.checksum else _AT_FIRST_SIGHT
-
-
-def _hash(location: Path, algorithm: str, progress: Progress) -> tuple[Checksum, ...]:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    progress.start(f"verifying {location.name}", location.stat().st_size, 0)
-    try:
-        with location.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-                progress.advance(len(block))
-    finally:
-        progress.finish()
-    return (Checksum(algorithm, digest.hexdigest()),)
-
-
-def _check(journal: Journal, path: str, *, deep: bool) -> FileCheck:
-    receipt = journal.receipts.get(path)
-    location = journal.root / path
-    if receipt is None or not location.exists():
-        return FileCheck(path, "missing", f"'{location}' is not there.")
-    if not deep:
-        same = journal.unchanged(receipt)
-        return FileCheck(path, "whole" if same else "changed", "" if same else "Its size or time changed.")
-    expected = Checksum.parse(receipt.checksums[0])
-    with location.open("rb") as stream:
-        found = hashlib.file_digest(stream, expected.algorithm).hexdigest()
-    same = found == expected.hexdigest
-    return FileCheck(
-        path, "whole" if same else "damaged", "" if same else f"{expected} expected, {found} found."
-    )
 
 
 def _not_as_stated(file: RemoteFile, found: Checksum) -> IntegrityError:

@@ -1,252 +1,249 @@
-"""A file on its way: bytes kept under a name of their own, hashed as they pass, resumed if they still fit.
-
-A process writes only to a partial that bears its own name, and takes up another's by renaming it, which
-is atomic on every file system; so two processes may do the work twice and never damage it.  The name
-also carries a digest of what the bytes belong to: a remote file that changed does not match it.
-"""
+"""A file on its way: bytes in place, mapped by part, hashed from the front, resumed if they still fit."""
 
 import errno
-import hashlib
-import logging
 import os
-import re
 import shutil
-import socket
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from decnef_data.errors import IntegrityError
+from decnef_data.files import claims
+from decnef_data.files.digests import Front
+from decnef_data.files.parts import PartMap, part_size
 from decnef_data.files.private import private_folder
-from decnef_data.model import Body, Checksum, RemoteFile
+from decnef_data.model import Checksum, RemoteFile
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
-_LOG = logging.getLogger(__name__)
-_BLOCK: Final = 1 << 20
 _SPARE: Final = 64 << 20  # left free for receipts and for everyone else on the disk
-_STALE: Final = 3600.0  # seconds without a write, after which another host's partial counts as left
+_UNKNOWN: Final = 1 << 62  # stands for the size of a file whose mirror does not tell it
+_BLOCK: Final = 1 << 20
 
 
 class Partial:
     """The bytes of one remote file that are here so far.
 
-    Made by :func:`partial`.  ``size`` is how far it is, ``checksums`` are those of the bytes so far.
+    Made by :func:`partial`.  Several threads may write, each to parts of its own; one may follow with the
+    hashing; the rest is for the one that made it.  ``parts`` is what is here, ``front`` what is hashed.
     """
 
     def __init__(self, location: Path, file: RemoteFile, algorithms: tuple[str, ...]) -> None:
         self.location = location
         self.file = file
-        self._algorithms = algorithms
+        size = _UNKNOWN if file.size is None else file.size
+        self.parts = PartMap(size, part_size(size) if file.size is not None else size)
         self._descriptor = os.open(location, os.O_RDWR | os.O_CREAT, 0o600)
-        self.restart()
+        self.front = Front(self._descriptor, self.parts, algorithms)
+        self._unsaved: set[int] = set()
+        self._noting = threading.Lock()
+        self._mapped = False
 
     @property
-    def complete(self) -> bool:
-        """Whether as many bytes are here as the mirror stated; never where it stated none."""
-        return self.file.size is not None and self.size >= self.file.size
+    def size(self) -> int:
+        """How many bytes are here."""
+        return self.parts.here
 
     @property
     def checksums(self) -> tuple[Checksum, ...]:
-        """The checksums of the bytes so far, the stated algorithm first."""
-        return tuple(Checksum(digest.name, digest.hexdigest()) for digest in self._digests)
+        """The checksums of what is hashed, the stated algorithm first."""
+        return self.front.checksums
 
     def restart(self) -> None:
-        """Begin at the first byte again."""
-        self.size = 0
-        self._digests: list[_Hash] = [hashlib.new(name, usedforsecurity=False) for name in self._algorithms]
+        """Forget everything, and begin at the first byte again."""
+        self.parts.clear()
+        self.front.restart()
+        self.front.doubtful.clear()
+        os.ftruncate(self._descriptor, 0)
+        self._mapped = False
+        self._unsaved.clear()
+        self._save_map()
 
     def take_up(self) -> None:
-        """Hash the bytes that are here already, and go on behind them."""
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        while block := os.read(self._descriptor, _BLOCK):
-            self._count(block)
-        if self.file.size is not None and self.size > self.file.size:
+        """Read the map of what an earlier process left; hashing compares it with the bytes."""
+        length = os.fstat(self._descriptor).st_size
+        if self.file.size is None or length < self.file.size or not self._taken(length):
             self.restart()
 
-    def write(self, body: Body, passed: Callable[[int], None]) -> None:
-        """Write what the mirror sends; a body that begins elsewhere than we stand starts the file anew.
+    def write(self, offset: int, data: bytes) -> None:
+        """Write what came for `offset`, where nothing is yet.
 
         Raises
         ------
-        IntegrityError
-            More bytes came than the mirror stated.
         OSError
             The disk refused; what was written stays, and is resumed.
         """
-        if body.start != self.size:
-            self.restart()
-        for chunk in body.chunks:
-            self._refuse_surplus(len(chunk))
-            _write_all(self._descriptor, chunk, self.size, self.location)
-            self._count(chunk)
-            passed(len(chunk))
+        self._write_all(memoryview(data), offset)
+        done = 0
+        while done < len(data):
+            index = (offset + done) // self.parts.step
+            count = self.parts.bounds(index)[1] - offset - done
+            piece = data[done : done + count]  # the same object where it is all of it
+            self._note(index, offset + done, piece)
+            done += len(piece)
+        self.front.offer(offset, data)
+
+    def _note(self, index: int, offset: int, piece: bytes) -> None:
+        with self._noting:
+            self.parts.add(offset, piece)
+            self._unsaved.add(index)
+            if self.parts.full(index):
+                self._save(index)
+
+    def end(self) -> None:
+        """Note that a file of unknown size ends with the bytes that are here."""
+        if self.file.size is None:
+            self.parts.size = self.parts.here
+
+    def checkpoint(self, *, durable: bool = False) -> None:
+        """Keep how far the unfinished parts are; `durable`, also through a power cut."""
+        self._save_map()
+        with self._noting:
+            for index in tuple(self._unsaved):
+                self._save(index)
+        if durable:
+            os.fdatasync(self._descriptor)
 
     def verify(self) -> None:
-        """Compare size and checksum with what was stated.
+        """Hash what is not hashed yet, compare size and checksum with what was stated, and drop the map.
 
         Raises
         ------
         IntegrityError
             They differ.
         """
-        os.ftruncate(self._descriptor, self.size)
-        os.fsync(self._descriptor)
-        expected = self.file.checksum
-        if self.file.size is not None and self.size != self.file.size:
-            raise _wrong(self.file.path, f"{self.file.size} bytes", f"{self.size} bytes")
+        self.front.follow()
+        size, expected = self.front.position, self.file.checksum
+        if self.file.size is not None and size != self.file.size:
+            raise wrong(self.file.path, f"{self.file.size} bytes", f"{size} bytes")
         if expected is not None and self.checksums[0] != expected:
-            raise _wrong(self.file.path, str(expected), str(self.checksums[0]))
+            raise wrong(self.file.path, str(expected), str(self.checksums[0]))
+        os.ftruncate(self._descriptor, size)
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)
 
-    def _count(self, block: bytes) -> None:
-        for digest in self._digests:
-            digest.update(block)
-        self.size += len(block)
+    def require_room(self) -> None:
+        """Refuse to begin what the disk cannot hold."""
+        needed = 0 if self.file.size is None else self.file.size - self.size
+        free = shutil.disk_usage(self.location.parent).free
+        if needed + _SPARE > free:
+            message = (
+                f"No room for the download: {needed / 1e6:,.0f} MB are needed "
+                f"({_SPARE / 1e6:,.0f} MB to spare), {free / 1e6:,.0f} MB are free. "
+                "Free some, or move the cache with DECNEF_DATA_DIR"
+            )
+            raise OSError(errno.ENOSPC, message, str(self.location.parent))
 
-    def _refuse_surplus(self, count: int) -> None:
-        if self.file.size is not None and self.size + count > self.file.size:
-            raise _wrong(self.file.path, f"{self.file.size} bytes", "more")
+    def _taken(self, length: int) -> bool:
+        """Read the map behind the bytes; a file that lost it just before its renaming is summed anew."""
+        size = self.parts.size
+        if length == size and size and self.file.checksum is not None:
+            self._sum()
+            return True
+        kept = os.pread(self._descriptor, self.parts.place(self.parts.count) - size, size)
+        self._mapped = self.parts.take(kept)
+        self.front.doubtful.update(index for index in range(self.parts.count) if self.parts.lengths[index])
+        return self._mapped
+
+    def _sum(self) -> None:
+        for index in range(self.parts.count):
+            offset, stop = self.parts.bounds(index)
+            while offset < stop and (data := os.pread(self._descriptor, min(_BLOCK, stop - offset), offset)):
+                self.parts.add(offset, data)
+                offset += len(data)
+        self._save_map()
+
+    def _save_map(self) -> None:
+        """Lay the map behind the bytes, whole from the start, so that a full disk cannot refuse it later."""
+        if self.file.size is not None and not self._mapped and (self.parts.count > 1 or self._unsaved):
+            self._write_all(memoryview(self.parts.encode()), self.parts.size)
+            self._mapped = True
+
+    def _save(self, index: int) -> None:
+        if self._mapped:
+            os.pwrite(self._descriptor, self.parts.slot(index), self.parts.place(index))
+            self._unsaved.discard(index)
+
+    def _write_all(self, view: memoryview, offset: int) -> None:
+        try:
+            while view:
+                written = os.pwrite(self._descriptor, view, offset)
+                view, offset = view[written:], offset + written
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> OSError:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} or self.file.size is None:
+            return OSError(error.errno, error.strerror, str(self.location))
+        missing = (self.file.size - self.size) / 1e6
+        message = (
+            f"{error.strerror}: {missing:,.1f} MB of '{self.file.path}' are still to come. "
+            "Make room for them, and run the same again to go on from there"
+        )
+        return OSError(error.errno, message, str(self.location))
 
 
 @contextmanager
-def partial(location: Path, file: RemoteFile, mirror: str, algorithms: tuple[str, ...]) -> Iterator[Partial]:
+def partial(
+    location: Path,
+    file: RemoteFile,
+    mirror: str,
+    algorithms: tuple[str, ...],
+    waiting: Callable[[], None] = lambda: None,
+) -> Iterator[Partial]:
     """Open the partial of `file` for the place `location`, taking up what an earlier try left.
 
-    Where file locks work, a second process waits here for the first.  Leaving puts the partial back
-    under a name that the next try finds, unless it was moved to its place.
+    Where file locks work, a second process waits here for the first, calling `waiting` now and then.
+    Leaving puts the partial back under a name that the next try finds, unless it was moved to its place.
     """
     private_folder(location.parent)
-    with _alone(location, file.path):
-        own = _claim(location, _key(file, mirror))
+    with claims.alone(location, waiting):
+        belongs = claims.key(file, mirror)
+        own = claims.claim(location, belongs)
         held = Partial(own, file, algorithms)
         try:
             held.take_up()
-            _require_room(own, (file.size or 0) - held.size)
+            held.require_room()
             yield held
         finally:
-            held.close()
-            with suppress(FileNotFoundError):  # it was moved to its place
-                own.rename(_free(location, _key(file, mirror)))
+            _leave(held, location, claims.free(location, belongs))
 
 
-def discard(location: Path) -> None:
-    """Remove every partial for the place `location` that no living process writes."""
-    for found in _partials(location):
-        if not _in_use(found):
-            found.unlink(missing_ok=True)
-    _lock_of(location).unlink(missing_ok=True)
-
-
-def _key(file: RemoteFile, mirror: str) -> str:
-    """Digest of what the bytes belong to: the stated checksum, else the mirror's own identity of them."""
-    if file.checksum is not None:
-        belongs = f"{file.checksum} {file.size}"
-    elif file.identity is not None:
-        belongs = f"{mirror} {file.identity} {file.size}"
-    else:  # nothing tells this file from a changed one: never resumed
-        belongs = f"{os.getpid()} {time.time_ns()}"
-    return hashlib.sha256(belongs.encode()).hexdigest()[:16]
-
-
-def _free(location: Path, key: str) -> Path:
-    return location.with_name(f"{location.name}.{key}.part")
-
-
-def _claim(location: Path, key: str) -> Path:
-    """Rename the longest partial that fits, and that nobody writes, to a name of our own."""
-    own = location.with_name(f"{location.name}.{key}.{_host()}-{os.getpid()}-{time.time_ns()}.part")
-    fitting = [found for found in _partials(location) if found.name.startswith(f"{location.name}.{key}.")]
-    for found in sorted(fitting, key=_length, reverse=True):
-        if not _in_use(found):
-            with suppress(FileNotFoundError):  # another process was quicker
-                found.rename(own)
-                return own
-    return own
-
-
-def _partials(location: Path) -> list[Path]:
-    named = re.compile(rf"{re.escape(location.name)}\.[0-9a-f]{{16}}(\.[^/]+)?\.part")
-    return [found for found in location.parent.iterdir() if named.fullmatch(found.name)]
-
-
-def _in_use(found: Path) -> bool:
-    """Whether the process that the partial is named after still lives, as far as this host can tell."""
-    owner = re.search(r"\.([^.]+)-(\d+)-\d+\.part$", found.name)
-    if owner is None:
-        return False
-    if owner[1] != _host():
-        return time.time() - found.stat().st_mtime < _STALE
-    if int(owner[2]) == os.getpid():
-        return True
+def _leave(held: Partial, location: Path, free: Path) -> None:
+    """Keep what is here for the next try, if the partial still has the name that we gave it."""
     try:
-        os.kill(int(owner[2]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        if held.size and held.location.exists():
+            with suppress(OSError):  # a full disk: the map says less than there is
+                held.checkpoint()
+            held.location.rename(free)
+        else:  # it has its place, or was wrong, or nothing came
+            held.location.unlink(missing_ok=True)
+            claims.lock_of(location).unlink(missing_ok=True)
+    finally:
+        held.close()
 
 
-def _length(found: Path) -> int:
+def revive(location: Path, parts: PartMap, file: RemoteFile, mirror: str, damaged: Path) -> None:
+    """Make a partial of a `damaged` file whose parts once had the checksums of `parts`.
+
+    Whoever takes it up compares each part with its checksum, and fetches those that differ.
+    """
+    private_folder(location.parent)
+    place = claims.free(location, claims.key(file, mirror))
+    damaged.rename(place)
+    descriptor = os.open(place, os.O_RDWR)
     try:
-        return found.stat().st_size
-    except FileNotFoundError:
-        return -1
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
-
-
-def _lock_of(location: Path) -> Path:
-    return location.with_name(f"{location.name}.lock")
-
-
-@contextmanager
-def _alone(location: Path, path: str) -> Iterator[None]:
-    # A lock saves bandwidth and never guards correctness (flock is void on some network file systems).
-    descriptor = os.open(_lock_of(location), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with suppress(OSError):
-            try:
-                flock(descriptor, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                _LOG.info("'%s' is being downloaded by another process: waiting for it.", path)
-                flock(descriptor, LOCK_EX)
-        yield
+        os.ftruncate(descriptor, parts.size)
+        os.pwrite(descriptor, parts.encode(), parts.size)
     finally:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, chunk: bytes, offset: int, location: Path) -> None:
-    view = memoryview(chunk)
-    try:
-        while view:
-            written = os.pwrite(descriptor, view, offset)
-            view, offset = view[written:], offset + written
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(location)) from error
-
-
-def _require_room(location: Path, needed: int) -> None:
-    free = shutil.disk_usage(location.parent).free
-    if needed + _SPARE > free:
-        message = (
-            f"No room for the download: {needed / 1e6:,.0f} MB are needed ({_SPARE / 1e6:,.0f} MB to spare), "
-            f"{free / 1e6:,.0f} MB are free. Free some, or move the cache with DECNEF_DATA_DIR"
-        )
-        raise OSError(errno.ENOSPC, message, str(location.parent))
-
-
-def _wrong(path: str, expected: str, found: str) -> IntegrityError:
+def wrong(path: str, expected: str, found: str) -> IntegrityError:
+    """Say that bytes are not what was stated of them."""
     message = (
         f"'{path}' is not what the mirror states: {expected} expected, {found} received. "
         "It was not kept; try again, or choose another mirror."

@@ -1,7 +1,7 @@
 """Where pooch comes in: it gives a verified file its place, and hands out the registry of the files."""
 
-import logging
 import re
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ORPHAN: Final = re.compile(r"tmp[a-z0-9_]{8}")  # how tempfile, and so pooch, names its temporary files
 _OLD: Final = 3600.0
+_placing: Final = threading.Lock()  # pooch's logger is one for all
 
 
 def place(arrived: Path, folder: Path, path: str) -> None:
@@ -28,10 +29,9 @@ def place(arrived: Path, folder: Path, path: str) -> None:
 
     location = folder / path
     private_folder(location.parent)
-    _sweep(location.parent)
     location.unlink(missing_ok=True)  # pooch keeps what it finds; what lay here is not what was asked for
     keeper = pooch.create(path=folder, base_url="", registry={path: None})
-    with _quiet():
+    with _placing, _quiet():
         keeper.fetch(path, downloader=lambda _url, staged, _pooch: arrived.replace(staged))
 
 
@@ -43,9 +43,9 @@ def registry(folder: Path, files: Iterable[VerifiedFile]) -> "pooch.Pooch":
     return pooch.create(path=folder, base_url="", registry=known)
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove the temporary files that a killed process left; a living one's is seconds old."""
-    for found in folder.iterdir():
+    for found in folder.iterdir() if folder.is_dir() else ():
         if _ORPHAN.fullmatch(found.name) and time.time() - found.stat().st_mtime > _OLD:
             found.unlink(missing_ok=True)
 
@@ -56,9 +56,9 @@ def _quiet() -> Iterator[None]:
     import pooch
 
     logger = pooch.get_logger()
-    before = logger.level
-    logger.setLevel(logging.WARNING)
+    before = logger.disabled
+    logger.disabled = True
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.disabled = before

@@ -6,7 +6,8 @@ a killed process left torn is passed over: its file is simply verified again.
 """
 
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -34,6 +35,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     checksums: tuple[str, ...]
     stated: bool
     identity: str | None = None
+    parts: str | None = None
+
+    def remote(self) -> RemoteFile:
+        """The file as the mirror stated it."""
+        checksum = Checksum.parse(self.checksums[0]) if self.stated else None
+        return RemoteFile(self.path, self.size, checksum, self.identity)
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, tag="mark"):
@@ -64,14 +71,14 @@ class Journal:
     def unchanged(self, receipt: Receipt) -> bool:
         """Whether the file has the size and the modification time that it was verified with."""
         try:
-            stat = os.stat(self.root / receipt.path)  # noqa: PTH116 - a third of Path.stat's time, over 10 000 files
+            stat = os.stat(f"{self.root}/{receipt.path}")  # noqa: PTH116 - a third of Path.stat's time, over 10 000 files
         except OSError:
             return False
-        return (stat.st_size, stat.st_mtime_ns) == (receipt.size, receipt.mtime_ns)
+        return stat.st_mtime_ns == receipt.mtime_ns and stat.st_size == receipt.size
 
     def state(self, receipt: Receipt) -> VerifiedFile:
         """Turn a receipt into the value that other rooms know."""
-        sums = tuple(Checksum.parse(text) for text in receipt.checksums)
+        sums = tuple(map(Checksum.parse, receipt.checksums))
         location = self.root / receipt.path
         return VerifiedFile(receipt.path, location, receipt.size, sums, self.mirror, receipt.stated)
 
@@ -79,47 +86,87 @@ class Journal:
         """Give the copy, or ``None`` where a file is missing or changed, or it was never complete."""
         if self.mark is None:
             return None
-        receipts = [self.receipts.get(path) for path in self.mark.paths]
         dropped = self.mark.state == "dropped"
-        whole = [receipt for receipt in receipts if receipt and (dropped or self.unchanged(receipt))]
-        if len(whole) < len(receipts):
+        receipts = [self.receipts.get(path) for path in self.mark.paths]
+        whole = [receipt for receipt in receipts if receipt is not None]
+        if len(whole) < len(receipts) or not (dropped or all(map(self.unchanged, whole))):
             return None
         return Copy(self.dataset, self.mirror, self.root, tuple(map(self.state, whole)), dropped=dropped)
 
 
-def receipt(file: RemoteFile, location: Path, checksums: Iterable[Checksum], *, stated: bool) -> Receipt:
-    """Make the receipt of the verified `file` that lies at `location`."""
+def receipt(
+    file: RemoteFile, location: Path, checksums: Iterable[Checksum], parts: str | None = None
+) -> Receipt:
+    """Make the receipt of the verified `file` that lies at `location`, with the checksums of its `parts`."""
     stat = location.stat()
     return Receipt(
         path=file.path,
         size=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
         checksums=tuple(map(str, checksums)),
-        stated=stated,
+        stated=file.checksum is not None,
         identity=file.identity,
+        parts=parts,
     )
+
+
+def knowing(known: Receipt, checksums: Iterable[Checksum]) -> Receipt:
+    """Give the same receipt with these checksums."""
+    return msgspec.structs.replace(known, checksums=tuple(map(str, checksums)))
 
 
 def read(journal: Path, dataset: str) -> Journal | None:
     """Read a journal, or give ``None`` where there is none."""
-    try:
-        lines = journal.read_bytes().splitlines()
-    except FileNotFoundError:
-        return None
-    root, mark = Path(), None
-    receipts: dict[str, Receipt] = {}
-    for entry in _entries(lines):
+    return Reader(journal, dataset).read()
+
+
+class Reader:
+    """A journal that is read once, and from then on only as far as it grew."""
+
+    def __init__(self, path: Path, dataset: str) -> None:
+        self._path = path
+        self._dataset = dataset
+        self._known: Journal | None = None
+        self._file, self._until = 0, 0
+        self._lock = threading.Lock()
+
+    def read(self) -> Journal | None:
+        """Give what the journal says now, or ``None`` where there is none."""
+        with self._lock:
+            try:
+                stat = self._path.stat()
+            except FileNotFoundError:
+                self._known, self._until = None, 0
+                return None
+            if stat.st_ino != self._file or stat.st_size < self._until:
+                self._known, self._file, self._until = None, stat.st_ino, 0
+            if self._known is None or stat.st_size > self._until:
+                self._known = self._grown(self._known or Journal(self._dataset, self._path.stem, Path()))
+            return self._known
+
+    def _grown(self, known: Journal) -> Journal:
+        with self._path.open("rb") as stream:
+            stream.seek(self._until)
+            new = stream.read()
+        new = new[: new.rfind(b"\n") + 1]  # what is still being written is read the next time
+        self._until += len(new)
+        return _joined(known, _entries(new.splitlines()))
+
+
+def _joined(known: Journal, entries: Iterable[Header | Receipt | Mark]) -> Journal:
+    root, receipts, mark = known.root, known.receipts, known.mark
+    for entry in entries:
         match entry:
-            case Header():
-                root, receipts, mark = Path(entry.root), {}, None
             case Receipt():
                 receipts[entry.path] = entry
             case Mark():
                 mark = entry
-    return Journal(dataset, journal.stem, root, receipts, mark)
+            case Header() if entry.root != str(root):
+                root, receipts, mark = Path(entry.root), {}, None
+    return Journal(known.dataset, known.mirror, root, receipts, mark)
 
 
-def _entries(lines: Iterable[bytes]) -> Iterable[Header | Receipt | Mark]:
+def _entries(lines: Iterable[bytes]) -> Iterator[Header | Receipt | Mark]:
     for line in lines:
         try:
             yield _DECODER.decode(line)
@@ -127,13 +174,17 @@ def _entries(lines: Iterable[bytes]) -> Iterable[Header | Receipt | Mark]:
             continue
 
 
-def append(journal: Path, *entries: Header | Receipt | Mark) -> None:
-    """Add lines in one durable write, beginning on a line of their own even behind a torn one."""
+def append(journal: Path, *entries: Header | Receipt | Mark, durable: bool = True) -> None:
+    """Add lines in one write, beginning on a line of their own even behind a torn one.
+
+    Without `durable` a power cut may take them; what they spared is then done again.
+    """
     private_folder(journal.parent)
     text = b"".join(b"\n" + msgspec.json.encode(entry) for entry in entries) + b"\n"
     descriptor = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE)
     try:
         os.write(descriptor, text)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from decnef_data.errors import FormatError
 
-__all__ = ["read"]
+__all__ = ["read", "rows"]
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -40,11 +40,31 @@ def read(data: bytes, file: str) -> pd.DataFrame:
     >>> read(b"age\tsex\r\n31\t\r\n", "a.tsv").to_dict("list")
     {'age': ['31'], 'sex': ['']}
     """
-    header, *rows = _rows(_text(data, file), file)
-    for number, row in enumerate(rows, start=2):
+    text = _text(data, file)
+    header, *body = _rows(text, file, next(iter(text.splitlines()), ""))
+    for number, row in enumerate(body, start=2):
         if len(row) != len(header):
             raise _no_row(number, file, f"has {len(row)} cells where the header has {len(header)}")
-    return pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
+    return pd.DataFrame(body, columns=pd.Index(header, dtype=object), dtype=object)
+
+
+def rows(data: bytes, file: str) -> list[list[str]]:
+    r"""Read a table that has no header row, or one of another length; cells and text are as for :func:`read`.
+
+    Tabs part the cells where any row has a tab.
+
+    Raises
+    ------
+    FormatError
+        The bytes are no text, or hold nothing.
+
+    Examples
+    --------
+    >>> rows(b'protocols\r\nTR (s)\t"2,500"\t2.5', "a.tsv")
+    [['protocols'], ['TR (s)', '2,500', '2.5']]
+    """
+    text = _text(data, file)
+    return _rows(text, file, text)
 
 
 def _text(data: bytes, file: str) -> str:
@@ -65,19 +85,18 @@ def _utf8(data: bytes) -> str | None:
         return None
 
 
-def _rows(text: str, file: str) -> list[list[str]]:
-    first = next(iter(text.splitlines()), "")
+def _rows(text: str, file: str, tabbed: str) -> list[list[str]]:
     # newline="" leaves line ends inside quoted cells to the csv module, which knows CRLF, LF and CR.
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ",")
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in tabbed else ",")
     try:
-        rows = list(lines)
+        found = list(lines)
     except csv.Error as error:
         raise _no_row(lines.line_num, file, f"cannot be read ({error})") from error
-    while rows and _blank(rows[-1]):  # spreadsheets leave empty rows at the end
-        rows.pop()
-    if not rows or _blank(rows[0]):
+    while found and _blank(found[-1]):  # spreadsheets leave empty rows at the end
+        found.pop()
+    if not found or _blank(found[0]):
         raise _no_row(1, file, "is no header")
-    return rows
+    return found
 
 
 def _blank(row: list[str]) -> bool:

@@ -1,20 +1,25 @@
-"""What each member of each dataset is and how it becomes arrays, one layout a module, looked up by name."""
+"""What each member of each dataset is and how it becomes arrays, one layout a module, looked up by name.
 
-from collections.abc import Iterable, Mapping
+A layout either reads members, and what it reads is stored, or is mapped: it opens a copy where that lies.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from decnef_data.errors import FormatError, SelectionError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
     from decnef_data.members import Member
-    from decnef_data.model import Dataset
+    from decnef_data.model import Copy, Dataset, FileCheck, Finding, Selection
     from decnef_data.records import Records
 
-__all__ = ["Layout", "Reading", "of"]
+__all__ = ["Asked", "Layout", "Mapped", "Reading", "Stored", "of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,18 @@ class Reading:
     synthetic: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a mapped layout, and the file that it may keep its inventory of the copy in."""
+
+    dataset: "Dataset"
+    records: "Records"
+    selection: "Selection"
+    inventory: Path
+
+
 class Layout(Protocol):
-    """How the members of one kind of dataset become arrays."""
+    """How one kind of dataset becomes arrays."""
 
     @property
     def name(self) -> str:
@@ -37,14 +52,43 @@ class Layout(Protocol):
     def version(self) -> int:
         """A number that grows whenever the same members would become other arrays."""
 
+
+@runtime_checkable
+class Stored(Layout, Protocol):
+    """A layout whose members are read once, into a store."""
+
     def read(self, members: Iterable["Member"], dataset: "Dataset", records: "Records") -> Reading:
         """Read all `members`; a bad file is left out and stated in ``problems``."""
 
 
-_MODULES = {"connectivity": "decnef_data.layouts.connectivity"}
+@runtime_checkable
+class Mapped(Layout, Protocol):
+    """A layout whose copies are too large to read twice, and are opened where they lie."""
+
+    def open(self, copy: "Copy", asked: Asked) -> Reading:
+        """Give the selected leaves lazily; no image is read."""
+
+    def people(self, copy: "Copy", asked: Asked) -> "pd.DataFrame":
+        """Give the selected people, a row each, also those without images."""
+
+    def refresh(self, copy: "Copy", asked: Asked) -> None:
+        """Make the inventory anew; headers of files that did not change are not read again."""
+
+    def check(self, copy: "Copy", asked: Asked, *, deep: bool) -> "Iterator[FileCheck]":
+        """Compare the files with the inventory; `deep` hashes them, and keeps what was not known yet."""
+
+    def examine(self, copy: "Copy", asked: Asked) -> "Iterator[Finding]":
+        """Recount the copy from its files, and say where it is not what the records state."""
 
 
-def of(name: str) -> Layout:
+_MODULES = {
+    "connectivity": "decnef_data.layouts.connectivity",
+    "mri": "decnef_data.layouts.mri",
+    "traveling": "decnef_data.layouts.traveling",
+}
+
+
+def of(name: str) -> "Stored | Mapped":
     """Find the layout that a dataset's record names.
 
     Parameters
@@ -74,4 +118,4 @@ def of(name: str) -> Layout:
             "Download the files as they are with decnef_data.download, or upgrade decnef-data."
         )
         raise SelectionError(message, asked=name, known=tuple(_MODULES))
-    return cast(Layout, import_module(_MODULES[name]).LAYOUT)
+    return cast("Stored | Mapped", import_module(_MODULES[name]).LAYOUT)

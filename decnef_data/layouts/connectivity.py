@@ -6,7 +6,7 @@ stated among the reading's problems.
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -107,6 +107,9 @@ class Connectivity:
 
 LAYOUT = Connectivity()
 
+#: So many members are held unread at most: memory that is used again costs nothing to get.
+_AHEAD = 3
+
 
 def _look_through(members: Iterable["Member"], dataset: "Dataset", records: "Records") -> _Finds:
     """Recognize members on a second thread while the first reads on: both mostly wait for C code."""
@@ -120,6 +123,7 @@ def _look_through(members: Iterable["Member"], dataset: "Dataset", records: "Rec
             except FormatError as error:
                 problems.append(error)
             else:
+                wait([future for _, future in pending[-_AHEAD:-1]])
                 pending.append((path, second.submit(_look, path, data, dataset, records)))
     looks: dict[str, _Look] = {}
     for path, future in pending:

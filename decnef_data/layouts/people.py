@@ -147,9 +147,10 @@ class _Columns:
         printed: dict[str, list[str]] = {}
         others: dict[str, list[str]] = {}
         headers: dict[str, str] = {}
+        grid = table.to_numpy()
         for place, header in enumerate(map(str, table.columns)):
             column = _column(header, records)
-            cells = _present(table.iloc[:, place], column)
+            cells = _present(grid[:, place], column)
             is_new = column is not None and column.name not in printed
             if column is not None and is_new:
                 printed[column.name] = cells
@@ -218,7 +219,8 @@ def _labels(codes: Sequence[str], name: str, said: _Said, records: "Records") ->
     meaning = {
         code: _meaning(code, name, stated, records) or words.get(code.casefold(), "") for code in set(codes)
     }
-    return [meaning[code] if code else said.text(name) for code in codes]
+    otherwise = said.text(name)
+    return [meaning[code] if code else otherwise for code in codes]
 
 
 def _meaning(code: str, name: str, stated: Mapping[str, str], records: "Records") -> str:

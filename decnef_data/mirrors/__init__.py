@@ -55,6 +55,7 @@ def connect(
     *,
     adopted: Mapping[str, Path] = _NONE,
     cache: Path | None = None,
+    offline: bool = False,
 ) -> Remote:
     """Give the mirror's protocol, ready to be asked; nothing is sent yet.
 
@@ -68,6 +69,8 @@ def connect(
         By dataset, the archive or folder that the user already has.
     cache
         A folder where synapseclient may keep files of its own; made only if it is asked.
+    offline
+        Whether no connection may be opened: then only what lies on this machine can be asked.
 
     Examples
     --------
@@ -75,6 +78,10 @@ def connect(
     >>> connect(record, Credentials(Path("config")), adopted={"srpbs-fc": Path("a.zip")}).name
     'folder'
     """
+    if offline and mirror.protocol != "folder":
+        from decnef_data.mirrors.offline import Offline
+
+        return Offline(mirror.name)
     match mirror.protocol:
         case "folder":
             from decnef_data.mirrors.folder import Folder

@@ -1,13 +1,14 @@
 """What Synapse says of projects, folders and files, as typed values; and which of them is a dataset."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from decnef_data.errors import AccessError, MirrorError, SelectionError
-from decnef_data.mirrors.links import Link
+from decnef_data.mirrors import approvals
+from decnef_data.mirrors.links import Link, UnusableLinkError
 from decnef_data.mirrors.redaction import redact
 from decnef_data.mirrors.service import Service
 from decnef_data.model import Dataset, Requirement
@@ -17,7 +18,7 @@ _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
 _DEEPEST_TITLE = 2
 _BUNDLE = {"includeEntity": True, "includeFileHandles": True, "includeRestrictionInformation": True}
 _MEANING = {
-    "MeetAccessRequirement": ("approval", "Meet access requirement {id}"),
+    "MeetAccessRequirement": ("approval", "Meet an access requirement"),
     "RequestDownload": ("approval", "Ask the project's keepers for permission to download"),
     "EnableTwoFa": ("account", "Switch on two-factor authentication for your Synapse account"),
 }
@@ -64,8 +65,13 @@ class Handle(_Value, frozen=True):
     content_md5: str | None = None
 
 
+class _Detail(_Value, frozen=True):
+    access_requirement_id: int
+
+
 class _Restriction(_Value, frozen=True):
     has_unmet_access_requirement: bool = False
+    restriction_details: tuple[_Detail, ...] = ()
 
 
 class Bundle(_Value, frozen=True):
@@ -91,6 +97,12 @@ class Bundle(_Value, frozen=True):
         """Whether something stands between the user and the bytes."""
         unmet = self.restriction_information and self.restriction_information.has_unmet_access_requirement
         return bool(unmet) or (not self.container and self.handle is None)
+
+    @property
+    def requirements(self) -> tuple[int, ...]:
+        """The access requirements that hold for it, met or not."""
+        found = self.restriction_information
+        return tuple(detail.access_requirement_id for detail in found.restriction_details) if found else ()
 
 
 class _Action(_Value, frozen=True):
@@ -213,15 +225,32 @@ def _folded(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum())
 
 
-def link_of(service: Service, entity: str, handle: str) -> Link | None:
-    """Ask for a pre-signed link, which Synapse counts as a download; ``None`` where it is not given."""
-    wanted = {"fileHandleId": handle, "associateObjectId": entity, "associateObjectType": "FileEntity"}
-    request = {"requestedFiles": [wanted], "includePreSignedURLs": True, "includeFileHandles": False}
+def links_of(
+    service: Service, asked: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Link | Exception | None]:
+    """Ask for the pre-signed links of entities and their file handles, which Synapse counts as downloads.
+
+    ``None`` stands for a link that is not given, an error for one that cannot be.
+    """
+    wanted = [
+        {"fileHandleId": handle, "associateObjectId": entity, "associateObjectType": "FileEntity"}
+        for entity, handle in asked
+    ]
+    request = {"requestedFiles": wanted, "includePreSignedURLs": True, "includeFileHandles": False}
     results = read(service.post("/fileHandle/batch", request, files=True), _Results).requested_files
-    result = next(iter(results), _Result())
+    by_handle = {result.file_handle_id: result for result in results}
+    return {
+        (entity, handle): _link(by_handle.get(handle, _Result()), entity) for entity, handle in asked
+    }
+
+
+def _link(result: _Result, entity: str) -> Link | Exception | None:
     if result.failure_code == "NOT_FOUND":
-        raise MirrorError(f"Synapse no longer has the bytes of '{entity}'. Try another mirror.")
-    return Link.parse(result.pre_signed_url) if result.pre_signed_url else None
+        return MirrorError(f"Synapse no longer has the bytes of '{entity}'. Try another mirror.")
+    try:
+        return Link.parse(result.pre_signed_url) if result.pre_signed_url else None
+    except UnusableLinkError as error:
+        return error
 
 
 def missing(service: Service, entity: str) -> tuple[Requirement, ...]:
@@ -230,15 +259,17 @@ def missing(service: Service, entity: str) -> tuple[Requirement, ...]:
         found = read(service.get(f"/entity/{entity}/actions/download"), _Actions).actions
     except (MirrorError, AccessError):
         found = ()
-    return tuple(_requirement(action, entity) for action in found) or (
+    return tuple(_requirement(service, action, entity) for action in found) or (
         Requirement("approval", "unmet", "Ask for access to the data", page(entity)),
     )
 
 
-def _requirement(action: _Action, entity: str) -> Requirement:
+def _requirement(service: Service, action: _Action, entity: str) -> Requirement:
+    if action.access_requirement_id is not None:
+        return approvals.unmet(service, action.access_requirement_id, page(entity))
     name = action.concrete_type.rpartition(".")[2]
     kind, text = _MEANING.get(name, ("approval", name))
-    return Requirement(kind, "unmet", text.format(id=action.access_requirement_id), page(entity))
+    return Requirement(kind, "unmet", text, page(entity))
 
 
 def page(entity: str) -> str:

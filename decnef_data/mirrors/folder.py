@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from decnef_data.errors import AccessError, SelectionError
-from decnef_data.model import Access, Body, Dataset, Mirror, RemoteFile, Requirement
+from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
+from decnef_data.model.leaflets import CITATION, MARK, TERMS
 
 _CHUNK = 1 << 20
 #: What file managers and version control leave in a folder; no dataset has files of these names.
@@ -44,7 +46,9 @@ class Folder:
         """List the adopted archive, or the files of the adopted folder, sorted by path."""
         root = self._root(dataset.name)
         if not root.is_dir():
-            return (_remote_file(dataset.name, root, root.parent),)
+            return (
+                replace(_remote_file(dataset.name, root, root.parent), checksum=self._stated(dataset.name)),
+            )
         found = tuple(_remote_file(dataset.name, path, root) for path in self._files(dataset.name, root))
         if found:
             return found
@@ -74,6 +78,11 @@ class Folder:
         command = None if met else _command(dataset.name)
         copy = Requirement("copy", "met" if met else "unmet", text, command=command)
         return Access(dataset.name, self.name, dataset.level, (copy,))
+
+    def _stated(self, dataset: str) -> Checksum | None:
+        """What the mirror's record states of the archive, where it states anything."""
+        holding = self._mirror.holding(dataset)
+        return Checksum.parse(holding.checksum) if holding and holding.checksum else None
 
     def _root(self, dataset: str) -> Path:
         if dataset not in self._adopted:
@@ -112,7 +121,15 @@ class Folder:
 
 
 def _is_left_behind(path: Path) -> bool:
-    return path.name in _LEFT_BEHIND or path.name.startswith("._")
+    return path.name in _LEFT_BEHIND or path.name.startswith("._") or _is_leaflet(path)
+
+
+def _is_leaflet(path: Path) -> bool:
+    """Whether we laid it beside downloaded data, so that it is none of them."""
+    if path.name not in {TERMS, CITATION}:
+        return False
+    with path.open("rb") as opened:
+        return opened.read(len(MARK)) == MARK.encode()
 
 
 def _remote_file(dataset: str, path: Path, root: Path) -> RemoteFile:

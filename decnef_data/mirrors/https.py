@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, MirrorError
 from decnef_data.mirrors import ranges, steps, transport
 from decnef_data.mirrors.credentials import Credentials
 from decnef_data.mirrors.links import Link, UnusableLinkError
-from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile
+from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
 
 _ENDS_ACCESS = frozenset({401, 403, 410})
+_SOON = timedelta(days=3)
 
 
 class Https:
@@ -75,7 +77,24 @@ class Https:
         state = self._state(dataset.name)
         got: steps.State = "unknown" if state == "unmet" else "met"
         earlier = dict.fromkeys(("account", "application", "approval"), got)
-        return steps.access(dataset, self._mirror, {**earlier, "link": state}, self._command(dataset.name))
+        command = self._command(dataset.name)
+        found = steps.access(dataset, self._mirror, {**earlier, "link": state}, command)
+        return replace(found, requirements=tuple(self._dated(dataset, item) for item in found.requirements))
+
+    def _dated(self, dataset: Dataset, item: Requirement) -> Requirement:
+        """Say of the link until when it is good; of one that soon is not, where to ask for the next."""
+        expires = self._expires(dataset.name)
+        if item.kind != "link" or expires is None:
+            return item
+        url = item.url or steps.page(dataset, self._mirror)
+        soon = expires - datetime.now(UTC) < _SOON
+        return replace(item, expires=expires, url=url, command=self._command(dataset.name) if soon else None)
+
+    def _expires(self, dataset: str) -> datetime | None:
+        try:
+            return Link.parse(self._text(dataset) or "").expires
+        except UnusableLinkError:
+            return None
 
     def _state(self, dataset: str) -> steps.State:
         try:
@@ -117,7 +136,7 @@ class Https:
         message = (
             f"'{link.origin}' did not give '{dataset}' ({error}). Try again later, or from another mirror."
         )
-        return MirrorError(message, mirror=self.name, status=error.status)
+        return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
 
     def _error(self, dataset: str, what: str) -> AccessError:
         page = self._pages.get(dataset) or self._mirror.page

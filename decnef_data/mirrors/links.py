@@ -90,6 +90,16 @@ class Link:
         return (self.target, *(value for value in values if len(value) >= _SHORTEST_SECRET))
 
     @property
+    def lifetime(self) -> float | None:
+        """For how many seconds from now it is good by its own parameters, where they say so."""
+        query = {key.lower(): value for key, value in parse_qsl(urlsplit(self.target).query)}
+        stated = query.get("x-amz-expires", "")
+        if stated.isdigit():  # one that was signed just now; no clock is asked
+            return float(stated)
+        left = (self.expires - datetime.now(UTC)).total_seconds() if self.expires else 0.0
+        return left if left > 0 else None
+
+    @property
     def expires(self) -> datetime | None:
         """When the link ends by its own parameters, or ``None`` where it does not say."""
         query = {key.lower(): value for key, value in parse_qsl(urlsplit(self.target).query)}

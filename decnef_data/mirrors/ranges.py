@@ -22,9 +22,10 @@ _MOST_OF_AN_ERROR = 4096
 class RefusedError(Exception):
     """A host answered with an error status; each mirror says what that means to its user."""
 
-    def __init__(self, status: int, code: str, reason: str) -> None:
+    def __init__(self, status: int, code: str, reason: str, retry_after: float | None = None) -> None:
         super().__init__(status, code, reason)
         self.status, self.code, self.reason = status, code, reason
+        self.retry_after = retry_after
 
     @property
     def expired(self) -> bool:
@@ -95,6 +96,7 @@ def _body(answer: requests.Response, link: Link, asked: Asked, mirror: str) -> B
         return _at_the_end(answer, asked)
     if answer.status_code != requests.codes.partial_content:
         return _from_zero(answer, link, asked, mirror)
+    _refuse(answer, link, mirror, page=asked.page)
     begin, size = _part(answer, mirror)
     changed = asked.identity is not None and identity(answer) not in {None, asked.identity}
     _in_place(answer, asked, begin, mirror)
@@ -133,6 +135,13 @@ def _refuse(answer: requests.Response, link: Link, mirror: str, *, page: bool) -
     """Raise what the host answered where that is not a file."""
     if answer.status_code not in {requests.codes.ok, requests.codes.partial_content}:
         raise _refusal(answer, link)
+    coding = answer.headers.get("Content-Encoding", "").strip().lower()
+    if coding not in {"", "identity"}:
+        message = (
+            f"'{transport.origin(answer)}' sent the file encoded as '{redact(coding)}', unasked. "
+            "Something on the way changes files; try another network, or another mirror."
+        )
+        raise MirrorError(message, mirror=mirror, status=answer.status_code)
     if not page and answer.headers.get("Content-Type", "").lower().startswith("text/html"):
         message = (
             f"'{transport.origin(answer)}' answered with a web page where a file was expected. "
@@ -148,7 +157,8 @@ def _refusal(answer: requests.Response, link: Link) -> RefusedError:
     except (OSError, urllib3.exceptions.HTTPError):
         text = ""
     code, message = (_element(name, text) for name in ("Code", "Message"))
-    return RefusedError(answer.status_code, redact(code, link.secrets), redact(message, link.secrets))
+    shown = (redact(code, link.secrets), redact(message, link.secrets))
+    return RefusedError(answer.status_code, *shown, transport.retry_after(answer))
 
 
 def _element(name: str, text: str) -> str:

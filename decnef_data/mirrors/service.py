@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-import time
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -17,18 +17,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from decnef_data.errors import AccessError, DecnefDataError, MirrorError
+from decnef_data.mirrors.bounds import AT_ONCE, Bounded, GaveUpError
 from decnef_data.mirrors.links import is_loopback
 from decnef_data.mirrors.redaction import redact
 from decnef_data.mirrors.transport import TIMEOUTS, plainly
 
-#: How long one call may take with all its retries; left alone, synapseclient goes on for half an hour.
-PATIENCE = 60.0
 _RETRIES: Mapping[str, float] = {"retries": 6, "wait": 0.5, "max_wait": 20}
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 _AWS_NAME = "SYNAPSE_TOKEN_AWS_SSM_PARAMETER_NAME"
+
+__all__ = ["AT_ONCE", "GaveUpError", "Service", "Token"]
+
+#: How long one call may take with all its retries; left alone, synapseclient goes on for half an hour.
+PATIENCE = 60.0
 
 Token = Callable[[], str | None]
 
@@ -54,7 +57,8 @@ class Service:
         self._cache = cache
         self._at = f" in your account's settings at {where}" if where else ""
         self._client: Any = None
-        self._adapter = _Bounded()
+        self._adapter = Bounded()
+        self._entering = threading.Lock()
 
     def ready(self) -> bool:
         """Whether a token is stored, or lies where synapseclient looks for one; touches no network."""
@@ -80,13 +84,14 @@ class Service:
         )
 
     def _logged_in(self) -> Any:
-        if self._client is None:
-            if not self.ready():
-                raise AccessError(f"No Synapse token is known. {self._renew}", mirror=self._mirror)
-            client = self._bounded(self._made)
-            self._bounded(lambda: self._log_in(client))
-            self._client = client
-        return self._client
+        with self._entering:
+            if self._client is None:
+                if not self.ready():
+                    raise AccessError(f"No Synapse token is known. {self._renew}", mirror=self._mirror)
+                client = self._bounded(self._made)
+                self._bounded(lambda: self._log_in(client))
+                self._client = client
+            return self._client
 
     def _made(self) -> Any:
         with _logging_left_alone():
@@ -139,7 +144,7 @@ class Service:
     def _bounded(self, call: Callable[[], Any]) -> Any:
         """Make one call, in bounded time; no foreign error leaves, nor is one hung to ours."""
         foreign = _synapseclient().core.exceptions.SynapseError
-        self._adapter.begin()
+        self._adapter.begin(PATIENCE, TIMEOUTS)
         try:
             return call()
         except (foreign, requests.RequestException, configparser.Error) as error:
@@ -193,47 +198,6 @@ def _silent() -> logging.Logger:
     logger = logging.getLogger(f"{__name__}.synapseclient")
     logger.setLevel(logging.CRITICAL + 1)
     return logger
-
-
-class GaveUpError(requests.RequestException):
-    """Stops synapseclient's retrying, which goes by an error's class name and text: this one has no text."""
-
-    def __init__(self, why: str, status: int | None) -> None:
-        super().__init__()
-        self.why = why
-        self.status = status
-
-
-class _Bounded(HTTPAdapter):
-    """Gives each request our timeouts, and all the requests of one call `PATIENCE` together."""
-
-    def begin(self) -> None:
-        self._until = time.monotonic() + PATIENCE
-        self._why = "no answer"
-        self._status: int | None = None
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: object = None,  # noqa: ARG002  # ours, whatever synapseclient asks for
-        verify: bool | str = True,
-        cert: Any = None,
-        proxies: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        if time.monotonic() < self._until:
-            try:
-                return self._noted(super().send(request, stream, TIMEOUTS, verify, cert, proxies))
-            except requests.RequestException as error:
-                self._why = plainly(error)
-                if "NewConnection" not in repr(error) and "NameResolution" not in repr(error):
-                    raise  # synapseclient may retry what broke; what was never there stays away
-        raise GaveUpError(self._why, self._status)
-
-    def _noted(self, answer: requests.Response) -> requests.Response:
-        self._status = answer.status_code
-        self._why = f"{answer.status_code} {answer.reason}"
-        return answer
 
 
 def _is_about_login(error: Exception) -> bool:

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from decnef_data.errors import AccessError, MirrorError, SelectionError
-from decnef_data.mirrors import entities, ranges, steps, transport
+from decnef_data.mirrors import approvals, entities, ranges, steps, transport
 from decnef_data.mirrors.credentials import Credentials
+from decnef_data.mirrors.handed import Handed
 from decnef_data.mirrors.links import Link, UnusableLinkError, safe_name
-from decnef_data.mirrors.service import Service
+from decnef_data.mirrors.service import AT_ONCE, Service
 from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
 
 _log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Synapse:
         self._mirror = mirror
         self._service = _service(mirror, lambda: credentials.get(mirror.name), cache)
         self._session = transport.session()
+        self._handed = Handed(lambda asked: entities.links_of(self._service, asked))
 
     def ready(self, dataset: Dataset) -> bool:
         """Whether there is a token, and the project is said to hold `dataset`; touches no network."""
@@ -54,10 +57,10 @@ class Synapse:
         if not paths:
             message = f"'{top.entity.name}' ({top.entity.id}) in Synapse holds no files. Try another mirror."
             raise MirrorError(message, mirror=self.name)
-        found = (
-            self._remote_file(dataset, entities.bundle(self._service, each), path) for path, each in paths
-        )
-        return tuple(found)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            bundles = pool.map(lambda found: entities.bundle(self._service, found[1]), paths)
+            pairs = zip(paths, bundles, strict=True)
+            return tuple(self._remote_file(dataset, bundle, path) for (path, _), bundle in pairs)
 
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
@@ -72,11 +75,13 @@ class Synapse:
             start = 0
         asked = ranges.Asked(start, stop, page=file.path.lower().endswith((".html", ".htm")))
         for last in (False, True):
+            link = self._link(file)
             try:
-                with ranges.opened(self._session, self._link(file), asked, self.name) as body:
+                with ranges.opened(self._session, link, asked, self.name) as body:
                     yield Body(body.start, body.chunks, body.size, file.identity)
             except ranges.RefusedError as error:
                 refused = self._refusal(file, error)
+                self._handed.drop(_key(file), link)
                 if last or error.status != _FORBIDDEN:
                     break
             else:
@@ -90,9 +95,8 @@ class Synapse:
         try:
             states |= self._login_states()
             if states["login"] == "met":
-                extra = self._unmet(dataset)
-                gained: steps.State = "unknown" if extra else "met"
-                states |= dict.fromkeys(("application", "approval"), gained)
+                extra = self._asked_for(dataset)
+                states |= _gained(extra)
         except (MirrorError, SelectionError) as error:
             _log.info("What access to '%s' needs is not known. %s", dataset.name, error)
         return steps.access(dataset, self._mirror, states, f"decnef login {self.name}", extra)
@@ -104,13 +108,15 @@ class Synapse:
             return {"login": "unmet"}
         return {"login": "met", "account": "met"}
 
-    def _unmet(self, dataset: Dataset) -> tuple[Requirement, ...]:
-        """List what Synapse still asks for."""
+    def _asked_for(self, dataset: Dataset) -> tuple[Requirement, ...]:
+        """List what Synapse still asks for, else the approvals that will end."""
         try:
-            restricted = self._restricted(self._top(dataset))
+            found = self._sample(self._top(dataset))
         except AccessError as error:  # it may not even be seen
             return (Requirement("approval", "unmet", str(error), self._mirror.page),)
-        return entities.missing(self._service, restricted.entity.id) if restricted else ()
+        if found.restricted:
+            return entities.missing(self._service, found.entity.id)
+        return approvals.expiring(self._service, found.requirements, entities.page(found.entity.id))
 
     def _top(self, dataset: Dataset) -> entities.Bundle:
         """Find the entity that is `dataset`: the recorded one if its title agrees, else by a walk."""
@@ -127,11 +133,10 @@ class Synapse:
             raise MirrorError(message, mirror=self.name)
         return entities.bundle(self._service, entities.matching(self._service, project, dataset).id)
 
-    def _restricted(self, top: entities.Bundle) -> entities.Bundle | None:
-        """Give the file, or the first in the folder, if it may not be downloaded: folders do not tell."""
+    def _sample(self, top: entities.Bundle) -> entities.Bundle:
+        """Give the file, or the first in the folder, for folders do not tell what downloading needs."""
         first = next(entities.files(self._service, top.entity.id), None) if top.container else None
-        found = entities.bundle(self._service, first[1]) if first else top
-        return found if found.restricted else None
+        return entities.bundle(self._service, first[1]) if first else top
 
     def _recorded(self, holding: Holding) -> entities.Bundle | None:
         try:
@@ -151,14 +156,13 @@ class Synapse:
         return RemoteFile(name, handle.content_size, checksum, version, f"{entity.id}/{handle.id}")
 
     def _link(self, file: RemoteFile) -> Link:
-        entity, _, handle = file.address.partition("/")
         try:
-            link = entities.link_of(self._service, entity, handle)
+            link = self._handed.get(_key(file))
         except UnusableLinkError as error:
             reason = str(error)
         else:
             if link is None:
-                raise self._denied(None, entity)
+                raise self._denied(None, _key(file)[0])
             return link
         message = f"Synapse gave a link for '{file.path}' that cannot be used: {reason}. Try another mirror."
         raise MirrorError(message, mirror=self.name)
@@ -178,7 +182,20 @@ class Synapse:
             f"Synapse's storage did not give '{file.path}' ({error}). "
             "Try again later, or from another mirror."
         )
-        return MirrorError(message, mirror=self.name, status=error.status)
+        return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
+
+
+def _gained(asked: tuple[Requirement, ...]) -> dict[str, steps.State]:
+    """Tell how the application stands by what Synapse asks for: nothing, an answer, or who knows what."""
+    left = {item.state for item in asked if item.missing}
+    if left == {"pending"}:
+        return {"application": "met", "approval": "pending"}
+    return dict.fromkeys(("application", "approval"), "unknown" if left else "met")
+
+
+def _key(file: RemoteFile) -> tuple[str, str]:
+    entity, _, handle = file.address.partition("/")
+    return entity, handle
 
 
 def whoami(

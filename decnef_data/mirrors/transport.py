@@ -5,7 +5,10 @@ key.  So both are asked for the origin alone, and the path and query are set in 
 connection writes the request line.  Nothing process-wide is changed for that.
 """
 
+import os
+import random
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +26,11 @@ from decnef_data.mirrors.redaction import redact
 #: Seconds to connect, and seconds without a byte.
 TIMEOUTS = (10.0, 30.0)
 CHUNK = 1 << 20
+#: Fewer bytes than this, in so many seconds of waiting for them, is a transfer that has stalled.
+SLOWEST = (30 << 10, 30.0)
+_AT_ONCE = 32
+_MOMENT = 0.25
+_LITTLE = 1 << 16
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _WAITS = (0.5, 1.0, 2.0)
 _LONGEST_WAIT = 20.0
@@ -44,6 +52,8 @@ class _Discreet:
 
 
 class _DiscreetAdapter(HTTPAdapter):
+    _renaming = threading.Lock()
+
     def get_connection_with_tls_context(
         self,
         request: requests.PreparedRequest,
@@ -52,16 +62,33 @@ class _DiscreetAdapter(HTTPAdapter):
         cert: Any = None,
     ) -> Any:
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        if not issubclass(pool.ConnectionCls, _Discreet):
-            pool.ConnectionCls = type("Discreet", (_Discreet, pool.ConnectionCls), {})
+        with self._renaming:
+            if not issubclass(pool.ConnectionCls, _Discreet):
+                pool.ConnectionCls = type("Discreet", (_Discreet, pool.ConnectionCls), {})
         return pool
+
+
+class _Session(requests.Session):
+    """Asks the environment about proxies and certificates once a host, not once a request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: dict[object, Any] = {}
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        asked = (url, stream)
+        if asked not in self._settings:
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            self._settings[asked] = found
+        return dict(self._settings[asked])
 
 
 def session() -> requests.Session:
     """Make a session that sends no credentials of its own and keeps its targets to itself."""
-    made = requests.Session()
-    made.mount("https://", _DiscreetAdapter(max_retries=0))
-    made.mount("http://", _DiscreetAdapter(max_retries=0))
+    made = _Session()
+    made.mount("https://", _DiscreetAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
+    made.mount("http://", _DiscreetAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
+    made.verify = os.environ.get("SSL_CERT_FILE") or True  # requests itself heeds REQUESTS_CA_BUNDLE
     made.auth = _nobody
     made.headers.clear()
     made.headers.update({"User-Agent": "decnef-data", "Accept": "*/*", "Accept-Encoding": "identity"})
@@ -97,14 +124,20 @@ def _patiently(
         if answer.status_code not in _BUSY:
             return answer
         answer.close()
-        time.sleep(_wanted(answer, wait))
+        time.sleep(_wanted(answer, wait * random.uniform(0.75, 1.25)))  # noqa: S311 - not all clients at once
     return _following(over, link, headers, mirror)
 
 
 def _wanted(answer: requests.Response, wait: float) -> float:
     """How long the host asks to be left alone, within reason."""
+    asked = retry_after(answer)
+    return wait if asked is None else min(asked, _LONGEST_WAIT)
+
+
+def retry_after(answer: requests.Response) -> float | None:
+    """Read how many seconds the host asks to be left alone, where it says so."""
     asked = answer.headers.get("Retry-After", "")
-    return min(float(asked), _LONGEST_WAIT) if asked.isdigit() else wait
+    return float(asked) if asked.isdigit() else None
 
 
 def _following(
@@ -167,21 +200,69 @@ def _promised(answer: requests.Response, length: int | None) -> int | None:
 
 
 def _chunks(answer: requests.Response, mirror: str) -> Iterator[bytes]:
-    stream = answer.raw.stream(CHUNK, decode_content=False)
+    """Give what comes in pieces of `CHUNK` bytes, or of as many as come in a moment."""
+    watch = _Watch()
     while True:
+        chunk, reason = _gathered(answer, watch)
+        if chunk:
+            yield chunk
+        if reason is None and watch.stalled():
+            reason = f"it sent less than {SLOWEST[0] / SLOWEST[1] / 1024:.0f} KiB a second"
+        if reason is not None:
+            break
+        if not chunk:
+            return
+    message = f"'{origin(answer)}' broke the transfer off ({reason}). Run the same again to go on from there."
+    raise MirrorError(message, mirror=mirror)
+
+
+def _gathered(answer: requests.Response, watch: "_Watch") -> tuple[bytes, str | None]:
+    """Read until the chunk is full, the moment is over, or the answer ends; and why it broke, if it did."""
+    pieces: list[bytes] = []
+    left, until = CHUNK, time.monotonic() + _MOMENT
+    reason = None
+    while left and (not pieces or time.monotonic() < until):
         try:
-            chunk = next(stream, b"")
+            with watch:
+                piece = _some(answer.raw, left)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             reason = plainly(error)
-        else:
-            if not chunk:
-                return
-            yield chunk
-            continue
-        message = (
-            f"'{origin(answer)}' broke the transfer off ({reason}). Run the same again to go on from there."
-        )
-        raise MirrorError(message, mirror=mirror)
+            break
+        watch.came += len(piece)
+        if not piece:
+            break
+        pieces.append(piece)
+        left -= len(piece)
+    return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), reason
+
+
+def _some(raw: Any, most: int) -> bytes:
+    """Give what has come; urllib3 1.26, which synapseclient 4.5 needs, has no `read1` and waits a little."""
+    if hasattr(raw, "read1"):
+        return bytes(raw.read1(most, decode_content=False))
+    return bytes(raw.read(min(most, _LITTLE), decode_content=False))
+
+
+class _Watch:
+    """Measures how long is waited for how many bytes: one that drips never runs into a time-out."""
+
+    def __init__(self) -> None:
+        self._waited, self.came = 0.0, 0
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._waited += time.monotonic() - self._since
+
+    def stalled(self) -> bool:
+        """Whether too few bytes came in the time that counts."""
+        least, seconds = SLOWEST
+        if self._waited < seconds:
+            return False
+        too_few = self.came < least
+        self._waited, self.came = 0.0, 0
+        return too_few
 
 
 def origin(answer: requests.Response) -> str:

@@ -6,6 +6,7 @@ from decnef_data.model.catalog import (
     Code,
     Cohort,
     Column,
+    Count,
     Dataset,
     Fact,
     Grade,
@@ -20,19 +21,20 @@ from decnef_data.model.catalog import (
     Step,
     Terms,
 )
+from decnef_data.model.findings import Examination, Finding
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile, LockedSelection
+from decnef_data.model.plans import Offer, Plan, PlannedFile
 from decnef_data.model.purges import Purge, Removed
 from decnef_data.model.values import (
     Acceptance,
     Access,
+    AccessReport,
     Body,
     CacheEntry,
     CacheListing,
     Checksum,
     Copy,
     FileCheck,
-    Plan,
-    PlannedFile,
     Progress,
     RemoteFile,
     Requirement,
@@ -45,6 +47,7 @@ from decnef_data.model.values import (
 __all__ = [
     "Acceptance",
     "Access",
+    "AccessReport",
     "Atlas",
     "Body",
     "CacheEntry",
@@ -56,10 +59,13 @@ __all__ = [
     "Column",
     "Comparison",
     "Copy",
+    "Count",
     "Dataset",
     "Difference",
+    "Examination",
     "Fact",
     "FileCheck",
+    "Finding",
     "Grade",
     "Graded",
     "Holding",
@@ -68,6 +74,7 @@ __all__ = [
     "LockedSelection",
     "Matrix",
     "Mirror",
+    "Offer",
     "Plan",
     "PlannedFile",
     "Progress",

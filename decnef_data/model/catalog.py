@@ -1,5 +1,6 @@
 """The records of the catalog, as they are written on disk."""
 
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
@@ -180,8 +181,23 @@ class Cohort(Graded, frozen=True, kw_only=True):
     handedness_codes: dict[str, str] = {}
 
 
+class Count(Record, frozen=True, kw_only=True):
+    """How many people of one diagnosis were scanned at a site, or at several that are counted together."""
+
+    sites: tuple[str, ...]
+    diagnosis: str
+    people: int
+    grade: Grade = "C"
+    comment: str | None = None
+
+
 class Dataset(Graded, frozen=True, kw_only=True):
-    """One published dataset."""
+    """One published dataset.
+
+    ``counts`` are all of its people by site and diagnosis, or empty where they are not known.
+    ``hashed`` are patterns of the files that are hashed when a folder of the user's is adopted; the others
+    are only listed, by size and time, until the user has them hashed.
+    """
 
     name: str
     title: str
@@ -199,8 +215,20 @@ class Dataset(Graded, frozen=True, kw_only=True):
     atlases: tuple[Atlas, ...] = ()
     matrices: tuple[Matrix, ...] = ()
     cohorts: tuple[Cohort, ...] = ()
+    counts: tuple[Count, ...] = ()
     doi: str | None = None
     redistributable: bool = False
+    hashed: tuple[str, ...] = ("*",)
+
+    def hashes(self, path: str) -> bool:
+        """Whether the file at `path` is hashed when a folder that holds it is adopted."""
+        name = path.rpartition("/")[2]
+        return any(fnmatchcase(name.casefold(), pattern) for pattern in self.hashed)
+
+    @property
+    def listed(self) -> bool:
+        """Whether some files of an adopted folder are only listed."""
+        return self.hashed != ("*",)
 
 
 class Holding(Graded, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ class Purge:
     """That every copy of a dataset which this software made was removed, and when (UTC).
 
     ``untouched`` are the user's own copies, which it only forgot where they lie; ``record`` is the file in
-    the configuration folder that says the same as this value.
+    the configuration folder that says the same as this value.  ``shared`` is a copy in a cache that others
+    keep, which is not touched either.
     """
 
     dataset: str
@@ -30,6 +31,7 @@ class Purge:
     removed: tuple[Removed, ...]
     untouched: tuple[Path, ...]
     record: Path
+    shared: Path | None = None
 
     @property
     def size(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -106,13 +106,39 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing that access to a dataset needs, and whether it is met."""
+    """One thing that access to a dataset needs, and whether it is met (``expires``: until when)."""
 
     kind: str
     state: Literal["met", "unmet", "pending", "expired", "unknown"]
     text: str
     url: str | None = None
     command: str | None = None
+    expires: datetime | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is known to stand in the way."""
+        return self.state not in {"met", "unknown"}
+
+    @property
+    def deadline(self) -> str | None:
+        """In how long it expires, or when it did, in words.
+
+        Examples
+        --------
+        >>> from datetime import timedelta
+        >>> soon = datetime.now(UTC) + timedelta(days=3, minutes=1)
+        >>> Requirement("link", "met", "A link", expires=soon).deadline
+        'expires in 3 days'
+        """
+        if self.expires is None:
+            return None
+        seconds = int((self.expires - datetime.now(UTC)).total_seconds())
+        if seconds <= 0:
+            return f"expired on {self.expires.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+        units = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
+        found = next((f"{seconds // size} {unit}" for unit, size in units if seconds >= 2 * size), None)
+        return f"expires in {found or 'a minute'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +153,23 @@ class Access:
     @property
     def granted(self) -> bool:
         """Whether nothing is known to be missing."""
-        return all(requirement.state in {"met", "unknown"} for requirement in self.requirements)
+        return not any(requirement.missing for requirement in self.requirements)
+
+    def _repr_html_(self) -> str:
+        from decnef_data.model.notebook import access_page
+
+        return access_page((self,))
+
+
+class AccessReport(tuple[Access, ...]):
+    """What each mirror needs, one a dataset and mirror; a tuple that reads well in a notebook."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from decnef_data.model.notebook import access_page
+
+        return access_page(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,46 +192,6 @@ class Selection:
     sites: tuple[str, ...] | None = None
     diagnoses: tuple[str, ...] | None = None
     modalities: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
-    """One file of a plan, and whether its verified bytes are already here."""
-
-    file: RemoteFile
-    present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a request needs and what it will cost, before anything is done.
-
-    ``mirror`` is the one the files will come from, ``None`` where no mirror can give them;
-    ``problems`` says, by mirror, why those before it cannot.  Sizes are in bytes; ``None`` is unknown.
-    """
-
-    selection: Selection
-    mirror: str | None
-    files: tuple[PlannedFile, ...]
-    access: tuple[Access, ...]
-    problems: tuple[tuple[str, str], ...]
-    free_disk: int
-    location: Path
-
-    @property
-    def size(self) -> int | None:
-        """The size of all files together, in bytes."""
-        return _total(planned.file.size for planned in self.files)
-
-    @property
-    def to_fetch(self) -> int | None:
-        """How many bytes are still to be moved."""
-        return _total(planned.file.size for planned in self.files if not planned.present)
-
-
-def _total(sizes: Iterator[int | None]) -> int | None:
-    known = list(sizes)
-    return None if any(size is None for size in known) else sum(size for size in known if size is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,9 @@ class Progress(Protocol):
 
     def advance(self, count: int) -> None:
         """Count `count` more bytes."""
+
+    def via(self, mirror: str, connections: int) -> None:
+        """Note where the bytes come from now, and over how many connections."""
 
     def finish(self) -> None:
         """End the transfer that was begun, well or not."""

@@ -7,13 +7,18 @@ from pathlib import Path
 
 from decnef_data.errors import SelectionError
 
-__all__ = ["SHA256", "SIZE", "VERSION", "Truth", "make", "truth"]
+__all__ = ["SHA256", "SIZE", "TREES", "VERSION", "Truth", "make", "plant", "truth"]
 
 #: Changes whenever the bytes do.
 VERSION = 1
 #: Each archive's digest, and its size in bytes: the same on every machine.
 SHA256: Mapping[str, str] = {"srpbs-fc": "ce21bd2dc38a04dc9e4b00dae5817aa41989a901cff211c8fedd95ed855c02ad"}
 SIZE: Mapping[str, int] = {"srpbs-fc": 180717016}
+
+#: The image datasets: each phantom is an unpacked tree, and the version that changes when its bytes do.
+TREES: Mapping[str, int] = {"srpbs-open": 1, "srpbs-1600": 1, "srpbs-ts": 1}
+#: Of how many people there are images, where nobody says.
+_IMAGED = {"srpbs-open": 24, "srpbs-1600": 26, "srpbs-ts": 9}
 
 _NAMES = {"srpbs-fc": "SRPBS_FC-synthetic.zip"}
 _GROUPS = {140: "bal140", 93: "roi93", 116: "aal116"}
@@ -39,21 +44,69 @@ class Truth:
 def make(dataset: str, folder: Path) -> Path:
     """Write `dataset`'s phantom into `folder` and return its path, at once when it is already there whole.
 
-    The archive appears under its name only when it is complete.  A folder that is not there yet is made, for
-    its owner alone.
+    It appears under its name only when it is complete.  A folder that is not there yet is made, for its
+    owner alone.  The phantom of an image dataset is an unpacked tree.
 
     Examples
     --------
-    >>> make("srpbs-ts", Path("unused"))
+    >>> make("srpbs-open-2", Path("unused"))
     Traceback (most recent call last):
-    decnef_data.errors.SelectionError: There is no phantom of 'srpbs-ts' yet. Ask for 'srpbs-fc'.
+    decnef_data.errors.SelectionError: There is no phantom of 'srpbs-open-2'.
+    Ask for 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'.
     """
+    if dataset in TREES:
+        return plant(dataset, folder)
     path = Path(folder) / _NAMES[_known(dataset)]
     if not _whole(path, dataset):
         from decnef_data.phantom.archive import publish  # loads NumPy and h5py
 
         publish(path, _stamp(dataset))
     return path
+
+
+def plant(
+    dataset: str, folder: Path, *, subjects: int | None = None, full_size: bool = False, form: str = "bids"
+) -> Path:
+    """Write the tree of an image dataset's phantom, at once when it is already there whole.
+
+    Parameters
+    ----------
+    dataset
+        One of ``TREES``.
+    folder
+        Where the tree shall stand.
+    subjects
+        Of how many people there shall be images; tables list everybody.
+    full_size
+        Real matrices and numbers of volumes, as benchmarks need them, instead of small ones.
+    form
+        Of srpbs-ts, ``"bids"`` or ``"flat"``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> plant("srpbs-ts", Path(tempfile.mkdtemp()), subjects=1).name
+    'SRPBS_TS-1-synthetic.d'
+    """
+    from decnef_data.phantom import trees  # loads NumPy
+
+    count = _IMAGED[dataset] if subjects is None else subjects
+    top = dataset.upper().replace("-", "_")
+    wanted = [*([] if subjects is None else [str(subjects)]), *(["full"] if full_size else []),
+              *([] if form == "bids" else [form])]  # fmt: skip
+    path = Path(folder) / "-".join((top, *wanted, "synthetic.d"))
+    stamp = f"SYNTHETIC phantom of {dataset}, version {TREES[dataset]}"
+    if not _stands(path, stamp):
+        trees.plant(path, trees.members(dataset, trees.Size(count, full_size), form), stamp)
+    return path
+
+
+def _stands(path: Path, stamp: str) -> bool:
+    """Whether the tree is there: it has its name only when it is whole."""
+    try:
+        return (path / "README-SYNTHETIC.txt").read_text().endswith(stamp)
+    except FileNotFoundError:
+        return False
 
 
 def truth(dataset: str) -> Truth:
@@ -64,6 +117,12 @@ def truth(dataset: str) -> Truth:
     >>> truth("srpbs-fc").people
     {'bal140': 1625, 'roi93': 344, 'aal116': 344}
     """
+    if dataset in TREES:
+        message = (
+            "What a reader should find is stated of the phantom of 'srpbs-fc' only, "
+            f"not of '{dataset}'. Ask for that."
+        )
+        raise SelectionError(message, asked=dataset, known=tuple(_NAMES))
     _known(dataset)
     from decnef_data.phantom.sources import SOURCES  # loads NumPy
 
@@ -85,10 +144,10 @@ def truth(dataset: str) -> Truth:
 
 def _known(dataset: str) -> str:
     if dataset not in _NAMES:
-        known = ", ".join(f"'{name}'" for name in _NAMES)
-        raise SelectionError(
-            f"There is no phantom of '{dataset}' yet. Ask for {known}.", asked=dataset, known=tuple(_NAMES)
-        )
+        names = (*_NAMES, *TREES)
+        known = ", ".join(f"'{name}'" for name in names)
+        message = f"There is no phantom of '{dataset}'. Ask for {known}."
+        raise SelectionError(message, asked=dataset, known=names)
     return dataset
 
 

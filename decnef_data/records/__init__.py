@@ -1,18 +1,21 @@
 """Reads the catalog's records, checks that they fit together, and finds what is asked for."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from decnef_data.records.checks import check, names_of
-from decnef_data.records.names import find, fold
+from decnef_data.records.counts import Counted, Wanted, counted
+from decnef_data.records.names import find, fold, several
 from decnef_data.records.reading import Entry, entries
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
     from decnef_data.model import (
         Citation,
@@ -154,6 +157,47 @@ class Records:
         """
         name = self.dataset(dataset).name
         return tuple(fact for fact in self.facts if fact.dataset == name)
+
+    def query(
+        self,
+        names: "str | Iterable[str] | None" = None,
+        *,
+        sites: "str | Iterable[str] | None" = None,
+        institutes: "str | Iterable[str] | None" = None,
+        diagnoses: "str | Iterable[str] | None" = None,
+    ) -> "pd.DataFrame":
+        """Count people by dataset, site and diagnosis from the records alone: nothing is fetched or opened.
+
+        Age, sex and head motion are in nobody's records: :func:`decnef_data.query` asks the tables that
+        you have.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a count: dataset, site, institute, diagnosis, people (missing where the records do not
+            know), grade (A two sources or more, B one, C inferred, D unconfirmed) and a comment.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, site, institute or diagnosis.
+
+        Examples
+        --------
+        >>> Records.load().query("srpbs-1600", sites="KUT")[["diagnosis", "people", "grade"]].values.tolist()
+        [['HC', 159, 'C'], ['MDD', 16, 'C'], ['SSD', 45, 'C']]
+        """
+        import pandas as pd
+
+        chosen = self.datasets if names is None else tuple(map(self.dataset, several(names)))
+        asked = (None if one is None else several(one) for one in (sites, institutes, diagnoses))
+        rows = counted(self, chosen, Wanted.named(self, *asked))
+        return pd.DataFrame(map(asdict, rows), columns=list(Counted.__slots__)).astype({"people": "Int64"})
+
+    def _repr_html_(self) -> str:
+        from decnef_data.model.notebook import catalog_page
+
+        return catalog_page(self.datasets, self.mirrors)
 
 
 @cache

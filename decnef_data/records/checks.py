@@ -3,7 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from decnef_data.errors import CatalogError
-from decnef_data.model import Atlas, Code, Cohort, Column, Dataset, Fact, Graded, Mirror, Protocol, Site
+from decnef_data.model import (
+    Atlas,
+    Code,
+    Cohort,
+    Column,
+    Count,
+    Dataset,
+    Fact,
+    Graded,
+    Mirror,
+    Protocol,
+    Site,
+)
 from decnef_data.records.names import fold
 from decnef_data.records.reading import Entry
 
@@ -81,6 +93,9 @@ def _of_dataset(dataset: Dataset) -> Iterator[_Reference]:
     yield from ((f".citations[{i}]", "citation", key) for i, key in enumerate(dataset.citations))
     for i, step in enumerate(dataset.steps):
         yield from _given((f".steps[{i}].mirror", "mirror", step.mirror))
+    for i, count in enumerate(dataset.counts):
+        yield f".counts[{i}].diagnosis", "diagnosis label", count.diagnosis
+        yield from ((f".counts[{i}].sites[{j}]", "site", code) for j, code in enumerate(count.sites))
     for i, cohort in enumerate(dataset.cohorts):
         yield from ((f".cohorts[{i}]{place}", noun, name) for place, noun, name in _of_cohort(cohort))
 
@@ -120,7 +135,12 @@ def _of_parts(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield from _repeats("atlases", "group", [atlas.group for atlas in dataset.atlases])
     yield from _repeats("matrices", "key", [matrix.key for matrix in dataset.matrices])
     yield from _repeats("matrices", "path", [matrix.path for matrix in dataset.matrices])
+    yield from _repeats("counts", "sites and diagnosis", [_counted(count) for count in dataset.counts])
     yield from _repeats("cohorts", "path", [cohort.path for cohort in dataset.cohorts])
+
+
+def _counted(count: Count) -> str:
+    return f"{'+'.join(count.sites)} {count.diagnosis}"
 
 
 def _bad_grades(record: object, place: str) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Compares names as people write them, and answers a near miss."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -23,6 +23,20 @@ def fold(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text)
     bare = "".join(plain.split()).replace("_", "").replace("-", "")
     return unicodedata.normalize("NFKC", bare.casefold())
+
+
+def several(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Take one name for several; none at all is a mistake, for "all" is ``None``.
+
+    Examples
+    --------
+    >>> several("SWA"), several(["SWA", "KUT"])
+    (('SWA',), ('SWA', 'KUT'))
+    """
+    found = (names,) if isinstance(names, str) else tuple(names)
+    if not found:
+        raise SelectionError("An empty list selects nobody. Leave it out, or pass None, for everyone.")
+    return found
 
 
 def find(what: str, name: str, known: Mapping[str, _Found], main: Mapping[str, str] | None = None) -> _Found:

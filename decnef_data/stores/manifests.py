@@ -28,6 +28,7 @@ __all__ = ["Manifest", "StoredFile", "checks", "load", "seal"]
 _ATTRIBUTE: Final = "decnef_manifest"
 _STAMP: Final = "decnef_manifest_crc32c"
 _SOFTWARE: Final = ("decnef-data", "zarr", "xarray", "numpy")
+_SMALL: Final = 1 << 20
 
 
 class StoredFile(Record, frozen=True, kw_only=True):
@@ -92,7 +93,8 @@ def _stored(path: Path) -> StoredFile:
 
 
 def _content(path: Path) -> bytes | NDArray[np.uint8]:
-    return np.memmap(path, np.uint8, "r") if path.stat().st_size else b""  # nothing cannot be mapped
+    # Mapping costs more than reading what is small, and nothing cannot be mapped.
+    return np.memmap(path, np.uint8, "r") if path.stat().st_size > _SMALL else path.read_bytes()
 
 
 def _sealed(path: Path, content: bytes | NDArray[np.uint8]) -> int:

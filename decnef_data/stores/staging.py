@@ -11,6 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ __all__ = ["flush", "moved", "naming", "removed", "staged", "sweep"]
 
 _PREFIX: Final = ".staging-"
 # A process of another machine cannot be asked whether it lives; none writes a store for a week.
+_SIDE_BY_SIDE: Final = 16
 _OLD: Final = 7 * 24 * 3600
 _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST)
 
@@ -95,12 +97,16 @@ def moved(stage: Path, place: Path) -> bool:
 
 def flush(folder: Path) -> None:
     """Write a folder through to the disk, for its owner's eyes only."""
-    for path, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            Path(path, name).chmod(0o600)
-            _flush(Path(path, name))
-        Path(path).chmod(0o700)
-        _flush(Path(path))
+    folders = [Path(path) for path, _, _ in os.walk(folder, topdown=False)]
+    files = [path for each in folders for path in each.iterdir() if path.is_file()]
+    for path in files:
+        path.chmod(0o600)
+    for path in folders:
+        path.chmod(0o700)
+    # Asked for side by side, the file system commits many in one go: a store is some hundred small files.
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+        list(threads.map(_flush, files))
+        list(threads.map(_flush, folders))
 
 
 def _flush(path: Path) -> None:

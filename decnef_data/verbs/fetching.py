@@ -33,6 +33,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
+    frozen: Folder | None = None,
     progress: str = "auto",
 ) -> "xr.Dataset": ...
 @overload
@@ -51,6 +52,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
+    frozen: Folder | None = None,
     progress: str = "auto",
 ) -> "xr.DataTree": ...
 @overload
@@ -69,6 +71,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
+    frozen: Folder | None = None,
     progress: str = "auto",
 ) -> "xr.DataTree | xr.Dataset": ...
 def fetch_dataset(
@@ -86,6 +89,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
+    frozen: Folder | None = None,
     progress: str = "auto",
 ) -> "xr.DataTree | xr.Dataset":
     """Give a dataset as lazy xarray objects, bringing here and verifying first what is missing.
@@ -95,7 +99,8 @@ def fetch_dataset(
     name
         ``"srpbs-fc"`` or another name or alias of the catalog; ``"srpbs-fc/bal140"`` also names the group.
     group
-        One leaf of the tree, such as ``"bal140"``, ``"roi93"`` or ``"aal116"``; ``None`` is all of them.
+        One leaf of the tree, such as ``"bal140"``, ``"roi93"`` or ``"aal116"``, of images ``"COI/bold"`` or
+        ``"COI/t1w"``; ``None`` is all of them.
     subjects, sites, diagnoses
         Keep only these people; one name or several, ``None`` is everyone.  Diagnoses are HC, ASD, MDD, OCD,
         SSD, pain, stroke, BP, dysthymia and other.
@@ -116,6 +121,9 @@ def fetch_dataset(
         Chunks for dask, which is then needed; ``None`` is lazy without dask.
     accept_terms
         Accept the dataset's terms, on record, as :func:`accept` does.
+    frozen
+        The file of a lock: the data are exactly its files and bytes, from whichever mirror, else it is an
+        error that names the difference.  What of a selection is left out is that of the lock.
     progress
         ``"bars"``, ``"lines"`` (to the log), ``"none"``, or ``"auto"``: bars on a terminal, else lines.
 
@@ -124,7 +132,9 @@ def fetch_dataset(
     DataTree or Dataset
         A tree with a leaf a group, or with `group` that leaf.  A leaf of srpbs-fc is ``fc (subject, edge)``,
         Pearson r in the dtype of its source, with the people's ``site``, ``diagnosis``, ``age`` (years),
-        ``sex``, ``handedness``, ``mean_fd`` (mm) and clinical scales along ``subject``.
+        ``sex``, ``handedness``, ``mean_fd`` (mm) and clinical scales along ``subject``.  A leaf of images is
+        ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)`` as stored, for the scans of one site; where
+        shapes differ inside a site, ``bold_2`` and so on have the rarer ones.
 
     Raises
     ------
@@ -133,7 +143,7 @@ def fetch_dataset(
     AccessError
         Terms, a login, an approval or a link is missing; the message says which, and what to do.
     MirrorError, IntegrityError, FetchError
-        The mirror, or every mirror, failed or gave wrong bytes.
+        The mirror, or every mirror, failed or gave wrong bytes; or what is there is not what `frozen` states.
     FormatError
         A file is not what its layout says.
     OSError
@@ -152,7 +162,7 @@ def fetch_dataset(
     (9730, True)
     """
     selection = selected(name, group, subjects, sites, diagnoses, modalities)
-    manner = Manner(mirror, download, keep_archive, strict, accept_terms, progress)
+    manner = Manner(mirror, download, keep_archive, strict, accept_terms, progress, _path(frozen))
     leaves = Client.default(data_dir).fetch_dataset(selection, manner)
     chunked = {leaf: _chunked(dataset, chunks) for leaf, dataset in leaves.items()}
     return _tree(chunked) if selection.group is None else chunked[selection.group]
@@ -175,7 +185,8 @@ def participants(
     """Give the people of a dataset as a table, labelled and typed, nobody and no column dropped.
 
     Parameters and errors are those of :func:`fetch_dataset`.  srpbs-fc tells nobody's identity across
-    atlases, so a person stands once in each `group` that has them.
+    atlases, so a person stands once in each `group` that has them.  Of images, everybody whom the tables
+    list has a row (of srpbs-ts: each session), with the number of scans of each kind that are there.
 
     Examples
     --------
@@ -223,6 +234,7 @@ def download(
     mirror: str = "auto",
     data_dir: Folder | None = None,
     accept_terms: bool = False,
+    frozen: Folder | None = None,
     progress: str = "auto",
 ) -> Path:
     """Bring a dataset's files here, verified, and give the archive, or the folder of the files.
@@ -236,7 +248,7 @@ def download(
     'SRPBS_FC-synthetic.zip'
     """
     selection = selected(name, group, subjects, sites, diagnoses, modalities)
-    manner = Manner(mirror, accept_terms=accept_terms, progress=progress)
+    manner = Manner(mirror, accept_terms=accept_terms, progress=progress, frozen=_path(frozen))
     return Client.default(data_dir).download(selection, manner)
 
 
@@ -249,6 +261,10 @@ def demo(*, data_dir: Folder | None = None, progress: str = "auto") -> "xr.DataT
     ['aal116', 'bal140', 'roi93']
     """
     return fetch_dataset("srpbs-fc", mirror="phantom", data_dir=data_dir, progress=progress)
+
+
+def _path(frozen: Folder | None) -> Path | None:
+    return None if frozen is None else Path(frozen).expanduser()
 
 
 def _chunked(dataset: "xr.Dataset", chunks: Any) -> "xr.Dataset":

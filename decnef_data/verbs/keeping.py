@@ -16,7 +16,8 @@ def adopt(
 ) -> tuple[VerifiedFile, ...]:
     """Register a copy that you already have, an archive or its unpacked folder, where it lies.
 
-    Every file is hashed once; nothing is copied, moved or changed.
+    Nothing is copied, moved or changed.  Every file is hashed once; of a folder of images only the tables,
+    while images are listed by name, size, time and header, until :func:`verify` hashes them (``deep=True``).
 
     Raises
     ------
@@ -38,7 +39,13 @@ def adopt(
 
 
 def verify(
-    name: str, *, deep: bool = False, mirror: str = "auto", data_dir: Folder | None = None
+    name: str,
+    *,
+    deep: bool = False,
+    repair: bool = False,
+    mirror: str = "auto",
+    data_dir: Folder | None = None,
+    progress: str = "auto",
 ) -> Verification:
     """Compare what is here of a dataset with what it was when it was verified.
 
@@ -48,9 +55,16 @@ def verify(
         As for :func:`fetch_dataset`.
     deep
         Hash every file and store again, instead of comparing sizes and times.
+    repair
+        Read everything again and mend what is wrong: of a damaged file, only the parts that differ are
+        fetched; a damaged store is removed, and made again when it is opened.
+    progress
+        As for :func:`fetch_dataset`; of the repair.
 
     Raises
     ------
+    AccessError, MirrorError, IntegrityError, FetchError
+        No mirror gives what the repair needs.
     SelectionError
         Nothing of the dataset is here.
 
@@ -61,7 +75,8 @@ def verify(
     >>> verify("srpbs-fc", mirror="phantom").whole
     True
     """
-    return Client.default(data_dir).verify(name, mirror, deep=deep)
+    client = Client.default(data_dir)
+    return client.repair(name, mirror, progress) if repair else client.verify(name, mirror, deep=deep)
 
 
 def registry(name: str, *, mirror: str = "auto", data_dir: Folder | None = None) -> "pooch.Pooch":

@@ -1,12 +1,15 @@
 """The verbs about who may have what: access, terms, logins."""
 
 from decnef_data.client import Client
-from decnef_data.model import Acceptance, Access, Secret, Terms
+from decnef_data.model import Acceptance, AccessReport, Secret, Terms
 from decnef_data.verbs.selections import Folder
 
 
-def access(name: str | None = None, *, data_dir: Folder | None = None) -> tuple[Access, ...]:
+def access(name: str | None = None, *, data_dir: Folder | None = None) -> AccessReport:
     """Say what each mirror needs before it hands out a dataset (or any), and what of it is met.
+
+    The report is a tuple of what each dataset and mirror needs.  Synapse is asked where you have a token;
+    a personal link is taken by its word as to when it expires.
 
     Examples
     --------

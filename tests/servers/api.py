@@ -92,6 +92,10 @@ class Service:
         """List what the caller has to do before downloading."""
         return bodies.actions(self._readable(call), call.token)
 
+    def status(self, call: Call) -> Body:
+        """Say how the caller stands to an access requirement."""
+        return bodies.status(int(call.parts["id"]), call.token)
+
     def restrictions(self, call: Call) -> Body:
         """Say of each object whether it is restricted, and whether the caller has met it all."""
         ids = call.body.get("objectIds", [])
@@ -199,6 +203,7 @@ _ROUTES = (
     _Route("GET", _ENTITY + "/version", Service.versions),
     _Route("GET", _ENTITY + "/actions/download", Service.actions),
     _Route("GET", _VERSIONED + "/generatedBy", Service.activity),
+    _Route("GET", r"/repo/v1/accessRequirement/(?P<id>\d+)/status", Service.status),
     _Route("POST", "/repo/v1/restrictionInformation/batch", Service.restrictions),
     _Route("POST", "/file/v1/fileHandle/batch", Service.batch, ("view", "download"), 201),
 )

@@ -103,6 +103,21 @@ def restrictions(node: Node, token: Token | None) -> Body:
     }
 
 
+def status(number: int, token: Token | None) -> Body:
+    """Say how the caller stands to an access requirement."""
+    kind = f"{MODEL}.dataaccess.ManagedACTAccessRequirementStatus"
+    held = token or Token()
+    about: Body = {"concreteType": kind, "accessRequirementId": str(number)}
+    about |= {"isApproved": number in held.approved} | ({"expiredOn": held.until} if held.until else {})
+    states = {"SUBMITTED": held.submitted, "REJECTED": held.rejected, "APPROVED": held.approved}
+    state = next((name for name, numbers in states.items() if number in numbers), None)
+    if state is None:
+        return about
+    submission: Body = {"submissionId": "1234", "submittedBy": OWNER, "state": state, "modifiedOn": STAMP}
+    reason: Body = {"rejectedReason": "Please sign the form."} if state == "REJECTED" else {}
+    return about | {"currentSubmissionStatus": submission | reason}
+
+
 def actions(node: Node, token: Token | None) -> Body:
     """List what the caller has to do before downloading."""
     meet = f"{MODEL}.download.MeetAccessRequirement"

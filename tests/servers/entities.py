@@ -18,7 +18,8 @@ _NAME = re.compile(r"[A-Za-z0-9 _\-.+'()]{1,256}")  # the rule in the public des
 class Token:
     """A personal access token: whose, for what, and what became of it.
 
-    ``approved`` holds the access requirements that its owner has met.
+    ``approved`` holds the access requirements that its owner has met, ``submitted`` and ``rejected`` those that
+    were asked for; ``until`` is when the approvals end or ended.
     """
 
     user: str = "ada"
@@ -26,6 +27,9 @@ class Token:
     state: Literal["valid", "expired", "revoked"] = "valid"
     signed_terms: bool = True
     approved: tuple[int, ...] = ()
+    submitted: tuple[int, ...] = ()
+    rejected: tuple[int, ...] = ()
+    until: str | None = None
 
 
 def personal_token(scopes: tuple[str, ...] = ("view", "download"), name: str = "1") -> str:

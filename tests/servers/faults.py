@@ -1,8 +1,11 @@
 """What can go wrong on the way, as small steps between a request and its answer, shared by all servers."""
 
+import gzip
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from tests.servers.local import Answer, Request
 
@@ -71,6 +74,75 @@ def busy(
 def ignore_range() -> Fault:
     """Answer 200 with everything, whatever range was asked for."""
     return lambda request, proceed: proceed(request.without("range", "if-range"))
+
+
+def wrong_range(by: int) -> Fault:
+    """Answer a range with bytes of another place, and say so."""
+
+    def shifted(request: Request, proceed: Proceed) -> Answer:
+        answer = proceed(request)
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", ""))
+        if not found:
+            return answer
+        first, last, size = map(int, found.groups())
+        said = f"bytes {first - by}-{last - by}/{size}"
+        return replace(answer, headers={**answer.headers, "Content-Range": said})
+
+    return shifted
+
+
+def drip(at: int, closing: threading.Event, pause: float = 0.02) -> Fault:
+    """Send this many bytes, then one at a time, always soon enough for a time-out never to strike."""
+
+    def dripping(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        single = (chunk[place : place + 1] for chunk in chunks for place in range(len(chunk)))
+        for sent, byte in enumerate(single):
+            if sent >= at and closing.wait(pause):
+                return
+            yield byte
+
+    return lambda request, proceed: _through(proceed(request), dripping)
+
+
+def shorter(to: int) -> Fault:
+    """Send the first bytes only, and state their number as the length: nothing looks broken."""
+
+    def cut(request: Request, proceed: Proceed) -> Answer:
+        answer = proceed(request)
+        length = min(to, int(answer.headers["Content-Length"]))
+        short = _through(answer, lambda chunks: _first(chunks, length))
+        return replace(short, headers={**short.headers, "Content-Length": str(length)})
+
+    return cut
+
+
+def longer(by: int) -> Fault:
+    """Send more bytes than there are, and state their number as the length."""
+
+    def grown(request: Request, proceed: Proceed) -> Answer:
+        answer = proceed(request)
+        length = int(answer.headers["Content-Length"]) + by
+        body = chain(answer.body, [b"?" * by])
+        return replace(answer, headers={**answer.headers, "Content-Length": str(length)}, body=body)
+
+    return grown
+
+
+def zipped() -> Fault:
+    """Send the bytes compressed, as something on the way might, though nobody asked for it."""
+
+    def squeezed(request: Request, proceed: Proceed) -> Answer:
+        answer = proceed(request)
+        body = gzip.compress(b"".join(answer.body))
+        headers = {**answer.headers, "Content-Encoding": "gzip", "Content-Length": str(len(body))}
+        return replace(answer, headers=headers, body=(body,))
+
+    return squeezed
+
+
+def elsewhere(link: str) -> Fault:
+    """Send the client to another host."""
+    return lambda _request, _proceed: Answer.of(302, b"", "text/plain", {"Location": link})
 
 
 def portal() -> Fault:

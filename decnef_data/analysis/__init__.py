@@ -1,0 +1,1 @@
+"""What is asked of the people and their scans: questions, splits, time series, connectivity."""

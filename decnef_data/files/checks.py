@@ -1,0 +1,39 @@
+"""Compares files with their receipts: by size and time, or byte by byte."""
+
+import hashlib
+from pathlib import Path
+
+from decnef_data.files.receipts import Journal
+from decnef_data.model import Checksum, FileCheck, Progress
+
+
+def hashed(location: Path, algorithm: str, progress: Progress) -> tuple[Checksum, ...]:
+    """Hash a file, telling how far it is."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    progress.start(f"verifying {location.name}", location.stat().st_size, 0)
+    try:
+        with location.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+                progress.advance(len(block))
+    finally:
+        progress.finish()
+    return (Checksum(algorithm, digest.hexdigest()),)
+
+
+def check(journal: Journal, path: str, *, deep: bool) -> FileCheck:
+    """Compare one file with its receipt."""
+    receipt = journal.receipts.get(path)
+    location = journal.root / path
+    if receipt is None or not location.exists():
+        return FileCheck(path, "missing", f"'{location}' is not there.")
+    if not deep:
+        same = journal.unchanged(receipt)
+        return FileCheck(path, "whole" if same else "changed", "" if same else "Its size or time changed.")
+    expected = Checksum.parse(receipt.checksums[0])
+    with location.open("rb") as stream:
+        found = hashlib.file_digest(stream, expected.algorithm).hexdigest()
+    same = found == expected.hexdigest
+    return FileCheck(
+        path, "whole" if same else "damaged", "" if same else f"{expected} expected, {found} found."
+    )

@@ -1,0 +1,72 @@
+"""Keeps data about single people from leaving for where others may read them, unless their user says so."""
+
+import re
+from pathlib import Path
+
+from decnef_data.errors import AccessError
+from decnef_data.model import Dataset
+
+__all__ = ["require_private"]
+
+#: What stands in the top folder of a checkout: its files are one command away from a public place.
+_CHECKOUTS = {".git": "git", ".hg": "Mercurial", ".svn": "Subversion", ".jj": "Jujutsu"}
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+#: ``host:path`` and ``user@host:path``, as scp, rsync and rclone write them; a drive has one letter.
+_REMOTE = re.compile(r"[^/\\:]{2,}:")
+
+
+def require_private(destination: str | Path, dataset: Dataset, *, i_may_share: bool = False) -> None:
+    """Refuse to write data of `dataset` to a checkout of a repository, or to another machine.
+
+    Parameters
+    ----------
+    destination
+        Where an export is about to write.
+    dataset
+        What the data are of; those that may be passed on go anywhere.
+    i_may_share
+        That the user says they may.
+
+    Raises
+    ------
+    AccessError
+        The destination is such a place; the message says why, and how to insist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from decnef_data.records import Records
+    >>> dataset = Records.load().dataset("srpbs-fc")
+    >>> require_private(Path(tempfile.mkdtemp(), "cube.zarr"), dataset)
+    >>> require_private("s3://bucket/cube.zarr", dataset)
+    Traceback (most recent call last):
+    decnef_data.errors.AccessError: 's3://bucket/cube.zarr' is on another machine, ...
+    """
+    if dataset.redistributable or i_may_share:
+        return
+    where = _remote(str(destination)) or _checkout(Path(destination))
+    if where is None:
+        return
+    message = (
+        f"'{destination}' {where}, and the terms of '{dataset.name}' forbid to pass its data on. "
+        "Export to a private folder, or add --i-may-share (i_may_share=True) if you are allowed to."
+    )
+    raise AccessError(message, dataset=dataset.name)
+
+
+def _remote(destination: str) -> str | None:
+    scheme = destination.partition(":")[0].lower()
+    if scheme == "file" or not (_URL.match(destination) or _REMOTE.match(destination)):
+        return None
+    return "is on another machine"
+
+
+def _checkout(destination: Path) -> str | None:
+    """Name the checkout that the destination lies in, by its own path or where links lead."""
+    written = destination.expanduser().absolute()
+    for place in (written, written.resolve()):
+        for folder in (place, *place.parents):
+            for mark, kind in _CHECKOUTS.items():
+                if (folder / mark).exists():
+                    return f"lies in the {kind} checkout '{folder}'"
+    return None

@@ -1,0 +1,203 @@
+"""The layout of srpbs-open and srpbs-1600: a folder of images and tables, opened where it lies.
+
+What files are, their names say (:mod:`~decnef_data.layouts.recognizing`); which scans that makes,
+the inventory; whose they are, the roster; and each site's scans of one shape are a leaf.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from decnef_data.errors import FormatError, SelectionError
+from decnef_data.layouts import Asked, Reading, folders
+from decnef_data.layouts.checking import checks
+from decnef_data.layouts.leaves import field_maps, leaf, named, ordered
+from decnef_data.layouts.recounting import recounted
+from decnef_data.layouts.roster import Roster, roster
+from decnef_data.layouts.select import select
+from decnef_data.layouts.sheets import Sheets, read_sheets
+from decnef_data.records.names import find
+
+if TYPE_CHECKING:
+    from decnef_data.layouts.inventory import Inventory, Scan
+    from decnef_data.model import Copy, FileCheck, Finding
+
+__all__ = ["LAYOUT", "Images", "Opened", "Relabel"]
+
+_LOG = logging.getLogger(__name__)
+#: What users may call each kind of scan.
+_KINDS: Final = {
+    "bold": "bold", "func": "bold", "rsfmri": "bold", "rest": "bold",
+    "t1w": "t1w", "t1": "t1w", "anat": "t1w", "mprage": "t1w",
+    "fmap": "fmap", "fieldmap": "fmap",
+}  # fmt: skip
+_ARRAYS: Final = ("bold", "t1w")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A copy's scans, and whose they are."""
+
+    inventory: "Inventory"
+    sheets: Sheets
+    people: Roster
+
+
+class Relabel(Protocol):
+    """What a layout says of people and sessions beyond what their table does."""
+
+    def __call__(self, opened: Opened, asked: Asked) -> Roster:
+        """Give the roster with the layout's own columns."""
+
+
+def _as_printed(opened: Opened, asked: Asked) -> Roster:
+    del asked
+    return opened.people
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """A layout of images in folders that bear people's names.
+
+    Examples
+    --------
+    >>> Images("mri", 1).alike
+    False
+    """
+
+    name: str
+    version: int
+    relabel: Relabel = _as_printed
+    #: Whether images of the same content are to be told, for which some bytes of each are read once.
+    alike: bool = False
+
+    def open(self, copy: "Copy", asked: Asked) -> Reading:
+        """Give the selected leaves, ``COI/bold`` and the like, lazily."""
+        opened = self._opened(copy, asked)
+        inventory, people = opened.inventory, opened.people
+        names = named(inventory.scans, people)
+        rows, kinds = _selected_rows(people, asked), _kinds(asked)
+        grouped: dict[str, list[Scan]] = {}
+        for name, scan in zip(names, inventory.scans, strict=True):
+            if scan.kind in kinds and people.rows[scan.subject, scan.session] in rows:
+                grouped.setdefault(name, []).append(scan)
+        wanted = _of_group(asked, sorted(grouped), set(names))
+        maps = field_maps(inventory.scans)
+        made = {name: leaf(inventory.root, grouped[name], people, maps) for name in wanted}
+        return Reading(made, _problems(opened, kinds, rows), _is_synthetic(copy, inventory))
+
+    def people(self, copy: "Copy", asked: Asked) -> pd.DataFrame:
+        """Give the selected people, a row each and session, and how many scans each has."""
+        opened = self._opened(copy, asked)
+        people, scans = opened.people, opened.inventory.scans
+        table = pd.DataFrame({name: people.columns[name] for name in ordered(people.columns)})
+        for kind in ("bold", "t1w", "fmap"):
+            table[kind] = _counted(people, (scan for scan in scans if scan.kind == kind))
+        rows = _selected_rows(people, asked)
+        if asked.selection.group is not None:
+            names = named(scans, people)
+            _of_group(asked, [], set(names))
+            inside = {
+                people.rows[scan.subject, scan.session]
+                for name, scan in zip(names, scans, strict=True)
+                if name == asked.selection.group
+            }
+            rows = rows & inside
+        return table.iloc[sorted(rows)].reset_index(drop=True)
+
+    def refresh(self, copy: "Copy", asked: Asked) -> None:
+        """List the files anew."""
+        _require_folder(copy)
+        made = folders.refreshed(copy.root, asked.inventory, alike=self.alike)
+        subjects = len({scan.subject for scan in made.scans})
+        _LOG.info(
+            "'%s': %d scans in %d files are listed, in %d folders of people; none is hashed.",
+            copy.dataset, len(made.scans), made.files, subjects,
+        )  # fmt: skip
+
+    def check(self, copy: "Copy", asked: Asked, *, deep: bool) -> "Iterator[FileCheck]":
+        """Compare the images with the inventory."""
+        return checks(
+            folders.inventory(copy.root, asked.inventory, alike=self.alike), asked.inventory, deep=deep
+        )
+
+    def examine(self, copy: "Copy", asked: Asked) -> "Iterator[Finding]":
+        """Recount the images and tables."""
+        opened = self._opened(copy, asked)
+        return recounted(opened.inventory, opened.people, asked.dataset, asked.records)
+
+    def _opened(self, copy: "Copy", asked: Asked) -> Opened:
+        _require_folder(copy)
+        inventory = folders.inventory(copy.root, asked.inventory, alike=self.alike)
+        sheets = read_sheets(copy.files)
+        people = roster(sheets, inventory.scans, asked.dataset, asked.records)
+        opened = Opened(inventory, sheets, people)
+        return Opened(inventory, sheets, self.relabel(opened, asked))
+
+
+def _require_folder(copy: "Copy") -> None:
+    first = copy.files[0].location if len(copy.files) == 1 else None
+    if first is not None and first.name.casefold().endswith((".gz", ".tgz", ".tar", ".zip")):
+        message = (
+            f"'{first.name}' is an archive, and this version opens images from folders only. "
+            f"Unpack it, and run `decnef adopt {copy.dataset} PATH` with the folder."
+        )
+        raise SelectionError(message, asked=str(first))
+
+
+def _kinds(asked: Asked) -> tuple[str, ...]:
+    stated = asked.selection.modalities
+    if stated is None:
+        return _ARRAYS if asked.selection.group is None else (*_ARRAYS, "fmap")
+    return tuple(find("modality", name, _KINDS, _KINDS) for name in stated)
+
+
+def _selected_rows(people: Roster, asked: Asked) -> set[int]:
+    names = ("subject", "site", "institute", "diagnosis")
+    columns: dict[str, Any] = {name: ("subject", people.columns[name]) for name in names}
+    columns["row"] = ("subject", np.arange(len(people.listed)))
+    return set(select(xr.Dataset(coords=columns), asked.selection, asked.records)["row"].to_numpy().tolist())
+
+
+def _of_group(asked: Asked, present: Sequence[str], known: set[str]) -> Sequence[str]:
+    group = asked.selection.group
+    if group is None:
+        return present
+    if group not in known:
+        listed = tuple(sorted(known))
+        message = f"'{asked.dataset.name}' has no group '{group}'. It has: {', '.join(listed)}."
+        raise SelectionError(message, asked=group, known=listed)
+    return [name for name in present if name == group]
+
+
+def _problems(opened: Opened, kinds: Sequence[str], rows: set[int]) -> tuple[FormatError, ...]:
+    """Say what of the selection cannot be read; a bad scan of somebody else is nobody's concern."""
+    people = opened.people
+    selected = {subject for (subject, _), row in people.rows.items() if row in rows}
+    troubles = (
+        trouble.error()
+        for trouble in opened.inventory.troubles
+        if trouble.kind in kinds and (trouble.subject in selected or len(rows) == len(people.listed))
+    )
+    return (*opened.sheets.problems, *troubles)
+
+
+def _is_synthetic(copy: "Copy", inventory: "Inventory") -> bool:
+    named_so = any(PurePosixPath(file.path).name == "SYNTHETIC.txt" for file in copy.files)
+    return named_so or any(scan.marked for scan in inventory.scans)
+
+
+def _counted(people: Roster, scans: "Iterator[Scan]") -> Any:
+    counts = np.zeros(len(people.listed), dtype="i8")
+    for scan in scans:
+        counts[people.rows[scan.subject, scan.session]] += 1
+    return counts
+
+
+LAYOUT = Images("mri", 1)

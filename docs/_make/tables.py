@@ -1,0 +1,219 @@
+"""Writes the tables of the pages from the catalog and the code, so that they cannot drift.
+
+``python docs/_make/tables.py`` rewrites what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import described
+from cells import cell_of, code, table
+
+import decnef_data
+from decnef_data.model import Fact, Graded, Holding
+
+__all__ = ["pages", "written"]
+
+DOCS: Final = Path(__file__).parents[1]
+_PLACE: Final = re.compile(r"(?P<head><!-- table: (?P<name>[^>]+) -->\n).*?(?P<foot><!-- end -->)", re.DOTALL)
+_RECORDS: Final = decnef_data.catalog()
+
+
+def pages() -> tuple[Path, ...]:
+    """Every page that is written by hand, in order."""
+    made = {"_build", "generated"}
+    return tuple(sorted(page for page in DOCS.rglob("*.md") if not made.intersection(page.parts)))
+
+
+def written(text: str) -> str:
+    """Give a page's text with its tables as they should be."""
+    return _PLACE.sub(_filled, text)
+
+
+def _filled(place: re.Match[str]) -> str:
+    name, *arguments = place["name"].split()
+    return f"{place['head']}\n{_TABLES[name](*arguments)}\n\n{place['foot']}"
+
+
+def _datasets() -> str:
+    rows = (
+        (code(item.name), item.title, item.level, item.people, item.grade_of("people"), _link(item.page))
+        for item in _RECORDS.datasets
+    )
+    return table("name|title|access|>people|grade|page", rows)
+
+
+def _link(page: str) -> str:
+    return f"<{page}>"
+
+
+def _titles() -> str:
+    rows = ((code(item.name), item.title_ja, item.title) for item in _RECORDS.datasets)
+    return table("名前|日本語の題名|英語の題名", rows)
+
+
+def _facts(dataset: str) -> str:
+    wanted = None if dataset == "project" else dataset
+    return table(
+        ">value|what it counts|grade|source",
+        (_fact(fact) for fact in _RECORDS.facts if fact.dataset == wanted),
+    )
+
+
+def _fact(fact: Fact) -> Sequence[object]:
+    value = f"{cell_of(fact.value)} {fact.unit}" if fact.unit else fact.value
+    source = _RECORDS.citation(fact.source) if fact.source else None
+    return value, fact.counts, fact.grade, f"[{fact.source}](citations.md)" if source else ""
+
+
+def _people(dataset: str) -> str:
+    """Cross sites with diagnoses; a cell without people is empty."""
+    counts = _RECORDS.dataset(dataset).counts
+    people = {(count.sites, count.diagnosis): count.people for count in counts}
+    diagnoses = list(dict.fromkeys(count.diagnosis for count in counts))
+    rows = (
+        ("+".join(sites), *(people.get((sites, diagnosis)) for diagnosis in diagnoses))
+        for sites in dict.fromkeys(count.sites for count in counts)
+    )
+    grades = ", ".join(sorted({count.grade for count in counts}))
+    return table("|>".join(["sites", *diagnoses]), rows) + f"\n\nGrade {grades}."
+
+
+def _sites() -> str:
+    rows = (
+        (code(site.code), site.name, site.institute, site.aliases, site.grade, site.comment)
+        for site in _RECORDS.sites
+    )
+    return table("code|name|institute|also|grade|note", rows)
+
+
+def _codes() -> str:
+    rows = ((item.column, item.code, code(item.label), item.title, item.grade) for item in _RECORDS.codes)
+    return table("column|>code|label|meaning|grade", rows)
+
+
+def _codes_ja() -> str:
+    diagnoses = (item for item in _RECORDS.codes if item.column == "diagnosis")
+    return table("ラベル|日本語|英語", ((code(item.label), item.title_ja, item.title) for item in diagnoses))
+
+
+def _columns() -> str:
+    rows = (
+        (code(column.name), column.description, column.unit, ", ".join(map(code, column.aliases)))
+        for column in _RECORDS.columns
+    )
+    return table("coordinate|meaning|unit|headers it is read from", rows)
+
+
+def _protocols() -> str:
+    rows = (
+        (
+            item.number,
+            item.sites,
+            item.scanner,
+            item.repetition_time,
+            item.echo_time,
+            item.flip_angle,
+            item.slices,
+            item.volumes,
+            item.dummies_printed,
+            item.dummies,
+            item.grade,
+        )
+        for item in _RECORDS.protocols
+    )
+    times = ">TR (s)|>TE (s)|>flip (°)|slices|>volumes|>dummies, printed|>dummies, real"
+    return table(f">number|sites|scanner|{times}|grade", rows)
+
+
+def _atlases() -> str:
+    rows = (
+        (code(atlas.group), atlas.name, atlas.rois, atlas.edges, atlas.description, _grades(atlas))
+        for dataset in _RECORDS.datasets
+        for atlas in dataset.atlases
+    )
+    return table("group|atlas|>regions|>edges|what it is|grade", rows)
+
+
+def _grades(record: Graded) -> str:
+    others = (f"{field} {grade}" for field, grade in record.grades.items())
+    return ", ".join((record.grade, *others))
+
+
+def _matrices() -> str:
+    rows = (
+        (code(item.path), code(item.key), code(item.variable), item.rows, _grades(item))
+        for dataset in _RECORDS.datasets
+        for item in dataset.matrices
+    )
+    return table("file below `SRPBS_FC/`|key|variable|>people|grade", rows)
+
+
+def _mirrors() -> str:
+    rows = (
+        (code(item.name), item.title, item.protocol, _link(item.page) if item.page else "", item.terms)
+        for item in _RECORDS.mirrors
+    )
+    return table("mirror|what it is|protocol|page|terms asked first", rows)
+
+
+def _holdings() -> str:
+    rows = (
+        (code(holding.dataset), code(mirror.name), *_holding(holding))
+        for mirror in _RECORDS.mirrors
+        for holding in mirror.holdings
+    )
+    return table("dataset|mirror|address or archive|>size, about|grade|used as it stands", rows)
+
+
+def _holding(holding: Holding) -> Sequence[object]:
+    where = holding.address or holding.archive
+    size = f"{holding.approximate_size / 1e6:,.1f} MB" if holding.approximate_size else ""
+    trusted = ("yes" if holding.verified else "no, matched by title first") if holding.address else ""
+    return code(where), size, holding.grade, trusted
+
+
+def _citations() -> str:
+    rows = (
+        (code(item.key), item.text, _link(item.url) if item.url else "", item.when or "always")
+        for item in _RECORDS.citations
+    )
+    return table("key|work|link|due", rows)
+
+
+def _terms() -> str:
+    return "\n\n".join(
+        f"## {item.title}\n\nVersion {item.version}, grade {item.grade}.\n\n{item.text.strip()}"
+        for item in _RECORDS.terms
+    )
+
+
+_TABLES: Final[dict[str, Callable[..., str]]] = {
+    "api": described.api,
+    "atlases": _atlases,
+    "citations": _citations,
+    "codes": _codes,
+    "codes-ja": _codes_ja,
+    "columns": _columns,
+    "datasets": _datasets,
+    "effects": described.effects,
+    "errors": described.errors,
+    "facts": _facts,
+    "holdings": _holdings,
+    "matrices": _matrices,
+    "mirrors": _mirrors,
+    "people": _people,
+    "protocols": _protocols,
+    "sites": _sites,
+    "records": described.record_fields,
+    "terms": _terms,
+    "titles-ja": _titles,
+    "values": described.values,
+}
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(written(page.read_text("utf-8")), "utf-8")

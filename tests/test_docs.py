@@ -1,0 +1,332 @@
+"""Every block of the documentation runs and prints what it shows, and nothing public goes unmentioned.
+
+A ``python`` block prints what the ``text`` block right below it shows.  In a ``console`` block each ``$`` line
+prints, on either stream, what stands below it, and succeeds unless the next line asks for ``$?``.  ``...``
+stands for anything.  ``<!-- needs: … -->`` at the head of a page names what it must find.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer.main
+from decnef_data_cli.app import app
+from typer.testing import CliRunner
+
+import decnef_data
+from decnef_data import model
+from tests import small
+from tests.servers.links import LinkServer
+from tests.servers.synapse import SynapseServer, project
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+TITLE = "SRPBS Multi-disorder Connectivity Dataset"
+GENERATED = {"command-line.md", "transfers.md"}
+_FENCE = re.compile(
+    r"^(?P<in> *)```(?P<kind>python|console|text)\n(?P<text>.*?)^(?P=in)```$", re.MULTILINE | re.DOTALL
+)
+_NEEDS = re.compile(r"<!-- needs: ([\w ]+) -->")
+LOOK = {"COLUMNS": "88", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+def pages() -> list[Path]:
+    skipped = {"_build", "generated"}
+    return [page for page in sorted(DOCS.rglob("*.md")) if not skipped.intersection(page.parts)]
+
+
+def tool(name: str) -> ModuleType:
+    """Load one of the scripts that make parts of the pages, which import each other as scripts do."""
+    folder = str(DOCS / "_make")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Something to run, where it stands, and what it should print."""
+
+    kind: str
+    text: str
+    line: int
+    shown: str = ""
+
+
+def blocks(page: str) -> Iterator[Block]:
+    found = list(_FENCE.finditer(page))
+    for place, fence in enumerate(found):
+        below = found[place + 1] if place + 1 < len(found) else None
+        adjacent = (
+            below is not None and below["kind"] == "text" and not page[fence.end() : below.start()].strip()
+        )
+        shown = below["text"] if below is not None and adjacent else ""
+        lines = fence["text"].splitlines()
+        text = "\n".join(line.removeprefix(fence["in"]) for line in lines)
+        if fence["kind"] != "text":
+            yield Block(fence["kind"], text, page[: fence.start()].count("\n") + 1, shown)
+
+
+def assert_prints(printed: Sequence[str], shown: str, where: str) -> None:
+    """Compare without regard to blanks and line ends, nor to which of two streams came first."""
+    pieces = (re.escape(" ".join(piece.split())) for piece in shown.split("..."))
+    pattern = re.compile(r" ?.* ?".join(pieces), re.DOTALL)
+    orders = (" ".join(" ".join(order).split()) for order in (printed, printed[::-1]))
+    if not any(map(pattern.fullmatch, orders)):
+        found = "\n".join(printed)
+        pytest.fail(f"{where} shows\n{shown}\nand printed\n{found}", pytrace=False)
+
+
+class Bench:
+    """Where the blocks of one page run, one after the other."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.names: dict[str, object] = {"__name__": "__main__"}
+        self.monkeypatch = monkeypatch
+        self._state = folder / ".state"
+        self._bin = folder / ".bin"
+        self._bin.mkdir()
+        for name, module in (("decnef", "-m decnef_data_cli"), ("python", "")):
+            shim = self._bin / name
+            shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+            shim.chmod(0o700)
+
+    def run(self, block: Block, where: str) -> None:
+        if block.kind == "python":
+            self._python(block, where)
+        else:
+            self._console(block, where)
+
+    def _python(self, block: Block, where: str) -> None:
+        printed = io.StringIO()
+        code = compile("\n" * block.line + block.text, where, "exec")
+        with contextlib.redirect_stdout(printed):
+            exec(code, self.names)
+        assert_prints([printed.getvalue()], block.shown, where)
+
+    def _console(self, block: Block, where: str) -> None:
+        commands = [part.split("\n", 1) for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]]
+        status = 0
+        for place, (command, *shown) in enumerate(commands):
+            plain = command.startswith("decnef ") and not re.search(r"[|<>$`;&\\]", command)
+            *printed, status = self._decnef(command) if plain else self._bash(command, status)
+            asked = place + 1 < len(commands) and commands[place + 1][0].startswith("echo $?")
+            if status and not asked:
+                pytest.fail(f"{where}: `{command}` ended with {status}: {' '.join(printed)}", pytrace=False)
+            assert_prints(printed, "".join(shown), f"{where}: `{command}`")
+
+    def _decnef(self, command: str) -> tuple[str, str, int]:
+        """Run the command line in this process: starting one takes longer than most of what it does."""
+        arguments = shlex.split(command)[1:]
+        typed = f"{os.environ['SECRET']}\n" if arguments[0] == "login" else ""
+        done = CliRunner().invoke(app, arguments, input=typed, env=LOOK)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.stdout, done.stderr, done.exit_code
+
+    def _bash(self, command: str, status: int) -> tuple[str, int]:
+        """Run anything else in a shell, where `decnef` is a process of its own."""
+        done = subprocess.run(
+            ["bash", "-c", f"trap 'export -p >\"$STATE\"' EXIT\n(exit {status})\n{command}"],
+            env={
+                **os.environ,
+                **LOOK,
+                "STATE": str(self._state),
+                "PATH": f"{self._bin}:{os.environ['PATH']}",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        self._take_over_exports()
+        return done.stdout, done.returncode
+
+    def _take_over_exports(self) -> None:
+        """What a page exports in its shell holds in its Python, too."""
+        for name, value in re.findall(
+            r'^declare -x (DECNEF_\w+)="(.*)"$', self._state.read_text(), re.MULTILINE
+        ):
+            self.monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, phantom_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(phantom_dir))
+    return Bench(folder, monkeypatch)
+
+
+@contextlib.contextmanager
+def provided(needs: list[str], bench: Bench, phantom_dir: Path) -> Iterator[None]:
+    """Give a page what it asks for."""
+    with contextlib.ExitStack() as stack:
+        for need in needs:
+            match need:
+                case "small" | "synapse" | "atr":
+                    bench.monkeypatch.setenv("DECNEF_DATA_DIR", str(bench.folder / "cache"))
+                    archive = small.archive(bench.folder / "SRPBS_FC.zip")
+                    _serve(need, archive, bench, stack)
+                case "scratch":
+                    (Path.home() / "scratch").mkdir()
+                    phantom_dir.mkdir(exist_ok=True)
+                    (Path.home() / "scratch/decnef").symlink_to(phantom_dir)
+                case library:
+                    pytest.importorskip(library)
+        yield
+
+
+def _serve(need: str, archive: Path, bench: Bench, stack: contextlib.ExitStack) -> None:
+    if need == "synapse":
+        synapse = stack.enter_context(SynapseServer(project(TITLE, archive)))
+        synapse.config(Path.home() / ".synapseConfig")
+        bench.monkeypatch.setenv("SECRET", synapse.token)
+    elif need == "atr":
+        links = stack.enter_context(LinkServer())
+        bench.monkeypatch.setenv("SECRET", links.link(archive))
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_the_blocks_of_a_page_run(page: Path, bench: Bench, phantom_dir: Path) -> None:
+    text = page.read_text("utf-8")
+    found = list(blocks(text))
+    if not found:
+        return
+    needs = _NEEDS.search(text)
+    with provided(needs[1].split() if needs else [], bench, phantom_dir):
+        for block in found:
+            bench.run(block, f"{page.relative_to(ROOT)}:{block.line}")
+
+
+def test_the_blocks_of_the_readme_run(bench: Bench, phantom_dir: Path) -> None:
+    with provided(["small"], bench, phantom_dir):
+        decnef_data.adopt("srpbs-fc", "SRPBS_FC.zip", progress="none")
+        found = list(blocks((ROOT / "README.md").read_text("utf-8")))
+        for block in found:
+            bench.run(block, f"README.md:{block.line}")
+    assert found
+
+
+class TestWhatRunsABlock:
+    """A test that cannot fail is a defect: a page that shows something wrong is found."""
+
+    @pytest.mark.parametrize(
+        ("page", "complaint"),
+        [
+            ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "shows\n2\n\nand printed\n1"),
+            ("```python\nprint(1)\n```\n", "shows\n\nand printed\n1"),
+            ("```console\n$ echo one\ntwo\n```\n", "`echo one` shows\ntwo"),
+            ("```console\n$ decnef info nothing\n...\n```\n", "`decnef info nothing` ended with 2"),
+        ],
+    )
+    def test_what_is_wrong_is_found(self, bench: Bench, page: str, complaint: str) -> None:
+        (block,) = blocks(page)
+        with pytest.raises(pytest.fail.Exception) as found:
+            bench.run(block, "a page")
+        assert complaint in str(found.value)
+
+    def test_what_is_right_passes(self, bench: Bench) -> None:
+        page = "```console\n$ export DECNEF_TRIED=yes\n$ decnef info nothing\nerror: ...\n$ echo $?\n2\n```\n\n```python\nimport os; print(os.environ['DECNEF_TRIED'])\n```\n\n```text\nyes\n```\n"
+        for block in blocks(page):
+            bench.run(block, "a page")
+
+
+class TestGenerated:
+    @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
+    def test_tables_say_what_the_catalog_says(self, page: Path) -> None:
+        text = page.read_text("utf-8")
+        assert tool("tables").written(text) == text, "run `python docs/_make/tables.py`"
+
+    def test_pictures_show_what_the_code_does(self) -> None:
+        drawn = tool("pictures").drawings()
+        for file, drawing in drawn.items():
+            assert file.read_text("utf-8") == drawing, "run `python docs/_make/pictures.py`"
+        kept = {picture for picture in DOCS.rglob("*.svg") if "_build" not in picture.parts}
+        assert kept == set(drawn)
+
+
+class TestNothingIsLeftOut:
+    def test_every_public_name_is_in_the_reference(self) -> None:
+        listed = (DOCS / "reference/api.md").read_text("utf-8")
+        public = {name for name in decnef_data.__all__ if name != "__version__"}
+        assert {name for name in public if f"   decnef_data.{name}\n" not in listed} == set()
+
+    def test_every_command_is_in_the_reference(self) -> None:
+        text = (DOCS / "reference/command-line.md").read_text("utf-8")
+        missing = [
+            command
+            for command in _commands("decnef", typer.main.get_command(app))
+            if f"\n## {command}\n" not in text
+        ]
+        assert missing == []
+
+    def test_every_environment_variable_is_in_the_reference(self) -> None:
+        text = (DOCS / "reference/environment.md").read_text("utf-8")
+        assert {name for name in _variables() if name not in text} == set()
+
+    def test_every_value_and_record_is_in_the_reference(self) -> None:
+        text = "".join((DOCS / "reference" / page).read_text("utf-8") for page in ("values.md", "records.md"))
+        joins_others = {"Grade", "Graded", "Record", "Shelf"}
+        listed = set(re.findall(r"(?:^### |autoclass:: decnef_data\.model\.)(\w+)$", text, re.MULTILINE))
+        assert set(model.__all__) - joins_others - listed == set()
+
+
+def _commands(path: str, group: typer.core.TyperGroup) -> Iterator[str]:  # type: ignore[name-defined]
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(f"{path} {name}", command)
+        else:
+            yield f"{path} {name}"
+
+
+def _variables() -> set[str]:
+    import decnef_data_cli
+
+    folders = (Path(str(package.__file__)).parent for package in (decnef_data, decnef_data_cli))
+    sources = (file.read_text("utf-8") for folder in folders for file in folder.rglob("*.py"))
+    pattern = re.compile(r"\b(?:DECNEF|SYNAPSE)_[A-Z_]*[A-Z]\b|\bNO_COLOR\b")
+    return {name for source in sources for name in pattern.findall(source)}
+
+
+class TestPages:
+    @pytest.mark.parametrize("page", [ROOT / "README.md", *pages()], ids=lambda page: page.name)
+    def test_links_lead_somewhere(self, page: Path) -> None:
+        text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        links = re.findall(r"\]\((?!https?:)([^)#\s]+)[^)]*\)", text)
+        assert [link for link in links if not (page.parent / link).exists()] == []
+
+    @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
+    def test_no_place_of_one_machine_is_named(self, page: Path) -> None:
+        text = page.read_text("utf-8")
+        assert re.findall(r"/(?:work|tmp|root|home)/|127\.0\.0\.1|localhost|pypi|pythonhosted", text) == []
+
+    @pytest.mark.parametrize(
+        "page",
+        [page for page in pages() if page.name not in GENERATED],
+        ids=lambda page: page.relative_to(DOCS).as_posix(),
+    )
+    def test_each_sentence_has_a_line_of_its_own(self, page: Path) -> None:
+        text = re.sub(
+            r"<!-- table:.*?<!-- end -->|^ *```.*?^ *```$",
+            "",
+            page.read_text("utf-8"),
+            flags=re.MULTILINE | re.DOTALL,
+        )
+        prose = (line for line in text.splitlines() if not line.startswith(("#", "|")))
+        assert [line for line in prose if re.search(r"[a-z)`][.?] [A-Z]|。\S", line)] == []

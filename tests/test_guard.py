@@ -1,0 +1,65 @@
+"""Where data may not go without their user saying so."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from decnef_data import AccessError, Records
+from decnef_data.guard import require_private
+
+DATASET = Records.load().dataset("srpbs-fc")
+
+
+@pytest.mark.parametrize("mark", [".git", ".hg", ".svn", ".jj"])
+def test_a_checkout_is_refused_at_any_depth(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "repo" / mark).mkdir(parents=True)
+    with pytest.raises(AccessError):
+        require_private(tmp_path / "repo" / "deep" / "down" / "cube.zarr", DATASET)
+
+
+def test_the_message_says_why_and_how_to_insist(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_text("gitdir: elsewhere\n")  # a worktree's is a file
+    with pytest.raises(AccessError) as raised:
+        require_private(tmp_path / "cube.zarr", DATASET)
+    assert str(raised.value) == (
+        f"'{tmp_path}/cube.zarr' lies in the git checkout '{tmp_path}', and the terms of 'srpbs-fc' forbid to pass "
+        "its data on. Export to a private folder, or add --i-may-share (i_may_share=True) if you are allowed to."
+    )
+    assert raised.value.dataset == "srpbs-fc"
+
+
+def test_a_link_into_a_checkout_is_seen_through(tmp_path: Path) -> None:
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "repo")
+    with pytest.raises(AccessError):
+        require_private(tmp_path / "link" / "cube.zarr", DATASET)
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "s3://bucket/x",
+        "https://host.example/x",
+        "gs:/x",
+        "ada@host.example:x",
+        "host.example:/srv/x",
+        "remote:x",
+    ],
+)
+def test_another_machine_is_refused(destination: str) -> None:
+    with pytest.raises(AccessError, match="is on another machine"):
+        require_private(destination, DATASET)
+
+
+@pytest.mark.parametrize("name", ["cube.zarr", "a:b", "c:/x", "file:///x"])
+def test_this_machine_is_fine(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    require_private(name, DATASET)
+
+
+def test_who_may_share_may_say_so(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    require_private(tmp_path / "x", DATASET, i_may_share=True)
+    require_private("s3://bucket/x", DATASET, i_may_share=True)
+    require_private(tmp_path / "x", msgspec.structs.replace(DATASET, redistributable=True))
