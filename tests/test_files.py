@@ -373,6 +373,21 @@ def test_the_registry_of_pooch_has_the_true_checksums(tmp_path: Path) -> None:
     assert Path(pooch.fetch("folder/a.bin")).read_bytes() == CONTENT
 
 
+def test_who_finds_that_another_process_was_quicker_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Path.unlink
+
+    def and_another_puts_its_own_there(path: Path, *, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok=missing_ok)
+        if path == tmp_path / "files/ds/folder/a.bin":
+            path.write_bytes(CONTENT)
+
+    monkeypatch.setattr(Path, "unlink", and_another_puts_its_own_there)
+    arrive(Files(tmp_path))
+    assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
+
+
 def test_left_over_temporary_files_are_swept(tmp_path: Path) -> None:
     folder = tmp_path / "files/ds/folder"
     folder.mkdir(parents=True)

@@ -23,6 +23,7 @@ from decnef_data.layouts.inventory import Entry, survey
 from decnef_data.layouts.recognizing import place_of
 from decnef_data.layouts.volumes import Volumes
 from tests import trees
+from tests.command import run
 
 SHIPPED = Path(nib.__file__).parent / "tests" / "data"
 
@@ -207,6 +208,13 @@ class TestPeople:
         assert np.isnan(found["age"].iloc[4])
         assert list(found.columns[:4]) == ["subject", "session", "site", "institute"]
 
+    def test_on_the_command_line(self, adopted: Path) -> None:
+        done = run("participants", "srpbs-open", "--csv", "--site", "KUT")
+        header, first, second = done.out.splitlines()
+        assert header.startswith("subject,session,site,institute,protocol,scanner,diagnosis,")
+        assert first.startswith("sub-0007,,KUT,KyotoU,6.0,TimTrio,SSD,4,33.0,male,1,ambidextrous,0,0.25,")
+        assert second.startswith("sub-0008,,KUT,KyotoU,13.0,,HC,0,,male,1,,,,")
+
     def test_of_one_leaf_and_of_a_selection(self, adopted: Path) -> None:
         assert self.people(group="KUT/bold")["subject"].tolist() == ["sub-0007"]
         assert self.people(diagnoses="SSD")["subject"].tolist() == ["sub-0007"]
@@ -225,6 +233,14 @@ class TestPeople:
         decnef_data.adopt("srpbs-open", tree, progress="none")
         assert leaf("unlisted/t1w")["subject"].to_numpy().tolist() == ["sub-0099"]
         assert self.people()["subject"].tolist()[-1] == "sub-0099"
+
+    def test_folders_that_spell_a_name_differently_are_that_person(self, tree: Path) -> None:
+        data = tree / "SRPBS_OPEN/data"
+        shutil.copytree(data / "sub-0008", data / "sub-8")
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        found = leaf("KUT/t1w")
+        assert found["subject"].to_numpy().tolist() == ["sub-0007", "sub-0008", "sub-8"]
+        assert found["protocol"].to_numpy().tolist() == [6, 13, 13]
 
     def test_a_protocol_that_the_table_lacks_is_that_of_the_catalog(self, adopted: Path) -> None:
         found = self.people()
@@ -278,9 +294,12 @@ class TestPeople:
         trees.write(tree, {"SRPBS_OPEN/sup2.tsv": trees.SCALES + "sub-0001\t1\r\n"})
         decnef_data.adopt("srpbs-open", tree, progress="none")
         said = "Row 4 of 'SRPBS_OPEN/sup2.tsv' has 2 cells where the header has 3. Mend the table or download it again."
-        with pytest.raises(FormatError) as caught:
-            fetch()
-        assert str(caught.value) == said
+        for verb in (fetch, self.people):
+            with pytest.raises(FormatError) as caught:
+                verb()
+            assert str(caught.value) == said
+        with pytest.warns(DecnefDataWarning, match=f"^Left out of 'srpbs-open': {said}$"):
+            assert len(self.people(strict=False)) == 5
         with pytest.warns(DecnefDataWarning, match=f"^Left out of 'srpbs-open': {said}$"):
             assert "sup2_vas" not in leaf("COI/bold", strict=False).coords
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from decnef_data.model import (
         Access,
+        CacheEntry,
         CacheListing,
         Dataset,
         Fact,
@@ -48,6 +50,7 @@ __all__ = [
 #: The columns a person reads first; ``--csv`` and ``--json`` have them all.
 PEOPLE_COLUMNS = ("subject", "site", "institute", "diagnosis", "age", "sex", "mean_fd")
 _PEOPLE_SHOWN = 20
+_FILES_SHOWN = 6
 
 
 def dataset_entry(dataset: "Dataset", mirrors: "Sequence[Mirror]") -> dict[str, Any]:
@@ -285,17 +288,29 @@ def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
 
 
 def cache_page(listing: "CacheListing") -> "Iterator[RenderableType]":
-    """List what is kept, and how much it is."""
+    """List what is kept, and how much it is; many files of one kind are one line."""
     from rich.text import Text
 
-    rows = [
-        (entry.dataset, entry.kind, entry.mirror, human_size(entry.size), below(listing.root, entry.path))
-        for entry in listing.entries
-    ]
+    alike: dict[tuple[str, str, str], list[CacheEntry]] = {}
+    for entry in listing.entries:
+        alike.setdefault((entry.dataset, entry.kind, entry.mirror), []).append(entry)
+    rows = [row for kind, entries in alike.items() for row in _cache_rows(listing.root, kind, entries)]
     if rows:
         yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
         yield Text()
     yield Text(f"{human_size(listing.size)} in {listing.root}", no_wrap=True)
+
+
+def _cache_rows(
+    root: Path, kind: tuple[str, str, str], entries: "list[CacheEntry]"
+) -> "Iterator[tuple[str, ...]]":
+    if len(entries) > _FILES_SHOWN:
+        folder = Path(commonpath(entry.path.parent for entry in entries))
+        size = human_size(sum(entry.size for entry in entries))
+        yield (*kind, size, f"{below(root, folder)}/ ({len(entries):,} files)")
+        return
+    for entry in entries:
+        yield (*kind, human_size(entry.size), below(root, entry.path))
 
 
 def below(root: Path, path: Path) -> str:

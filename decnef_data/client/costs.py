@@ -63,7 +63,7 @@ def _made_here(plan: Plan, place: Place) -> Plan:
     name = place.dataset.name
     made = RemoteFile(f"{place.dataset.top_folder}-synthetic.zip", SIZE.get(name))
     return (
-        replace(plan, mirror=PHANTOM.name, files=(PlannedFile(made, present=False),))
+        replace(plan, mirror=PHANTOM.name, files=(PlannedFile(made, present=False),), access=())
         if name in SIZE
         else plan
     )
@@ -73,7 +73,7 @@ def _offer(plan: Plan, place: Place, source: Source) -> Offer | None:
     """What a mirror that has the dataset would move: exactly where it was asked, else as the records say."""
     name, ready = source.record.name, source.remote.ready(place.dataset)
     if name == plan.mirror:
-        return Offer(name, plan.to_fetch, exact=plan.to_fetch is not None, ready=ready)
+        return Offer(name, plan.to_fetch, exact=plan.to_fetch is not None, ready=True)
     holding = source.record.holding(place.dataset.name)
     if holding is None:
         return Offer(name, 0, exact=True, ready=True) if ready else None

@@ -82,7 +82,8 @@ class Opening:
         layout = layout_of(self.dataset.layout)
         if not isinstance(layout, Mapped):
             return people(self.open(copy, selection, strict=strict))
-        table = layout.people(copy, self._asked(copy, selection))
+        table, problems = layout.people(copy, self._asked(copy, selection))
+        _report(self.dataset.name, _stated(problems), strict=strict)
         if table.empty:
             raise _nobody(selection)
         return table
@@ -114,15 +115,14 @@ class Opening:
         self, layout: Mapped, copy: Copy, selection: Selection, *, strict: bool
     ) -> "Mapping[str, xr.Dataset]":
         reading = layout.open(copy, self._asked(copy, selection))
-        stated = {
-            "problems": [[error.file or "", str(error)] for error in reading.problems],
-            "synthetic": reading.synthetic,
-        }
+        stated = {**_stated(reading.problems), "synthetic": reading.synthetic}
         _report(self.dataset.name, stated, strict=strict)
         if not reading.groups:
             raise _nobody(selection)
         attrs = self._attrs(copy, stated)
-        return {group: leaf.assign_attrs(attrs) for group, leaf in reading.groups.items()}
+        for leaf in reading.groups.values():
+            leaf.attrs.update(attrs)  # they were made for this call: a copy of each would be slow
+        return reading.groups
 
     def _at(self, name: str) -> Stores:
         """The stores that have `name`: the shared ones, used in place, else the user's own."""
@@ -147,7 +147,7 @@ class Opening:
         attrs = {
             "dataset": self.dataset.name,
             "synthetic": reading.synthetic,
-            "problems": [[error.file or "", str(error)] for error in reading.problems],
+            **_stated(reading.problems),
             "source_checksums": [str(checksum) for checksum in copy.checksums],
         }
         self._stores.publish(name, reading.groups, attrs)
@@ -183,6 +183,11 @@ class Opening:
             "software": f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
             "synthetic": synthetic,
         }
+
+
+def _stated(problems: tuple[FormatError, ...]) -> dict[str, object]:
+    """Put what could not be read as a manifest keeps it."""
+    return {"problems": [[error.file or "", str(error)] for error in problems]}
 
 
 def _report(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:

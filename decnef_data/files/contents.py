@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from decnef_data.files.claims import filled
 from decnef_data.files.receipts import Journal, Receipt
 from decnef_data.model import CacheEntry
+
+#: The mirror of what users adopt.
+_OWN: Final = "folder"
 
 
 def whole(root: Path, journals: Iterable[Journal | None]) -> Iterator[CacheEntry]:
@@ -34,7 +37,10 @@ def begun(entries: Iterable[CacheEntry]) -> str:
 
 
 def _entry(root: Path, journal: Journal, receipt: Receipt) -> CacheEntry:
-    inside = journal.root == root / "files" / journal.dataset
+    # A phantom's tree lies in a folder of its own below; so may a copy of the user's, which stays theirs.
+    folder = root / "files" / journal.dataset
+    own = journal.mirror == _OWN and journal.root != folder
+    inside = journal.root.is_relative_to(folder) and not own
     location = journal.root / receipt.path
     kind: Literal["file", "adopted"] = "file" if inside else "adopted"
     return CacheEntry(journal.dataset, kind, location, receipt.size, journal.mirror)

@@ -33,6 +33,8 @@ def place(arrived: Path, folder: Path, path: str) -> None:
     keeper = pooch.create(path=folder, base_url="", registry={path: None})
     with _placing, _quiet():
         keeper.fetch(path, downloader=lambda _url, staged, _pooch: arrived.replace(staged))
+    if arrived.exists():  # another process had put its own there meanwhile, which pooch kept
+        arrived.replace(location)
 
 
 def registry(folder: Path, files: Iterable[VerifiedFile]) -> "pooch.Pooch":

@@ -70,11 +70,7 @@ class Journal:
 
     def unchanged(self, receipt: Receipt) -> bool:
         """Whether the file has the size and the modification time that it was verified with."""
-        try:
-            stat = os.stat(f"{self.root}/{receipt.path}")  # noqa: PTH116 - a third of Path.stat's time, over 10 000 files
-        except OSError:
-            return False
-        return stat.st_mtime_ns == receipt.mtime_ns and stat.st_size == receipt.size
+        return _unchanged(f"{self.root}/", receipt)
 
     def state(self, receipt: Receipt) -> VerifiedFile:
         """Turn a receipt into the value that other rooms know."""
@@ -89,9 +85,18 @@ class Journal:
         dropped = self.mark.state == "dropped"
         receipts = [self.receipts.get(path) for path in self.mark.paths]
         whole = [receipt for receipt in receipts if receipt is not None]
-        if len(whole) < len(receipts) or not (dropped or all(map(self.unchanged, whole))):
+        above = f"{self.root}/"
+        if len(whole) < len(receipts) or not (dropped or all(_unchanged(above, each) for each in whole)):
             return None
         return Copy(self.dataset, self.mirror, self.root, tuple(map(self.state, whole)), dropped=dropped)
+
+
+def _unchanged(above: str, receipt: Receipt) -> bool:
+    try:
+        stat = os.stat(above + receipt.path)  # noqa: PTH116 - a third of Path.stat's time, over 10 000 files
+    except OSError:
+        return False
+    return stat.st_mtime_ns == receipt.mtime_ns and stat.st_size == receipt.size
 
 
 def receipt(

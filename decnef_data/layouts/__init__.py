@@ -68,8 +68,8 @@ class Mapped(Layout, Protocol):
     def open(self, copy: "Copy", asked: Asked) -> Reading:
         """Give the selected leaves lazily; no image is read."""
 
-    def people(self, copy: "Copy", asked: Asked) -> "pd.DataFrame":
-        """Give the selected people, a row each, also those without images."""
+    def people(self, copy: "Copy", asked: Asked) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
+        """Give the selected people, a row each, also those without images; and tables that are left out."""
 
     def refresh(self, copy: "Copy", asked: Asked) -> None:
         """Make the inventory anew; headers of files that did not change are not read again."""

@@ -1,7 +1,7 @@
 """Lazy leaves: the scans of one site and shape along one dimension, with whom they are of as coordinates."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,8 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from decnef_data.arrays import stacked
-from decnef_data.layouts.volumes import Volumes
+from decnef_data.arrays import Slab, stacked
 
 if TYPE_CHECKING:
     from decnef_data.layouts.inventory import Scan
@@ -69,23 +68,26 @@ def named(scans: Sequence["Scan"], people: "Roster") -> list[str]:
 
 
 def leaf(
-    root: str, scans: Sequence["Scan"], people: "Roster", maps: Mapping[tuple[str, str], str]
+    scans: Sequence["Scan"],
+    bytes_of: Callable[["Scan"], Slab],
+    people: "Roster",
+    maps: Mapping[tuple[str, str], str],
 ) -> xr.Dataset:
     """Make one leaf of scans of one kind and shape; nothing of an image is read.
 
     Parameters
     ----------
-    root
-        The folder that the scans' files are below.
     scans
         Those that are asked for.
+    bytes_of
+        Says where the voxels of a scan come from: its files, or whatever else holds them.
     people
         Whose they are.
     maps
         The field maps of each session, as :func:`field_maps` lists them.
     """
     chosen = [_Chosen(scan, people.rows[scan.subject, scan.session]) for scan in scans]
-    return _files(chosen, people) if scans[0].kind == "fmap" else _leaf(root, chosen, people, maps)
+    return _files(chosen, people) if scans[0].kind == "fmap" else _leaf(chosen, bytes_of, people, maps)
 
 
 def site_of(people: "Roster", scan: "Scan") -> str:
@@ -104,13 +106,15 @@ def _shape(scan: "Scan") -> _Shape:
 
 
 def _leaf(
-    root: str, chosen: Sequence[_Chosen], people: "Roster", maps: Mapping[tuple[str, str], str]
+    chosen: Sequence[_Chosen],
+    bytes_of: Callable[["Scan"], Slab],
+    people: "Roster",
+    maps: Mapping[tuple[str, str], str],
 ) -> xr.Dataset:
     kind = chosen[0].scan.kind
     dtype, shape = _shape(chosen[0].scan)
     dims = ("scan", *(("time",) if kind == "bold" else ()), *_SPACE)
-    slabs = [Volumes(root, one.scan, timed=kind == "bold") for one in chosen]
-    array = stacked(slabs, dims, dtype, shape)
+    array = stacked([bytes_of(one.scan) for one in chosen], dims, dtype, shape)
     array.attrs.update(_array_attrs(kind, chosen))
     coords = {**_person_coords(chosen, people), **_scan_coords(chosen, people, maps)}
     # No coordinate is an index: saying so spares a third of the time that opening everything takes.

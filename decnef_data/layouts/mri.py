@@ -7,6 +7,7 @@ the inventory; whose they are, the roster; and each site's scans of one shape ar
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -22,6 +23,7 @@ from decnef_data.layouts.recounting import recounted
 from decnef_data.layouts.roster import Roster, roster
 from decnef_data.layouts.select import select
 from decnef_data.layouts.sheets import Sheets, read_sheets
+from decnef_data.layouts.volumes import Volumes
 from decnef_data.records.names import find
 
 if TYPE_CHECKING:
@@ -89,27 +91,19 @@ class Images:
                 grouped.setdefault(name, []).append(scan)
         wanted = _of_group(asked, sorted(grouped), set(names))
         maps = field_maps(inventory.scans)
-        made = {name: leaf(inventory.root, grouped[name], people, maps) for name in wanted}
+        files = partial(_files, inventory.root)
+        made = {name: leaf(grouped[name], files, people, maps) for name in wanted}
         return Reading(made, _problems(opened, kinds, rows), _is_synthetic(copy, inventory))
 
-    def people(self, copy: "Copy", asked: Asked) -> pd.DataFrame:
-        """Give the selected people, a row each and session, and how many scans each has."""
+    def people(self, copy: "Copy", asked: Asked) -> tuple[pd.DataFrame, tuple[FormatError, ...]]:
+        """Give the selected people, a row a person and session, and what tables cannot be read."""
         opened = self._opened(copy, asked)
         people, scans = opened.people, opened.inventory.scans
         table = pd.DataFrame({name: people.columns[name] for name in ordered(people.columns)})
         for kind in ("bold", "t1w", "fmap"):
             table[kind] = _counted(people, (scan for scan in scans if scan.kind == kind))
-        rows = _selected_rows(people, asked)
-        if asked.selection.group is not None:
-            names = named(scans, people)
-            _of_group(asked, [], set(names))
-            inside = {
-                people.rows[scan.subject, scan.session]
-                for name, scan in zip(names, scans, strict=True)
-                if name == asked.selection.group
-            }
-            rows = rows & inside
-        return table.iloc[sorted(rows)].reset_index(drop=True)
+        rows = _selected_rows(people, asked) & _rows_of_group(opened, asked)
+        return table.iloc[sorted(rows)].reset_index(drop=True), opened.sheets.problems
 
     def refresh(self, copy: "Copy", asked: Asked) -> None:
         """List the files anew."""
@@ -139,6 +133,11 @@ class Images:
         people = roster(sheets, inventory.scans, asked.dataset, asked.records)
         opened = Opened(inventory, sheets, people)
         return Opened(inventory, sheets, self.relabel(opened, asked))
+
+
+def _files(root: str, scan: "Scan") -> Volumes:
+    """Read a scan's voxels from its files."""
+    return Volumes(root, scan, timed=scan.kind == "bold")
 
 
 def _require_folder(copy: "Copy") -> None:
@@ -174,6 +173,20 @@ def _of_group(asked: Asked, present: Sequence[str], known: set[str]) -> Sequence
         message = f"'{asked.dataset.name}' has no group '{group}'. It has: {', '.join(listed)}."
         raise SelectionError(message, asked=group, known=listed)
     return [name for name in present if name == group]
+
+
+def _rows_of_group(opened: Opened, asked: Asked) -> set[int]:
+    """Everybody, or with a group those who have a scan in it."""
+    people, scans = opened.people, opened.inventory.scans
+    if asked.selection.group is None:
+        return set(range(len(people.listed)))
+    names = named(scans, people)
+    _of_group(asked, [], set(names))
+    return {
+        people.rows[scan.subject, scan.session]
+        for name, scan in zip(names, scans, strict=True)
+        if name == asked.selection.group
+    }
 
 
 def _problems(opened: Opened, kinds: Sequence[str], rows: set[int]) -> tuple[FormatError, ...]:

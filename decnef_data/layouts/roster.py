@@ -106,23 +106,16 @@ def _rows(
     ids: Sequence[str], known: Mapping[str, int], scans: Sequence["Scan"]
 ) -> list[tuple[str, str, int]]:
     """Every person and session: the listed in their order, then those whose images nobody lists."""
-    sessions: dict[str, dict[str, None]] = {}
-    called: dict[str, str] = {}
+    sessions: dict[str, dict[tuple[str, str], None]] = {}
     for scan in scans:
-        sessions.setdefault(key(scan.subject), {})[scan.session] = None
-        called.setdefault(key(scan.subject), scan.subject)
+        sessions.setdefault(key(scan.subject), {})[scan.subject, scan.session] = None
     listed = [
-        (called.get(key(name), name), session, at)
+        (*pair, at)
         for at, name in enumerate(ids)
-        for session in sorted(sessions.get(key(name), {"": None}))
+        for pair in sorted(sessions.get(key(name), {(name, ""): None}))
     ]
-    unlisted = [
-        (called[key], session, -1)
-        for key in sessions
-        if key not in known
-        for session in sorted(sessions[key])
-    ]
-    return [*listed, *unlisted]
+    strangers = [name for name in sessions if name not in known]
+    return [*listed, *((*pair, -1) for name in strangers for pair in sorted(sessions[name]))]
 
 
 _Joined = tuple[dict[str, NDArray[Any]], dict[str, dict[str, str]], tuple[str, ...]]
