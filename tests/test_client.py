@@ -291,7 +291,10 @@ class TestSelections:
                 "Nobody in 'srpbs-fc' fits diagnoses=('stroke',). `decnef participants srpbs-fc` lists who is there.",
             ),
             ({"sites": []}, "An empty list selects nobody. Leave it out, or pass None, for everyone."),
-            ({"progress": "loud"}, "There is no progress 'loud'. Choose one of: auto, bars, lines, json, none."),
+            (
+                {"progress": "loud"},
+                "There is no progress 'loud'. Choose one of: auto, bars, lines, json, none.",
+            ),
         ],
     )
     def test_what_is_not_there_is_said(

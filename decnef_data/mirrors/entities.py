@@ -239,9 +239,7 @@ def links_of(
     request = {"requestedFiles": wanted, "includePreSignedURLs": True, "includeFileHandles": False}
     results = read(service.post("/fileHandle/batch", request, files=True), _Results).requested_files
     by_handle = {result.file_handle_id: result for result in results}
-    return {
-        (entity, handle): _link(by_handle.get(handle, _Result()), entity) for entity, handle in asked
-    }
+    return {(entity, handle): _link(by_handle.get(handle, _Result()), entity) for entity, handle in asked}
 
 
 def _link(result: _Result, entity: str) -> Link | Exception | None:
