@@ -10,7 +10,7 @@ import xarray as xr
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.model import Checksum, FileCheck
 from decnef_data.stores import cubes, manifests, staging
-from decnef_data.stores.chunks import METADATA, Mapper
+from decnef_data.stores.chunks import Mapper
 from decnef_data.stores.damage import not_whole
 from decnef_data.stores.manifests import Manifest
 
@@ -155,11 +155,4 @@ class Stores:
 
     def check(self, key: str, *, deep: bool) -> tuple[FileCheck, ...]:
         """Check each file of a store: its size, and if `deep` its bytes, against what was written."""
-        store = self.path(key)
-        if not store.is_dir():
-            return (FileCheck(store.name, "missing", "There is no such store."),)
-        try:
-            manifest = manifests.load(store)
-        except IntegrityError as error:
-            return (FileCheck(f"{store.name}/{METADATA}", "damaged", str(error)),)
-        return tuple(manifests.checks(store, manifest, deep=deep))
+        return manifests.examined(self.path(key), deep=deep)

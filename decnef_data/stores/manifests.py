@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from decnef_data.errors import IntegrityError
 from decnef_data.model import FileCheck
 from decnef_data.model.catalog import Record
 from decnef_data.stores.attributes import plain
@@ -23,7 +24,7 @@ from decnef_data.stores.chunks import METADATA, is_sound, sealed
 from decnef_data.stores.cubes import write_group
 from decnef_data.stores.damage import check, not_whole
 
-__all__ = ["Manifest", "StoredFile", "checks", "load", "seal"]
+__all__ = ["Manifest", "StoredFile", "checks", "examined", "load", "seal"]
 
 _ATTRIBUTE: Final = "decnef_manifest"
 _STAMP: Final = "decnef_manifest_crc32c"
@@ -56,9 +57,9 @@ class Manifest(Record, frozen=True, kw_only=True):
     def of(
         cls, key: str, store: Path, arrays: Mapping[str, Sequence[str]], attrs: Mapping[str, object]
     ) -> "Manifest":
-        """Survey a store that was just written; `arrays` are its arrays' names by group."""
+        """Survey a store that was just written; `arrays` are its arrays' names by group, ``""`` the root."""
         files = {path: _stored(store / path) for path in _paths(store)}
-        paths = [f"{group}/{name}" for group, names in arrays.items() for name in names]
+        paths = [f"{group}/{name}".lstrip("/") for group, names in arrays.items() for name in names]
         return cls(
             key=key,
             software={name: version(name) for name in _SOFTWARE},
@@ -122,6 +123,17 @@ def load(store: Path) -> Manifest:
     if changed:
         raise not_whole(store, check(store, METADATA, "damaged"))
     return manifest
+
+
+def examined(store: Path, *, deep: bool) -> tuple[FileCheck, ...]:
+    """Check a store that may be missing, or have no manifest that can be read."""
+    if not store.is_dir():
+        return (FileCheck(store.name, "missing", "There is no such store."),)
+    try:
+        manifest = load(store)
+    except IntegrityError as error:
+        return (FileCheck(f"{store.name}/{METADATA}", "damaged", str(error)),)
+    return tuple(checks(store, manifest, deep=deep))
 
 
 def checks(store: Path, manifest: Manifest, *, deep: bool) -> Iterator[FileCheck]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["flush", "moved", "naming", "removed", "staged", "sweep"]
+__all__ = ["flush", "moved", "naming", "removed", "stage", "staged", "sweep"]
 
 _PREFIX: Final = ".staging-"
 # A process of another machine cannot be asked whether it lives; none writes a store for a week.
@@ -27,15 +27,22 @@ _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST)
 
 @contextmanager
 def staged(root: Path) -> Iterator[Path]:
+    """Give a new folder below `root` as :func:`stage` does, and sweep there before."""
+    sweep(root)
+    with stage(root) as made:
+        yield made
+
+
+@contextmanager
+def stage(root: Path) -> Iterator[Path]:
     """Give a new folder below `root`, which is gone at the end unless it was moved to its place."""
     _make_private(root)
-    sweep(root)
-    stage = _stage(root)
-    stage.mkdir(mode=0o700)
+    made = _stage(root)
+    made.mkdir(mode=0o700)
     try:
-        yield stage
+        yield made
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _make_private(folder: Path) -> None:
