@@ -13,9 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from decnef_data import members as room
 from decnef_data.errors import FormatError
-from decnef_data.members import members
+from decnef_data.members import guards, members
 from decnef_data.model import VerifiedFile
 
 CONTENT = {
@@ -181,7 +180,7 @@ def test_an_encrypted_zip(tmp_path: Path) -> None:
 def test_what_is_too_large_is_not_read(
     make: Callable[[dict[str, bytes]], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "LARGEST", 10)
+    monkeypatch.setattr(guards, "LARGEST", 10)
     file = as_file(tmp_path, make({"x/a": bytes(11)}))
     assert [member.size for member in members([file])] == [11]
     error = refused(file)

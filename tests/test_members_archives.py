@@ -1,0 +1,233 @@
+"""An archive is read at any place from an index that is small, whatever made its gzip stream."""
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from decnef_data.errors import FormatError
+from decnef_data.members import Archive, LocalSource, SeekIndex, is_archive
+from decnef_data.members.points import Point
+from decnef_data.members.streams import Unpacked, ahead
+
+SPACING = 1 << 18
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Bytes that deflate takes to about a third, as it does images."""
+    drawn = np.random.Generator(np.random.PCG64(seed)).normal(600, 30, size // 2)
+    return drawn.astype("<i2").tobytes()
+
+
+CONTENT = {
+    f"SRPBS_OPEN/data/sub-{number:04d}/rsfmri/vol_0000": noise(400_000, number) for number in range(20)
+}
+
+
+def tar(content: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, data in content.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(data), 7
+            archive.addfile(info, io.BytesIO(data))
+    return made.getvalue()
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def stored(data: bytes) -> bytes:
+    """A gzip stream of blocks that are not compressed, in which no header can be found."""
+    return gzip.compress(data, 0, mtime=0)
+
+
+def flushed(data: bytes) -> bytes:
+    """A gzip stream that was flushed now and then, as pigz and servers do."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    made = b"".join(
+        packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH) for piece in pieces(data, 100_000)
+    )
+    return made + packer.flush()
+
+
+def joined(data: bytes) -> bytes:
+    """Many gzip members one after another, as bgzip makes them, and zeros behind."""
+    return b"".join(gzip.compress(piece, 6, mtime=0) for piece in pieces(data, 150_000)) + bytes(1000)
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "level 1": lambda data: gzip.compress(data, 1, mtime=0),
+    "level 6": lambda data: gzip.compress(data, 6, mtime=0),
+    "level 9": lambda data: gzip.compress(data, 9, mtime=0),
+    "flushed": flushed,
+    "joined": joined,
+    "stored": stored,
+    "plain": lambda data: data,
+}
+
+
+@pytest.fixture(scope="module", params=PACKERS)
+def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, bytes]:
+    data = tar(CONTENT)
+    path = tmp_path_factory.mktemp("archive") / "a.tar.gz"
+    path.write_bytes(PACKERS[request.param](data))
+    archive = Archive(LocalSource(path.name, path), spacing=SPACING)
+    found = {member.path: member.read() for member in archive.walk()}
+    assert found == CONTENT
+    return archive, data
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_can_be_read_again(walked: tuple[Archive, bytes], data: st.DataObject) -> None:
+    archive, content = walked
+    start = data.draw(st.integers(0, len(content)))
+    size = data.draw(st.integers(0, min(len(content) - start, 700_000)))
+    assert archive.read(start, size) == content[start : start + size]
+
+
+def test_members_say_where_they_lie_and_when_they_were_written(walked: tuple[Archive, bytes]) -> None:
+    archive, content = walked
+    for member in archive.walk():
+        assert member.place is not None
+        assert content[member.place :].startswith(CONTENT[member.path])
+        assert member.mtime == 7
+
+
+def test_there_are_points_where_blocks_can_be_found(walked: tuple[Archive, bytes]) -> None:
+    archive, content = walked
+    assert archive.index is not None
+    packed = archive.index.size
+    assert archive.index.unpacked == len(content)
+    assert list(archive.index.points) == sorted(archive.index.points, key=lambda point: point.bit)
+    possible = packed // SPACING
+    expected = 0 if not possible or packed > len(content) or not archive.index.gzipped else possible // 2 - 1
+    assert expected <= len(archive.index.points) - 1 <= possible
+
+
+def test_an_index_is_kept_and_taken_up(walked: tuple[Archive, bytes]) -> None:
+    archive, content = walked
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(archive.index), type=SeekIndex)
+    assert kept == archive.index
+    again = Archive(archive.source, kept)
+    assert again.read(len(content) - 1000, 900) == content[-1000:-100]
+
+
+def test_an_index_of_the_usual_spacing_is_under_two_thousandths(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tar({"vol_0000": noise(60_000_000)}), 1))
+    archive = Archive(LocalSource(path.name, path))
+    assert [member.path for member in archive.walk()] == ["vol_0000"]
+    assert archive.index is not None
+    assert len(archive.index.points) > 1
+    assert len(msgspec.msgpack.encode(archive.index)) < path.stat().st_size * 0.002
+
+
+def test_no_more_is_read_than_from_the_point_before_to_the_point_behind(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tar(CONTENT), 6))
+    archive = Archive(LocalSource(path.name, path), spacing=SPACING)
+    places = {member.path: member.place for member in archive.walk()}
+    source = Counting(archive.source)
+    again = Archive(source, archive.index)
+    name = "SRPBS_OPEN/data/sub-0010/rsfmri/vol_0000"
+    place = places[name]
+    assert place is not None
+    assert again.read(place, len(CONTENT[name])) == CONTENT[name]
+    assert source.count < path.stat().st_size / 4
+
+
+class Counting:
+    """A source that counts what is read of it."""
+
+    def __init__(self, source: object) -> None:
+        self.source, self.count, self.path = source, 0, "a.tar.gz"
+
+    def open(self, start: int = 0, stop: int | None = None) -> object:
+        assert stop is not None
+        self.count += stop - start
+        return self.source.open(start, stop)  # type: ignore[attr-defined]
+
+
+def test_another_archive_than_the_index_was_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tar(CONTENT), 6))
+    archive = Archive(LocalSource(path.name, path), spacing=SPACING)
+    size = sum(member.size for member in archive.walk())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(FormatError) as caught:
+        archive.read(size - 1000, 1000)
+    assert str(caught.value).startswith("'a.tar.gz' is damaged or cut short: ")
+    assert str(caught.value).endswith("Download the archive again.")
+
+
+def test_a_sparse_member_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        info = tarfile.TarInfo("x/a")
+        info.type = tarfile.GNUTYPE_SPARSE
+        archive.addfile(info)
+    with pytest.raises(FormatError) as caught:
+        list(Archive(LocalSource(path.name, path)).walk())
+    assert (
+        str(caught.value)
+        == "'x/a' in 'a.tar' is stored with holes and was not read. Get the archive from its publisher again."
+    )
+
+
+def test_points_are_found_by_the_byte_that_is_wanted() -> None:
+    index = SeekIndex(
+        gzipped=True, size=100, unpacked=400, points=(Point(0, 0), Point(203, 100), Point(404, 200))
+    )
+    assert [index.before(byte).byte for byte in (0, 99, 100, 199, 399)] == [0, 0, 100, 100, 200]
+    assert [index.after(byte) for byte in (1, 100, 101, 200, 201)] == [26, 26, 51, 51, 100]
+
+
+def test_names_of_archives() -> None:
+    assert [is_archive(name) for name in ("a/B.TAR.GZ", "a.tgz", "a.tar", "a.zip", "vol_0000")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_what_another_thread_raises_is_raised_here() -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"a"
+        raise EOFError("it ends")
+
+    with ahead(failing()) as made, pytest.raises(EOFError, match=r"^it ends$"):
+        assert list(made) == [b"a"]
+
+
+def test_who_stops_early_is_not_waited_for() -> None:
+    made = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            made.append(1)
+            yield b"a"
+
+    with ahead(endless(), depth=2) as taken:
+        assert next(taken) == b"a"
+    assert len(made) < 10
+
+
+def test_a_stream_goes_forward_and_one_piece_back() -> None:
+    stream = Unpacked(pieces(bytes(range(100)), 10), start=1000)
+    assert stream.seekable()
+    assert (stream.seek(1035), stream.read(2)) == (1035, b"\x23\x24")
+    assert (stream.seek(1028), stream.read(14)) == (1028, bytes(range(28, 42)))
+    with pytest.raises(ValueError, match=r"^A stream does not go back\.$"):
+        stream.seek(1005)
+    with pytest.raises(ValueError, match=r"^Only places from the start can be sought\.$"):
+        stream.seek(0, 2)
+    assert (stream.seek(5000), stream.tell(), stream.read(3)) == (1100, 1100, b"")
