@@ -96,8 +96,9 @@ def translated(archive: str, member: str | None = None) -> Iterator[None]:
     except _DAMAGE as error:
         raise _damaged(archive, member, error) from error
     except OSError as error:
-        # A seek to before the beginning is what a damaged zip asks for; all else is the disk's trouble.
-        if error.errno != errno.EINVAL:
+        # A damaged zip asks for a seek to before its beginning, and bz2's own error has no number; all
+        # else is the disk's trouble.
+        if error.errno not in {errno.EINVAL, None}:
             raise
         raise _damaged(archive, member, error) from error
 

@@ -7,7 +7,7 @@ header is looked for in the bits, and believed only when what it inflates to is 
 
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -50,7 +50,7 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
         """Whether a gzip header lies here, and no block in the middle of a stream."""
         return not self.window
 
-    def inflater(self) -> "isal_zlib._IsalDecompressType":  # type: ignore[name-defined]  # its stubs lack the class
+    def inflater(self) -> Any:
         """Give what inflates the bytes from here on, once they are shifted to begin with this bit."""
         if self.begins_member:
             return isal_zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
