@@ -5,6 +5,9 @@ from importlib import import_module
 TYPE_CHECKING = False  # type checkers take it as true; importing typing would double what this import costs
 
 if TYPE_CHECKING:
+    from decnef_data.analysis.connectivity import connectivity as connectivity
+    from decnef_data.analysis.images import to_nifti as to_nifti
+    from decnef_data.analysis.timeseries import timeseries as timeseries
     from decnef_data.arrays import to_matrix as to_matrix
     from decnef_data.client import Client as Client
     from decnef_data.errors import AccessError as AccessError
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "analysis.connectivity": ("connectivity",),
+    "analysis.images": ("to_nifti",),
+    "analysis.timeseries": ("timeseries",),
     "arrays": ("to_matrix",),
     "client": ("Client",),
     "errors": (

@@ -1,7 +1,4 @@
-"""Lazy arrays over mapped bytes, the matrix view of a connectivity cube, and the accessor.
-
-Importing this module registers ``Dataset.decnef``; the functions need no registration.
-"""
+"""Lazy arrays over mapped bytes, and the matrix view of a connectivity cube."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +12,7 @@ from xarray.core import indexing
 
 from decnef_data.errors import IntegrityError, SelectionError
 
-__all__ = ["Accessor", "MappedArray", "Slab", "StackedArray", "mapped", "stacked", "to_matrix"]
+__all__ = ["MappedArray", "Slab", "StackedArray", "mapped", "stacked", "to_matrix"]
 
 _Key = tuple[Any, ...]
 
@@ -329,37 +326,3 @@ def _take(read: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
         for source, target in pairs:
             np.take(source, columns, out=target, mode="clip")
     return out
-
-
-class Accessor:
-    """What ``dataset.decnef`` offers."""
-
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self._dataset = dataset
-
-    def to_matrix(self) -> xr.DataArray:
-        """View the connectivity as matrices, as :func:`decnef_data.arrays.to_matrix` does.
-
-        Examples
-        --------
-        >>> ends = {"roi_a": ("edge", ["a"]), "roi_b": ("edge", ["b"])}
-        >>> cube = xr.Dataset({"fc": ("edge", [0.5])}, {"roi": ["a", "b"], **ends})
-        >>> cube.decnef.to_matrix().values.tolist()
-        [[1.0, 0.5], [0.5, 1.0]]
-        """
-        return to_matrix(self._dataset)
-
-    def cite(self) -> str:
-        """Say what to cite for these data; :func:`decnef_data.cite` knows other styles.
-
-        Examples
-        --------
-        >>> xr.Dataset(attrs={"citation": ["A. B. 2021"]}).decnef.cite()
-        'A. B. 2021'
-        """
-        cited = self._dataset.attrs.get("citation", ())
-        return cited if isinstance(cited, str) else "\n\n".join(map(str, cited))
-
-
-if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, as reloading would
-    xr.register_dataset_accessor("decnef")(Accessor)  # type: ignore[no-untyped-call]  # xarray leaves it bare

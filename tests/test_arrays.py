@@ -1,7 +1,6 @@
 """Lazy arrays over mapped bytes, and the matrix view, against numpy."""
 
 import copy
-import importlib
 import pickle
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from decnef_data import arrays
 from decnef_data.arrays import mapped, to_matrix
 from decnef_data.errors import IntegrityError, SelectionError
 
@@ -357,13 +355,3 @@ class TestMatrix:
             f"The matrix view needs a connectivity cube, and this dataset has no '{absent}'. "
             "Give it a leaf of srpbs-fc that keeps 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'."
         )
-
-
-class TestAccessor:
-    def test_it_offers_the_matrix_view(self, mapped_cube: xr.Dataset) -> None:
-        assert mapped_cube.decnef.to_matrix().identical(to_matrix(mapped_cube))
-
-    def test_importing_the_room_again_does_not_warn(self) -> None:
-        before = xr.Dataset.decnef
-        importlib.reload(arrays)
-        assert xr.Dataset.decnef is before

@@ -5,7 +5,7 @@ from typing import assert_type
 import pandas as pd
 import xarray as xr
 
-from decnef_data import fetch_dataset, participants
+from decnef_data import connectivity, fetch_dataset, participants, timeseries, to_matrix
 
 
 def tree() -> None:
@@ -25,3 +25,10 @@ def either(name: str) -> None:
 
 def people() -> None:
     assert_type(participants("srpbs-fc"), pd.DataFrame)
+
+
+def series() -> None:
+    found = timeseries(fetch_dataset("srpbs-open", group="COI/bold"), "atlas.nii.gz", names={1: "L.CB"})
+    assert_type(found, xr.Dataset)
+    assert_type(connectivity(found["timeseries"]), xr.Dataset)
+    assert_type(to_matrix(connectivity(found)), xr.DataArray)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+import decnef_data.accessor as _  # noqa: F401 - registers Dataset.decnef, so that what is fetched has it
 from decnef_data.arrays import mapped
 from decnef_data.client.citing import versions, works
 from decnef_data.client.people import people

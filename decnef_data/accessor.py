@@ -1,0 +1,96 @@
+"""What ``leaf.decnef`` offers: the functions of the face that take a dataset, as its methods.
+
+Importing this module registers the accessor, and so does fetching; the functions need no registration.
+What a method needs is imported when it is called: whoever fetches matrices need not wait for nibabel.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from decnef_data.arrays import to_matrix
+
+__all__ = ["Accessor"]
+
+
+class Accessor:
+    """What ``dataset.decnef`` offers."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+
+    def to_matrix(self) -> xr.DataArray:
+        """View the connectivity as matrices, as :func:`decnef_data.to_matrix` does.
+
+        Examples
+        --------
+        >>> ends = {"roi_a": ("edge", ["a"]), "roi_b": ("edge", ["b"])}
+        >>> cube = xr.Dataset({"fc": ("edge", [0.5])}, {"roi": ["a", "b"], **ends})
+        >>> cube.decnef.to_matrix().values.tolist()
+        [[1.0, 0.5], [0.5, 1.0]]
+        """
+        return to_matrix(self._dataset)
+
+    def to_nifti(
+        self, *, subject: str | None = None, session: str | None = None, run: int | None = None
+    ) -> Any:
+        """Give one scan as an image of nibabel, as :func:`decnef_data.to_nifti` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> scan = xr.Dataset({"t1w": (("z", "y", "x"), np.zeros((6, 5, 4), "i2"))},
+        ...                   {"affine": (("row", "column"), np.eye(4))})
+        >>> scan.decnef.to_nifti().shape
+        (4, 5, 6)
+        """
+        from decnef_data.analysis.images import to_nifti
+
+        return to_nifti(self._dataset, subject=subject, session=session, run=run)
+
+    def timeseries(
+        self, labels_img: Any, *, names: Mapping[int, str] | Sequence[str] | None = None
+    ) -> xr.Dataset:
+        """Average the signal over each region, as :func:`decnef_data.timeseries` does.
+
+        Examples
+        --------
+        >>> import nibabel, numpy as np
+        >>> scan = xr.Dataset({"bold": (("time", "z", "y", "x"), np.arange(8).reshape(2, 1, 2, 2))},
+        ...                   {"affine": (("row", "column"), np.eye(4))})
+        >>> labels = nibabel.Nifti1Image(np.ones((2, 2, 1), "u1"), np.eye(4))
+        >>> scan.decnef.timeseries(labels).timeseries.values.tolist()
+        [[1.5], [5.5]]
+        """
+        from decnef_data.analysis.timeseries import timeseries
+
+        return timeseries(self._dataset, labels_img, names=names)
+
+    def connectivity(self) -> xr.Dataset:
+        """Correlate the series of regions, as :func:`decnef_data.connectivity` does.
+
+        Examples
+        --------
+        >>> series = xr.Dataset({"timeseries": (("time", "roi"), [[1.0, 2.0], [2.0, 1.0]])})
+        >>> series.decnef.connectivity().fc.values.round(6).tolist()
+        [-1.0]
+        """
+        from decnef_data.analysis.connectivity import connectivity
+
+        return connectivity(self._dataset)
+
+    def cite(self) -> str:
+        """Say what to cite for these data; :func:`decnef_data.cite` knows other styles.
+
+        Examples
+        --------
+        >>> xr.Dataset(attrs={"citation": ["A. B. 2021"]}).decnef.cite()
+        'A. B. 2021'
+        """
+        cited = self._dataset.attrs.get("citation", ())
+        return cited if isinstance(cited, str) else "\n\n".join(map(str, cited))
+
+
+if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, as reloading would
+    xr.register_dataset_accessor("decnef")(Accessor)  # type: ignore[no-untyped-call]  # xarray leaves it bare
