@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 _LOOPBACK = ("127.", "::1", "localhost")
+#: Where other projects' descriptions and types lie, which documents are checked against.
+_CHECKED_AGAINST = {"DECNEF_SYNAPSE_SPEC", "DECNEF_SCHEMA_TYPES"}
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +26,7 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     """Nothing of the user's own is read or written."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("DECNEF_", "SYNAPSE_", "XDG_")) and name != "DECNEF_SYNAPSE_SPEC":
+        if name.startswith(("DECNEF_", "SYNAPSE_", "XDG_")) and name not in _CHECKED_AGAINST:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))

@@ -1,6 +1,7 @@
 """Who may have what: what is needed, met, pending or ending, and errors that carry it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 import decnef_data
 from decnef_data import AccessError, FetchError
-from decnef_data.model import Access, Requirement
+from decnef_data.model import Access, PlannedFile, RemoteFile, Requirement
 from tests import small
 from tests.command import run
 from tests.servers.links import LinkServer
@@ -230,6 +231,12 @@ class TestNotebooks:
         assert "<td>SRPBS_FC.zip</td>" in page
         assert "at most 279." in page
         assert "<code>decnef accept srpbs-fc</code>" in page
+
+    def test_a_plan_of_many_files_shows_the_first(self) -> None:
+        files = tuple(PlannedFile(RemoteFile(f"{n:04d}.nii", 1), present=False) for n in range(3_000))
+        page = replace(decnef_data.plan("srpbs-fc"), files=files)._repr_html_()
+        assert page.count(".nii</td>") == 20
+        assert "and 2,980 more, in <code>.files</code>" in page
 
 
 class TestBesideTheData:

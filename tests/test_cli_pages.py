@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from decnef_data_cli import demo, pages, show
+from decnef_data_cli import costs, demo, pages, show
 from rich.console import Console, RenderableType
 
 from decnef_data.model import (
@@ -195,7 +196,7 @@ def plan(mirror: str | None = "atr") -> Plan:
 
 
 def test_a_plan_says_what_moves_and_what_it_costs() -> None:
-    assert drawn(*pages.plan_page(plan())) == [
+    assert drawn(*costs.plan_page(plan())) == [
         "dataset    srpbs-fc",
         "mirror     atr",
         "kept in    /data",
@@ -203,6 +204,7 @@ def test_a_plan_says_what_moves_and_what_it_costs() -> None:
         "to fetch   175.6 MB",
         "free disk  50.0 GB",
         "",
+        "Files",
         "file              size  state",
         "───────────────────────────────────────",
         "SRPBS_FC.zip  175.6 MB  to fetch",
@@ -213,8 +215,15 @@ def test_a_plan_says_what_moves_and_what_it_costs() -> None:
     ]
 
 
+def test_a_plan_of_many_files_shows_the_first() -> None:
+    files = tuple(PlannedFile(RemoteFile(f"{n:04d}.nii", 1), present=False) for n in range(3_000))
+    lines = drawn(*costs.plan_page(replace(plan(), files=files)))
+    assert "Files: 20 of 3,000; --json has all" in lines
+    assert sum(line.endswith("to fetch") for line in lines) == 20
+
+
 def test_a_plan_that_nobody_can_carry_out_says_so() -> None:
-    lines = drawn(*pages.plan_page(plan(mirror=None)))
+    lines = drawn(*costs.plan_page(plan(mirror=None)))
     assert lines[1:5] == [
         "mirror     none can give it yet",
         "kept in    /data",

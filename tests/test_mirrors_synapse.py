@@ -1,6 +1,7 @@
 """The real synapseclient against an emulated Synapse: how a dataset is found, and what its user is told."""
 
 import logging
+import logging.handlers
 import re
 import time
 import warnings
@@ -319,6 +320,14 @@ class TestAccess:
         assert error.access
         assert [(each.kind, each.state) for each in error.access.requirements] == [("approval", "unmet")]
         assert not remote.access(dataset()).granted
+
+    def test_where_one_file_is_refused_the_others_are_not_asked(
+        self, serve: Callable[..., SynapseServer], remote: Synapse
+    ) -> None:
+        files = [Entity(f"{number:03d}.mat", content=b"x") for number in range(100)]
+        server = serve(Entity(TITLE, files, requirements=(9605,)), token="unapproved")
+        raised(lambda: remote.find(dataset()), AccessError)
+        assert sum(path.endswith("/bundle2") for path in asked(server)) < 20
 
     def test_a_requirement_that_was_met(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
         serve(archive(requirements=(9605,)))
@@ -643,3 +652,18 @@ class TestTheProcess:
         (file,) = remote.find(dataset())
         received(remote.open(file))
         assert capfd.readouterr() == ("", "")
+
+    def test_nothing_is_said_of_a_long_wait_but_where_it_is_not_ours(
+        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("synapseclient.core.retry.doze", lambda seconds: None)
+        heard = logging.handlers.BufferingHandler(100)
+        logger = logging.getLogger("synapseclient_default")
+        logger.addHandler(heard)
+        server = serve(archive())
+        server.faults.add(faults.busy(429), 9)
+        assert remote.find(dataset())
+        assert heard.buffer == []
+        logger.warning("Something of another's")
+        assert [record.getMessage() for record in heard.buffer] == ["Something of another's"]
+        logger.removeHandler(heard)

@@ -7,6 +7,7 @@ import typer
 
 import decnef_data
 from decnef_data_cli import pages
+from decnef_data_cli.costs import plan_page
 from decnef_data_cli.edge import fail
 from decnef_data_cli.options import (
     AcceptTerms,
@@ -91,7 +92,7 @@ def show_plan(planned: "Plan", *, as_json: bool) -> None:
     if as_json:
         emit(planned)
     else:
-        draw(*pages.plan_page(planned))
+        draw(*plan_page(planned))
     if planned.mirror is None:
         name = planned.selection.dataset
         raise fail(3, f"No mirror can give '{name}' yet. Run `decnef access {name}` to see what is missing.")

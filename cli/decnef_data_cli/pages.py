@@ -21,9 +21,6 @@ if TYPE_CHECKING:
         FileCheck,
         Holding,
         Mirror,
-        Offer,
-        Plan,
-        PlannedFile,
         Requirement,
         Terms,
         VerifiedFile,
@@ -43,7 +40,7 @@ __all__ = [
     "files_table",
     "people_caption",
     "people_table",
-    "plan_page",
+    "steps_rows",
     "terms_lines",
 ]
 
@@ -127,7 +124,12 @@ def _holdings(name: str, mirrors: "Iterable[Mirror]") -> Iterator[tuple[str, str
         if holding is not None:
             unverified = "" if holding.address is None or holding.verified else " (unverified)"
             held = ", ".join(part for part in (holding.archive, holding.address) if part)
-            yield mirror.name, f"{held or mirror.title}{unverified}", human_size(holding.size)
+            yield mirror.name, f"{held or mirror.title}{unverified}", _held_size(holding)
+
+
+def _held_size(holding: "Holding") -> str:
+    rounded = holding.size is None and holding.approximate_size is not None
+    return f"{'about ' if rounded else ''}{human_size(holding.size or holding.approximate_size)}"
 
 
 def _fact(fact: "Fact") -> tuple[str, str, str]:
@@ -167,7 +169,7 @@ def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
 
     shown = tuple(accesses)
     for access in shown:
-        steps = (row for requirement in access.requirements for row in _steps(requirement))
+        steps = (row for requirement in access.requirements for row in steps_rows(requirement))
         yield section(f"{access.dataset} at {access.mirror}: {_verdict(access)}", grid(steps))
     yield Text(f"Next: {_next(shown)}", no_wrap=True)
 
@@ -189,7 +191,8 @@ def _is_missing(item: "Requirement") -> bool:
     return item.state not in {"met", "unknown"}
 
 
-def _steps(requirement: "Requirement") -> Iterator[tuple[str, str]]:
+def steps_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
+    """Say how a step stands, which page to open and what to run."""
     until = f" ({requirement.deadline})" if requirement.deadline else ""
     yield f"  {requirement.state}", f"{requirement.text}{until}"
     if requirement.state == "met" and requirement.command is None:
@@ -208,63 +211,6 @@ def terms_lines(terms: "Terms") -> Iterator[str]:
     yield ""
     if terms.url is not None:
         yield f"{terms.url}\n"
-
-
-def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
-    """Show what a download would do."""
-    from rich.text import Text
-
-    yield grid(_plan_lines(plan))
-    yield Text()
-    if plan.files:
-        yield _planned_table(plan.files)
-        yield Text()
-    if plan.offers:
-        yield table("mirror", ">would move", "can be asked", rows=map(_offer, plan.offers))
-        yield Text()
-    for mirror, problem in plan.problems:
-        yield Text(f"{mirror}: {problem}")
-    if plan.missing:
-        yield section("Missing", grid(row for item in plan.missing for row in _steps(item)))
-
-
-def _planned_table(files: "Sequence[PlannedFile]") -> "RenderableType":
-    rows = [(item.file.path, human_size(item.file.size), _whereabouts(item)) for item in files]
-    if all(item.members is None for item in files):
-        return table("file", ">size", "state", rows=rows)
-    members = ("" if item.members is None else f"{item.members:,}" for item in files)
-    full = ((path, size, count, state) for (path, size, state), count in zip(rows, members, strict=True))
-    return table("file", ">size", ">members", "state", rows=full)
-
-
-def _offer(offer: "Offer") -> tuple[str, str, str]:
-    about = "" if offer.exact or offer.size is None else "about "
-    return offer.mirror, f"{about}{human_size(offer.size)}", "yes" if offer.ready else "not yet"
-
-
-def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
-    yield "dataset", plan.selection.dataset
-    yield "mirror", plan.mirror or "none can give it yet"
-    yield "kept in", str(plan.location)
-    yield "size", human_size(plan.size if plan.files else None)
-    yield "to fetch", human_size(plan.to_fetch if plan.files else None)
-    if plan.begun:
-        yield "begun", f"{human_size(plan.begun)} of it are here, and are resumed"
-    if plan.store is not None:
-        yield "store", _store(plan.store, stored=plan.stored)
-    if plan.on_disk is not None and plan.files:
-        yield "on disk", f"{human_size(plan.on_disk)} more, with the store"
-    yield "free disk", human_size(plan.free_disk)
-
-
-def _store(size: int, *, stored: bool) -> str:
-    return f"{human_size(size)}, here" if stored else f"at most {human_size(size)}, made when first opened"
-
-
-def _whereabouts(planned: "PlannedFile") -> str:
-    if planned.present:
-        return "here"
-    return "on this machine" if planned.file.local is not None else "to fetch"
 
 
 def files_table(files: "Iterable[VerifiedFile]") -> "RenderableType":

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,24 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["ask", "draw", "emit", "grid", "human_size", "note", "panel", "plain", "say", "section", "table"]
+__all__ = [
+    "SHOWN",
+    "ask",
+    "draw",
+    "emit",
+    "grid",
+    "human_size",
+    "note",
+    "panel",
+    "plain",
+    "say",
+    "section",
+    "some",
+    "table",
+]
 
+#: How many rows a person is shown of a table that may have any number.
+SHOWN = 20
 _UNKNOWN = "unknown"
 _STEP = 1000  # decimal units, as disks and download pages count
 
@@ -118,6 +134,11 @@ def section(title: str, body: "RenderableType") -> "RenderableType":
     from rich.text import Text
 
     return Group(Text(title, style="bold"), body, Text())
+
+
+def some(title: str, rows: Sized) -> str:
+    """Title a table that shows its first rows only."""
+    return title if len(rows) <= SHOWN else f"{title}: {SHOWN} of {len(rows):,}; --json has all"
 
 
 def table(*columns: str, rows: Iterable[Iterable["str | Text"]]) -> "Table":

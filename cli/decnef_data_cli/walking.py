@@ -11,7 +11,7 @@ import typer
 import decnef_data
 from decnef_data_cli.edge import fail
 from decnef_data_cli.options import AsJson, DataDir, LoginMirror, Name, Quiet, progress
-from decnef_data_cli.show import draw, emit, grid, human_size, note, plain, section, table
+from decnef_data_cli.show import SHOWN, draw, emit, grid, human_size, note, plain, section, some, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["audit", "index", "mirrors"]
 
-_SHOWN = 20
 _OUTCOMES = ("different", "unknown", "same")
+_KINDS = ("new", "gone", "changed")
 
 
 def index(
@@ -140,10 +140,15 @@ def _index_page(found: "Index") -> "Iterator[RenderableType]":
     yield grid((match.dataset, _printable(match.why)) for match in found.matches)
     yield Text()
     yield from _changes(found)
-    problems = [(_printable(item.path), item.problem or "") for item in found.items if item.problem]
+    said = {match.why for match in found.matches}
+    problems = [
+        (_printable(item.path), item.problem)
+        for item in found.items
+        if item.problem and item.problem not in said
+    ]
     if problems:
         yield Text()
-        yield section(_some("Not fully known", problems), grid(problems[:_SHOWN]))
+        yield section(some("Not fully known", problems), grid(problems[:SHOWN]))
 
 
 def _index_lines(found: "Index") -> Iterator[tuple[str, str]]:
@@ -169,8 +174,10 @@ def _changes(found: "Index") -> "Iterator[RenderableType]":
         yield Text("Nothing changed since the walk before.")
     else:
         rows = [(change.kind, _printable(change.path), change.what) for change in found.changes]
-        title = _some("Changed since the walk before", rows)
-        yield section(title, table("", "path", "what", rows=rows[:_SHOWN]))
+        counts = Counter(str(change.kind) for change in found.changes)
+        kinds = ", ".join(f"{counts[kind]:,} {kind}" for kind in _KINDS if counts[kind])
+        title = some(f"Since the walk before, {kinds}", rows)
+        yield section(title, table("", "path", "what", rows=rows[:SHOWN]))
 
 
 def _mirrors_page(states: "Sequence[MirrorState]") -> "Iterator[RenderableType]":
@@ -186,7 +193,13 @@ def _mirrors_page(states: "Sequence[MirrorState]") -> "Iterator[RenderableType]"
     if keys:
         yield section("Keys", table("mirror", "kind", "kept in", "for", "until", rows=keys))
     held = [
-        (state.name, each.dataset, _printable(each.what), _sized(each.size), each.basis)
+        (
+            state.name,
+            each.dataset,
+            _printable(each.what),
+            f"{'about ' if each.about else ''}{_sized(each.size)}",
+            each.basis,
+        )
         for state in states
         for each in state.holds
     ]
@@ -196,7 +209,7 @@ def _mirrors_page(states: "Sequence[MirrorState]") -> "Iterator[RenderableType]"
 
 def _answers(state: "MirrorState") -> str:
     if state.reachable is None:
-        return "needs not be asked" if state.protocol == "folder" else "unknown"
+        return "on this machine" if state.protocol == "folder" else "unknown"
     if not state.reachable:
         return "no"
     return "yes" if state.seconds is None else f"yes, in {state.seconds * 1000:,.0f} ms"
@@ -226,18 +239,13 @@ def _audit_page(found: "Audit") -> "Iterator[RenderableType]":
     counts = Counter(str(each.outcome) for each in found.comparisons)
     ordered = sorted(found.comparisons, key=lambda each: _OUTCOMES.index(each.outcome))
     rows = [(each.outcome, f"{each.left}, {each.right}", _printable(each.path), each.why) for each in ordered]
-    yield section(_some("Compared", rows), table("", "between", "file", "why", rows=rows[:_SHOWN]))
+    yield section(some("Compared", rows), table("", "between", "file", "why", rows=rows[:SHOWN]))
     yield Text(", ".join(f"{counts[outcome]:,} {outcome}" for outcome in _OUTCOMES if counts[outcome]) + ".")
 
 
 def _total(sizes: Iterable[int | None]) -> int | None:
     known = list(sizes)
     return None if not known or None in known else sum(size or 0 for size in known)
-
-
-def _some(title: str, rows: "Sequence[object]") -> str:
-    """Title a table that shows its first rows only."""
-    return title if len(rows) <= _SHOWN else f"{title}: {_SHOWN} of {len(rows):,}; --json has all"
 
 
 def _count(number: int, thing: str) -> str:

@@ -81,13 +81,18 @@ def written(cited: Sequence[Citation], style: str) -> str:
     """
     match style:
         case "text":
-            return "\n\n".join(work.text for work in cited)
+            return "\n\n".join(map(told, cited))
         case "bibtex":
             return "\n\n".join(work.bibtex.strip() for work in cited)
         case "csl":
             return json.dumps([csl(work) for work in cited], indent=2, ensure_ascii=False)
     message = f"There is no citation style '{style}'. Choose text, bibtex or csl."
     raise SelectionError(message, asked=style, known=STYLES)
+
+
+def told(work: Citation) -> str:
+    """Write a work in words, with the occasion on which it is to be cited."""
+    return f"{work.text} ({work.when})" if work.when else work.text
 
 
 def csl(work: Citation) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from decnef_data.client.citing import written
 from decnef_data.model import Citation, Copy, Dataset, Terms
 from decnef_data.model.leaflets import CITATION, MARK, TERMS
 
@@ -24,8 +25,7 @@ def _terms(dataset: Dataset, terms: Terms) -> str:
 
 
 def _citation(dataset: Dataset, works: Sequence[Citation]) -> str:
-    texts = "\n\n".join(f"{work.text}{f' ({work.when})' if work.when else ''}" for work in works)
-    bibtex = "\n\n".join(work.bibtex.strip() for work in works)
+    texts, bibtex = written(works, "text"), written(works, "bibtex")
     return f"{dataset.title}\nTo be cited when these data are used:\n\n{texts}\n\n{bibtex}\n"
 
 

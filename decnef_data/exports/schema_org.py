@@ -24,7 +24,7 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
     """
     places = [_download(place) for place in held(dataset, records)]
     return {
-        "@context": "https://schema.org/",
+        "@context": "https://schema.org",
         "@type": "Dataset",
         **properties(dataset, records),
         "name": dataset.title,

@@ -24,14 +24,15 @@ from decnef_data.mirrors.links import is_loopback
 from decnef_data.mirrors.redaction import redact
 from decnef_data.mirrors.transport import TIMEOUTS, plainly
 
-_RETRIES: Mapping[str, float] = {"retries": 6, "wait": 0.5, "max_wait": 20}
+#: Together they outlast the minute in which Synapse counts what another command just asked.
+_RETRIES: Mapping[str, float] = {"retries": 10, "wait": 0.5, "max_wait": 10}
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 _AWS_NAME = "SYNAPSE_TOKEN_AWS_SSM_PARAMETER_NAME"
 
 __all__ = ["AT_ONCE", "GaveUpError", "Service", "Token"]
 
 #: How long one call may take with all its retries; left alone, synapseclient goes on for half an hour.
-PATIENCE = 60.0
+PATIENCE = 75.0
 
 Token = Callable[[], str | None]
 
@@ -146,7 +147,8 @@ class Service:
         foreign = _synapseclient().core.exceptions.SynapseError
         self._adapter.begin(PATIENCE, TIMEOUTS)
         try:
-            return call()
+            with _SILENCE:
+                return call()
         except (foreign, requests.RequestException, configparser.Error) as error:
             translated = self._translated(error)
         except (ValueError, TypeError, AttributeError) as error:  # how it takes what is not JSON
@@ -198,6 +200,28 @@ def _silent() -> logging.Logger:
     logger = logging.getLogger(f"{__name__}.synapseclient")
     logger.setLevel(logging.CRITICAL + 1)
     return logger
+
+
+class _Silence(threading.local, logging.Filter):
+    """Keeps what synapseclient says of retries, on a logger that prints, from the console while we ask.
+
+    Of a thread that asks Synapse for somebody else it hides nothing.
+    """
+
+    ours = False
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # whatever it says
+        return not self.ours
+
+    def __enter__(self) -> None:
+        logging.getLogger("synapseclient_default").addFilter(self)
+        self.ours = True
+
+    def __exit__(self, *_: object) -> None:
+        self.ours = False
+
+
+_SILENCE = _Silence()
 
 
 def _is_about_login(error: Exception) -> bool:

@@ -57,10 +57,13 @@ class Synapse:
         if not paths:
             message = f"'{top.entity.name}' ({top.entity.id}) in Synapse holds no files. Try another mirror."
             raise MirrorError(message, mirror=self.name)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            bundles = pool.map(lambda found: entities.bundle(self._service, found[1]), paths)
-            pairs = zip(paths, bundles, strict=True)
-            return tuple(self._remote_file(dataset, bundle, path) for (path, _), bundle in pairs)
+        # Where the first is refused, so are the others, and need not be asked.
+        first = self._file(dataset, paths[0])
+        pool = ThreadPoolExecutor(AT_ONCE)
+        try:
+            return first, *pool.map(lambda found: self._file(dataset, found), paths[1:])
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
@@ -145,6 +148,10 @@ class Synapse:
             if error.status != _NOT_FOUND:
                 raise
         return None
+
+    def _file(self, dataset: Dataset, found: tuple[str, str]) -> RemoteFile:
+        path, entity = found
+        return self._remote_file(dataset, entities.bundle(self._service, entity), path)
 
     def _remote_file(self, dataset: Dataset, found: entities.Bundle, path: str | None) -> RemoteFile:
         entity, handle = found.entity, found.handle

@@ -10,6 +10,7 @@ from decnef_data.model.values import Access, Requirement
 
 __all__ = ["access_page", "catalog_page", "plan_page", "size_text"]
 
+_SHOWN: Final = 20
 _STEP: Final = 1000  # decimal units, as disks and download pages count
 _SIGNS: Final = {
     "met": "&#10003;",
@@ -94,10 +95,17 @@ def plan_page(plan: Plan) -> str:
     source = f"from {escape(plan.mirror)}" if plan.mirror else "no mirror can give it yet"
     parts = [f"<h4>Plan for {name}: {source}</h4>", _table(None, _sums(plan))]
     if plan.files:
-        parts += [_table(("file", "size", "state"), map(_file, plan.files), ("", "number", ""))]
+        parts += [
+            _table(("file", "size", "state"), map(_file, plan.files[:_SHOWN]), ("", "number", "")),
+            _left_out(len(plan.files) - _SHOWN),
+        ]
     parts += [f"<p>{escape(mirror)}: {escape(problem)}</p>" for mirror, problem in plan.problems]
     missing = tuple(access for access in plan.access if not access.granted)
     return _page((*parts, *(part for access in missing for part in _access(access))))
+
+
+def _left_out(count: int) -> str:
+    return f"<p class='still'>and {count:,} more, in <code>.files</code></p>" if count > 0 else ""
 
 
 def _sums(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -188,7 +188,24 @@ def _links(mirror: Mirror, datasets: tuple[Dataset, ...], means: Means) -> Index
     started = journal.now()
     items = looked(mirror, held, means, earlier.items if earlier else ())
     if all(item.problem for item in items):
-        problems = " ".join(item.problem or "" for item in items)
-        raise AccessError(f"No link for mirror '{mirror.name}' answered. {problems}", mirror=mirror.name)
+        raise _unanswered(mirror, held, means, items)
     matches = tuple(by_links(held, items))
     return _published(mirror, means, _header(mirror, means, started, matches), items)
+
+
+def _unanswered(
+    mirror: Mirror, held: tuple[Dataset, ...], means: Means, items: tuple[Item, ...]
+) -> AccessError:
+    """Say which links did not answer and why, or how to give one where there is none."""
+    from decnef_data.mirrors.looking import Looker
+
+    looker = Looker(mirror, means.credentials)
+    tried = [item for dataset, item in zip(held, items, strict=True) if looker.ready(dataset)]
+    if tried:
+        problems = " ".join(item.problem or "" for item in tried)
+        return AccessError(f"No link for mirror '{mirror.name}' answered. {problems}", mirror=mirror.name)
+    message = (
+        f"No personal link for mirror '{mirror.name}' is stored. "
+        f"Run `decnef login {mirror.name} NAME` with the link that you were sent."
+    )
+    return AccessError(message, mirror=mirror.name)

@@ -136,7 +136,7 @@ def _on_disk(
     statements = [_received(found, receipt, dropped=dropped, deep=deep) for receipt in receipts]
     if dataset.listed and not dropped:
         statements += _listed(found, paths, deep=deep)
-    basis = "Verified when downloaded, since dropped." if dropped else f"Verified, in '{found.root}'."
+    basis = "Verified when downloaded, since dropped." if dropped else f"Verified, in {found.root}"
     return Source(f"disk ({mirror.name})", basis, tuple(statements), mirror.name)
 
 

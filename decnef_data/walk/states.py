@@ -13,12 +13,13 @@ from decnef_data.walk.values import Header, Match
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One dataset at one mirror; ``basis`` is how that is known."""
+    """One dataset at one mirror; ``basis`` is how that is known, and ``about`` that the size is rounded."""
 
     dataset: str
     what: str
     size: int | None
     basis: str
+    about: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def state(
     --------
     >>> record = Mirror(name="folder", title="Files you have", protocol="folder", order=1)
     >>> state(record, (), Credentials(Path("config")), Path("cache"), {"srpbs-fc": Path("a.zip")}).holds
-    (Held(dataset='srpbs-fc', what='a.zip', size=None, basis='adopted'),)
+    (Held(dataset='srpbs-fc', what='a.zip', size=None, basis='adopted', about=False),)
     """
     tried: Reach = reach(mirror, credentials, root / "clients")
     header = journal.header(journal.place(root, mirror.name))
@@ -102,4 +103,5 @@ def _recorded(holding: Holding) -> Held:
         what,
         holding.size or holding.approximate_size,
         "recorded" if certain else "recorded, unverified",
+        about=holding.size is None and holding.approximate_size is not None,
     )
