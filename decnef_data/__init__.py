@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from decnef_data.errors import IntegrityError as IntegrityError
     from decnef_data.errors import MirrorError as MirrorError
     from decnef_data.errors import SelectionError as SelectionError
+    from decnef_data.exports.portable import to_zarr as to_zarr
     from decnef_data.records import Records as Records
     from decnef_data.verbs.asking import query as query
     from decnef_data.verbs.asking import splits as splits
@@ -69,6 +70,7 @@ _ROOMS = {
         "MirrorError",
         "SelectionError",
     ),
+    "exports.portable": ("to_zarr",),
     "records": ("Records",),
     "verbs.asking": ("query", "splits"),
     "verbs.doctoring": ("doctor",),

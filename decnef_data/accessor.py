@@ -4,12 +4,16 @@ Importing this module registers the accessor, and so does fetching; the function
 What a method needs is imported when it is called: whoever fetches matrices need not wait for nibabel.
 """
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from decnef_data.arrays import to_matrix
+
+if TYPE_CHECKING:
+    from decnef_data.stores.portable import Chunks
 
 __all__ = ["Accessor"]
 
@@ -79,6 +83,28 @@ class Accessor:
         from decnef_data.analysis.connectivity import connectivity
 
         return connectivity(self._dataset)
+
+    def to_zarr(
+        self,
+        dest: str | os.PathLike[str],
+        *,
+        chunks: "Chunks" = "volumes",
+        client: Any = None,
+        i_may_share: bool = False,
+    ) -> None:
+        """Copy this as one zarr, as :func:`decnef_data.to_zarr` does.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     xr.Dataset({"fc": ("edge", [0.5])}).decnef.to_zarr(f"{folder}/cube.zarr")
+        ...     xr.open_zarr(f"{folder}/cube.zarr").fc.values.tolist()
+        [0.5]
+        """
+        from decnef_data.exports.portable import to_zarr
+
+        to_zarr(self._dataset, dest, chunks=chunks, client=client, i_may_share=i_may_share)
 
     def cite(self) -> str:
         """Say what to cite for these data; :func:`decnef_data.cite` knows other styles.

@@ -6,7 +6,7 @@ from pathlib import Path
 from decnef_data.errors import AccessError
 from decnef_data.model import Dataset
 
-__all__ = ["require_private"]
+__all__ = ["exposed", "require_private"]
 
 #: What stands in the top folder of a checkout: its files are one command away from a public place.
 _CHECKOUTS = {".git": "git", ".hg": "Mercurial", ".svn": "Subversion", ".jj": "Jujutsu"}
@@ -44,7 +44,7 @@ def require_private(destination: str | Path, dataset: Dataset, *, i_may_share: b
     """
     if dataset.redistributable or i_may_share:
         return
-    where = _remote(str(destination)) or _checkout(Path(destination))
+    where = exposed(destination)
     if where is None:
         return
     message = (
@@ -52,6 +52,17 @@ def require_private(destination: str | Path, dataset: Dataset, *, i_may_share: b
         "Export to a private folder, or add --i-may-share (i_may_share=True) if you are allowed to."
     )
     raise AccessError(message, dataset=dataset.name)
+
+
+def exposed(destination: str | Path) -> str | None:
+    """Say how a destination lies open to others, as the rest of a sentence; ``None`` where it does not.
+
+    Examples
+    --------
+    >>> exposed("s3://bucket/cube.zarr")
+    'is on another machine'
+    """
+    return _remote(str(destination)) or _checkout(Path(destination))
 
 
 def _remote(destination: str) -> str | None:

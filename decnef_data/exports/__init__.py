@@ -1,6 +1,6 @@
-"""What leaves the house: records of a dataset as documents that other catalogs read.
+"""What leaves the house: records of a dataset as documents for other catalogs, and copies of selections.
 
-Only records go in: no file is opened, so that no person's row and no secret can come out.
+Into a document go records only: no file is opened, so that no person's row and no secret can come out.
 """
 
 from collections.abc import Callable, Mapping

@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from decnef_data.stores.attributes import plain
 from decnef_data.stores.damage import check, not_whole
 
-__all__ = ["METADATA", "Mapper", "StoredArray", "is_sound", "sealed", "write"]
+__all__ = ["METADATA", "Mapper", "StoredArray", "encoded", "is_sound", "sealed", "storable", "write"]
 
 METADATA: Final = "zarr.json"
 _CRC: Final = 4
@@ -48,7 +48,7 @@ class Mapper(Protocol):
 
 def write(folder: Path, variable: xr.Variable, block: int) -> None:
     """Write an array; above `block` bytes in chunks of whole rows, each below it."""
-    values = _storable(variable)
+    values = storable(variable)
     chunk = _chunk(values, block)
     text = values.dtype.kind == "U"
     metadata = {
@@ -67,10 +67,11 @@ def write(folder: Path, variable: xr.Variable, block: int) -> None:
     folder.mkdir()
     (folder / METADATA).write_text(json.dumps(metadata, indent=1), encoding="utf-8")
     for number, part in enumerate(_parts(values, chunk)):
-        _write_chunk(_chunk_path(folder, values.ndim, number), _encoded(part))
+        _write_chunk(_chunk_path(folder, values.ndim, number), encoded(part))
 
 
-def _storable(variable: xr.Variable) -> NDArray[Any]:
+def storable(variable: xr.Variable) -> NDArray[Any]:
+    """Give the values as a store holds them: little-endian numbers, or text."""
     values = variable.to_numpy()
     if values.dtype.kind in "UT" or _is_text(values):
         return values.astype(str)
@@ -114,7 +115,8 @@ def _write_chunk(path: Path, content: bytes | NDArray[np.uint8]) -> None:
         file.write(google_crc32c.value(content).to_bytes(_CRC, "little"))
 
 
-def _encoded(values: NDArray[Any]) -> bytes | NDArray[np.uint8]:
+def encoded(values: NDArray[Any]) -> bytes | NDArray[np.uint8]:
+    """Give the bytes of values, uncompressed."""
     if values.dtype.kind == "U":
         return bytes(VLenUTF8().encode(values.reshape(-1).astype(object)))
     content = values.reshape(-1).view(np.uint8)
