@@ -1,11 +1,12 @@
 """What type checkers make of the face; checked by mypy, never run."""
 
+from pathlib import Path
 from typing import assert_type
 
 import pandas as pd
 import xarray as xr
 
-from decnef_data import connectivity, fetch_dataset, participants, timeseries, to_matrix
+from decnef_data import connectivity, fetch_dataset, participants, timeseries, to_matrix, to_zarr
 
 
 def tree() -> None:
@@ -32,3 +33,9 @@ def series() -> None:
     assert_type(found, xr.Dataset)
     assert_type(connectivity(found["timeseries"]), xr.Dataset)
     assert_type(to_matrix(connectivity(found)), xr.DataArray)
+
+
+def copies() -> None:
+    to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="time")
+    to_zarr(fetch_dataset("srpbs-fc", group="bal140"), Path("cube.zarr"))
+    to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="space")  # type: ignore[arg-type]  # no such layout

@@ -13,13 +13,13 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-import google_crc32c
 import numpy as np
 from numcodecs import Blosc  # type: ignore[import-untyped, unused-ignore]  # only newer ones have types
 from numpy.typing import NDArray
 
 from decnef_data.stores.attributes import plain
 from decnef_data.stores.chunks import METADATA, is_sound
+from decnef_data.stores.codecs import CRC32C, blosc, frozen, packed, seal
 from decnef_data.stores.damage import check, not_whole
 
 __all__ = ["Blocks", "Bytes", "Form", "write"]
@@ -28,9 +28,6 @@ Bytes = NDArray[np.uint8]
 _Key = tuple[Any, ...]
 _CRC: Final = 4
 _THREADS: Final = 2
-_LEVEL: Final = 3
-#: What blosc compresses at a time: in pieces of this size a run takes less time to read, and less room.
-_PIECE: Final = 1 << 20
 _ENDIANS: Final = {"<": "little", ">": "big"}
 #: Of the types that NIfTI has, zarr has all but those wider than a double.
 _KINDS: Final = {"i": 8, "u": 8, "f": 8, "c": 16}
@@ -94,18 +91,13 @@ def _metadata(form: Form, attrs: Mapping[str, object]) -> dict[str, Any]:
         "fill_value": [0, 0] if form.dtype.kind == "c" else 0,
         "codecs": [
             {"name": "bytes", "configuration": {"endian": endian}},
-            *([_blosc(form)] if form.compressed else []),
-            {"name": "crc32c"},
+            *([blosc(form.dtype.itemsize)] if form.compressed else []),
+            CRC32C,
         ],
         "attributes": plain(attrs),
         "dimension_names": form.dims,
         "storage_transformers": [],
     }
-
-
-def _blosc(form: Form) -> dict[str, Any]:
-    stated = {"cname": "zstd", "clevel": _LEVEL, "shuffle": "bitshuffle", "blocksize": _PIECE}
-    return {"name": "blosc", "configuration": {"typesize": form.dtype.itemsize, **stated}}
 
 
 def _write_block(folder: Path, form: Form, row: "_Row", number: int) -> None:
@@ -114,12 +106,9 @@ def _write_block(folder: Path, form: Form, row: "_Row", number: int) -> None:
     if len(content) < form.rows * form.row:  # the format wants the last block filled up
         content = np.concatenate([content, np.zeros(form.rows * form.row - len(content), np.uint8)])
     if form.compressed:
-        packed = Blosc("zstd", _LEVEL, Blosc.BITSHUFFLE, _PIECE).encode(content.view(form.dtype))
-        content = np.frombuffer(packed, np.uint8)
-    content = _frozen(content)
+        content = packed(content.view(form.dtype))
     with _path(folder, form, number).open("wb") as file:
-        file.write(content.data)
-        file.write(google_crc32c.value(content).to_bytes(_CRC, "little"))
+        file.writelines((content.data, seal(content)))
 
 
 def _path(folder: Path, form: Form, number: int) -> Path:
@@ -142,7 +131,7 @@ class _Row:
     """Pieces of memory that lie apart, as one row of bytes."""
 
     def __init__(self, pieces: Sequence[Bytes]) -> None:
-        self.pieces = [_frozen(piece) for piece in pieces if len(piece)]
+        self.pieces = [frozen(piece) for piece in pieces if len(piece)]
         self.ends = list(accumulate(map(len, self.pieces)))
 
     def cut(self, start: int, stop: int) -> Bytes:
@@ -154,14 +143,7 @@ class _Row:
             piece[max(0, start - begin) : stop - begin]
             for piece, begin in zip(self.pieces[first : last + 1], begins, strict=True)
         ]
-        return parts[0] if len(parts) == 1 else _frozen(np.concatenate(parts))
-
-
-def _frozen(content: Bytes) -> Bytes:
-    """Give the same memory, read-only: google_crc32c takes nothing else."""
-    view = content.view()
-    view.flags.writeable = False
-    return view
+        return parts[0] if len(parts) == 1 else frozen(np.concatenate(parts))
 
 
 class Blocks:
@@ -243,7 +225,7 @@ class Blocks:
     def _sound(self, path: Path) -> Bytes:
         named = path.relative_to(self._store).as_posix()
         try:
-            content = _frozen(np.fromfile(path, np.uint8))
+            content = frozen(np.fromfile(path, np.uint8))
         except FileNotFoundError as error:
             raise not_whole(self._store, check(self._store, named, "missing")) from error
         if len(content) <= _CRC or not is_sound(content):
