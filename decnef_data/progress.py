@@ -188,13 +188,15 @@ class Bars:
 def _bars() -> "rich.progress.Progress":
     import rich.console  # 40 ms that only a terminal needs
     import rich.progress
+    import rich.table
 
+    whole = rich.table.Column(no_wrap=True)  # on a narrow terminal the bar gives way, and then the name
     return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(bar_width=None),
-        rich.progress.DownloadColumn(),
-        rich.progress.TransferSpeedColumn(),
-        rich.progress.TimeRemainingColumn(compact=True),
-        rich.progress.TextColumn("{task.fields[via]}"),
+        rich.progress.TextColumn("{task.description}", table_column=rich.table.Column(overflow="fold")),
+        rich.progress.BarColumn(bar_width=None, table_column=rich.table.Column(min_width=4)),
+        rich.progress.DownloadColumn(table_column=whole),
+        rich.progress.TransferSpeedColumn(table_column=whole),
+        rich.progress.TimeRemainingColumn(compact=True, table_column=whole),
+        rich.progress.TextColumn("{task.fields[via]}", table_column=whole),
         console=rich.console.Console(stderr=True),
     )

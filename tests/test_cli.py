@@ -12,6 +12,7 @@ from decnef_data_cli.edge import EXIT_CODES
 from decnef_data_cli.reference import reference
 
 import decnef_data
+from tests import small
 from tests.command import PHANTOM, Outcome, process, run
 
 ROOT = Path(__file__).parents[1]
@@ -29,9 +30,8 @@ def data(phantom_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adopted(tmp_path: Path) -> Path:
-    """Adopt a file that only claims to be the dataset."""
-    path = tmp_path / "SRPBS_FC.zip"
-    path.write_bytes(b"this is no archive")
+    """Adopt an archive that only claims to be the dataset."""
+    path = small.archive(tmp_path / "SRPBS_FC.zip", {"README.txt": b"this is no dataset"})
     assert run("adopt", "srpbs-fc", str(path)).code == 0
     return path
 
@@ -79,6 +79,36 @@ print("heavy:", *[name for name in heavy if name in sys.modules])
         assert done.stdout.splitlines()[-1] == "heavy:"
 
 
+#: What each command takes, word for word as it was promised; more is no harm.
+OPTIONS = {
+    "list": "--json",
+    "info": "--json",
+    "access": "--json",
+    "accept": "--json",
+    "login": "",
+    "logout": "--json",
+    "download": "--group --site --subject --diagnosis --mirror --data-dir --accept-terms --dry-run --json --quiet",
+    "adopt": "--json",
+    "verify": "--deep --json",
+    "participants": "--json",
+    "cite": "",
+    "cache path": "",
+    "cache list": "--json",
+    "cache clear": "--json",
+    "demo": "--json",
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_every_command_takes_its_options(command: str) -> None:
+    shown = run(*command.split(), "--help")
+    assert (shown.code, shown.err) == (0, "")
+    assert [option for option in OPTIONS[command].split() if f"│ {option} " not in shown.out] == []
+    assert (
+        "<" not in shown.out.partition("─ Options ")[2]
+    )  # options are spelled by their names, not by Python's types
+
+
 def test_version_is_one_line() -> None:
 
     assert run("--version") == Outcome(0, f"decnef-data {decnef_data.__version__}\n", "")
@@ -95,6 +125,9 @@ def test_list_is_a_table_or_json() -> None:
     assert run("list").out.splitlines()[0].split() == ["name", "title", "access", "people", "mirrors"]
     listed = run("list", "--json")
     assert (listed.code, listed.err) == (0, "")
+    assert isinstance(listed.json, list)
+    assert all({"name", "title", "access", "people", "mirrors"} <= set(entry) for entry in listed.json)
+    assert len(listed.json) == 4
     fc = next(entry for entry in listed.json if entry["name"] == "srpbs-fc")
     assert fc["title"] == "SRPBS Multi-disorder Connectivity Dataset"
     assert (fc["access"], fc["people"], fc["mirrors"]) == ("restricted", 1625, ["synapse", "atr"])
@@ -246,6 +279,38 @@ def test_adopt_leaves_the_copy_where_it_lies(adopted: Path) -> None:
     (file,) = run("adopt", "srpbs-fc", str(adopted), "--json").json
     assert file["location"] == str(adopted)
     assert run("download", "srpbs-fc").out == f"{adopted}\n"
+
+
+def test_what_is_no_copy_is_not_adopted(tmp_path: Path) -> None:
+    give = "Give the archive of 'srpbs-fc', or the folder that it was unpacked to."
+    missing, text = tmp_path / "missing.zip", tmp_path / "notes.txt"
+    text.write_text("no archive", encoding="utf-8")
+    assert run("adopt", "srpbs-fc", str(missing)) == Outcome(
+        2, "", f"error: There is nothing at '{missing}'. {give}\n"
+    )
+    assert run("adopt", "srpbs-fc", str(text)) == Outcome(
+        6, "", f"error: '{text}' is neither a zip nor a tar archive. {give}\n"
+    )
+    assert run("cache", "list", "--json").json["entries"] == []
+
+
+def test_a_copy_that_was_moved_is_said_to_be_gone(adopted: Path) -> None:
+    adopted.rename(adopted.with_name("elsewhere.zip"))
+    told = run("participants", "srpbs-fc")
+    assert (told.code, told.out) == (3, "")
+    assert told.err.splitlines()[0] == (
+        f"error: '{adopted}', adopted for 'srpbs-fc', is no longer there. "
+        "If it was moved, run 'decnef adopt srpbs-fc PATH' with its new place."
+    )
+
+
+def test_terms_are_shown_once(tmp_path: Path) -> None:
+    asked = ("download", "srpbs-fc", *PHANTOM, "--data-dir", str(tmp_path), "--accept-terms", "--dry-run")
+    assert "Terms of use" not in run(*asked).err  # nothing is accepted by a dry run
+    for shown in (True, False):
+        told = run("download", "srpbs-fc", "--mirror", "atr", "--accept-terms")
+        assert told.code == 3
+        assert told.err.startswith("Terms of use of the restricted SRPBS datasets (version 1)\n") is shown
 
 
 # The cache

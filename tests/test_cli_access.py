@@ -45,7 +45,7 @@ def test_a_link_read_from_standard_input_is_kept_and_never_shown() -> None:
 
 def test_logout_names_what_it_forgot() -> None:
     run("login", "atr", "srpbs-fc", typed="http://127.0.0.1:9/a.zip?X-Amz-Signature=x\n")
-    assert run("logout", "atr") == Outcome(0, "atr/srpbs-fc\n", "")
+    assert run("logout", "atr") == Outcome(0, "Forgotten: atr/srpbs-fc\n", "")
 
 
 @pytest.mark.parametrize(

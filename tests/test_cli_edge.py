@@ -104,6 +104,16 @@ def test_several_failures_are_told_by_mirror_and_file() -> None:
     ]
 
 
+def test_what_a_fetch_error_quotes_of_its_causes_is_said_once() -> None:
+    one, other = FormatError("'a.mat' is damaged.", file="a.mat"), AccessError("The link expired.")
+    several = FetchError("2 files cannot be read. 'a.mat' is damaged.", causes=[("a.mat", "", one)])
+    assert list(error_lines(several)) == ["error: 2 files cannot be read.", "  'a.mat' is damaged."]
+    mirrors = FetchError(
+        "No mirror could give 'x'. synapse: The link expired.", causes=[("", "synapse", other)]
+    )
+    assert list(error_lines(mirrors)) == ["error: No mirror could give 'x'.", "  synapse: The link expired."]
+
+
 def test_what_stands_in_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     fail(6, "The file 'a\x1b[2Jb' is no matrix.")
     assert capsys.readouterr() == ("", "error: The file 'a?[2Jb' is no matrix.\n")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from decnef_data_cli import costs, demo, pages, show
+from decnef_data_cli.people import people_caption, people_page, people_table
 from rich.console import Console, RenderableType
 
 from decnef_data.model import (
@@ -255,11 +256,14 @@ def test_people_are_shown_in_part_and_the_caption_says_so() -> None:
             "extra_iq": ["1"] * 30,
         }
     )
-    lines = drawn(pages.people_table(people))
+    lines = drawn(people_table(people))
     assert lines[2] == "x-0000   HC          20"
     assert len(lines) == 22
-    assert pages.people_caption(people) == "20 of 30 people, 3 of 4 columns. Add --csv or --json for all."
-    assert drawn(pages.people_table(people.iloc[29:]))[2] == "x-0029   HC"
+    assert people_caption(people) == "20 of 30 people, 3 of 4 columns. Add --csv or --json for all."
+    assert drawn(people_table(people.iloc[29:]))[2] == "x-0029   HC"
+    assert len(drawn(*people_page(people))) == len(lines)
+    people.attrs["synthetic"] = True
+    assert drawn(*people_page(people))[-1] == "SYNTHETIC: nobody in this table exists."
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,14 @@ from decnef_data_cli import main
 from decnef_data_cli.app import app
 from typer.testing import CliRunner
 
+from tests import small
 from tests.command import PHANTOM, SECRET, Terminal, process, run, started
 
 
 @pytest.fixture
 def adopted(tmp_path: Path) -> Path:
-    """Adopt a file that only claims to be the dataset."""
-    path = tmp_path / "SRPBS_FC.zip"
-    path.write_bytes(b"this is no archive")
+    """Adopt an archive that only claims to be the dataset."""
+    path = small.archive(tmp_path / "SRPBS_FC.zip", {"README.txt": b"this is no dataset"})
     assert run("adopt", "srpbs-fc", str(path)).code == 0
     return path
 
@@ -41,7 +42,7 @@ def test_a_mirror_that_is_not_there_ends_with_four(debug: str, monkeypatch: pyte
         "DECNEF_ATR_LINK_SRPBS_FC", f"http://127.0.0.1:9/SRPBS_FC.zip?X-Amz-Signature={SECRET}"
     )
     monkeypatch.setenv("DECNEF_DEBUG", debug)
-    told = run("download", "srpbs-fc", "--mirror", "atr", "--accept-terms")
+    told = run("download", "srpbs-fc", "--mirror", "atr", "--accept-terms", "--quiet")
     assert (told.code, told.out) == (4, "")
     assert told.err.startswith("Traceback") is (debug == "1")
     assert SECRET not in told.err
@@ -160,7 +161,11 @@ def test_a_secret_typed_on_a_terminal_is_not_shown(terminal: Callable[..., Termi
 def test_ctrl_c_ends_with_130(terminal: Callable[..., Terminal]) -> None:
     session = terminal("accept", "srpbs-fc")
     session.until("[y/N]")
-    session.running.send_signal(signal.SIGINT)
+    for _ in range(60):  # one that comes just before readline waits is lost in it: press again, as people do
+        session.running.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            session.running.wait(1)
+            break
     assert session.end() == 130
     assert "Traceback" not in session.shown
 

@@ -288,7 +288,7 @@ class TestSelections:
             ({"group": "bal"}, "'srpbs-fc' has no group 'bal'. It has: bal140, roi93, aal116."),
             (
                 {"diagnoses": "stroke"},
-                "Nobody in 'srpbs-fc' fits diagnoses=('stroke',). `decnef participants srpbs-fc` lists who is there.",
+                "Nobody in 'srpbs-fc' fits diagnoses 'stroke'. `decnef participants srpbs-fc` lists who is there.",
             ),
             ({"sites": []}, "An empty list selects nobody. Leave it out, or pass None, for everyone."),
             (
@@ -341,7 +341,7 @@ class TestSelections:
         with pytest.raises(AccessError) as raised:
             cube()
         assert str(raised.value) == (
-            "No mirror can be asked for 'srpbs-fc': there is no login, no link and no copy of your own. "
+            "No mirror can be asked for 'srpbs-fc' yet: there is no login, no link and no copy of your own. "
             "`decnef access srpbs-fc` says what each mirror needs."
         )
 

@@ -181,11 +181,11 @@ class TestSelection:
             ({"modalities": "bolt"}, "There is no modality 'bolt'. Did you mean 'bold'?"),
             (
                 {"sites": "SWA"},
-                "Nobody in 'srpbs-open' fits sites=('SWA',). `decnef participants srpbs-open` lists who is there.",
+                "Nobody in 'srpbs-open' fits sites 'SWA'. `decnef participants srpbs-open` lists who is there.",
             ),
             (
                 {"subjects": "sub-0008", "modalities": "bold"},
-                "Nobody in 'srpbs-open' fits subjects=('sub-0008',). `decnef participants srpbs-open` lists who is there.",
+                "Nobody in 'srpbs-open' fits subjects 'sub-0008'. `decnef participants srpbs-open` lists who is there.",
             ),
         ],
     )

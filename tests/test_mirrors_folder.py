@@ -40,7 +40,13 @@ def test_a_copy_that_moved(tree: Path) -> None:
         "'{}', adopted for 'srpbs-fc', is no longer there. "
         "If it was moved, run 'decnef adopt srpbs-fc PATH' with its new place."
     )
-    assert not adopted(tree).ready(dataset())
+    gone = Requirement(
+        "copy",
+        "unmet",
+        f"Your copy at '{tree}', which is no longer there",
+        command="decnef adopt srpbs-fc PATH",
+    )
+    assert adopted(tree).access(dataset()).requirements == (gone,)
     with pytest.raises(AccessError) as caught:
         adopted(tree).find(dataset())
     assert str(caught.value) == sentence.format(tree)

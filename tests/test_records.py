@@ -110,6 +110,14 @@ def test_a_near_miss_is_answered_with_the_name(name: str, near: str) -> None:
     assert caught.value.known == ("srpbs-1600", "srpbs-fc", "srpbs-open", "srpbs-ts")
 
 
+def test_the_beginning_of_several_names_is_answered_with_all() -> None:
+    with pytest.raises(SelectionError) as caught:
+        Records.load().dataset("srpbs")
+    assert str(caught.value) == (
+        "There is no dataset 'srpbs'. Known are 'srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts'."
+    )
+
+
 def test_a_far_miss_is_answered_with_all_names() -> None:
     with pytest.raises(SelectionError) as caught:
         Records.load().dataset("zzzz")

@@ -264,7 +264,7 @@ class TestMirrors:
             assert (
                 list(run._elsewhere(connect(record(name="other"), credentials), run.listed(remote)[0])) == []
             )
-        assert "'atr' served wrong bytes and is not asked again in this run: " in caplog.text
+        assert "'atr' served wrong bytes and is not asked again in this run." in caplog.text
         assert tree(tmp_path / "cache") == set()
 
     @pytest.mark.usefixtures("in_parts")

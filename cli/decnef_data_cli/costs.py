@@ -28,8 +28,19 @@ def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
         yield Text()
     for mirror, problem in plan.problems:
         yield Text(f"{mirror}: {problem}")
-    if plan.missing:
-        yield section("Missing", grid(row for item in plan.missing for row in steps_rows(item)))
+    yield from _missing_ways(plan)
+
+
+def _missing_ways(plan: "Plan") -> "Iterator[RenderableType]":
+    """Show what is missing, mirror by mirror: they are ways to the same data."""
+    from rich.text import Text
+
+    ways = [access for access in plan.access if not access.granted]
+    if len(ways) > 1:
+        yield Text("One of these ways is enough.\n")
+    for access in ways:
+        steps = (row for item in access.requirements if item.missing for row in steps_rows(item))
+        yield section(f"Missing at {access.mirror}", grid(steps))
 
 
 def _planned_table(files: "Sequence[PlannedFile]") -> "RenderableType":

@@ -1,6 +1,5 @@
 """The command that shows, on synthetic data, what the package does: demo."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import decnef_data
 from decnef_data_cli.options import AsJson, DataDir, Quiet, progress
 from decnef_data_cli.pages import below
-from decnef_data_cli.show import draw, emit, human_size, section, table
+from decnef_data_cli.show import draw, emit, human_size, section, short, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -208,13 +207,8 @@ def _difference_table(found: Difference) -> "RenderableType":
 
 def _kept_table(listing: "CacheListing") -> "RenderableType":
     kept = (entry for entry in listing.entries if entry.synthetic)
-    rows = ((entry.kind, human_size(entry.size), _short(below(listing.root, entry.path))) for entry in kept)
+    rows = ((entry.kind, human_size(entry.size), short(below(listing.root, entry.path))) for entry in kept)
     return table("kind", ">size", "path", rows=rows)
-
-
-def _short(path: str) -> str:
-    """Leave out the middle of a long content key."""
-    return re.sub(r"([0-9a-f]{12})[0-9a-f]{44,}", r"\1…", path)
 
 
 def _bar(share: float) -> "Text":

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import decnef_data
+from decnef_data_cli.spelling import spelled
 
 if TYPE_CHECKING:
     from decnef_data.errors import AccessError, FetchError
@@ -55,10 +56,16 @@ class Edge(TyperGroup):
             raise typer.Exit(exit_code(error)) from None
         return result
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a command, its options spelled by their names."""
+        found = super().get_command(ctx, cmd_name)
+        return found if found is None else spelled(found, ctx)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, and below it the exit codes."""
         from decnef_data_cli.show import draw, panel  # commands that show nothing skip rich
 
+        spelled(self, ctx)
         super().format_help(ctx, formatter)
         draw(panel("Exit codes", ((str(code), meaning) for code, meaning in EXIT_CODES.items())))
 
@@ -145,10 +152,12 @@ def error_lines(error: BaseException) -> Iterator[str]:
     if not isinstance(error, decnef_data.DecnefDataError):
         yield f"error: {_foreign(error)}"
         return
-    yield f"error: {error}"
     if isinstance(error, decnef_data.FetchError):
+        yield f"error: {_headline(error)}"
         yield from _causes(error)
-    elif isinstance(error, decnef_data.AccessError):
+        return
+    yield f"error: {error}"
+    if isinstance(error, decnef_data.AccessError):
         yield from _steps(error, indent="  ")
 
 
@@ -160,10 +169,19 @@ def _foreign(error: BaseException) -> str:
     return f"{error.strerror}: '{os.fsdecode(error.filename)}'"
 
 
+def _headline(error: "FetchError") -> str:
+    """What is said before the causes, each of which gets a line of its own."""
+    text = str(error)
+    said = ((mirror, text.find(str(cause))) for _, mirror, cause in error.causes)
+    mirror, start = min(said, key=lambda found: found[1], default=("", -1))
+    return text if start <= 0 else text[:start].rstrip().removesuffix(f"{mirror}:").rstrip()
+
+
 def _causes(error: "FetchError") -> Iterator[str]:
     for file, mirror, cause in error.causes:
-        place = f"{mirror}, '{file}'" if file else mirror
-        yield f"  {place}: {cause}"
+        named = file and f"'{file}'" not in str(cause)
+        place = ", ".join(part for part in (mirror, f"'{file}'" if named else "") if part)
+        yield f"  {place}: {cause}" if place else f"  {cause}"
         if isinstance(cause, decnef_data.AccessError):
             yield from _steps(cause, indent="    ")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli import pages
+from decnef_data_cli import pages, permits
 from decnef_data_cli.costs import plan_page
 from decnef_data_cli.edge import fail
 from decnef_data_cli.options import (
@@ -68,6 +68,8 @@ def download(
         )
         show_plan(planned, as_json=as_json)
         return
+    if accept_terms and not quiet:
+        permits.show_terms(name)
     path = decnef_data.download(
         name,
         group=group,
@@ -182,7 +184,7 @@ def cache_clear(
     if as_json:
         emit(removed)
     else:
-        draw(*pages.cache_page(removed))
+        draw(*pages.cache_page(removed, removed=True))
 
 
 def _kept(name: str | None, data_dir: Path | None) -> str:

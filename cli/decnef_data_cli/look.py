@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli import pages
+from decnef_data_cli import pages, permits
 from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
@@ -21,6 +21,7 @@ from decnef_data_cli.options import (
     chosen,
     progress,
 )
+from decnef_data_cli.people import people_caption, people_page
 from decnef_data_cli.show import draw, emit, note, say
 
 __all__ = ["cite", "info", "list_datasets", "participants"]
@@ -65,6 +66,8 @@ def participants(
     quiet: Quiet = False,
 ) -> None:
     """Show the people of a dataset, fetching it first if it is not here."""
+    if accept_terms and not quiet:
+        permits.show_terms(name)
     people = decnef_data.participants(
         name,
         group=group,
@@ -81,9 +84,9 @@ def participants(
     elif as_json:
         say(people.to_json(orient="records", date_format="iso", force_ascii=True, indent=2))
     else:
-        draw(pages.people_table(people))
+        draw(*people_page(people))
         if not quiet:
-            note(pages.people_caption(people))
+            note(people_caption(people))
 
 
 def cite(

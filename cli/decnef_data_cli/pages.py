@@ -1,15 +1,13 @@
 """What each value of the SDK looks like to a person."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decnef_data_cli.show import grid, human_size, plain, section, table
+from decnef_data_cli.show import SHOWN, grid, human_size, plain, section, short, table
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import RenderableType
 
     from decnef_data.model import (
@@ -38,15 +36,10 @@ __all__ = [
     "dataset_page",
     "datasets_table",
     "files_table",
-    "people_caption",
-    "people_table",
     "steps_rows",
     "terms_lines",
 ]
 
-#: The columns a person reads first; ``--csv`` and ``--json`` have them all.
-PEOPLE_COLUMNS = ("subject", "site", "institute", "diagnosis", "age", "sex", "mean_fd")
-_PEOPLE_SHOWN = 20
 _FILES_SHOWN = 6
 
 
@@ -124,7 +117,8 @@ def _holdings(name: str, mirrors: "Iterable[Mirror]") -> Iterator[tuple[str, str
         if holding is not None:
             unverified = "" if holding.address is None or holding.verified else " (unverified)"
             held = ", ".join(part for part in (holding.archive, holding.address) if part)
-            yield mirror.name, f"{held or mirror.title}{unverified}", _held_size(holding)
+            given = "a personal link" if mirror.protocol == "https" else mirror.title
+            yield mirror.name, f"{held or given}{unverified}", _held_size(holding)
 
 
 def _held_size(holding: "Holding") -> str:
@@ -215,10 +209,13 @@ def terms_lines(terms: "Terms") -> Iterator[str]:
 
 def files_table(files: "Iterable[VerifiedFile]") -> "RenderableType":
     """List verified files."""
-    rows = (
-        (file.path, human_size(file.size), ", ".join(map(str, file.checksums)), _basis(file))
-        for file in files
-    )
+    listed = list(files)
+    rows = [
+        (file.path, human_size(file.size), short(", ".join(map(str, file.checksums))), _basis(file))
+        for file in listed[:SHOWN]
+    ]
+    if len(listed) > len(rows):
+        rows.append((f"and {len(listed) - len(rows):,} more", "", "", ""))
     return table("file", ">size", "checksum", "basis", rows=rows)
 
 
@@ -229,12 +226,12 @@ def _basis(file: "VerifiedFile") -> str:
 def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
     """List what verifying found."""
     return table(
-        "file", "state", "detail", rows=((check.path, check.state, check.detail) for check in checks)
+        "file", "state", "detail", rows=((short(check.path), check.state, check.detail) for check in checks)
     )
 
 
-def cache_page(listing: "CacheListing") -> "Iterator[RenderableType]":
-    """List what is kept, and how much it is; many files of one kind are one line."""
+def cache_page(listing: "CacheListing", *, removed: bool = False) -> "Iterator[RenderableType]":
+    """List what is kept, or was removed, and how much it is; many files of one kind are one line."""
     from rich.text import Text
 
     alike: dict[tuple[str, str, str], list[CacheEntry]] = {}
@@ -244,7 +241,8 @@ def cache_page(listing: "CacheListing") -> "Iterator[RenderableType]":
     if rows:
         yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
         yield Text()
-    yield Text(f"{human_size(listing.size)} in {listing.root}", no_wrap=True)
+    verb = "removed from" if removed else "in"
+    yield Text(f"{human_size(listing.size)} {verb} {listing.root}", no_wrap=True)
 
 
 def _cache_rows(
@@ -256,40 +254,12 @@ def _cache_rows(
         yield (*kind, size, f"{below(root, folder)}/ ({len(entries):,} files)")
         return
     for entry in entries:
-        yield (*kind, human_size(entry.size), below(root, entry.path))
+        yield (*kind, human_size(entry.size), short(below(root, entry.path)))
 
 
 def below(root: Path, path: Path) -> str:
     """Write `path` as it is named below `root`, which is written elsewhere; whole, if it lies elsewhere."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-
-
-def people_table(people: "pd.DataFrame") -> "RenderableType":
-    """Show the first people, and of them the columns that everybody has."""
-    columns = _people_columns(people)
-    headers = (f">{name}" if name in {"age", "mean_fd"} else name for name in columns)
-    shown = people.loc[:, columns].head(_PEOPLE_SHOWN)
-    made = table(*headers, rows=([_cell(value) for value in row] for row in shown.itertuples(index=False)))
-    for column in made.columns[1:]:
-        column.no_wrap = True  # subjects are long: they give way
-    return made
-
-
-def people_caption(people: "pd.DataFrame") -> str:
-    """Say how much of `people` its table shows."""
-    shown, columns = min(len(people), _PEOPLE_SHOWN), _people_columns(people)
-    left = f"{shown} of {len(people):,} people, {len(columns)} of {people.shape[1]} columns."
-    return f"{left} Add --csv or --json for all."
-
-
-def _people_columns(people: "pd.DataFrame") -> list[str]:
-    return [name for name in PEOPLE_COLUMNS if name in people.columns]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.0f}" if value.is_integer() else f"{value:.3f}"
-    return str(value)
 
 
 def _count(number: int | None) -> str:

@@ -11,12 +11,12 @@ import decnef_data
 from decnef_data_cli import pages
 from decnef_data_cli.edge import fail
 from decnef_data_cli.options import AsJson, DataDir, LoginMirror, Name, OptionalMirror, OptionalName
-from decnef_data_cli.show import ask, draw, emit, note, say
+from decnef_data_cli.show import ask, draw, emit, note, say, tell
 
 if TYPE_CHECKING:
     from decnef_data import Records
 
-__all__ = ["accept", "access", "login", "logout"]
+__all__ = ["accept", "access", "login", "logout", "show_terms"]
 
 _SECRETS = {"synapse": "Synapse personal access token", "https": "Personal download link"}
 
@@ -46,19 +46,24 @@ def accept(
     if as_json:
         emit(given)
     else:
-        say(
-            f"Accepted for {given.dataset}: {given.terms}, version {given.version}, on {given.date:%Y-%m-%d}."
-        )
+        when = f"{given.date:%Y-%m-%d}"
+        tell(f"Accepted for {given.dataset}: {given.terms}, version {given.version}, on {when}.")
 
 
 def _settle(name: str, *, yes: bool) -> None:
     """Show the terms, and come back only if the user accepts them."""
-    note("\n".join(pages.terms_lines(decnef_data.terms(name))))
+    show_terms(name)
     if yes or ask("Do you accept these terms?", unattended=False):
         return
     raise fail(
         3, f"The terms of '{name}' are not accepted. Run `decnef accept {name}` and answer y, or add --yes."
     )
+
+
+def show_terms(name: str) -> None:
+    """Show the terms of a dataset, unless they were accepted as they are."""
+    if decnef_data.accepted(name) is None:
+        note("\n".join(pages.terms_lines(decnef_data.terms(name))))
 
 
 def login(
@@ -87,7 +92,7 @@ def login(
             f"Mirror '{record.name}' has a link for each dataset. Run `decnef login {record.name} DATASET`.",
         )
     # Read in place: no name of this frame holds the secret when a traceback shows its locals.
-    say(decnef_data.login(record.name, _secret(record.protocol), dataset=name))
+    tell(decnef_data.login(record.name, _secret(record.protocol), dataset=name))
     note(f"Run `decnef logout {record.name}` to forget it.")
 
 
@@ -126,6 +131,6 @@ def logout(mirror: OptionalMirror = None, as_json: AsJson = False) -> None:
     if as_json:
         emit(removed)
     elif removed:
-        say("\n".join(removed))
+        say("\n".join(f"Forgotten: {name}" for name in removed))
     else:
         note("Nothing was stored.")

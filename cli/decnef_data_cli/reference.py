@@ -12,6 +12,7 @@ import typer.main
 
 from decnef_data_cli.app import app
 from decnef_data_cli.edge import EXIT_CODES
+from decnef_data_cli.spelling import spelled
 
 __all__ = ["reference"]
 
@@ -36,7 +37,7 @@ def reference() -> str:
     >>> reference().splitlines()[0]
     '# The command line'
     """
-    root = typer.main.get_command(app)
+    root = spelled(typer.main.get_command(app))
     return "\n".join([_OPENING, *_group("decnef", root), *_codes()])
 
 
@@ -66,7 +67,7 @@ def _command(path: str, command: Any) -> Iterator[str]:
 def _spelling(option: Any) -> str:
     if option.is_flag:
         return ", ".join(option.opts)
-    return f"{', '.join(option.opts)} {option.metavar or 'TEXT'}"
+    return f"{', '.join(option.opts)} {option.metavar}"
 
 
 def _default(option: Any) -> str:

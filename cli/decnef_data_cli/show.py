@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sized
 from datetime import date
@@ -27,13 +28,16 @@ __all__ = [
     "plain",
     "say",
     "section",
+    "short",
     "some",
     "table",
+    "tell",
 ]
 
 #: How many rows a person is shown of a table that may have any number.
 SHOWN = 20
 _UNKNOWN = "unknown"
+_GLUE = "\0"  # a blank that no line is broken at; no text that is shown holds one
 _STEP = 1000  # decimal units, as disks and download pages count
 
 
@@ -53,6 +57,17 @@ def human_size(size: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= _STEP
     return f"{amount:.1f} TB"
+
+
+def short(text: str) -> str:
+    """Leave out the end of every long digest: JSON has them whole.
+
+    Examples
+    --------
+    >>> short(f"stores/{'0123456789abcdef' * 4}.zarr")
+    'stores/0123456789ab….zarr'
+    """
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", text)
 
 
 def plain(value: Any) -> Any:
@@ -96,14 +111,50 @@ def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def tell(text: str) -> None:
+    """Print a result that is a sentence: a terminal breaks it between words, anything else gets it whole."""
+    _speak(text, stderr=False)
+
+
 def note(text: str) -> None:
     """Print what is no result, on stderr; a leading ``error:`` or ``warning:`` stands out on a terminal."""
+    _speak(text, stderr=True)
+
+
+def _speak(text: str, *, stderr: bool) -> None:
     from rich.text import Text
 
-    line = Text("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text))
+    printer = console(stderr=stderr)
+    shown = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+    line = Text(broken(shown, printer.width) if printer.is_terminal else shown)
     line.highlight_regex(r"^error:", "bold red")
     line.highlight_regex(r"^warning:", "bold yellow")
-    console(stderr=True).print(line, soft_wrap=True)
+    printer.print(line, soft_wrap=True)
+
+
+def broken(text: str, width: int) -> str:
+    """Break lines between words, never inside a command: what stands in backticks is to be copied.
+
+    Examples
+    --------
+    >>> print(broken("error: No copy is here. Run `decnef download srpbs-fc`.", 40))
+    error: No copy is here. Run
+    `decnef download srpbs-fc`.
+    """
+    import textwrap
+
+    glued = re.sub(r"`[^`\n]*`", lambda found: found[0].replace(" ", _GLUE), text)
+    lines = (
+        textwrap.fill(
+            line,
+            width,
+            subsequent_indent=line[: len(line) - len(line.lstrip())],
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in glued.split("\n")
+    )
+    return "\n".join(lines).replace(_GLUE, " ")
 
 
 def ask(question: str, *, unattended: bool) -> bool:

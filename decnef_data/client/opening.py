@@ -13,6 +13,7 @@ import decnef_data.accessor as _  # noqa: F401 - registers Dataset.decnef, so th
 from decnef_data.arrays import mapped
 from decnef_data.client.citing import versions, works
 from decnef_data.client.people import people
+from decnef_data.client.places import PHANTOM
 from decnef_data.errors import DecnefDataWarning, FetchError, FormatError, SelectionError
 from decnef_data.files import Files
 from decnef_data.layouts import Asked, Mapped, Stored
@@ -87,6 +88,7 @@ class Opening:
         _report(self.dataset.name, _stated(problems), strict=strict)
         if table.empty:
             raise _nobody(selection)
+        table.attrs["synthetic"] = copy.mirror == PHANTOM.name
         return table
 
     def refresh(self, copy: Copy) -> None:
@@ -223,9 +225,13 @@ def _nobody(selection: Selection) -> SelectionError:
         "sites": selection.sites,
         "diagnoses": selection.diagnoses,
     }
-    words = ", ".join(f"{name}={value!r}" for name, value in asked.items() if value is not None)
+    words = ", ".join(f"{name} {_quoted(value)}" for name, value in asked.items() if value is not None)
     message = (
         f"Nobody in '{selection.dataset}' fits {words}. "
         f"`decnef participants {selection.dataset}` lists who is there."
     )
     return SelectionError(message, asked=words)
+
+
+def _quoted(value: str | tuple[str, ...]) -> str:
+    return ", ".join(f"'{one}'" for one in ((value,) if isinstance(value, str) else value))

@@ -17,7 +17,9 @@ def people(leaves: "Mapping[str, xr.Dataset]") -> pd.DataFrame:
     tables = [_table(group, leaf) for group, leaf in leaves.items()]
     table = pd.concat(tables, ignore_index=True)
     texts = [name for name in table.columns if table[name].dtype == object or _is_text(table[name])]
-    return table.assign(**{name: table[name].fillna("") for name in texts})
+    filled = table.assign(**{name: table[name].fillna("") for name in texts})
+    filled.attrs["synthetic"] = any(leaf.attrs.get("synthetic", False) for leaf in leaves.values())
+    return filled
 
 
 def _table(group: str, leaf: "xr.Dataset") -> pd.DataFrame:

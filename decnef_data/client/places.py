@@ -9,11 +9,13 @@ from typing import Final
 from msgspec import structs
 
 from decnef_data.consent import Consent
+from decnef_data.errors import FormatError, SelectionError
 from decnef_data.fetch import Place, Source
 from decnef_data.files import Files
 from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Dataset, Holding, Mirror, Requirement
 from decnef_data.records import Records
+from decnef_data.records.names import find
 
 #: The mirror of synthetic datasets: never recorded in the catalog, never among those of "auto".
 PHANTOM: Final = Mirror(
@@ -53,14 +55,25 @@ class Places:
 
     def of(self, dataset: Dataset, mirror: str = AUTO) -> Place:
         """Where `dataset` may come from: one mirror, or with "auto" all that are recorded, in order."""
-        if mirror == PHANTOM.name:
+        known = (*(record.name for record in self.records.mirrors), AUTO, PHANTOM.name)
+        named = find("mirror", mirror, {name: name for name in known})
+        if named == PHANTOM.name:
             return self._phantom(dataset)
-        chosen = self.records.mirrors if mirror == AUTO else (self.records.mirror(mirror),)
+        chosen = self.records.mirrors if named == AUTO else (self.records.mirror(named),)
         files = Files(self.root, shared_root())
         return self._place(dataset, chosen, files, files.adopted())
 
     def adopted(self, dataset: Dataset, path: Path) -> Place:
-        """Where `dataset` comes from when the user has it at `path`."""
+        """Where `dataset` comes from when the user has it at `path`.
+
+        Raises
+        ------
+        SelectionError
+            There is nothing at `path`.
+        FormatError
+            It is a file, and no archive.
+        """
+        _check_own(dataset.name, path)
         chosen = tuple(mirror for mirror in self.records.mirrors if mirror.protocol == "folder")
         return self._place(dataset, chosen[:1], Files(self.root), {dataset.name: path})
 
@@ -102,3 +115,15 @@ class Places:
         return Requirement(
             "terms", "met" if accepted else "unmet", text, terms.url, f"decnef accept {dataset.name}"
         )
+
+
+def _check_own(dataset: str, path: Path) -> None:
+    """See that what the user names can be a copy, before it is read to its end."""
+    import tarfile
+    import zipfile
+
+    give = f"Give the archive of '{dataset}', or the folder that it was unpacked to."
+    if not path.exists():
+        raise SelectionError(f"There is nothing at '{path}'. {give}", asked=str(path))
+    if path.is_file() and not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
+        raise FormatError(f"'{path}' is neither a zip nor a tar archive. {give}", file=str(path))

@@ -207,10 +207,10 @@ def _failed(place: Place, causes: list[tuple[str, str, DecnefDataError]]) -> Dec
 
 
 def _nowhere(place: Place) -> AccessError:
-    name = place.dataset.name
-    message = (
-        f"No mirror can be asked for '{name}': there is no login, no link and no copy of your own. "
-        f"`decnef access {name}` says what each mirror needs."
-    )
-    first = place.sources[0].record.name if place.sources else None
-    return AccessError(message, dataset=name, mirror=first)
+    """Say that none can be asked; what the nearest that hands data out needs is told with it."""
+    name, mirrors = place.dataset.name, [source.record for source in place.sources]
+    asked = f"'{mirrors[0].name}' cannot" if len(mirrors) == 1 else "No mirror can"
+    why = "" if len(mirrors) == 1 else ": there is no login, no link and no copy of your own"
+    message = f"{asked} be asked for '{name}' yet{why}. `decnef access {name}` says what each mirror needs."
+    nearest = next((mirror for mirror in mirrors if mirror.holdings), mirrors[0] if mirrors else None)
+    return AccessError(message, dataset=name, mirror=nearest.name if nearest else None)

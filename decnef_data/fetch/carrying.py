@@ -57,9 +57,9 @@ class Run:
             for file in missing:
                 if file.path not in verified:
                     verified[file.path] = self._one(remote, file, self.progress)
-        except IntegrityError as error:
+        except IntegrityError:
             self._dropped.add(remote.name)
-            _LOG.warning("'%s' served wrong bytes and is not asked again in this run: %s", remote.name, error)
+            _LOG.warning("'%s' served wrong bytes and is not asked again in this run.", remote.name)
             raise
         return tuple(verified[file.path] for file in listed)
 

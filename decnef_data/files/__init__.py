@@ -21,6 +21,7 @@ from decnef_data.files.parts import PartMap
 from decnef_data.files.pooches import place, registry, sweep
 from decnef_data.files.private import private_folder
 from decnef_data.files.receipts import Header, Journal, Mark, Reader, Receipt
+from decnef_data.files.telling import say_first_sight, together
 from decnef_data.model import CacheEntry, Checksum, Copy, FileCheck, Progress, RemoteFile, VerifiedFile
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ class Files:
         place(arrived.location, self.folder(dataset), file.path)
         claims.discard(self._partial(dataset, file))
         receipt = receipts.receipt(file, location, arrived.checksums, arrived.parts.receipt())
-        return self._receive(dataset, mirror, self.folder(dataset), receipt)
+        placed = self._receive(dataset, mirror, self.folder(dataset), receipt)
+        say_first_sight(mirror, (placed,))
+        return placed
 
     def reopen(self, dataset: str, mirror: str, path: str) -> None:
         """Make a damaged file a partial again: whoever takes it up fetches the parts that are wrong.
@@ -168,8 +171,11 @@ class Files:
         IntegrityError
             A file is not what is stated of it.
         """
+        listed = tuple(files)
         receipts.append(self._journal(dataset, mirror), Header(root=str(root)))
-        verified = tuple(self._register(dataset, mirror, root, file, progress) for file in files)
+        with together(progress, listed) as told:
+            verified = tuple(self._register(dataset, mirror, root, file, told) for file in listed)
+        say_first_sight(mirror, verified)
         return self.complete(dataset, mirror, root, verified)
 
     def complete(self, dataset: str, mirror: str, root: Path, files: tuple[VerifiedFile, ...]) -> Copy:
@@ -233,9 +239,6 @@ class Files:
         return self._receive(dataset, mirror, root, receipts.receipt(file, location, sums))
 
     def _receive(self, dataset: str, mirror: str, root: Path, receipt: Receipt) -> VerifiedFile:
-        if not receipt.stated:
-            told = (receipt.path, mirror, receipt.checksums[0])
-            _LOG.info("'%s': '%s' states no checksum; %s is recorded at first sight.", *told)
         journal = self._journal(dataset, mirror)
         header = () if journal.exists() else (Header(root=str(root)),)
         receipts.append(journal, *header, receipt, durable=bool(header) or receipt.parts is not None)

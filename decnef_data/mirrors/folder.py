@@ -39,8 +39,8 @@ class Folder:
         self._adopted = {name: Path(path).absolute() for name, path in adopted.items()}
 
     def ready(self, dataset: Dataset) -> bool:
-        """Whether a copy of `dataset` was adopted and is still there."""
-        return dataset.name in self._adopted and self._adopted[dataset.name].exists()
+        """Whether a copy of `dataset` was adopted; that it is gone is said when it is asked for."""
+        return dataset.name in self._adopted
 
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
         """List the adopted archive, or the files of the adopted folder, sorted by path."""
@@ -72,9 +72,10 @@ class Folder:
 
     def access(self, dataset: Dataset) -> Access:
         """Say whether there is a copy."""
-        met = self.ready(dataset)
         where = self._adopted.get(dataset.name)
+        met = where is not None and where.exists()
         text = f"Your copy at '{where}'" if where else "A copy that you already have"
+        text = text if met or where is None else f"{text}, which is no longer there"
         command = None if met else _command(dataset.name)
         copy = Requirement("copy", "met" if met else "unmet", text, command=command)
         return Access(dataset.name, self.name, dataset.level, (copy,))

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from decnef_data.errors import SelectionError
 
+_SEVERAL = 2
 _Found = TypeVar("_Found")
 
 
@@ -54,8 +55,9 @@ def _advice(wanted: str, suggested: Mapping[str, str]) -> str:
     # Only a wrong name should pay for importing difflib.
     from difflib import get_close_matches
 
+    begun = {suggested[one] for one in suggested if wanted and one.startswith(wanted)}
     near = get_close_matches(wanted, suggested, n=1)
-    if near:
+    if near and len(begun) < _SEVERAL:  # the beginning of several names is near to none of them
         return f"Did you mean '{suggested[near[0]]}'?"
     listed = ", ".join(f"'{one}'" for one in dict.fromkeys(suggested.values()))
     return f"Known are {listed}." if listed else "The catalog has none."

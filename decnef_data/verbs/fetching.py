@@ -187,6 +187,7 @@ def participants(
     Parameters and errors are those of :func:`fetch_dataset`.  srpbs-fc tells nobody's identity across
     atlases, so a person stands once in each `group` that has them.  Of images, everybody whom the tables
     list has a row (of srpbs-ts: each session), with the number of scans of each kind that are there.
+    ``attrs["synthetic"]`` says whether the people are the phantom's.
 
     Examples
     --------
