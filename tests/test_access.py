@@ -206,6 +206,15 @@ class TestNotebooks:
         assert "(met, expires in 3 days)" in page
         assert "X-Amz" not in page
         assert at("atr")._repr_html_().count("<h4>") == 1
+        assert "One mirror of a dataset is enough." in page
+        assert "One mirror" not in at("atr")._repr_html_()
+
+    def test_what_is_done_asks_for_nothing_more(self) -> None:
+        decnef_data.accept("srpbs-fc")
+        page = decnef_data.access("srpbs-fc")._repr_html_()
+        assert "(met)" in page
+        assert "decnef accept" not in page
+        assert "decnef accept" not in run("access", "srpbs-fc").out
 
     def test_nothing_that_a_record_says_becomes_markup(self) -> None:
         item = Requirement("link", "unmet", "<b>&", "javascript:alert(1)", "<i>")
@@ -230,6 +239,7 @@ class TestNotebooks:
         assert "<h4>Plan for srpbs-fc: from atr</h4>" in page
         assert "<td>SRPBS_FC.zip</td>" in page
         assert "at most 279." in page
+        assert "<td>synapse</td><td class='number'>unknown</td><td>not yet</td>" in page
         assert "<code>decnef accept srpbs-fc</code>" in page
 
     def test_a_plan_of_many_files_shows_the_first(self) -> None:

@@ -165,6 +165,8 @@ def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
     for access in shown:
         steps = (row for requirement in access.requirements for row in steps_rows(requirement))
         yield section(f"{access.dataset} at {access.mirror}: {_verdict(access)}", grid(steps))
+    if len(shown) > 1:
+        yield Text("One mirror is enough.")
     yield Text(f"Next: {_next(shown)}", no_wrap=True)
 
 
@@ -189,7 +191,7 @@ def steps_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
     """Say how a step stands, which page to open and what to run."""
     until = f" ({requirement.deadline})" if requirement.deadline else ""
     yield f"  {requirement.state}", f"{requirement.text}{until}"
-    if requirement.state == "met" and requirement.command is None:
+    if requirement.state == "met" and requirement.deadline is None:
         return
     if requirement.url is not None:
         yield "", f"open {requirement.url}"

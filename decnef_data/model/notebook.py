@@ -5,7 +5,7 @@ from html import escape
 from typing import Final, Literal
 
 from decnef_data.model.catalog import Dataset, Mirror
-from decnef_data.model.plans import Plan, PlannedFile
+from decnef_data.model.plans import Offer, Plan, PlannedFile
 from decnef_data.model.values import Access, Requirement
 
 __all__ = ["access_page", "catalog_page", "plan_page", "size_text"]
@@ -51,8 +51,9 @@ def size_text(size: int | None) -> str:
 
 def access_page(accesses: Sequence[Access]) -> str:
     """Show for each dataset and mirror what is needed, what is met, and what to do next."""
-    parts = (part for access in accesses for part in _access(access))
-    return _page(parts if accesses else ("Nothing is known.",))
+    parts = tuple(part for access in accesses for part in _access(access))
+    hint = ("<p>One mirror of a dataset is enough.</p>",) if len(accesses) > 1 else ()
+    return _page((*parts, *hint) if accesses else ("Nothing is known.",))
 
 
 def _access(access: Access) -> Iterator[str]:
@@ -76,7 +77,7 @@ def _step(item: Requirement) -> str:
 
 
 def _next(item: Requirement) -> str:
-    if item.state == "met" and item.command is None:
+    if item.state == "met" and item.deadline is None:
         return ""
     link = _link(item.url, item.url.removeprefix("https://")) if item.url else ""
     command = f"<code>{escape(item.command)}</code>" if item.command else ""
@@ -99,6 +100,9 @@ def plan_page(plan: Plan) -> str:
             _table(("file", "size", "state"), map(_file, plan.files[:_SHOWN]), ("", "number", "")),
             _left_out(len(plan.files) - _SHOWN),
         ]
+    if plan.offers:
+        head = ("mirror", "would move", "can be asked")
+        parts += [_table(head, map(_offer, plan.offers), ("", "number", ""))]
     parts += [f"<p>{escape(mirror)}: {escape(problem)}</p>" for mirror, problem in plan.problems]
     missing = tuple(access for access in plan.access if not access.granted)
     return _page((*parts, *(part for access in missing for part in _access(access))))
@@ -111,9 +115,15 @@ def _left_out(count: int) -> str:
 def _sums(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "to fetch", size_text(plan.to_fetch if plan.files else None)
     yield "here already", size_text(sum(item.file.size or 0 for item in plan.files if item.present))
-    yield "store", f"{'' if plan.stored or plan.store is None else 'at most '}{size_text(plan.store)}"
+    if plan.store is not None:
+        yield "store", f"{'' if plan.stored else 'at most '}{size_text(plan.store)}"
     yield "free disk", size_text(plan.free_disk)
     yield "kept in", f"<code>{escape(str(plan.location))}</code>"
+
+
+def _offer(offer: Offer) -> tuple[str, str, str]:
+    about = "" if offer.exact or offer.size is None else "about "
+    return escape(offer.mirror), f"{about}{size_text(offer.size)}", "yes" if offer.ready else "not yet"
 
 
 def _file(planned: PlannedFile) -> tuple[str, str, str]:
