@@ -1,6 +1,7 @@
 """The correlation of every pair of regions, in the form and edge order of srpbs-fc, computed scan by scan."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -109,15 +110,25 @@ def _ends(series: xr.DataArray) -> dict[str, Any]:
 def _correlated(series: NDArray[Any]) -> NDArray[np.float64]:
     """Correlate series ``(..., time, roi)``: ``(..., edge)``."""
     time, regions = series.shape[-2:]
-    each = [edges.from_matrix(_products(_standard(one))) for one in series.reshape(-1, time, regions)]
-    correlated = np.array(each, np.float64).reshape(*series.shape[:-2], _count(regions))
-    return correlated.clip(-1, 1, out=correlated)  # rounding must not make an r of more than 1
+    scans = series.reshape(-1, time, regions)
+    correlated = np.empty((len(scans), _count(regions)))
+    for one, out in zip(scans, correlated, strict=True):
+        _products(_standard(one)).take(_places(regions), out=out, mode="clip")  # any other mode buffers
+    np.clip(correlated, -1, 1, out=correlated)  # rounding must not make an r of more than 1
+    return correlated.reshape(*series.shape[:-2], -1)
+
+
+@lru_cache(maxsize=2)
+def _places(regions: int) -> NDArray[np.intp]:
+    """Where in the matrix, read row by row, each edge stands: finding them takes as long as the rest."""
+    column, row = edges.pairs(regions)
+    return row * regions + column
 
 
 def _standard(series: NDArray[Any]) -> NDArray[np.float64]:
     """Centre each series and give it length 1; one that is constant has no direction, and becomes NaN."""
     values = series - series.mean(axis=0, dtype=np.float64)
-    lengths = np.sqrt((values**2).sum(axis=0))
+    lengths = np.sqrt(np.einsum("ti,ti->i", values, values))
     lengths[_is_constant(series)] = np.nan
     standard: NDArray[np.float64] = values / lengths
     return standard
