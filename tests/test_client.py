@@ -136,6 +136,7 @@ class TestWarmCalls:
     ) -> None:
         cube(accept_terms=True)
         assert_is_the_small_cube(cube(mirror="atr"), "atr")
+        assert decnef_data.verify("srpbs-fc").whole  # the same bytes: what is there is left as it is
 
     def test_a_changed_file_is_fetched_again(self, cache: Path, links: LinkServer) -> None:
         cube(accept_terms=True)

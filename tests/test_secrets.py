@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
+from decnef_data_cli.app import app
 
+import decnef_data
 from tests import small
 from tests.servers import faults
 from tests.servers.links import LinkServer
 from tests.servers.synapse import SynapseServer, project
 
+#: The mirror that hands out personal links, with its page on this machine.
+ATR = "name = 'atr'\ntitle = 'ATR'\nprotocol = 'https'\norder = 3\npage = '{page}/'\n[[holdings]]\ndataset = 'srpbs-fc'\n"
 TITLE = "SRPBS Multi-disorder Connectivity Dataset"
 
 #: Runs one command after another in one process, every log at DEBUG, every traceback with its locals.
@@ -47,9 +52,14 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def servers(archive: Path) -> Iterator[tuple[SynapseServer, LinkServer]]:
+def servers(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[SynapseServer, LinkServer]]:
     with SynapseServer(project(TITLE, archive)) as synapse, LinkServer() as links:
         synapse.config(Path.home() / ".synapseConfig")
+        monkeypatch.setenv("DECNEF_CATALOG_DIR", str(tmp_path / "catalog"))
+        (tmp_path / "catalog/mirrors").mkdir(parents=True)
+        (tmp_path / "catalog/mirrors/atr.toml").write_text(ATR.format(page=links.url))
         yield synapse, links
 
 
@@ -96,45 +106,122 @@ def assert_kept(said: str, secrets: set[str]) -> None:
             assert secret.encode() not in content, path
 
 
+def commands(group: object = None, before: str = "") -> Iterator[str]:
+    """Name every command that there is."""
+    whole = typer.main.get_command(app) if group is None else group
+    for name, command in whole.commands.items():  # type: ignore[attr-defined]
+        below = list(commands(command, f"{before}{name} ")) if hasattr(command, "commands") else []
+        yield from below
+        if not below or command.invoke_without_command:
+            yield f"{before}{name}"
+
+
+def codes(said: str) -> dict[str, set[str]]:
+    """The exit codes by command."""
+    found: dict[str, set[str]] = {}
+    names = sorted(commands(), key=len, reverse=True)
+    for line, code in re.findall(r"^\$ decnef (.+)$(?:\n.*?)*?^exit (\d+)$", said, re.MULTILINE):
+        name = next(name for name in names if f"{line} ".startswith(f"{name} "))
+        found.setdefault(name, set()).add(code)
+    return found
+
+
 def test_what_commands_say_and_write_when_all_goes_well(
-    servers: tuple[SynapseServer, LinkServer], archive: Path, tmp_path: Path
+    servers: tuple[SynapseServer, LinkServer], archive: Path, tmp_path: Path, phantom_dir: Path
 ) -> None:
     synapse, links = servers
     link = links.link(archive)
-    said = run(
+    began = run(
         "accept srpbs-fc --yes",
         f"login synapse < {typed(tmp_path, synapse.token)}",
         f"login atr srpbs-fc < {typed(tmp_path, link)}",
         "list",
         "info srpbs-fc",
         "access",
+        "access srpbs-fc",
+        "mirrors",
+        "index synapse",
+        "index atr",
+        "mirrors audit srpbs-fc",
         "download srpbs-fc --dry-run",
         "download srpbs-fc --mirror synapse",
         "download srpbs-fc --mirror atr",
         "participants srpbs-fc",
+        "query srpbs-fc --diagnosis ASD",
+        "cite srpbs-fc",
+        "export croissant srpbs-fc",
         "verify srpbs-fc --deep",
+        "doctor srpbs-fc",
+        "lock srpbs-fc",
+    )
+    (tmp_path / "decnef.lock").write_text(decnef_data.lock_text(decnef_data.lock("srpbs-fc")))
+    ended = run(
+        f"diff {tmp_path / 'decnef.lock'} srpbs-fc",
+        f"download srpbs-fc --frozen {tmp_path / 'decnef.lock'}",
+        f"adopt srpbs-fc {archive}",
+        "cache path",
         "cache list",
+        "purge srpbs-fc --yes",
         "cache clear --yes",
+        f"demo --data-dir {phantom_dir}",
         "logout",
     )
-    assert said.count("exit 0") == 14, said
-    assert_kept(said, {synapse.token, *signatures(links, synapse)})
+    found = codes(began + ended)
+    assert set(found) == set(commands())
+    assert [name for name, ends in found.items() if ends != {"0"}] == [], began + ended
+    assert_kept(began + ended, {synapse.token, *signatures(links, synapse)})
     assert not list(Path.home().rglob("credentials.json")) or all(
         synapse.token not in path.read_text() for path in Path.home().rglob("credentials.json")
     )
 
 
+#: Everything that a mirror, a copy or a key is needed for.
+NEEDY = (
+    "access srpbs-fc",
+    "mirrors",
+    "index synapse",
+    "index atr",
+    "download srpbs-fc --dry-run",
+    "download srpbs-fc --mirror synapse",
+    "download srpbs-fc --mirror atr",
+    "download srpbs-fc",
+    "mirrors audit srpbs-fc",
+    "participants srpbs-fc",
+    "verify srpbs-fc --repair",
+    "doctor srpbs-fc",
+    "lock srpbs-fc",
+    "query srpbs-fc",
+    "cache list",
+    "purge srpbs-fc --yes",
+)
+
+
 @pytest.mark.parametrize(
-    "trouble",
-    ["refused", "expired", "flipped", "dropped", "portal", "busy", "down"],
+    ("trouble", "expected"),
+    [
+        ("refused", "3"),
+        ("expired", "3"),
+        ("flipped", "5"),
+        ("dropped", "0"),  # each time further on: resumed to the end
+        ("portal", "4"),
+        ("busy", "4"),
+        ("down", "4"),
+        ("no dataset", "6"),
+        ("record", "70"),
+        ("disk", "74"),
+    ],
 )
 def test_what_commands_say_and_write_in_trouble(
-    servers: tuple[SynapseServer, LinkServer], archive: Path, tmp_path: Path, trouble: str
+    servers: tuple[SynapseServer, LinkServer], archive: Path, tmp_path: Path, trouble: str, expected: str
 ) -> None:
     synapse, links = servers
     token = synapse.token
+    if trouble == "no dataset":
+        small.archive(archive, {"README.txt": b"nothing of the kind"})
+        synapse.storage.put(synapse.node(archive.name).key, archive)
     link = links.link(archive, lifetime=-3600 if trouble == "expired" else 3600)
     both = (synapse.storage.faults, links.faults)
+    more = {"DECNEF_ATR_LINK_SRPBS_FC": link, "SYNAPSE_AUTH_TOKEN": token}
     match trouble:
         case "refused":
             synapse.tokens.clear()
@@ -149,17 +236,18 @@ def test_what_commands_say_and_write_in_trouble(
                 each.add(fault, times=None)
         case "down":
             links.__exit__()
+        case "record":
+            record = ATR.format(page=links.url) + "adress = 'x'\n"
+            (tmp_path / "catalog/mirrors/atr.toml").write_text(record)
+        case "disk":
+            (tmp_path / "file").write_text("in the way")
+            more["DECNEF_DATA_DIR"] = str(tmp_path / "file")
     said = run(
         "accept srpbs-fc --yes",
         f"login synapse < {typed(tmp_path, token)}",
         f"login atr srpbs-fc < {typed(tmp_path, link)}",
-        "access srpbs-fc",
-        "download srpbs-fc --mirror synapse",
-        "download srpbs-fc --mirror atr",
-        "download srpbs-fc",
-        "verify srpbs-fc",
-        DECNEF_ATR_LINK_SRPBS_FC=link,
-        SYNAPSE_AUTH_TOKEN=token,
+        *NEEDY,
+        **more,
     )
     secrets = {
         token,
@@ -168,8 +256,26 @@ def test_what_commands_say_and_write_in_trouble(
         *signatures(links, synapse),
     }
     assert_kept(said, secrets)
-    codes = re.findall(r"^exit (\d+)$", said, re.MULTILINE)
-    assert len(codes) == 8
-    assert set(codes) & {"3", "4", "5"}, said
+    found = re.findall(r"^exit (\d+)$", said, re.MULTILINE)
+    assert len(found) == 3 + len(NEEDY)
+    assert expected in found, said
     if trouble == "down":
         links.__enter__()
+
+
+def test_what_commands_say_where_nothing_of_the_name_is(
+    servers: tuple[SynapseServer, LinkServer], archive: Path
+) -> None:
+    synapse, links = servers
+    link = links.link(archive)
+    said = run(
+        "download srpbs-fd",
+        "download srpbs-fc --group moon",
+        "download srpbs-fc --mirror moon",
+        "participants srpbs-fc --subject nobody --accept-terms",
+        "login moon",
+        DECNEF_ATR_LINK_SRPBS_FC=link,
+        SYNAPSE_AUTH_TOKEN=synapse.token,
+    )
+    assert said.count("exit 2") == 5, said
+    assert_kept(said, {synapse.token, link, *signatures(links, synapse)})

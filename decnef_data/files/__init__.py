@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from decnef_data.errors import IntegrityError
 from decnef_data.files import claims, contents, receipts
-from decnef_data.files.checks import check, hashed
+from decnef_data.files.checks import check, hashed, not_as_stated
 from decnef_data.files.partials import Partial, partial, revive
 from decnef_data.files.parts import PartMap
 from decnef_data.files.pooches import place, registry, sweep
@@ -99,10 +99,9 @@ class Files:
 
     def agreed(self, dataset: str, mirror: str, file: RemoteFile) -> VerifiedFile | None:
         """Give the file if it is here from another mirror, by size and checksum the same, with a receipt."""
-        others = (self.root / "receipts" / dataset).glob("*.jsonl") if file.checksum else ()
-        for journal in map(self._read, (path for path in others if path.stem != mirror)):
-            found = journal.verified(file.path) if journal and journal.root == self.folder(dataset) else None
-            if journal and found and file.checksum in found.checksums and found.size == file.size:
+        for journal in self._others(dataset, mirror) if file.checksum else ():
+            found = journal.verified(file.path) if journal.root == self.folder(dataset) else None
+            if found and file.checksum in found.checksums and found.size == file.size:
                 known = journal.receipts[file.path]
                 sums = (file.checksum, *(one for one in found.checksums if one != file.checksum))
                 receipt = receipts.receipt(file, found.location, sums, known.parts)
@@ -138,7 +137,10 @@ class Files:
         if location.parent not in self._swept:
             sweep(location.parent)
             self._swept.add(location.parent)
-        place(arrived.location, self.folder(dataset), file.path)
+        if self._there(dataset, mirror, arrived):
+            arrived.location.unlink()
+        else:
+            place(arrived.location, self.folder(dataset), file.path)
         claims.discard(self._partial(dataset, file))
         receipt = receipts.receipt(file, location, arrived.checksums, arrived.parts.receipt())
         placed = self._receive(dataset, mirror, self.folder(dataset), receipt)
@@ -234,7 +236,7 @@ class Files:
         location = root / file.path
         sums = hashed(location, _first(file), progress)
         if file.checksum is not None and file.checksum not in sums:
-            raise _not_as_stated(file, sums[0])
+            raise not_as_stated(file, sums[0])
         self._compare(dataset, mirror, file.path, sums)
         return self._receive(dataset, mirror, root, receipts.receipt(file, location, sums))
 
@@ -250,11 +252,22 @@ class Files:
         first = _first(file)
         return (first, *sorted(known - {first}))
 
-    def _elsewhere(self, dataset: str, mirror: str, path: str) -> set[Checksum]:
-        """The checksums of the same file as other mirrors gave it."""
+    def _others(self, dataset: str, mirror: str) -> Iterator[Journal]:
+        """What was verified of `dataset` from other mirrors."""
         journals = (self.root / "receipts" / dataset).glob("*.jsonl")
         read = (self._read(journal) for journal in journals if journal.stem != mirror)
-        found = (journal.receipts.get(path) for journal in read if journal)
+        return (journal for journal in read if journal)
+
+    def _there(self, dataset: str, mirror: str, arrived: Partial) -> bool:
+        """Whether another mirror's file of these bytes has the place: it stays, as its receipt says."""
+        same = set(arrived.checksums)
+        journals = (each for each in self._others(dataset, mirror) if each.root == self.folder(dataset))
+        found = (journal.verified(arrived.file.path) for journal in journals)
+        return any(file is not None and same & set(file.checksums) for file in found)
+
+    def _elsewhere(self, dataset: str, mirror: str, path: str) -> set[Checksum]:
+        """The checksums of the same file as other mirrors gave it."""
+        found = (journal.receipts.get(path) for journal in self._others(dataset, mirror))
         return {Checksum.parse(text) for receipt in found if receipt for text in receipt.checksums}
 
     def _compare(self, dataset: str, mirror: str, path: str, sums: tuple[Checksum, ...]) -> None:
@@ -285,10 +298,3 @@ def _adopted_path(journal: Journal) -> Path:
 
 def _first(file: RemoteFile) -> str:
     return file.checksum.algorithm if file.checksum else _AT_FIRST_SIGHT
-
-
-def _not_as_stated(file: RemoteFile, found: Checksum) -> IntegrityError:
-    message = (
-        f"'{file.path}' is not what is stated of it: {file.checksum} expected, {found} found. Get it anew."
-    )
-    return IntegrityError(message, file=file.path, expected=str(file.checksum), found=str(found))

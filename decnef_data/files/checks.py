@@ -3,8 +3,9 @@
 import hashlib
 from pathlib import Path
 
+from decnef_data.errors import IntegrityError
 from decnef_data.files.receipts import Journal
-from decnef_data.model import Checksum, FileCheck, Progress
+from decnef_data.model import Checksum, FileCheck, Progress, RemoteFile
 
 
 def hashed(location: Path, algorithm: str, progress: Progress) -> tuple[Checksum, ...]:
@@ -37,3 +38,11 @@ def check(journal: Journal, path: str, *, deep: bool) -> FileCheck:
     return FileCheck(
         path, "whole" if same else "damaged", "" if same else f"{expected} expected, {found} found."
     )
+
+
+def not_as_stated(file: RemoteFile, found: Checksum) -> IntegrityError:
+    """Say that a file which lies here already is not the one that is stated."""
+    message = (
+        f"'{file.path}' is not what is stated of it: {file.checksum} expected, {found} found. Get it anew."
+    )
+    return IntegrityError(message, file=file.path, expected=str(file.checksum), found=str(found))
