@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from decnef_data.verbs.fetching import participants as participants
     from decnef_data.verbs.fetching import plan as plan
     from decnef_data.verbs.handing import export as export
+    from decnef_data.verbs.handing import export_nifti as export_nifti
     from decnef_data.verbs.keeping import adopt as adopt
     from decnef_data.verbs.keeping import cache as cache
     from decnef_data.verbs.keeping import clear_cache as clear_cache
@@ -75,7 +76,7 @@ _ROOMS = {
     "verbs.asking": ("query", "splits"),
     "verbs.doctoring": ("doctor",),
     "verbs.fetching": ("demo", "download", "fetch_dataset", "participants", "plan"),
-    "verbs.handing": ("export",),
+    "verbs.handing": ("export", "export_nifti"),
     "verbs.keeping": ("adopt", "cache", "clear_cache", "registry", "verify"),
     "verbs.knowing": ("catalog", "cite"),
     "verbs.permitting": ("accept", "accepted", "access", "login", "logout", "terms"),

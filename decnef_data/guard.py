@@ -6,7 +6,7 @@ from pathlib import Path
 from decnef_data.errors import AccessError
 from decnef_data.model import Dataset
 
-__all__ = ["exposed", "require_private"]
+__all__ = ["exposed", "is_remote", "require_private"]
 
 #: What stands in the top folder of a checkout: its files are one command away from a public place.
 _CHECKOUTS = {".git": "git", ".hg": "Mercurial", ".svn": "Subversion", ".jj": "Jujutsu"}
@@ -62,14 +62,20 @@ def exposed(destination: str | Path) -> str | None:
     >>> exposed("s3://bucket/cube.zarr")
     'is on another machine'
     """
-    return _remote(str(destination)) or _checkout(Path(destination))
+    remote = "is on another machine" if is_remote(str(destination)) else None
+    return remote or _checkout(Path(destination))
 
 
-def _remote(destination: str) -> str | None:
+def is_remote(destination: str) -> bool:
+    """Whether a destination is written as a place on another machine.
+
+    Examples
+    --------
+    >>> is_remote("s3://bucket/scans"), is_remote("host:scans"), is_remote("C:/scans"), is_remote("scans")
+    (True, True, False, False)
+    """
     scheme = destination.partition(":")[0].lower()
-    if scheme == "file" or not (_URL.match(destination) or _REMOTE.match(destination)):
-        return None
-    return "is on another machine"
+    return scheme != "file" and bool(_URL.match(destination) or _REMOTE.match(destination))
 
 
 def _checkout(destination: Path) -> str | None:

@@ -20,6 +20,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _cache = typer.Typer(no_args_is_help=True, help="Say where data are kept, list them, remove them.")
+_export = typer.Typer(
+    no_args_is_help=True, help="Hand on: describe a dataset, or write scans as NIfTI files."
+)
 _mirrors = typer.Typer(invoke_without_command=True, callback=walking.mirrors)
 # What login does not know may be a secret, which the parser would print in its complaint.
 _UNPARSED = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -51,7 +54,10 @@ app.command("info", rich_help_panel=_LOOK)(look.info)
 app.command("participants", rich_help_panel=_LOOK)(look.participants)
 app.command("query", rich_help_panel=_LOOK)(asking.query)
 app.command("cite", rich_help_panel=_LOOK)(look.cite)
-app.command("export", rich_help_panel=_LOOK)(handing.export)
+app.add_typer(_export, name="export", rich_help_panel=_LOOK)
+_export.command("nifti")(handing.nifti)
+for _style in handing.DESCRIPTIONS:
+    _export.command(_style)(handing.describing(_style))
 app.command("demo", rich_help_panel=_LOOK)(demo.demo)
 app.command("index", rich_help_panel=_LOOK)(walking.index)
 app.add_typer(_mirrors, name="mirrors", rich_help_panel=_LOOK)

@@ -29,6 +29,7 @@ from decnef_data.model import (
     Copy,
     Dataset,
     FileCheck,
+    ImageSet,
     Lock,
     Plan,
     Purge,
@@ -103,6 +104,11 @@ class Client:
         """One row a person and leaf with all that is known of them; of images, one a person and session."""
         place, copy, selection = self._obtained(selection, manner)
         return self._opening(place).people(copy, selection, strict=manner.strict)
+
+    def images(self, selection: Selection, manner: Manner) -> ImageSet:
+        """Give the selected scans one by one, with where their bytes come from."""
+        place, copy, selection = self._obtained(selection, manner)
+        return self._opening(place).images(copy, selection, strict=manner.strict)
 
     def plan(self, selection: Selection, mirror: str) -> Plan:
         """What a request needs and costs; nothing is downloaded."""

@@ -13,9 +13,20 @@ from decnef_data.model.leaflets import CITATION, MARK, TERMS
 def lay(copy: Copy, dataset: Dataset, terms: Terms, works: Sequence[Citation]) -> None:
     """Write both texts into the folder of `copy`, unless the dataset has a file of that name there."""
     taken = {file.path.partition("/")[0] for file in copy.files}
+    leave(copy.root, dataset, terms, works, frozenset(taken))
+
+
+def leave(
+    folder: Path,
+    dataset: Dataset,
+    terms: Terms,
+    works: Sequence[Citation],
+    taken: frozenset[str] = frozenset(),
+) -> None:
+    """Write both texts into a folder, but those whose names are `taken`."""
     texts = {TERMS: _terms(dataset, terms), CITATION: _citation(dataset, works)}
     for name in texts.keys() - taken:
-        _put(copy.root / name, f"{MARK}\n\n{texts[name]}")
+        _put(folder / name, f"{MARK}\n\n{texts[name]}")
 
 
 def _terms(dataset: Dataset, terms: Terms) -> str:

@@ -20,7 +20,7 @@ from decnef_data.layouts import Asked, Mapped, Stored
 from decnef_data.layouts import of as layout_of
 from decnef_data.layouts.select import select_each
 from decnef_data.members import members
-from decnef_data.model import Copy, Dataset, FileCheck, Finding, Selection
+from decnef_data.model import Copy, Dataset, FileCheck, Finding, ImageSet, Selection
 from decnef_data.records import Records
 from decnef_data.stores import Manifest, Stores, key
 
@@ -90,6 +90,27 @@ class Opening:
             raise _nobody(selection)
         table.attrs["synthetic"] = copy.mirror == PHANTOM.name
         return table
+
+    def images(self, copy: Copy, selection: Selection, *, strict: bool) -> ImageSet:
+        """Give the selected scans one by one, with where their bytes come from.
+
+        Raises
+        ------
+        SelectionError
+            The dataset holds no images, or none was selected.
+        """
+        layout = layout_of(self.dataset.layout)
+        if not isinstance(layout, Mapped):
+            message = (
+                f"'{self.dataset.name}' holds no images. "
+                f"`decnef download {self.dataset.name}` gives its files as they are."
+            )
+            raise SelectionError(message, asked=self.dataset.name)
+        chosen, problems = layout.images(copy, self._asked(copy, selection))
+        _report(self.dataset.name, _stated(problems), strict=strict)
+        if not chosen.images:
+            raise _nobody(selection)
+        return chosen
 
     def refresh(self, copy: Copy) -> None:
         """List the files of a copy that is mapped where it lies."""

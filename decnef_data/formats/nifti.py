@@ -15,7 +15,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from decnef_data.errors import FormatError
 
-__all__ = ["LENGTH", "Header", "head", "read", "signature"]
+__all__ = ["LENGTH", "Header", "head", "read", "restated", "signature"]
 
 #: So many bytes from the start hold the longest header (NIfTI-2) and the word on extensions behind it.
 LENGTH: Final = 544
@@ -131,6 +131,37 @@ def read(start: bytes, file: str) -> Header:
     )
 
 
+def restated(start: bytes, file: str, shape: tuple[int, ...], repetition_time: float) -> bytes:
+    """Write the header of a file for as many volumes, the rest of it as it is.
+
+    Parameters
+    ----------
+    start
+        What lies before the voxels: the header, and whatever extends it.
+    file
+        Its name, for errors.
+    shape
+        ``(x, y, z)`` or ``(x, y, z, t)``, as it shall be.
+    repetition_time
+        In seconds; NaN states none.
+
+    Examples
+    --------
+    >>> volume = nib.Nifti1Image(np.zeros((4, 5, 6), "i2"), np.eye(4)).to_bytes()[:352]
+    >>> run = read(restated(volume, "a", (4, 5, 6, 240), 2.5), "a")
+    >>> run.shape, run.repetition_time
+    ((4, 5, 6, 240), 2.5)
+    """
+    header = _parsed(start, file, check=False)
+    if tuple(header.get_data_shape()) != shape:
+        header.set_data_shape(shape)
+    if len(shape) > 3:  # noqa: PLR2004 - space
+        header["pixdim"][4] = 0.0 if np.isnan(repetition_time) else repetition_time
+        header.set_xyzt_units(header.get_xyzt_units()[0], "sec")
+    restated: bytes = header.binaryblock
+    return restated + start[len(restated) :]
+
+
 def signature(start: bytes) -> bytes:
     """Gather the bytes of a header that every volume of a run has in common.
 
@@ -145,13 +176,13 @@ def signature(start: bytes) -> bytes:
     return b"".join(start[begin:end] for begin, end in _SPANS[version])
 
 
-def _parsed(start: bytes, file: str) -> Any:
+def _parsed(start: bytes, file: str, *, check: bool = True) -> Any:
     magic = next((magic for magic in (start[344:348], start[4:8]) if magic in _SINGLE), None)
     if magic is None:
         raise _refused(file, "is no NIfTI file of one piece", "byte 0")
     kind = nib.Nifti1Header if magic == _SINGLE[0] else nib.Nifti2Header
     try:
-        return kind(start[: kind.template_dtype.itemsize], check=True)
+        return kind(start[: kind.template_dtype.itemsize], check=check)
     except (HeaderDataError, WrapStructError) as error:
         raise _refused(file, f"has a damaged header: {error}", "byte 0") from error
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from decnef_data.members import Member
-    from decnef_data.model import Copy, Dataset, FileCheck, Finding, Selection
+    from decnef_data.model import Copy, Dataset, FileCheck, Finding, ImageSet, Selection
     from decnef_data.records import Records
 
 __all__ = ["Asked", "Layout", "Mapped", "Reading", "Stored", "of"]
@@ -67,6 +67,9 @@ class Mapped(Layout, Protocol):
 
     def open(self, copy: "Copy", asked: Asked) -> Reading:
         """Give the selected leaves lazily; no image is read."""
+
+    def images(self, copy: "Copy", asked: Asked) -> "tuple[ImageSet, tuple[FormatError, ...]]":
+        """Give the selected scans one by one, field maps too, and what is left out; nothing is read."""
 
     def people(self, copy: "Copy", asked: Asked) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
         """Give the selected people, a row each, also those without images; and tables that are left out."""

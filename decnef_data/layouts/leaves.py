@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from decnef_data.layouts.inventory import Scan
     from decnef_data.layouts.roster import Roster
 
-__all__ = ["UNLISTED", "field_maps", "leaf", "named", "ordered"]
+__all__ = ["UNLISTED", "Chosen", "field_maps", "leaf", "named", "ordered", "run_coords"]
 
 #: The node of people whom no table lists, or lists without a site.
 UNLISTED: Final = "unlisted"
@@ -37,7 +37,7 @@ _LONG_NAMES: Final = {"bold": "BOLD signal as stored", "t1w": "T1-weighted signa
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
+class Chosen:
     """A scan, and the row of the roster that says whose it is."""
 
     scan: "Scan"
@@ -86,7 +86,7 @@ def leaf(
     maps
         The field maps of each session, as :func:`field_maps` lists them.
     """
-    chosen = [_Chosen(scan, people.rows[scan.subject, scan.session]) for scan in scans]
+    chosen = [Chosen(scan, people.rows[scan.subject, scan.session]) for scan in scans]
     return _files(chosen, people) if scans[0].kind == "fmap" else _leaf(chosen, bytes_of, people, maps)
 
 
@@ -106,7 +106,7 @@ def _shape(scan: "Scan") -> _Shape:
 
 
 def _leaf(
-    chosen: Sequence[_Chosen],
+    chosen: Sequence[Chosen],
     bytes_of: Callable[["Scan"], Slab],
     people: "Roster",
     maps: Mapping[tuple[str, str], str],
@@ -121,14 +121,14 @@ def _leaf(
     return xr.Dataset({kind: array}, coords=xr.Coordinates(coords, indexes={}))
 
 
-def _array_attrs(kind: str, chosen: Sequence[_Chosen]) -> dict[str, str]:
+def _array_attrs(kind: str, chosen: Sequence[Chosen]) -> dict[str, str]:
     attrs = {"long_name": _LONG_NAMES[kind]}
     if any(_scaling(one) != (1.0, 0.0) for one in chosen):
         attrs["comment"] = "measured = stored * scl_slope + scl_inter, which are coordinates along scan"
     return attrs
 
 
-def _scaling(one: _Chosen) -> tuple[float, float]:
+def _scaling(one: Chosen) -> tuple[float, float]:
     header = one.scan.header
     return (header.slope, header.inter) if header else (1.0, 0.0)
 
@@ -148,7 +148,7 @@ def ordered(columns: Iterable[str]) -> list[str]:
     return [*(name for name in _FIRST if name in names), *(name for name in names if name not in _FIRST)]
 
 
-def _person_coords(chosen: Sequence[_Chosen], people: "Roster") -> dict[str, _Coordinate]:
+def _person_coords(chosen: Sequence[Chosen], people: "Roster") -> dict[str, _Coordinate]:
     rows = np.array([one.row for one in chosen], dtype=np.intp)
     runs = np.array([one.scan.run for one in chosen], dtype="i2")
     columns = {**{name: people.columns[name][rows] for name in ordered(people.columns)}, "run": runs}
@@ -160,7 +160,7 @@ def _person_coords(chosen: Sequence[_Chosen], people: "Roster") -> dict[str, _Co
 
 
 def _scan_coords(
-    chosen: Sequence[_Chosen], people: "Roster", maps: Mapping[tuple[str, str], str]
+    chosen: Sequence[Chosen], people: "Roster", maps: Mapping[tuple[str, str], str]
 ) -> dict[str, _Coordinate]:
     headers = [one.scan.header for one in chosen if one.scan.header is not None]
     affine = np.array([header.affine for header in headers]).reshape(-1, 4, 4)
@@ -172,10 +172,11 @@ def _scan_coords(
     if any(_scaling(one) != (1.0, 0.0) for one in chosen):
         coords["scl_slope"] = ("scan", np.array([header.slope for header in headers]))
         coords["scl_inter"] = ("scan", np.array([header.inter for header in headers]))
-    return {**coords, **(_run_coords(chosen, people) if chosen[0].scan.kind == "bold" else {})}
+    return {**coords, **(run_coords(chosen, people) if chosen[0].scan.kind == "bold" else {})}
 
 
-def _run_coords(chosen: Sequence[_Chosen], people: "Roster") -> dict[str, _Coordinate]:
+def run_coords(chosen: Sequence[Chosen], people: "Roster") -> dict[str, _Coordinate]:
+    """Say how long each run's volumes take, how many there are, and how many were left out before them."""
     rows = [one.row for one in chosen]
     stated = people.columns["_repetition_time"][rows]
     own = np.array([one.scan.header.repetition_time if one.scan.header else np.nan for one in chosen])
@@ -210,7 +211,7 @@ def field_maps(scans: Sequence["Scan"]) -> dict[tuple[str, str], str]:
     return {key: ";".join(files) for key, files in found.items()}
 
 
-def _files(chosen: Sequence[_Chosen], people: "Roster") -> xr.Dataset:
+def _files(chosen: Sequence[Chosen], people: "Roster") -> xr.Dataset:
     """List field maps as files: their names and shapes differ too much for an array."""
     each = [(one, path, size) for one in chosen for path, size in _listed(one.scan)]
     paths = _texts(path for _, path, _ in each)

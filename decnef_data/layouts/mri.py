@@ -18,12 +18,15 @@ import xarray as xr
 from decnef_data.errors import FormatError, SelectionError
 from decnef_data.layouts import Asked, Reading, folders
 from decnef_data.layouts.checking import checks
+from decnef_data.layouts.handing import images
 from decnef_data.layouts.leaves import field_maps, leaf, named, ordered
+from decnef_data.layouts.recognizing import KINDS
 from decnef_data.layouts.recounting import recounted
 from decnef_data.layouts.roster import Roster, roster
 from decnef_data.layouts.select import select
 from decnef_data.layouts.sheets import Sheets, read_sheets
 from decnef_data.layouts.volumes import Volumes
+from decnef_data.model import ImageSet
 from decnef_data.records.names import find
 
 if TYPE_CHECKING:
@@ -83,17 +86,22 @@ class Images:
         """Give the selected leaves, ``COI/bold`` and the like, lazily."""
         opened = self._opened(copy, asked)
         inventory, people = opened.inventory, opened.people
-        names = named(inventory.scans, people)
         rows, kinds = _selected_rows(people, asked), _kinds(asked)
-        grouped: dict[str, list[Scan]] = {}
-        for name, scan in zip(names, inventory.scans, strict=True):
-            if scan.kind in kinds and people.rows[scan.subject, scan.session] in rows:
-                grouped.setdefault(name, []).append(scan)
-        wanted = _of_group(asked, sorted(grouped), set(names))
+        chosen = _chosen(opened, asked, kinds, rows)
         maps = field_maps(inventory.scans)
         files = partial(_files, inventory.root)
-        made = {name: leaf(grouped[name], files, people, maps) for name in wanted}
+        made = {name: leaf(scans, files, people, maps) for name, scans in chosen.items()}
         return Reading(made, _problems(opened, kinds, rows), _is_synthetic(copy, inventory))
+
+    def images(self, copy: "Copy", asked: Asked) -> tuple[ImageSet, tuple[FormatError, ...]]:
+        """Give the selected scans one by one, field maps among them unless kinds are named."""
+        opened = self._opened(copy, asked)
+        inventory, people = opened.inventory, opened.people
+        rows = _selected_rows(people, asked)
+        kinds = KINDS if asked.selection.modalities is None else _kinds(asked)
+        chosen = [scan for scans in _chosen(opened, asked, kinds, rows).values() for scan in scans]
+        made = images(chosen, inventory.scans, people, partial(_files, inventory.root))
+        return ImageSet(made, _is_synthetic(copy, inventory)), _problems(opened, kinds, rows)
 
     def people(self, copy: "Copy", asked: Asked) -> tuple[pd.DataFrame, tuple[FormatError, ...]]:
         """Give the selected people, a row a person and session, and what tables cannot be read."""
@@ -135,8 +143,19 @@ class Images:
         return Opened(inventory, sheets, self.relabel(opened, asked))
 
 
+def _chosen(opened: Opened, asked: Asked, kinds: Sequence[str], rows: set[int]) -> dict[str, list["Scan"]]:
+    """Give the selected scans of each leaf that is asked for."""
+    inventory, people = opened.inventory, opened.people
+    names = named(inventory.scans, people)
+    grouped: dict[str, list[Scan]] = {}
+    for name, scan in zip(names, inventory.scans, strict=True):
+        if scan.kind in kinds and people.rows[scan.subject, scan.session] in rows:
+            grouped.setdefault(name, []).append(scan)
+    return {name: grouped[name] for name in _of_group(asked, sorted(grouped), set(names))}
+
+
 def _files(root: str, scan: "Scan") -> Volumes:
-    """Read a scan's voxels from its files."""
+    """Read a scan's voxels and files where they lie: this is where another source of them would come in."""
     return Volumes(root, scan, timed=scan.kind == "bold")
 
 

@@ -6,6 +6,7 @@ says what that of the first file of its run says.
 
 import os
 import zlib
+from collections.abc import Iterator
 from contextlib import closing
 from functools import lru_cache
 from itertools import groupby
@@ -61,6 +62,23 @@ class Volumes:
                     cut.read(file, header.offset + time % each * length, out[position, ...])
         if not dtype.isnative:
             out.byteswap(inplace=True)
+
+    def start(self) -> bytes:
+        """Read what lies before the voxels of the first file, which is its header."""
+        paths, listed = self._files()
+        start = np.empty(_array(self.scan).offset, np.uint8)
+        with closing(self._open(paths[0], listed[0])) as file:
+            file.into(0, start)
+        return start.tobytes()
+
+    def originals(self) -> Iterator[tuple[str, bytes]]:
+        """Read every file whole, as it lies there, one after another."""
+        for name, path, listed in zip(self.scan.files, *self._files(), strict=True):
+            content = np.empty(listed[0], np.uint8)
+            with closing(_Plain(path)) as file:
+                _require_unchanged(path, os.fstat(file.descriptor), listed)
+                file.into(0, content)
+            yield name, content.tobytes()
 
     def _files(self) -> tuple[list[str], list[tuple[int, int]]]:
         """Give each file's path, and the size and time that it was listed with."""

@@ -22,6 +22,7 @@ from decnef_data.model.catalog import (
     Terms,
 )
 from decnef_data.model.findings import Examination, Finding
+from decnef_data.model.images import Export, Image, ImageSet, Source
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile, LockedSelection
 from decnef_data.model.plans import Offer, Plan, PlannedFile
 from decnef_data.model.purges import Purge, Removed
@@ -63,12 +64,15 @@ __all__ = [
     "Dataset",
     "Difference",
     "Examination",
+    "Export",
     "Fact",
     "FileCheck",
     "Finding",
     "Grade",
     "Graded",
     "Holding",
+    "Image",
+    "ImageSet",
     "Lock",
     "LockedFile",
     "LockedSelection",
@@ -88,6 +92,7 @@ __all__ = [
     "Selection",
     "Shelf",
     "Site",
+    "Source",
     "Step",
     "Terms",
     "Verification",
