@@ -96,5 +96,7 @@ def nifti(
         emit(made)
         return
     say(str(made.folder))
+    if quiet:
+        return
     kept = f" {made.kept} were there already." if made.kept else ""
     note(f"{made.written} files were written, {human_size(made.size)}.{kept}")
