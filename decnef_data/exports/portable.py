@@ -12,6 +12,7 @@ from decnef_data.records import Records
 from decnef_data.records.names import find
 from decnef_data.stores.pieces import on_cluster, on_threads
 from decnef_data.stores.portable import Chunks, write
+from decnef_data.stores.sinks import shown
 
 __all__ = ["to_zarr"]
 
@@ -71,7 +72,7 @@ def to_zarr(
     layout = find("chunking", chunks, _LAYOUTS)
     groups = _groups(data)
     if not i_may_share:
-        _require_allowed(groups, os.fspath(dest))
+        _require_allowed(groups, shown(os.fspath(dest)))
     write(groups, os.fspath(dest), layout, on_threads if client is None else on_cluster(client))
 
 

@@ -19,7 +19,7 @@ from decnef_data.stores.attributes import plain
 from decnef_data.stores.chunks import METADATA, encoded, storable
 from decnef_data.stores.codecs import blosc, packed, seal
 from decnef_data.stores.pieces import ENDIAN, Portable, Runner, metadata
-from decnef_data.stores.sinks import Address, Folder, Sink, folder_of
+from decnef_data.stores.sinks import Address, Folder, Sink, folder_of, shown
 
 __all__ = ["Chunks", "write"]
 
@@ -89,7 +89,7 @@ def _no_form(name: str, dtype: np.dtype[Any]) -> SelectionError:
 def _require_nothing(found: bool, destination: str) -> None:
     if found:
         raise FileExistsError(
-            errno.EEXIST, "Something is there; name another place, or remove it", destination
+            errno.EEXIST, "Something is there; name another place, or remove it", shown(destination)
         )
 
 

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from decnef_data.errors import SelectionError
 
-__all__ = ["Address", "Folder", "Sink", "folder_of"]
+__all__ = ["Address", "Folder", "Sink", "folder_of", "shown"]
 
 
 class Sink(Protocol):
@@ -48,7 +48,7 @@ class Folder:
 class Address:
     """An address of fsspec, such as ``s3://bucket/selection.zarr``."""
 
-    url: str
+    url: str = field(repr=False)
 
     def put(self, path: str, *parts: bytes | memoryview) -> None:
         """Write a file of these parts, one after another."""
@@ -66,8 +66,9 @@ class Address:
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
-            message = f"'{self.url}' is an address, which needs fsspec. Install it with: pip install fsspec."
-            raise SelectionError(message, asked=self.url) from error
+            name = shown(self.url)
+            message = f"'{name}' is an address, which needs fsspec. Install it with: pip install fsspec."
+            raise SelectionError(message, asked=name) from error
         system, root = url_to_fs(self.url)
         return system, str(root).rstrip("/")
 
@@ -83,3 +84,18 @@ def folder_of(destination: str) -> Path | None:
     if destination.lower().startswith("file:"):
         return Path(unquote(urlsplit(destination).path))
     return None if "://" in destination else Path(destination).expanduser()
+
+
+def shown(destination: str) -> str:
+    """Give a destination as it may be shown: without a password and without a query.
+
+    Examples
+    --------
+    >>> shown("sftp://me:secret@host/own.zarr?token=secret"), shown("own.zarr")
+    ('sftp://host/own.zarr', 'own.zarr')
+    """
+    if "://" not in destination:
+        return destination
+    scheme, _, rest = destination.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
