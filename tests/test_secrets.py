@@ -175,6 +175,8 @@ def test_what_commands_say_and_write_when_all_goes_well(
     )
 
 
+#: Each takes some seconds of importing alone: those that are most like another are left to CI.
+SLOW = pytest.mark.slow
 #: Everything that a mirror, a copy or a key is needed for.
 NEEDY = (
     "access srpbs-fc",
@@ -200,15 +202,15 @@ NEEDY = (
     ("trouble", "expected"),
     [
         ("refused", "3"),
-        ("expired", "3"),
+        pytest.param("expired", "3", marks=SLOW),
         ("flipped", "5"),
-        ("dropped", "0"),  # each time further on: resumed to the end
-        ("portal", "4"),
+        pytest.param("dropped", "0", marks=SLOW),  # each time further on: resumed to the end
+        pytest.param("portal", "4", marks=SLOW),
         ("busy", "4"),
-        ("down", "4"),
+        pytest.param("down", "4", marks=SLOW),
         ("no dataset", "6"),
-        ("record", "70"),
-        ("disk", "74"),
+        pytest.param("record", "70", marks=SLOW),
+        pytest.param("disk", "74", marks=SLOW),
     ],
 )
 def test_what_commands_say_and_write_in_trouble(
