@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,12 @@ import pytest
 _LOOPBACK = ("127.", "::1", "localhost")
 #: Where other projects' descriptions and types lie, which documents are checked against.
 _CHECKED_AGAINST = {"DECNEF_SYNAPSE_SPEC", "DECNEF_SCHEMA_TYPES"}
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start, also where a shell runs the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
