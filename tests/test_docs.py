@@ -265,7 +265,7 @@ class TestNothingIsLeftOut:
     def test_every_public_name_is_in_the_reference(self) -> None:
         listed = (DOCS / "reference/api.md").read_text("utf-8")
         public = {name for name in decnef_data.__all__ if name != "__version__"}
-        assert {name for name in public if f"   decnef_data.{name}\n" not in listed} == set()
+        assert {name for name in public if f"   ~decnef_data.{name}\n" not in listed} == set()
 
     def test_every_command_is_in_the_reference(self) -> None:
         text = (DOCS / "reference/command-line.md").read_text("utf-8")

@@ -65,7 +65,7 @@ def _title(room: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    lines = "\n".join(f"   decnef_data.{name}" for name in names)
+    lines = "\n".join(f"   ~decnef_data.{name}" for name in names)
     return f"```{{eval-rst}}\n.. autosummary::\n   :toctree: generated\n   :nosignatures:\n\n{lines}\n```"
 
 

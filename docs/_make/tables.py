@@ -51,7 +51,7 @@ def _link(page: str) -> str:
 
 def _titles() -> str:
     rows = ((code(item.name), item.title_ja, item.title) for item in _RECORDS.datasets)
-    return table("名前|日本語の題名|英語の題名", rows)
+    return table("名前|日本語名|英語名", rows)
 
 
 def _facts(dataset: str) -> str:
@@ -63,7 +63,7 @@ def _facts(dataset: str) -> str:
 
 
 def _fact(fact: Fact) -> Sequence[object]:
-    value = f"{cell_of(fact.value)} {fact.unit}" if fact.unit else fact.value
+    value = f"{cell_of(fact.value)}\N{NO-BREAK SPACE}{fact.unit}" if fact.unit else fact.value
     source = _RECORDS.citation(fact.source) if fact.source else None
     return value, fact.counts, fact.grade, f"[{fact.source}](citations.md)" if source else ""
 
