@@ -149,7 +149,10 @@ def test_what_commands_say_and_write_when_all_goes_well(
         "participants srpbs-fc",
         "query srpbs-fc --diagnosis ASD",
         "cite srpbs-fc",
-        "export croissant srpbs-fc",
+        *(
+            f"export {style} srpbs-fc"
+            for style in ("croissant", "datapackage", "schema.org", "dcat", "intake")
+        ),
         "verify srpbs-fc --deep",
         "doctor srpbs-fc",
         "lock srpbs-fc",
@@ -164,6 +167,7 @@ def test_what_commands_say_and_write_when_all_goes_well(
         "purge srpbs-fc --yes",
         "cache clear --yes",
         f"demo --data-dir {phantom_dir}",
+        f"export nifti srpbs-ts {tmp_path / 'images'} --subject sub-01 --mirror phantom --data-dir {phantom_dir}",
         "logout",
     )
     found = codes(began + ended)
