@@ -99,11 +99,14 @@ class IntegrityError(DecnefDataError):
         file: str | None = None,
         expected: str | None = None,
         found: str | None = None,
+        mirror: str | None = None,
     ) -> None:
         super().__init__(message)
         self.file = file
         self.expected = expected
         self.found = found
+        #: The mirror that served them, where it is known.
+        self.mirror = mirror
 
 
 class FormatError(DecnefDataError):

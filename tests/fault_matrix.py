@@ -103,6 +103,11 @@ def _ignored(bench: Bench) -> None:
     bench.storage.faults.add(faults.ignore_range(), None)
 
 
+def _refused(bench: Bench) -> None:
+    bench.storage.faults.add(_dropped(bench))
+    bench.storage.faults.add(faults.refuse_range(), None)
+
+
 def _misplaced(bench: Bench) -> None:
     bench.storage.faults.add(_dropped(bench))
     bench.storage.faults.add(faults.wrong_range(PART), None)
@@ -112,6 +117,7 @@ CASES = {
     "connection dropped at 50 %": Case(_add(_dropped)),
     "dropped again and again": Case(_add(_dropped, times=5)),
     "ranges ignored": Case(_ignored),
+    "ranges refused": Case(_refused),
     "wrong range": Case(_misplaced, "MirrorError"),
     "file changed between tries": Case(_changes, "changed", "IntegrityError", stated=False),
     "file changed, checksum stated": Case(_changes, "IntegrityError"),
@@ -130,6 +136,8 @@ CASES = {
     ),
     "gzip content-encoding": Case(_add(lambda _: faults.zipped(), times=None), "MirrorError"),
     "link expired midway": Case(_expires, "AccessError", "whole"),
+    "401": Case(_add(lambda _: faults.busy(401), times=None), "AccessError", "MirrorError"),
+    "403": Case(_add(lambda _: faults.busy(403), times=None), "AccessError", "MirrorError"),
     "404": Case(_add(lambda _: faults.busy(404), times=None), "MirrorError"),
 }
 

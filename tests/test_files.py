@@ -8,13 +8,14 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from decnef_data.errors import IntegrityError
-from decnef_data.files import Files, Partial
+from decnef_data.files import Files, Partial, claims
 from decnef_data.files.claims import discard
 from decnef_data.model import Checksum, RemoteFile
 from decnef_data.progress import choose
@@ -373,19 +374,64 @@ def test_the_registry_of_pooch_has_the_true_checksums(tmp_path: Path) -> None:
     assert Path(pooch.fetch("folder/a.bin")).read_bytes() == CONTENT
 
 
-def test_who_finds_that_another_process_was_quicker_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unlink = Path.unlink
-
-    def and_another_puts_its_own_there(path: Path, *, missing_ok: bool = False) -> None:
-        unlink(path, missing_ok=missing_ok)
-        if path == tmp_path / "files/ds/folder/a.bin":
-            path.write_bytes(CONTENT)
-
-    monkeypatch.setattr(Path, "unlink", and_another_puts_its_own_there)
+def test_who_finds_that_another_process_was_quicker_leaves_nothing_behind(tmp_path: Path) -> None:
+    location = tmp_path / "files/ds/folder/a.bin"
+    location.parent.mkdir(parents=True)
+    location.write_bytes(CONTENT)
     arrive(Files(tmp_path))
     assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
+
+
+def test_a_name_that_had_a_file_always_has_one(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    arrive(files)
+    location, over, absent = tmp_path / "files/ds/folder/a.bin", threading.Event(), 0
+
+    def watch() -> None:
+        nonlocal absent
+        while not over.is_set():
+            absent += not location.exists()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for number in range(30):
+        newer = b"%d" % number
+        stated = RemoteFile("folder/a.bin", len(newer), Checksum("md5", hashlib.md5(newer).hexdigest()))
+        arrive(files, stated, content=newer)
+    over.set()
+    watcher.join()
+    assert absent == 0
+
+
+def test_what_was_left_while_it_was_placed_is_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "files/ds/folder"
+    folder.mkdir(parents=True)
+    (folder / "tmpabcd1234").write_bytes(CONTENT)
+    files = Files(tmp_path)
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size == 0  # its process may be about to rename it
+    monkeypatch.setattr("decnef_data.files.pooches._SETTLED", 0.0)
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size == len(CONTENT)
+        files.place("ds", "atr", partial)
+    assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
+
+
+def test_a_number_that_another_process_has_by_now_keeps_no_partial(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    with files.partial("ds", "atr", FILE) as partial:
+        fill(partial, stop=4096)
+    (left,) = (tmp_path / "partial/ds/folder").glob("*.part")
+    owned = left.rename(
+        left.with_name(left.name.replace(".part", f".{claims._host()}-{os.getppid()}-1.part"))
+    )
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size == 0
+    os.utime(owned, (1, 1))
+    with files.partial("ds", "atr", FILE) as partial:
+        assert partial.size == 4096
 
 
 def test_left_over_temporary_files_are_swept(tmp_path: Path) -> None:

@@ -91,15 +91,20 @@ class TestTheLink:
         )
 
     @pytest.mark.parametrize("form", ["v4", "v2"])
-    def test_expired_is_seen_before_asking(
+    def test_expired_by_our_clock_is_for_the_host_to_say(
         self, credentials: Credentials, server: LinkServer, form: str
     ) -> None:
         server.advance(-3 * 86_400)
         ended = datetime.fromtimestamp(server.now() + 3_600, UTC)
         credentials.put("atr/srpbs-fc", server.link(CONTENT, form=form, name=NAME))
+        (file,) = Https(record(), credentials).find(dataset())
+        assert received(Https(record(), credentials).open(file)) == (0, CONTENT)
+        server.advance(3 * 86_400)
         said = sentence(lambda: Https(record(), credentials).find(dataset()), AccessError)
-        assert said == f"The link for 'srpbs-fc' expired at {ended:%Y-%m-%d %H:%M} UTC, 2 days ago. {ASK}"
-        assert server.requests == []
+        assert said == (
+            f"The link for 'srpbs-fc' has expired at {ended:%Y-%m-%d %H:%M} UTC, 2 days ago "
+            f"('http://HOST' answered 403, AccessDenied, Request has expired). {ASK}"
+        )
 
     def test_expired_by_the_hosts_clock(self, remote: Https, server: LinkServer) -> None:
         server.advance(4_000)
@@ -349,6 +354,19 @@ class TestTheWay:
         assert transport._wanted(answer, 0.5) == 3
         answer.headers["Retry-After"] = "86400"
         assert transport._wanted(answer, 0.5) == 20
+        answer.headers["Retry-After"] = "Thu, 01 Jan 1970 00:00:09 GMT"
+        assert transport._wanted(answer, 0.5) == 0.5  # by whose clock?
+        answer.headers["Date"] = "Thu, 01 Jan 1970 00:00:04 GMT"
+        assert transport._wanted(answer, 0.5) == 5
+        answer.headers["Retry-After"] = "soon"
+        assert transport._wanted(answer, 0.5) == 0.5
+
+    def test_a_host_that_refuses_all_ranges(
+        self, remote: Https, server: LinkServer, file: RemoteFile
+    ) -> None:
+        server.faults.add(faults.refuse_range(), None)
+        assert remote.find(dataset()) == (file,)
+        assert received(remote.open(file, 9, 1_000)) == (0, CONTENT)
 
     def test_nobody_there(self, credentials: Credentials) -> None:
         with LinkServer() as server:

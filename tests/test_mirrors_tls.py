@@ -8,17 +8,22 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import requests
 from cryptography import x509  # comes with synapseclient
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+import decnef_data
 from decnef_data.errors import MirrorError
-from decnef_data.mirrors import Credentials
+from decnef_data.mirrors import Credentials, transport
 from decnef_data.mirrors.https import Https
+from decnef_data.mirrors.service import Service
 from decnef_data.model import Holding, Mirror
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers.links import LinkServer
+from tests.servers.proxy import Proxy
 
+SOURCES = Path(decnef_data.__file__).parent
 ATR = Mirror(name="atr", title="ATR", protocol="https", order=3, holdings=(Holding(dataset="srpbs-fc"),))
 
 
@@ -43,6 +48,13 @@ def certificate(path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _own_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LinkServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -65,6 +77,59 @@ def test_a_host_that_is_trusted(remote: Https, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "host.pem"))
     (file,) = remote.find(dataset())
     assert received(remote.open(file, 5)) == (5, CONTENT[5:])
+
+
+def test_a_host_that_is_trusted_as_openssl_is_told(
+    server: LinkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stronger in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(stronger, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "host.pem"))
+    credentials = Credentials(tmp_path / "config")
+    credentials.put("atr/srpbs-fc", server.link(CONTENT, name="SRPBS_FC.zip").replace("http:", "https:"))
+    remote = Https(ATR, credentials)
+    (file,) = remote.find(dataset())
+    assert received(remote.open(file, 5)) == (5, CONTENT[5:])
+
+
+def test_a_host_behind_a_proxy(remote: Https, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "host.pem"))
+        (file,) = remote.find(dataset())
+        assert received(remote.open(file, 5)) == (5, CONTENT[5:])
+        assert {line.partition(":")[0] for line in proxy.asked} == {"CONNECT 127.0.0.1"}
+
+
+def test_a_plain_host_behind_a_proxy_and_one_that_needs_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy() as proxy, LinkServer() as plain:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        credentials = Credentials(tmp_path / "config")
+        credentials.put("atr/srpbs-fc", plain.link(CONTENT, name="SRPBS_FC.zip"))
+        Https(ATR, credentials).find(dataset())
+        assert proxy.asked == [f"GET {plain.url}/SRPBS_FC.zip"]
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        Https(ATR, credentials).find(dataset())
+        assert len(proxy.asked) == 1
+        assert len(plain.requests) == 2
+
+
+def test_no_setting_turns_it_off(server: LinkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("PYTHONHTTPSVERIFY", "0")
+    service = Service("synapse", lambda: None, tmp_path, None)
+    service._adapter.begin(5.0, (5.0, 5.0))
+    link = server.link(CONTENT, name="SRPBS_FC.zip").replace("http:", "https:")
+    for made in (transport.session(), service._session()):
+        with pytest.raises(requests.RequestException) as raised:
+            made.get(link, timeout=5)
+        assert "CERTIFICATE_VERIFY_FAILED" in str(raised.value) + service._adapter._call.why
+        service._adapter._call.why = ""
+    said = "".join(path.read_text("utf-8") for path in SOURCES.rglob("*.py"))
+    assert not re.search(r"verify\s*=\s*False|CERT_NONE|_create_unverified_context|InsecureRequest", said)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -104,6 +105,10 @@ class TestKills:
                     named.unlink()
                     (tmp_path / "cache/receipts/srpbs-fc/atr.jsonl").unlink(missing_ok=True)
             server.rate = None
+            for orphan in tmp_path.rglob(
+                "tmp????????"
+            ):  # killed while pooch renamed it; swept once it is old
+                os.utime(orphan, (1, 1))
             assert brought(tmp_path, link).read_bytes() == CONTENT
         assert tree(tmp_path / "cache") == WHOLE
 
@@ -152,7 +157,10 @@ class TestTogether:
                 _, said = process.communicate(timeout=60)
                 assert process.returncode == 0, said.decode()
         assert (tmp_path / "cache/files/srpbs-fc" / NAME).read_bytes() == CONTENT
-        assert {name for name in tree(tmp_path / "cache") if not name.endswith(".lock")} == WHOLE
+        assert tree(tmp_path / "cache") == WHOLE
+        journal = Files(tmp_path / "cache").journal("srpbs-fc", "atr")
+        assert journal is not None
+        assert journal.verified(NAME) is not None
 
     @pytest.mark.usefixtures("in_parts")
     def test_who_waits_sees_how_far_it_is(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +254,9 @@ class TestMirrors:
             one.faults.add(faults.busy(404), None)
             (found,) = run.bring(remotes[0])
         assert found.location.read_bytes() == CONTENT
-        assert sum(request.status == 206 for request in two.requests) <= 12
+        assert (
+            sum(request.status == 206 for request in two.requests) <= 14
+        )  # six came, and at most four were on their way
         assert "'atr' could not give all of 'SRPBS_FC.zip', the rest is asked of 'other': " in caplog.text
 
     def test_one_that_serves_wrong_bytes_is_named_and_not_asked_again(

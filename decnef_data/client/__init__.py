@@ -120,7 +120,9 @@ class Client:
         """Bring the files here, and give the archive, or the folder of the files."""
         dataset = self._asked(selection, read=False)
         obtaining, _ = self._bound(selection, dataset, manner)
-        copy = obtaining.copy(self._places.of(dataset, manner.mirror), lambda held: not held.dropped)
+        copy = obtaining.copy(
+            self._places.of(dataset, manner.mirror, asking=manner.download), lambda held: not held.dropped
+        )
         alone = len(copy.files) == 1 and "/" not in copy.files[0].path
         return copy.files[0].location if alone else copy.root
 
@@ -230,7 +232,7 @@ class Client:
 
     def _obtained(self, selection: Selection, manner: Manner) -> tuple[Place, Copy, Selection]:
         dataset = self._asked(selection)
-        place = self._places.of(dataset, manner.mirror)
+        place = self._places.of(dataset, manner.mirror, asking=manner.download)
         opening = self._opening(place)
         obtaining, selection = self._bound(selection, dataset, manner)
         copy = obtaining.copy(place, lambda held: not held.dropped or opening.stored(held))

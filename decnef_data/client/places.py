@@ -53,15 +53,18 @@ class Places:
         """Where a mirror's client may keep files of its own."""
         return self.root / "clients"
 
-    def of(self, dataset: Dataset, mirror: str = AUTO) -> Place:
-        """Where `dataset` may come from: one mirror, or with "auto" all that are recorded, in order."""
+    def of(self, dataset: Dataset, mirror: str = AUTO, *, asking: bool = True) -> Place:
+        """Where `dataset` may come from: one mirror, or with "auto" all that are recorded, in order.
+
+        Without `asking` no mirror will be, and nothing that could is loaded.
+        """
         known = (*(record.name for record in self.records.mirrors), AUTO, PHANTOM.name)
         named = find("mirror", mirror, {name: name for name in known})
         if named == PHANTOM.name:
             return self._phantom(dataset)
         chosen = self.records.mirrors if named == AUTO else (self.records.mirror(named),)
         files = Files(self.root, shared_root())
-        return self._place(dataset, chosen, files, files.adopted())
+        return self._place(dataset, chosen, files, files.adopted(), asking=asking)
 
     def adopted(self, dataset: Dataset, path: Path) -> Place:
         """Where `dataset` comes from when the user has it at `path`.
@@ -97,11 +100,17 @@ class Places:
         return self._place(dataset, (record,), files, {dataset.name: made} if made else {})
 
     def _place(
-        self, dataset: Dataset, mirrors: tuple[Mirror, ...], files: Files, adopted: Mapping[str, Path]
+        self,
+        dataset: Dataset,
+        mirrors: tuple[Mirror, ...],
+        files: Files,
+        adopted: Mapping[str, Path],
+        *,
+        asking: bool = True,
     ) -> Place:
-        credentials = Credentials(self.config)
+        credentials, silent = Credentials(self.config), offline() or not asking
         remotes = (
-            connect(record, credentials, adopted=adopted, cache=self.own_cache, offline=offline())
+            connect(record, credentials, adopted=adopted, cache=self.own_cache, offline=silent)
             for record in mirrors
         )
         sources = tuple(Source(record, remote) for record, remote in zip(mirrors, remotes, strict=True))

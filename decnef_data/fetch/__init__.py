@@ -115,6 +115,8 @@ def fetch_anew(place: Place, progress: Progress) -> Copy:
     causes: list[tuple[str, str, DecnefDataError]] = []
     run = Run(place.dataset, place.files, progress, lambda: _helpers(place))
     for source in place.ready:
+        if run.dropped(source.record.name):
+            continue
         try:
             return _carry(place, source, run)
         except (AccessError, MirrorError, IntegrityError) as error:

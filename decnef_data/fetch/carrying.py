@@ -35,6 +35,10 @@ class Run:
     _dropped: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def dropped(self, mirror: str) -> bool:
+        """Whether a mirror served wrong bytes."""
+        return mirror in self._dropped
+
     def listed(self, remote: Remote, *, anew: bool = False) -> tuple[RemoteFile, ...]:
         """Give what a mirror lists, asking it once."""
         with self._lock:
@@ -51,16 +55,11 @@ class Run:
         verified = {file.path: held for file in listed if (held := self._held(remote, file))}
         missing = [file for file in listed if file.path not in verified]
         small = [file for file in missing if file.size is not None and file.size <= SMALL]
-        try:
-            if len(small) > 1:
-                verified |= self._together(remote, small)
-            for file in missing:
-                if file.path not in verified:
-                    verified[file.path] = self._one(remote, file, self.progress)
-        except IntegrityError:
-            self._dropped.add(remote.name)
-            _LOG.warning("'%s' served wrong bytes and is not asked again in this run.", remote.name)
-            raise
+        if len(small) > 1:
+            verified |= self._together(remote, small)
+        for file in missing:
+            if file.path not in verified:
+                verified[file.path] = self._one(remote, file, self.progress)
         return tuple(verified[file.path] for file in listed)
 
     def _held(self, remote: Remote, file: RemoteFile) -> VerifiedFile | None:
@@ -84,11 +83,22 @@ class Run:
 
     def _one(self, remote: Remote, file: RemoteFile, progress: Progress) -> VerifiedFile:
         transfer = Transfer(self.dataset.name, self.files, progress, partial(self._elsewhere, remote))
-        try:
-            return transfer.bring(Offer(remote, file))
-        except ChangedError:
-            _LOG.warning("'%s' changed at '%s' while it came: it is fetched anew.", file.path, remote.name)
-        return self._again(transfer, remote, file)
+        while True:
+            try:
+                return transfer.bring(Offer(remote, file))
+            except ChangedError:
+                told = (file.path, remote.name)
+                _LOG.warning("'%s' changed at '%s' while it came: it is fetched anew.", *told)
+                return self._again(transfer, remote, file)
+            except IntegrityError as error:
+                self._drop(error.mirror or remote.name)
+                if error.mirror in {None, remote.name}:
+                    raise  # else it was one that helped out, and is asked no more
+
+    def _drop(self, mirror: str) -> None:
+        if mirror not in self._dropped:
+            _LOG.warning("'%s' served wrong bytes and is not asked again in this run.", mirror)
+        self._dropped.add(mirror)
 
     def _again(self, transfer: Transfer, remote: Remote, file: RemoteFile) -> VerifiedFile:
         """Bring the file that the mirror has now."""

@@ -1,10 +1,9 @@
 """Moves one file from the mirrors into the cache: resumed after anything, verified before it has a name."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 from decnef_data.errors import AccessError, IntegrityError, MirrorError
 from decnef_data.fetch.receiving import Receiving
@@ -13,7 +12,6 @@ from decnef_data.mirrors import Remote
 from decnef_data.model import Progress, RemoteFile, VerifiedFile
 
 _LOG = logging.getLogger(__name__)
-_TRIES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +46,9 @@ class Transfer:
     def bring(self, offer: Offer) -> VerifiedFile:
         """Bring a file into the cache, from where an earlier try left off.
 
-        What a mirror cannot give is asked of the next that states the same checksum.  Wrong bytes are
-        fetched once more from the first byte, for a proxy or a disk may have spoilt them; then the
-        mirror is dropped.
+        What a mirror cannot give is asked of the next that states the same checksum, and so on in turn
+        while that brings something.  Wrong bytes are fetched once more from the first byte, for a proxy
+        or a disk may have spoilt them: from one mirror alone, so that it is known whose they are.
 
         Raises
         ------
@@ -59,29 +57,35 @@ class Transfer:
         ChangedError
             The mirror has another file now.
         IntegrityError
-            The bytes were wrong twice.
+            The bytes were wrong twice; its ``mirror`` served them.
         OSError
             The disk is full or refuses; what came so far stays.
         """
-        for left in reversed(range(_TRIES)):
-            try:
-                return self._arrive(offer)
-            except IntegrityError as error:
-                if not left:
-                    raise
-                _LOG.warning("%s Trying once more.", error)
-        raise AssertionError("Every try returns or raises.")
+        gave: list[Offer] = []
+        try:
+            return self._arrive(offer, gave)
+        except IntegrityError as error:
+            _LOG.warning("%s Trying once more.", error)
+        last = gave[-1] if gave else offer
+        try:
+            return self._arrive(offer, [], alone=last)
+        except IntegrityError as error:
+            error.mirror = last.remote.name
+            raise
 
-    def _arrive(self, offer: Offer) -> VerifiedFile:
+    def _arrive(self, offer: Offer, gave: list[Offer], alone: Offer | None = None) -> VerifiedFile:
         name, file = offer.remote.name, offer.file
         with self._waiting(file) as waiting, self.files.partial(self.dataset, name, file, waiting) as partial:
             waiting.over()
             arrived = self.files.held(self.dataset, name, file)  # while we waited for another process
             if arrived is not None:
+                partial.location.unlink(missing_ok=True)  # of no use any more
                 return arrived
             self.progress.start(file.path, file.size, partial.size)
             try:
-                self._receive(offer, partial)
+                self._receive(
+                    partial, gave, (lambda: self._turns(offer)) if alone is None else lambda: [alone]
+                )
             except IntegrityError:
                 partial.restart()
                 raise
@@ -89,25 +93,35 @@ class Transfer:
                 self.progress.finish()
             return self.files.place(self.dataset, name, partial)
 
-    def _receive(self, offer: Offer, partial: Partial) -> None:
-        """Ask for what is missing, of one mirror after the other until one gives it."""
-        others: Iterator[Offer] | None = None
-        first: AccessError | MirrorError | None = None
-        asked: Offer | None = offer
-        while asked is not None:
-            try:
-                Receiving(asked.remote, asked.file, partial, self.progress).run()
-            except (AccessError, MirrorError) as error:
-                first = first or error
-                others = self.elsewhere(offer.file) if others is None else others
-                failed, asked = asked, next(others, None)
-                if asked is not None:
-                    told = (failed.remote.name, offer.file.path, asked.remote.name, error)
-                    _LOG.warning("'%s' could not give all of '%s', the rest is asked of '%s': %s", *told)
-            else:
-                return
-        if first is not None:
-            raise first
+    def _receive(self, partial: Partial, gave: list[Offer], mirrors: Callable[[], Iterable[Offer]]) -> None:
+        """Ask for what is missing, of one after the other, until one gives the rest or none gives any."""
+        errors: list[tuple[Offer, AccessError | MirrorError]] = []
+        before = -1
+        while partial.size > before:
+            before, asked = partial.size, len(errors)
+            for offer in mirrors():
+                self._turned(errors, offer)
+                receiving = Receiving(offer.remote, offer.file, partial, self.progress)
+                try:
+                    return receiving.run()
+                except (AccessError, MirrorError) as error:
+                    errors.append((offer, error))
+                finally:
+                    gave += [offer] if receiving.received else []
+            if len(errors) - asked <= 1:  # nobody else can help out
+                break
+        raise errors[0][1]
+
+    def _turns(self, offer: Offer) -> Iterator[Offer]:
+        """The mirror that lists the file and, only once it failed, those that may help out."""
+        yield offer
+        yield from self.elsewhere(offer.file)
+
+    def _turned(self, errors: list[tuple[Offer, AccessError | MirrorError]], now: Offer) -> None:
+        if errors:
+            failed, error = errors[-1]
+            told = (failed.remote.name, failed.file.path, now.remote.name, error)
+            _LOG.warning("'%s' could not give all of '%s', the rest is asked of '%s': %s", *told)
 
     @contextmanager
     def _waiting(self, file: RemoteFile) -> Iterator["_Waiting"]:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from decnef_data.errors import IntegrityError
 from decnef_data.files import claims, contents, receipts
-from decnef_data.files.checks import check, hashed, not_as_stated
+from decnef_data.files.checks import hashed, not_as_stated, verify
 from decnef_data.files.partials import Partial, partial, revive
 from decnef_data.files.parts import PartMap
-from decnef_data.files.pooches import place, registry, sweep
+from decnef_data.files.pooches import place, reclaim, registry, sweep
 from decnef_data.files.private import private_folder
 from decnef_data.files.receipts import Header, Journal, Mark, Reader, Receipt
 from decnef_data.files.telling import say_first_sight, together
@@ -78,9 +78,7 @@ class Files:
 
     def found(self, dataset: str, mirror: str) -> Copy | None:
         """Give the whole copy of `dataset`, wherever this cache is mounted now."""
-        journal = self.journal(dataset, mirror)
-        moved = journal and not journal.root.exists() and self.folder(dataset).exists()
-        journal = replace(journal, root=self.folder(dataset)) if journal and moved else journal
+        journal = self._moved(dataset, mirror)
         return journal.copy() if journal else None
 
     def begun(self, dataset: str) -> str:
@@ -113,6 +111,8 @@ class Files:
     ) -> AbstractContextManager[Partial]:
         """Open what is here so far of `file`, to be written on; `waiting` is called while another writes."""
         location, algorithms = self._partial(dataset, file), self._algorithms(dataset, mirror, file)
+        final, left = self.folder(dataset) / file.path, claims.free(location, claims.key(file, mirror))
+        reclaim(final.parent, file, left)
         return partial(location, file, mirror, algorithms, waiting)
 
     def arriving(self, dataset: str, file: RemoteFile) -> int:
@@ -142,10 +142,18 @@ class Files:
         else:
             place(arrived.location, self.folder(dataset), file.path)
         claims.discard(self._partial(dataset, file))
-        receipt = receipts.receipt(file, location, arrived.checksums, arrived.parts.receipt())
-        placed = self._receive(dataset, mirror, self.folder(dataset), receipt)
+        placed = self._described(dataset, mirror, arrived)
         say_first_sight(mirror, (placed,))
         return placed
+
+    def _described(self, dataset: str, mirror: str, arrived: Partial) -> VerifiedFile:
+        """Keep the receipt of the file that is there in the end: other processes may place theirs as well."""
+        file, root, parts = arrived.file, self.folder(dataset), arrived.parts.receipt()
+        while True:
+            receipt = receipts.receipt(file, root / file.path, arrived.checksums, parts)
+            verified = self._receive(dataset, mirror, root, receipt)
+            if Journal(dataset, mirror, root).unchanged(receipt):
+                return verified
 
     def reopen(self, dataset: str, mirror: str, path: str) -> None:
         """Make a damaged file a partial again: whoever takes it up fetches the parts that are wrong.
@@ -210,10 +218,10 @@ class Files:
 
     def verify(self, dataset: str, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
         """Compare the files with their receipts: by size and time, or (`deep`) by hashing them again."""
-        journal = self.journal(dataset, mirror)
-        for path in journal.mark.paths if journal and journal.mark else ():
-            if journal is not None:
-                yield check(journal, path, deep=deep)
+        own = self.journal(dataset, mirror)
+        layered = self.shared is not None and not (own and own.mark)
+        kept = Files(self.shared)._moved(dataset, mirror) if self.shared and layered else own
+        return verify(kept, deep=deep)
 
     def registry(self, dataset: str, mirror: str) -> "pooch.Pooch":
         """Give the pooch of the files, with the true checksums."""
@@ -229,6 +237,11 @@ class Files:
         """Remove the files, partials and receipts of `dataset`; adopted files are only forgotten."""
         for kind in ("files", "partial", "receipts"):
             shutil.rmtree(self.root / kind / dataset, ignore_errors=True)
+
+    def _moved(self, dataset: str, mirror: str) -> Journal | None:
+        journal = self.journal(dataset, mirror)
+        moved = journal and not journal.root.exists() and self.folder(dataset).exists()
+        return replace(journal, root=self.folder(dataset)) if journal and moved else journal
 
     def _register(
         self, dataset: str, mirror: str, root: Path, file: RemoteFile, progress: Progress

@@ -1,6 +1,7 @@
 """Compares files with their receipts: by size and time, or byte by byte."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from decnef_data.errors import IntegrityError
@@ -20,6 +21,13 @@ def hashed(location: Path, algorithm: str, progress: Progress) -> tuple[Checksum
     finally:
         progress.finish()
     return (Checksum(algorithm, digest.hexdigest()),)
+
+
+def verify(journal: Journal | None, *, deep: bool) -> Iterator[FileCheck]:
+    """Compare every file of a copy with its receipt."""
+    for path in journal.mark.paths if journal and journal.mark else ():
+        if journal is not None:
+            yield check(journal, path, deep=deep)
 
 
 def check(journal: Journal, path: str, *, deep: bool) -> FileCheck:

@@ -19,7 +19,7 @@ from typing import Final
 from decnef_data.model import RemoteFile
 
 _LOG = logging.getLogger(__name__)
-_STALE: Final = 3600.0  # seconds without a write, after which another host's partial counts as left
+_STALE: Final = 3600.0  # seconds without a sign of life, after which a partial counts as left
 _POLL: Final = 0.2
 _BEHIND: Final = re.compile(r"[0-9a-f]{16}(\.[^/]+)?\.part")  # what a partial's name has behind the file's
 _DISK_BLOCK: Final = 512  # what st_blocks counts, by POSIX
@@ -85,17 +85,16 @@ def _in_use(found: Path) -> bool:
     owner = re.search(r"\.([^.]+)-(\d+)-\d+\.part$", found.name)
     if owner is None:
         return False
-    if owner[1] != _host():
-        return _lately_written(found)
-    if int(owner[2]) == os.getpid():
+    if owner[1] == _host() and int(owner[2]) == os.getpid():
         return True
     try:
-        os.kill(int(owner[2]), 0)
+        if owner[1] == _host():
+            os.kill(int(owner[2]), 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return _lately_written(found)  # the number may be another process's by now
 
 
 def _lately_written(found: Path) -> bool:
@@ -121,12 +120,28 @@ def alone(location: Path, waiting: Callable[[], None]) -> Iterator[None]:
     A lock saves bandwidth and never guards correctness (flock is void on some network file systems).
     Meanwhile `waiting` is called several times a second.
     """
-    descriptor = os.open(lock_of(location), os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _locked(location, waiting)
     try:
-        with suppress(OSError):
-            _wait(descriptor, location, waiting)
         yield
     finally:
+        os.close(descriptor)
+
+
+def _locked(location: Path, waiting: Callable[[], None]) -> int:
+    """Hold the lock that others will find: who leaves last removes the file, perhaps while we wait for it."""
+    while True:
+        descriptor = os.open(lock_of(location), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _wait(descriptor, location, waiting)
+            if os.path.samestat(os.fstat(descriptor), os.stat(lock_of(location))):  # noqa: PTH116 - as its pair
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except OSError:  # no locks here
+            return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 

@@ -35,7 +35,6 @@ class Partial:
         self.parts = PartMap(size, part_size(size) if file.size is not None else size)
         self._descriptor = os.open(location, os.O_RDWR | os.O_CREAT, 0o600)
         self.front = Front(self._descriptor, self.parts, algorithms)
-        self._unsaved: set[int] = set()
         self._noting = threading.Lock()
         self._mapped = False
 
@@ -56,7 +55,6 @@ class Partial:
         self.front.doubtful.clear()
         os.ftruncate(self._descriptor, 0)
         self._mapped = False
-        self._unsaved.clear()
         self._save_map()
 
     def take_up(self) -> None:
@@ -86,9 +84,7 @@ class Partial:
     def _note(self, index: int, offset: int, piece: bytes) -> None:
         with self._noting:
             self.parts.add(offset, piece)
-            self._unsaved.add(index)
-            if self.parts.full(index):
-                self._save(index)
+            self._save(index)
 
     def end(self) -> None:
         """Note that a file of unknown size ends with the bytes that are here."""
@@ -96,11 +92,10 @@ class Partial:
             self.parts.size = self.parts.here
 
     def checkpoint(self, *, durable: bool = False) -> None:
-        """Keep how far the unfinished parts are; `durable`, also through a power cut."""
-        self._save_map()
+        """Show that somebody is at work here; `durable`, keep what is here also through a power cut."""
         with self._noting:
-            for index in tuple(self._unsaved):
-                self._save(index)
+            self._save_map()
+        os.utime(self._descriptor)
         if durable:
             os.fdatasync(self._descriptor)
 
@@ -158,14 +153,13 @@ class Partial:
 
     def _save_map(self) -> None:
         """Lay the map behind the bytes, whole from the start, so that a full disk cannot refuse it later."""
-        if self.file.size is not None and not self._mapped and (self.parts.count > 1 or self._unsaved):
+        if self.file.size is not None and not self._mapped and (self.parts.count > 1 or self.size):
             self._write_all(memoryview(self.parts.encode()), self.parts.size)
             self._mapped = True
 
     def _save(self, index: int) -> None:
         if self._mapped:
             os.pwrite(self._descriptor, self.parts.slot(index), self.parts.place(index))
-            self._unsaved.discard(index)
 
     def _write_all(self, view: memoryview, offset: int) -> None:
         try:

@@ -71,10 +71,17 @@ def look(over: requests.Session, link: Link, mirror: str) -> Found:
     By a GET of its first byte: a pre-signed link is signed for GET, and its host refuses HEAD.
     """
     with transport.get(over, link, {"Range": "bytes=0-0"}, mirror) as answer:
-        empty = answer.status_code == requests.codes.requested_range_not_satisfiable
-        if not empty:
-            _refuse(answer, link, mirror, page=False)
-        return Found(_name(answer) or link.name, _size(answer), identity(answer))
+        refused = answer.status_code == requests.codes.requested_range_not_satisfiable
+        if not refused or _size(answer) == 0:
+            return _found(answer, link, mirror)
+    with transport.get(over, link, {}, mirror) as answer:  # let go of behind its headers
+        return _found(answer, link, mirror)
+
+
+def _found(answer: requests.Response, link: Link, mirror: str) -> Found:
+    if answer.status_code != requests.codes.requested_range_not_satisfiable:
+        _refuse(answer, link, mirror, page=False)
+    return Found(_name(answer) or link.name, _size(answer), identity(answer))
 
 
 @contextmanager
@@ -85,7 +92,8 @@ def opened(over: requests.Session, link: Link, asked: Asked, mirror: str) -> Ite
         if given:
             yield given
             return
-    again = replace(asked, start=0, identity=None)
+        refused = answer.status_code == requests.codes.requested_range_not_satisfiable
+    again = Asked(page=asked.page) if refused else replace(asked, start=0, identity=None)
     with transport.get(over, link, again.headers, mirror) as answer:
         yield _from_zero(answer, link, again, mirror)
 

@@ -22,7 +22,7 @@ from decnef_data.errors import AccessError, DecnefDataError, MirrorError
 from decnef_data.mirrors.bounds import AT_ONCE, Bounded, GaveUpError
 from decnef_data.mirrors.links import is_loopback
 from decnef_data.mirrors.redaction import redact
-from decnef_data.mirrors.transport import TIMEOUTS, plainly
+from decnef_data.mirrors.transport import TIMEOUTS, plainly, trusted
 
 #: Together they outlast the minute in which Synapse counts what another command just asked.
 _RETRIES: Mapping[str, float] = {"retries": 10, "wait": 0.5, "max_wait": 10}
@@ -113,6 +113,7 @@ class Service:
         session = requests.Session()
         session.mount("https://", self._adapter)
         session.mount("http://", self._adapter)
+        session.verify = trusted()
         return session
 
     def _check_endpoints(self, client: Any) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import requests
@@ -88,11 +89,16 @@ def session() -> requests.Session:
     made = _Session()
     made.mount("https://", _DiscreetAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
     made.mount("http://", _DiscreetAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
-    made.verify = os.environ.get("SSL_CERT_FILE") or True  # requests itself heeds REQUESTS_CA_BUNDLE
+    made.verify = trusted()
     made.auth = _nobody
     made.headers.clear()
     made.headers.update({"User-Agent": "decnef-data", "Accept": "*/*", "Accept-Encoding": "identity"})
     return made
+
+
+def trusted() -> str | bool:
+    """Whom to trust: SSL_CERT_FILE's; requests itself heeds REQUESTS_CA_BUNDLE, and always verifies."""
+    return os.environ.get("SSL_CERT_FILE") or True
 
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -135,9 +141,18 @@ def _wanted(answer: requests.Response, wait: float) -> float:
 
 
 def retry_after(answer: requests.Response) -> float | None:
-    """Read how many seconds the host asks to be left alone, where it says so."""
+    """Read how many seconds the host asks to be left alone, where it says so: as a number, or as a date.
+
+    A date is compared with the host's own, for our clock may be wrong.
+    """
     asked = answer.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else None
+    if asked.isdigit():
+        return float(asked)
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (asked, answer.headers.get("Date", "")))
+        return max((until - now).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # no date at all; one with a zone, the other without
+        return None
 
 
 def _following(

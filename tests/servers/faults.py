@@ -76,6 +76,12 @@ def ignore_range() -> Fault:
     return lambda request, proceed: proceed(request.without("range", "if-range"))
 
 
+def refuse_range() -> Fault:
+    """Answer 416 to whatever range, as a host does that knows none."""
+    refusal = Answer.of(416, b"", "text/plain")
+    return lambda request, proceed: refusal if "Range" in request.headers else proceed(request)
+
+
 def wrong_range(by: int) -> Fault:
     """Answer a range with bytes of another place, and say so."""
 
