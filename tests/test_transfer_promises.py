@@ -1,0 +1,379 @@
+"""What the page on transfers promises, over real servers: parts, memory, mirrors, waiting, offline, read-only."""
+
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import decnef_data
+from decnef_data.errors import AccessError, IntegrityError
+from decnef_data.fetch.carrying import Run
+from decnef_data.files import Files, PartMap
+from decnef_data.mirrors import Credentials, Remote, bounds, connect
+from decnef_data.model import Holding, Mirror
+from decnef_data.progress import choose
+from tests import fault_matrix
+from tests.benchmarks.transfer import serving
+from tests.fault_matrix import CONTENT, NAME, PART
+from tests.mirror_contract import dataset
+from tests.servers import faults
+from tests.servers.faults import Proceed
+from tests.servers.links import LinkServer
+from tests.servers.local import Answer, Request
+from tests.servers.synapse import Entity, SynapseServer, Throttle
+from tests.test_transfer import MD5, brought, record
+
+MIB = 1 << 20
+ROOT = Path(__file__).parents[1]
+
+
+class Watching:
+    """A progress that remembers over how many connections the bytes came."""
+
+    def __init__(self) -> None:
+        self.connections: list[int] = []
+
+    def start(self, what: str, total: int | None, done: int) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def via(self, mirror: str, connections: int) -> None:
+        self.connections.append(connections)
+
+    def finish(self) -> None: ...
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault_matrix.patient(monkeypatch, "parts")
+
+
+def sparse(folder: Path, size: int) -> str:
+    """A file of zeros that takes no room; gives its MD5."""
+    folder.mkdir(exist_ok=True)
+    with (folder / NAME).open("wb") as made:
+        made.truncate(size)
+    with (folder / NAME).open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()
+
+
+def refusing(*parts: int) -> Callable[[Request, Proceed], Answer]:
+    """Have none of some parts, ever."""
+    starts = tuple(f"bytes={part * PART}-" for part in parts)
+
+    def fault(request: Request, proceed: Proceed) -> Answer:
+        asked = request.headers.get("Range", "")
+        return faults.busy(404)(request, proceed) if asked.startswith(starts) else proceed(request)
+
+    return fault
+
+
+class TestConnections:
+    """As many as help."""
+
+    def watched(self, tmp_path: Path, size: int, *rate: str) -> list[int]:
+        md5 = sparse(tmp_path / "source", size)
+        watching = Watching()
+        with serving("tests.servers.fast", str(tmp_path / "source"), *rate) as url:
+            credentials = Credentials(tmp_path / "config")
+            credentials.put("atr/srpbs-fc", f"{url}/{NAME}")
+            run = Run(dataset(), Files(tmp_path / "cache"), watching, lambda: ())
+            run.bring(connect(record(md5), credentials))
+        return watching.connections
+
+    def test_a_host_that_caps_each_gets_sixteen(self, tmp_path: Path) -> None:
+        assert max(self.watched(tmp_path, 96 * MIB, "--rate", "3", "--latency", "0.02")) == 16
+
+    def test_a_host_that_caps_nothing_gets_one_or_two(self, tmp_path: Path) -> None:
+        connections = self.watched(tmp_path, 384 * MIB)
+        assert statistics.median(connections) <= 2
+        assert max(connections) <= 4
+
+
+CHILD = """
+import os, resource, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from tests.test_transfer import brought, record
+import tests.test_transfer as t
+t.MD5 = sys.argv[4]
+t.record.__defaults__ = (sys.argv[4], "atr")
+def read(): return int(Path("/proc/self/io").read_text().split()[1])
+before = read()
+brought(sys.argv[2], sys.argv[3])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, read() - before)
+"""
+
+
+def child(tmp_path: Path, size: int, *rate: str) -> tuple[float, int]:
+    """Bring a file in a process of its own; gives its peak in MiB, and how many bytes it read from files."""
+    md5 = sparse(tmp_path / f"source-{size}", size)
+    with serving("tests.servers.fast", str(tmp_path / f"source-{size}"), *rate) as url:
+        command = [sys.executable, "-c", CHILD, str(ROOT), str(tmp_path / f"to-{size}"), f"{url}/{NAME}", md5]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return int(said[0]) / 1024, int(said[1])
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    capped = ("--rate", "12", "--latency", "0.01")
+    small, large = (child(tmp_path, mib * MIB, *capped)[0] for mib in (64, 320))
+    assert large - small < 48, (small, large)
+    assert large < 300
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux tells what a process read")
+def test_a_finished_download_is_not_read_a_second_time(tmp_path: Path) -> None:
+    assert child(tmp_path, 96 * MIB)[1] < 24 * MIB
+
+
+class TestResuming:
+    """From what is here, whoever gives the rest."""
+
+    @pytest.mark.usefixtures("in_parts")
+    def test_by_a_new_link_where_the_old_one_expired(self, tmp_path: Path) -> None:
+        with LinkServer() as server:
+            link = server.link(CONTENT, name=NAME, lifetime=3600)
+            for _ in range(9):
+                server.faults.add(lambda request, proceed: proceed(request))
+            server.faults.add(
+                lambda request, proceed: [server.advance(7200), faults.busy(403)(request, proceed)][1]
+            )
+            with pytest.raises(AccessError):
+                brought(tmp_path, link)
+            before = len(server.requests)
+            assert brought(tmp_path, server.link(CONTENT, name=NAME)).read_bytes() == CONTENT
+            assert len(server.requests) - before <= 1 + 16 - 8 + 4
+
+    @pytest.mark.usefixtures("in_parts")
+    def test_what_a_power_cut_spoilt_is_fetched_again_and_nothing_else(self, tmp_path: Path) -> None:
+        with LinkServer() as server:
+            link = server.link(CONTENT, name=NAME)
+            server.faults.add(refusing(12), None)
+            with pytest.raises(decnef_data.DecnefDataError):
+                brought(tmp_path, link)
+            (left,) = tmp_path.rglob("*.part")
+            kept = PartMap(len(CONTENT), PART)
+            data = bytearray(left.read_bytes())
+            assert kept.take(bytes(data[len(CONTENT) :]))
+            spoilt = next(index for index in range(kept.count) if kept.full(index))
+            data[spoilt * PART : (spoilt + 1) * PART] = bytes(PART)  # blocks that never reached the disk
+            left.write_bytes(data)
+            server.faults.clear()
+            before = len(server.requests)
+            assert brought(tmp_path, link).read_bytes() == CONTENT
+            asked = {request.headers["Range"] for request in server.requests[before:]}
+        here = {f"bytes={part * PART}-{(part + 1) * PART - 1}" for part in range(16) if kept.full(part)}
+        assert asked & here == {f"bytes={spoilt * PART}-{(spoilt + 1) * PART - 1}"}
+
+
+class TestSeveralMirrors:
+    """That state the same checksum."""
+
+    @contextmanager
+    def ready(self, tmp_path: Path) -> Iterator[tuple[Run, list[Remote], list[LinkServer]]]:
+        with LinkServer() as one, LinkServer() as two:
+            credentials = Credentials(tmp_path / "config")
+            credentials.put("atr/srpbs-fc", one.link(CONTENT, name=NAME))
+            credentials.put("other/srpbs-fc", two.link(CONTENT, name=NAME))
+            remotes = [connect(record(name=name), credentials) for name in ("atr", "other")]
+            run = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: remotes)
+            for remote in remotes:
+                run.listed(remote)
+            yield run, remotes, [one, two]
+
+    @pytest.mark.usefixtures("in_parts")
+    def test_each_of_which_lacks_a_part(self, tmp_path: Path) -> None:
+        with self.ready(tmp_path) as (run, remotes, (one, two)):
+            one.faults.add(refusing(3), None)
+            two.faults.add(refusing(9), None)
+            (found,) = run.bring(remotes[0])
+        assert found.location.read_bytes() == CONTENT
+
+    @pytest.mark.usefixtures("in_parts")
+    def test_one_that_helps_out_with_wrong_bytes_is_named_and_dropped(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with self.ready(tmp_path) as (run, remotes, (one, two)):
+            one.faults.add(refusing(3), 18)  # the parts of the first try, and then it is well again
+            two.faults.add(faults.flip(5), None)
+            (found,) = run.bring(remotes[0])
+            assert run.dropped("other")
+            assert not run.dropped("atr")
+        assert found.location.read_bytes() == CONTENT
+        assert "'other' served wrong bytes and is not asked again in this run: " in caplog.text
+
+    def test_wrong_bytes_bear_the_name_of_the_mirror(self, tmp_path: Path) -> None:
+        with self.ready(tmp_path) as (run, remotes, (one, _)):
+            one.faults.add(faults.flip(5), None)
+            with pytest.raises(IntegrityError) as raised:
+                run.bring(remotes[0])
+        assert raised.value.mirror == "atr"
+
+
+class TestWaiting:
+    """As long as a host asks, and never more than Synapse takes."""
+
+    def test_as_late_as_retry_after_asks(self, tmp_path: Path) -> None:
+        with LinkServer() as server:
+            link = server.link(CONTENT, name=NAME)
+            server.faults.add(lambda request, proceed: proceed(request))
+            server.faults.add(faults.busy(429, 2))
+            began = time.monotonic()
+            assert brought(tmp_path, link).read_bytes() == CONTENT
+            assert time.monotonic() - began >= 2
+            assert len(server.requests) == 3
+
+    def test_within_the_limits_of_synapse(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bounds, "_MOST", 12)
+        monkeypatch.setattr(bounds, "_SECONDS", 1.2)  # the host's second is shorter than ours, as on the way
+        files = [Entity(f"{number:02d}.bin", content=_written(tmp_path, number)) for number in range(25)]
+        root = Entity("DecNef", [Entity(dataset().title, files)])
+        throttle = Throttle(concurrent=3, requests=12, seconds=1.0)
+        with SynapseServer(root, throttle=throttle, lifetime=900) as server:
+            server.config(Path.home() / ".synapseConfig", server.token)
+            server.latency = 0.005
+            mirror = Mirror(
+                name="synapse",
+                title="S",
+                protocol="synapse",
+                order=1,
+                address=server.node("DecNef").id,
+                holdings=(Holding(dataset="srpbs-fc"),),
+            )
+            remote = connect(mirror, Credentials(tmp_path / "config"), cache=tmp_path / "clients")
+            began = time.monotonic()
+            found = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ()).bring(remote)
+            assert len(found) == 25
+            asked = [request.status for request in server.requests]
+            assert 429 not in asked
+            assert time.monotonic() - began >= (len(asked) - 1) // 12 * 1.2
+
+
+def _written(folder: Path, number: int) -> Path:
+    path = folder / f"{number:02d}.bin"
+    path.write_bytes(str(number).encode())
+    return path
+
+
+#: Any socket that is made, name that is looked up or connection that is begun is an event of the interpreter's.
+OFFLINE = """
+import os, sys
+def seen(event, _):
+    if event.startswith("socket."):
+        os.write(2, event.encode()); os._exit(77)
+sys.addaudithook(seen)
+import decnef_data
+"""
+CALLS = [
+    "decnef_data.download('srpbs-fc', progress='none')",
+    "decnef_data.fetch_dataset('srpbs-fc', progress='none')",
+    "decnef_data.fetch_dataset('srpbs-open', progress='none')",
+    "decnef_data.participants('srpbs-fc')",
+    "decnef_data.plan('srpbs-fc')",
+    "decnef_data.access('srpbs-fc')",
+    "decnef_data.verify('srpbs-fc', repair=True)",
+    "decnef_data.login('atr', 'https://host.example/a.zip', dataset='srpbs-fc')",
+]
+
+
+class TestOffline:
+    """No socket, whatever is asked."""
+
+    def run(self, call: str, **environment: str) -> str:
+        code = f"{OFFLINE}try:\n    {call}\nexcept decnef_data.DecnefDataError as error:\n    print(error)"
+        env = {
+            **os.environ,
+            "DECNEF_ATR_LINK_SRPBS_FC": "http://127.0.0.1:9/a.zip",
+            "SYNAPSE_AUTH_TOKEN": "a-token",
+            **environment,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @pytest.mark.parametrize("call", CALLS)
+    def test_by_the_environment(self, call: str) -> None:
+        self.run(call, DECNEF_OFFLINE="1")
+
+    def test_by_the_call(self) -> None:
+        said = self.run("decnef_data.fetch_dataset('srpbs-fc', download=False)")
+        assert "srpbs-fc" in said
+        assert "download" in said
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Mount a folder over itself so that nobody, root included, can write to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    commands = (["mount", "--bind", folder, folder], ["mount", "-o", "remount,ro,bind", folder])
+    for command in commands:
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            subprocess.run(["umount", "-l", folder], capture_output=True, check=False)
+            pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+class TestReadOnly:
+    """Places that cannot be written."""
+
+    @pytest.fixture
+    def server(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkServer]:
+        catalog = tmp_path / "catalog/mirrors"
+        catalog.mkdir(parents=True)
+        (catalog / "atr.toml").write_text(
+            "name = 'atr'\ntitle = 'ATR'\nprotocol = 'https'\norder = 3\n[[holdings]]\n"
+            f"dataset = 'srpbs-fc'\nchecksum = 'md5:{MD5}'\n"
+        )
+        monkeypatch.setenv("DECNEF_CATALOG_DIR", str(catalog.parent))
+        with LinkServer() as server:
+            monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(CONTENT, name=NAME))
+            yield server
+
+    def test_a_cache_of_ones_own_is_named(
+        self, server: LinkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        decnef_data.accept("srpbs-fc")
+        monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+        with read_only(tmp_path / "cache"), pytest.raises(OSError, match="Read-only file system") as raised:
+            decnef_data.download("srpbs-fc", mirror="atr", progress="none")
+        assert str(raised.value.filename).startswith(str(tmp_path / "cache"))
+
+    def test_a_shared_cache_is_used_where_it_lies(
+        self, server: LinkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shared = tmp_path / "shared"
+        monkeypatch.setenv("DECNEF_DATA_DIR", str(shared))
+        decnef_data.download("srpbs-fc", mirror="atr", accept_terms=True, progress="none")
+        monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "own"))
+        monkeypatch.setenv("DECNEF_SHARED_DATA_DIR", str(shared))
+        asked = len(server.requests)
+        with read_only(shared):
+            found = decnef_data.download("srpbs-fc", mirror="atr", progress="none")
+            assert found.read_bytes() == CONTENT
+            assert decnef_data.verify("srpbs-fc", mirror="atr", deep=True).whole
+        assert found.is_relative_to(shared)
+        assert len(server.requests) == asked
+
+
+def test_the_page_names_every_field_of_an_event(capsys: pytest.CaptureFixture[str]) -> None:
+    told = choose("json")
+    told.start("a", 1, 0)
+    told.finish()
+    fields = set(json.loads(capsys.readouterr().err.splitlines()[0]))
+    page = (ROOT / "docs/reference/transfers.md").read_text("utf-8")
+    table = page.split("## Progress for programs")[1].split("## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name.strip(" `") for row in rows for name in row.split(",")} == fields
