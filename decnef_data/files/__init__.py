@@ -9,7 +9,6 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -78,8 +77,8 @@ class Files:
 
     def found(self, dataset: str, mirror: str) -> Copy | None:
         """Give the whole copy of `dataset`, wherever this cache is mounted now."""
-        journal = self._moved(dataset, mirror)
-        return journal.copy() if journal else None
+        journal = self.journal(dataset, mirror)
+        return journal.at(self.folder(dataset)).copy() if journal else None
 
     def begun(self, dataset: str) -> str:
         """Say in words what is here of `dataset` where it is not whole; empty where nothing is."""
@@ -218,10 +217,10 @@ class Files:
 
     def verify(self, dataset: str, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
         """Compare the files with their receipts: by size and time, or (`deep`) by hashing them again."""
-        own = self.journal(dataset, mirror)
-        layered = self.shared is not None and not (own and own.mark)
-        kept = Files(self.shared)._moved(dataset, mirror) if self.shared and layered else own
-        return verify(kept, deep=deep)
+        kept = self.journal(dataset, mirror)
+        if self.shared is not None and not (kept and kept.mark):
+            return Files(self.shared).verify(dataset, mirror, deep=deep)
+        return verify(kept.at(self.folder(dataset)) if kept else None, deep=deep)
 
     def registry(self, dataset: str, mirror: str) -> "pooch.Pooch":
         """Give the pooch of the files, with the true checksums."""
@@ -237,11 +236,6 @@ class Files:
         """Remove the files, partials and receipts of `dataset`; adopted files are only forgotten."""
         for kind in ("files", "partial", "receipts"):
             shutil.rmtree(self.root / kind / dataset, ignore_errors=True)
-
-    def _moved(self, dataset: str, mirror: str) -> Journal | None:
-        journal = self.journal(dataset, mirror)
-        moved = journal and not journal.root.exists() and self.folder(dataset).exists()
-        return replace(journal, root=self.folder(dataset)) if journal and moved else journal
 
     def _register(
         self, dataset: str, mirror: str, root: Path, file: RemoteFile, progress: Progress

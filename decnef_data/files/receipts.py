@@ -8,7 +8,7 @@ a killed process left torn is passed over: its file is simply verified again.
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -62,6 +62,11 @@ class Journal:
     root: Path
     receipts: dict[str, Receipt] = field(default_factory=dict)
     mark: Mark | None = None
+
+    def at(self, folder: Path) -> "Journal":
+        """The same, where it is mounted elsewhere now than when it was written: at `folder`."""
+        moved = not self.root.exists() and folder.exists()
+        return replace(self, root=folder) if moved else self
 
     def verified(self, path: str) -> VerifiedFile | None:
         """Give the file at `path` if it still is, by size and time, what was verified."""
