@@ -22,6 +22,7 @@ from decnef_data.model import Holding, Mirror
 from decnef_data.progress import choose
 from tests import fault_matrix
 from tests.benchmarks.transfer import serving
+from tests.continued import continued
 from tests.fault_matrix import CONTENT, NAME, PART
 from tests.mirror_contract import dataset
 from tests.servers import faults
@@ -380,3 +381,12 @@ def test_the_page_names_every_field_of_an_event(capsys: pytest.CaptureFixture[st
     table = page.split("## Progress for programs")[1].split("## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert {name.strip(" `") for row in rows for name in row.split(",")} == fields
+
+
+@pytest.mark.parametrize("mib", [24, pytest.param(1024, marks=pytest.mark.slow)])
+def test_a_killed_download_is_continued_from_the_other_mirror(tmp_path: Path, mib: int) -> None:
+    came = continued(tmp_path, mib * MIB, 0.4, 3 * mib * MIB / 256, ("--progress", "none"))
+    assert came.right
+    assert came.others == ()
+    assert came.kept >= 0.4 * came.size
+    assert came.asked <= came.size - came.kept + 20 * MIB  # at most a part of each connection twice
