@@ -168,8 +168,8 @@ class TestErrors:
             monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive, -60))
             with pytest.raises(AccessError) as raised:
                 decnef_data.download("srpbs-fc", accept_terms=True)
+            told = run("download", "srpbs-fc")
         assert raised.value.access == at("atr")
-        told = run("download", "srpbs-fc")
         assert told.code == 3
         assert "  link (expired): " in told.err
         assert told.err.endswith("    run  decnef login atr srpbs-fc\n")
