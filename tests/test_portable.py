@@ -1,5 +1,6 @@
 """A selection as one zarr: the same for every reader, whole or not there, and only where it may go."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ import decnef_data
 import decnef_data.accessor
 from decnef_data import AccessError, IntegrityError, SelectionError, to_zarr
 from decnef_data.arrays import stacked
+from decnef_data.stores.pieces import Portable
 from decnef_data.stores.sinks import Address, Folder
 from tests import trees
 
@@ -215,6 +217,38 @@ class TestChunks:
             zarr.open_group(tmp_path / "own.zarr", mode="r")["bold"][0, 30]
 
 
+class TestRegions:
+    @pytest.mark.parametrize(
+        ("shape", "chunk"),
+        [
+            ((5, 244, 40, 64, 64), (1, 20, 40, 64, 64)),
+            ((5, 244, 40, 64, 64), (1, 244, 10, 8, 16)),
+            ((2, 1200, 72, 104, 90), (1, 1200, 9, 7, 6)),
+            ((1625, 9730), (107, 9730)),
+            ((3, 7), (2, 4)),
+        ],
+    )
+    def test_they_are_whole_chunks_that_fit_in_memory_and_cover_all_once(
+        self, tmp_path: Path, shape: tuple[int, ...], chunk: tuple[int, ...]
+    ) -> None:
+        slabs = [Made(number, shape[1:]) for number in range(shape[0])]
+        array = Portable(
+            Folder(tmp_path), "own", stacked(slabs, "abcde"[: len(shape)], "i2", shape[1:]), chunk
+        )
+        found = list(array.regions())
+        for region in found:
+            assert 2 * np.prod([one.stop - one.start for one in region]) <= 1 << 27
+            for one, length, whole in zip(region, chunk, shape, strict=True):
+                assert one.start % length == 0
+                assert one.stop % length == 0 or one.stop == whole
+        chunks = [
+            tuple(range(one.start, one.stop, length) for one, length in zip(region, chunk, strict=True))
+            for region in found
+        ]
+        covered = [place for ranges in chunks for place in itertools.product(*ranges)]
+        assert len(covered) == len(set(covered)) == len(list(array.chunks()))
+
+
 class TestWholeOrNot:
     def test_nothing_is_left_of_a_copy_that_failed(self, tmp_path: Path) -> None:
         with pytest.raises(IntegrityError) as caught:
@@ -403,3 +437,21 @@ class TestCluster:
             "1 of 1 chunks did not arrive, the first being 'mean/c/0'. "
             "Write to a place that every worker of the cluster sees."
         )
+
+    def test_an_error_of_a_worker_arrives_whole_and_leaves_nothing(self, client: Any, tmp_path: Path) -> None:
+        adopted = trees.srpbs_open(tmp_path / "own")
+        decnef_data.adopt("srpbs-open", adopted, data_dir=tmp_path / "cache", progress="none")
+        found = decnef_data.fetch_dataset(
+            "srpbs-open", group="COI/bold", data_dir=tmp_path / "cache", progress="none"
+        )
+        gone = adopted / "SRPBS_OPEN/data/sub-0002/rsfmri/vol_0003"
+        gone.unlink()
+        with pytest.raises(IntegrityError) as caught:
+            to_zarr(found, tmp_path / "out/own.zarr", client=client)
+        assert str(caught.value) == (f"'{gone}' is no longer there. Put it back, or adopt the folder again.")
+        assert list((tmp_path / "out").iterdir()) == []
+
+    def test_who_is_late_makes_no_folder_again(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match="given-up"):
+            Folder(tmp_path / "given-up").put("own/c/0", b"late")
+        assert list(tmp_path.iterdir()) == []

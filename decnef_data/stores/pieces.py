@@ -114,7 +114,11 @@ def on_cluster(client: Any) -> Runner:
     def run(array: Portable, regions: Sequence[_Region]) -> None:
         # Sent once: an array of a site knows hundreds of thousands of files.
         source = client.scatter(array, hash=False)
-        client.gather([client.submit(_copied, source, region, pure=False) for region in regions])
+        copied = [client.submit(_copied, source, region, pure=False) for region in regions]
+        try:
+            client.gather(copied)
+        finally:
+            client.cancel(copied)  # of a copy that failed the others are not wanted any more
 
     return run
 

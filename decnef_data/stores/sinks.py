@@ -1,5 +1,6 @@
 """Where the files of a portable store go: a folder, or whatever fsspec has an address for."""
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class Folder:
     def put(self, path: str, *parts: bytes | memoryview) -> None:
         """Write a file of these parts, one after another."""
         place = self.root / path
+        if not self.root.is_dir():  # it was given up: a worker that is late must not make it again
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("wb") as file:
             file.writelines(parts)
