@@ -1,6 +1,7 @@
 """Nothing that this software made of a dataset is left, nothing else is touched, and it is on record."""
 
 import json
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import decnef_data
+from decnef_data.ledger import Ledger
 from decnef_data.model import Purge
-from tests import small
+from tests import small, trees
 from tests.command import run
 from tests.servers import faults
 from tests.servers.links import LinkServer
@@ -94,6 +96,57 @@ def test_an_own_copy_inside_the_cache_stays(cache: Path) -> None:
     decnef_data.adopt("srpbs-fc", own, progress="none")
     assert decnef_data.purge("srpbs-fc").untouched == (own,)
     assert files(cache) == {own}
+
+
+def test_exports_that_are_still_there_are_named(cache: Path, archive: Path, tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-fc", archive, progress="none")
+    cube = decnef_data.fetch_dataset("srpbs-fc/bal140", progress="none")
+    for name in ("kept", "gone"):
+        decnef_data.to_zarr(cube, tmp_path / f"{name}.zarr")
+    shutil.rmtree(tmp_path / "gone.zarr")
+    (copy,) = decnef_data.purge("srpbs-fc", dry_run=True).exported
+    assert (copy.destination, copy.dataset) == (str(tmp_path / "kept.zarr"), "srpbs-fc")
+    assert decnef_data.purge("srpbs-ts").exported == ()
+    made = decnef_data.purge("srpbs-fc")
+    assert (tmp_path / "kept.zarr").exists()
+    assert json.loads(made.record.read_bytes())["exported"][0]["destination"] == copy.destination
+    shown = run("purge", "srpbs-fc", "--dry-run").out
+    assert f"\nExported, for you to remove\n  {copy.destination}  ({copy.date:%Y-%m-%d})\n" in shown
+
+
+def test_an_address_is_named_without_its_password_and_a_phantom_not_at_all(
+    cache: Path, archive: Path, phantom_dir: Path
+) -> None:
+    decnef_data.adopt("srpbs-fc", archive, progress="none")
+    cube = decnef_data.fetch_dataset("srpbs-fc/bal140", progress="none")
+    made = decnef_data.fetch_dataset(
+        "srpbs-fc/roi93", mirror="phantom", data_dir=phantom_dir, progress="none"
+    )
+    for number, data in enumerate((cube, made.isel(subject=slice(3)))):
+        decnef_data.to_zarr(data, f"memory://me:secret@store/{number}.zarr", i_may_share=True)
+    (copy,) = decnef_data.purge("srpbs-fc").exported
+    assert (copy.destination, copy.elsewhere) == ("memory://store/0.zarr", True)
+
+
+def test_exported_scans_are_named(cache: Path, tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-open", trees.srpbs_open(tmp_path / "tree"), progress="none")
+    decnef_data.export_nifti("srpbs-open", tmp_path / "out", modalities="t1w", strict=False, progress="none")
+    (copy,) = decnef_data.purge("srpbs-open").exported
+    assert copy.destination == str(tmp_path / "out")
+    assert stat.S_IMODE(next(files_of_config("exported.jsonl")).stat().st_mode) == 0o600
+
+
+def files_of_config(name: str) -> Iterator[Path]:
+    return (Path.home() / "config").rglob(name)
+
+
+def test_a_line_that_was_cut_off_hides_no_other(cache: Path, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.note("srpbs-fc", str(tmp_path))
+    with (tmp_path / "exported.jsonl").open("ab") as file:
+        file.write(b'{"dataset": "srp\n')
+    ledger.note("srpbs-fc", "s3://bucket/cube.zarr")
+    assert [one.destination for one in ledger.left("srpbs-fc")] == [str(tmp_path), "s3://bucket/cube.zarr"]
 
 
 def test_other_datasets_and_other_files_stay(cache: Path, archive: Path) -> None:

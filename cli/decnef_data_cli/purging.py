@@ -31,7 +31,7 @@ def purge(
 ) -> None:
     """Remove every copy that decnef made of a dataset, and record what was removed.
 
-    Copies that you adopted are yours and stay; so do copies that you made yourself.
+    Copies that you adopted are yours and stay; so do exports, which are named, and what you copied yourself.
     """
     planned = decnef_data.purge(name, phantom=phantom, dry_run=True, data_dir=data_dir)
     if dry_run:
@@ -84,5 +84,8 @@ def _lines(made: "Purge", *, done: bool) -> Iterator[str]:
     if made.untouched:
         yield "\nYours, not touched"
         yield from (f"  {place}" for place in made.untouched)
+    if made.exported:
+        yield "\nExported, for you to remove"
+        yield from (f"  {one.destination}  ({one.date:%Y-%m-%d})" for one in made.exported)
     if made.shared:
         yield f"\nShared, its keeper's, not touched\n  {made.shared}"

@@ -9,6 +9,7 @@ from decnef_data.client.citing import works
 from decnef_data.client.leaflets import leave
 from decnef_data.errors import SelectionError
 from decnef_data.exports import nifti
+from decnef_data.ledger import Ledger
 from decnef_data.model import Dataset, Export, Selection
 from decnef_data.progress import choose
 
@@ -34,6 +35,8 @@ class Exporting:
         dataset = self.client.records.dataset(selection.dataset)
         folder = self._folder(destination, dataset)
         chosen = self.client.images(selection, self.manner)
+        if not chosen.synthetic:
+            Ledger(self.client.config).note(dataset.name, str(folder))
         to = nifti.Destination(folder, original, self.manner.strict)
         written = nifti.write(chosen, dataset, to, choose(self.manner.progress))
         if not chosen.synthetic:

@@ -14,6 +14,7 @@ import msgspec
 
 from decnef_data.client.places import shared_root
 from decnef_data.files import Files
+from decnef_data.ledger import Ledger
 from decnef_data.model import Purge, Removed
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Purging:
         record = self.config / _RECORDS / f"{now:%Y%m%dT%H%M%SZ}-{self.dataset}.json"
         software = f"{_DISTRIBUTION} {version(_DISTRIBUTION)}"
         purge = Purge(self.dataset, now, software, self.roots[0], removed, untouched, record)
-        return replace(purge, shared=_shared(self.roots[0], self.dataset))
+        exported = Ledger(self.config).left(self.dataset)
+        return replace(purge, shared=_shared(self.roots[0], self.dataset), exported=exported)
 
     def carry_out(self) -> Purge:
         """Remove it all, and write the record.

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
+import platformdirs
 import xarray as xr
 
 from decnef_data.errors import AccessError
 from decnef_data.guard import exposed, require_private
+from decnef_data.ledger import Ledger
 from decnef_data.records import Records
 from decnef_data.records.names import find
 from decnef_data.stores.pieces import on_cluster, on_threads
@@ -58,7 +61,8 @@ def to_zarr(
     Notes
     -----
     A folder appears whole or not at all; at an address the root's metadata are written last.  The copy has
-    all coordinates and attributes, terms and citation among them; :func:`decnef_data.purge` leaves it to you.
+    all coordinates and attributes, terms and citation among them; :func:`decnef_data.purge` names it, and
+    leaves it to you.
 
     Examples
     --------
@@ -74,6 +78,7 @@ def to_zarr(
     if not i_may_share:
         _require_allowed(groups, shown(os.fspath(dest)))
     write(groups, os.fspath(dest), layout, on_threads if client is None else on_cluster(client))
+    _note(groups, os.fspath(dest))
 
 
 def _groups(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
@@ -89,10 +94,10 @@ def _groups(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
 
 def _require_allowed(groups: Mapping[str, xr.Dataset], dest: str) -> None:
     """Hold real people's data to the terms that each group says it is under; a phantom goes anywhere."""
-    real = [group for group in groups.values() if not group.attrs.get("synthetic")]
     records = Records.load()
-    for name in sorted({str(group.attrs["dataset"]) for group in real if "dataset" in group.attrs}):
+    for name in _named(groups):
         require_private(dest, records.dataset(name))
+    real = (group for group in groups.values() if not group.attrs.get("synthetic"))
     unnamed = any("dataset" not in group.attrs and "subject" in group.variables for group in real)
     where = exposed(dest) if unnamed else None
     if where is not None:
@@ -101,3 +106,16 @@ def _require_allowed(groups: Mapping[str, xr.Dataset], dest: str) -> None:
             "forbid it. Keep the attribute 'dataset', or add i_may_share=True if you are allowed to."
         )
         raise AccessError(message)
+
+
+def _named(groups: Mapping[str, xr.Dataset]) -> list[str]:
+    """Name the datasets whose people are in it."""
+    real = (group for group in groups.values() if not group.attrs.get("synthetic"))
+    return sorted({str(group.attrs["dataset"]) for group in real if "dataset" in group.attrs})
+
+
+def _note(groups: Mapping[str, xr.Dataset], dest: str) -> None:
+    """Note where the copy is, without the password that an address may have."""
+    place = shown(dest) if "://" in dest else str(Path(dest).expanduser().absolute())
+    for name in _named(groups):
+        Ledger(platformdirs.user_config_path("decnef-data")).note(name, place)

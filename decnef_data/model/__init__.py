@@ -25,7 +25,7 @@ from decnef_data.model.findings import Examination, Finding
 from decnef_data.model.images import Export, Image, ImageSet, Source
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile, LockedSelection
 from decnef_data.model.plans import Offer, Plan, PlannedFile
-from decnef_data.model.purges import Purge, Removed
+from decnef_data.model.purges import Exported, Purge, Removed
 from decnef_data.model.values import (
     Acceptance,
     Access,
@@ -65,6 +65,7 @@ __all__ = [
     "Difference",
     "Examination",
     "Export",
+    "Exported",
     "Fact",
     "FileCheck",
     "Finding",
