@@ -4,6 +4,9 @@ import gzip
 import json
 import pickle
 import stat
+import subprocess
+import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -363,3 +366,48 @@ class TestFolder:
         assert [(check.path, check.state) for check in scans.check(place, deep=True)] == [
             (place.name, "missing")
         ]
+
+
+WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+import numpy as np
+from decnef_data.stores import scans
+from decnef_data.stores.scans import HeldFile, HeldScan
+
+values = np.random.default_rng(0).integers(0, 900, (60, 20, 32, 32)).astype("<i2")
+files = tuple(HeldFile(f"vol_{at:04d}", bytes(352) + one.tobytes(), 352, one.nbytes) for at, one in enumerate(values))
+held = HeldScan("bold", values.shape, "<i2", {"run": 1}, files)
+folder, first = Path(sys.argv[1]), int(sys.argv[2])
+print("ready", flush=True)
+for number in count(first):
+    scans.publish(scans.place(folder, f"scan_{number:05d}"), held)
+"""
+
+
+class TestKilled:
+    KILLS = 8
+
+    def test_a_killed_writer_leaves_whole_stores_and_no_others(self, tmp_path: Path) -> None:
+        folder = tmp_path / "0123.scans"
+        delays = np.random.default_rng(3).uniform(0.0, 0.4, self.KILLS).tolist()
+        orphans = 0
+        for attempt, delay in enumerate(delays):
+            self.kill(folder, attempt * 1000, delay)
+            orphans += len(list(folder.glob(".staging-*")))
+            for name in scans.names(folder):
+                assert {one.state for one in scans.check(scans.place(folder, name), deep=True)} == {"whole"}
+        assert len(scans.names(folder)) > self.KILLS
+        assert orphans > 0  # else no kill met the writing
+        originals = list(StoredScan(scans.place(folder, max(scans.names(folder)))).originals())
+        assert [path for path, _ in originals] == [f"vol_{at:04d}" for at in range(60)]
+        scans.sweep(folder)
+        assert [path.name for path in folder.iterdir() if path.suffix != ".zarr"] == []
+
+    def kill(self, folder: Path, first: int, delay: float) -> None:
+        command = [sys.executable, "-c", WRITER, str(folder), str(first)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout.readline() == "ready\n"
+            time.sleep(delay)
+            writer.kill()

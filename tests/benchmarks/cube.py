@@ -205,10 +205,10 @@ def machine() -> dict[str, object]:
     return {"cpus": os.cpu_count(), "load": round(load, 1), "python": platform.python_version(), **versions}
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: list[Row], about: str = "The cube") -> None:
     """Print the rows as a table."""
     facts = ", ".join(f"{name} {value}" for name, value in machine().items())
-    table = Table(title=f"The cube, medians of {ROUNDS} runs in turn", caption=facts)
+    table = Table(title=f"{about}, medians of {ROUNDS} runs in turn", caption=facts)
     for heading in ("ours", "ms", "instead", "ms ", "ratio", "wanted", ""):
         table.add_column(heading, justify="right" if heading.strip() in {"ms", "ratio"} else "left")
     for row in rows:

@@ -1,0 +1,191 @@
+"""One scan's store: making it, reading it, and writing its files again, against what a user would do instead.
+
+Run with ``python tests/benchmarks/scans.py [--json]``.  Of every row, ours and theirs run in turn, so that a
+busy moment of the machine hits both; medians are compared.  Times are warm: the files are in memory.  The
+images are the phantom's, with real matrices (64 x 64 x 40 voxels, 240 volumes); readers go from run to run.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import count, cycle
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import zarr
+from cube import Row, machine, medians, show
+from numpy.typing import NDArray
+
+from decnef_data.exports import nifti
+from decnef_data.layouts.inventory import Entry, survey
+from decnef_data.layouts.volumes import Volumes
+from decnef_data.model import Image, ImageSet
+from decnef_data.phantom.scans import Grid, header, volumes
+from decnef_data.progress import choose
+from decnef_data.records import Records
+from decnef_data.stores import scans
+from decnef_data.stores.scans import HeldFile, HeldScan, StoredScan
+
+GRID, VOLUMES, RUNS = Grid((64, 64, 40), (3.3, 3.3, 4.0)), 240, 4
+SHAPE = (VOLUMES, *GRID.shape[::-1])
+ALL = (slice(None),) * 4
+VOXEL = (slice(None), 20, 32, 32)
+
+
+class Run:
+    """One run in each of its forms: 240 plain files, one gzipped file, a store."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.name = f"sub-{number:04d}"
+        self.drawn = np.stack(list(volumes(self.name, GRID, VOLUMES, gain=900)))
+        self.folder = folder
+        self.merged = folder / f"{self.name}.nii.gz"
+        self.held = self._held()
+        for file in self.held.files:
+            (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file.path).write_bytes(file.content)
+        nib.save(nib.Nifti1Image(self.drawn.T, np.eye(4)), self.merged)
+        scans.publish(scans.place(folder, self.name), self.held)
+        self.stored = StoredScan(scans.place(folder, self.name))
+        self.plain = self._plain()
+
+    def _held(self) -> HeldScan:
+        start = header(GRID)
+        files = (
+            HeldFile(f"{self.name}/rsfmri/vol_{at:04d}", start + volume.tobytes(), 352, volume.nbytes)
+            for at, volume in enumerate(self.drawn)
+        )
+        return HeldScan("bold", SHAPE, "<i2", {"subject": self.name}, tuple(files))
+
+    def _plain(self) -> Volumes:
+        paths = [file.path for file in self.held.files]
+        states = [(self.folder / path).stat() for path in paths]
+        entries = [
+            Entry(path, state.st_size, state.st_mtime_ns) for path, state in zip(paths, states, strict=True)
+        ]
+        ((scan,), _) = survey(entries, lambda path: (self.held.files[paths.index(path)].content[:544], False))
+        return Volumes(str(self.folder), scan, timed=True)
+
+    def image(self) -> Image:
+        """The run as an export takes it."""
+        sizes = np.full(VOLUMES, len(self.held.files[0].content), "<i8").tobytes()
+        names = "/".join(f"vol_{at:04d}" for at in range(VOLUMES))
+        facts = (True, f"{self.name}/rsfmri", names, sizes, SHAPE, "<i2", {"repetition_time": 2.5})
+        return Image(self.name, "", "bold", 1, *facts, self.stored)
+
+
+def each(runs: list[Run], act: Callable[[Run], object]) -> Callable[[], object]:
+    """Do it with the next run at every call."""
+    turn = cycle(runs)
+    return lambda: act(next(turn))
+
+
+def filled(
+    source: StoredScan | Volumes, key: tuple = ALL, shape: tuple[int, ...] = SHAPE
+) -> NDArray[np.int16]:
+    out = np.empty(shape, "<i2")
+    source.fill(key, out)
+    return out
+
+
+def plainly(run: Run) -> NDArray[np.int16]:
+    """What is left when nothing is checked: the 240 files by numpy."""
+    files = run.held.files
+    parts = [np.fromfile(run.folder / file.path, "<i2", offset=352) for file in files]
+    return np.concatenate(parts).reshape(SHAPE)
+
+
+def by_nibabel(path: Path) -> NDArray[np.int16]:
+    return np.asarray(nib.load(path).dataobj)
+
+
+def one_by_one(run: Run) -> NDArray[np.int16]:
+    """Read 240 volumes as nibabel does, which refuses their names: what they hold is handed to it."""
+    files = run.held.files
+    images = (nib.Nifti1Image.from_bytes((run.folder / file.path).read_bytes()) for file in files)
+    return np.stack([np.asarray(image.dataobj) for image in images], axis=3)
+
+
+def by_zarr(run: Run, key: tuple = ALL) -> NDArray[np.int16]:
+    return zarr.open_group(run.stored.path, mode="r")["bold"][key]
+
+
+def require_same(runs: list[Run]) -> None:
+    """Figures of something wrong are worth nothing."""
+    for run in runs:
+        ways = (filled(run.stored), filled(run.plain), plainly(run), by_nibabel(run.merged).T, by_zarr(run))
+        if not all(np.array_equal(run.drawn, way) for way in ways):
+            raise SystemExit(f"{run.name} is not read alike")
+        if [*run.stored.originals()] != [(file.path, file.content) for file in run.held.files]:
+            raise SystemExit(f"{run.name} does not come out as it went in")
+
+
+def row(
+    what: str, ours: Callable[[], object], instead: str, theirs: Callable[[], object], wanted: float = 0
+) -> Row:
+    mine, other = medians(ours, theirs)
+    met = mine <= wanted * other if wanted else None
+    return Row(what, instead, mine, other, f"<= {wanted:g}" if wanted else "", met)
+
+
+def reading(runs: list[Run]) -> list[Row]:
+    volume, voxel = (100, *ALL[1:]), VOXEL
+    whole = each(runs, lambda run: filled(run.stored))
+    return [
+        row("one run from its store", whole, "its 240 files, checked",
+            each(runs, lambda run: filled(run.plain)), 3),
+        row("one run from its store", whole, "its 240 files by numpy, unchecked", each(runs, plainly)),
+        row("one run from its store", whole, "nibabel on .nii.gz",
+            each(runs, lambda run: by_nibabel(run.merged)), 0.5),
+        row("one run from its store", whole, "nibabel on 240 files", each(runs, one_by_one)),
+        row("one run from its store", whole, "zarr on the same store", each(runs, by_zarr)),
+        row("one volume from its store", each(runs, lambda run: filled(run.stored, volume, SHAPE[1:])),
+            "zarr on the same store", each(runs, lambda run: by_zarr(run, volume))),
+        row("one voxel's series from its store", each(runs, lambda run: filled(run.stored, voxel, SHAPE[:1])),
+            "zarr on the same store", each(runs, lambda run: by_zarr(run, voxel))),
+    ]  # fmt: skip
+
+
+def writing(runs: list[Run], folder: Path) -> list[Row]:
+    numbers = count()
+
+    def compressed(run: Run) -> None:
+        data = np.stack([np.frombuffer(file.content, "<i2", offset=352) for file in run.held.files])
+        nib.save(nib.Nifti1Image(data.reshape(SHAPE).T, np.eye(4)), folder / f"{next(numbers)}.nii.gz")
+
+    def exported(run: Run) -> None:
+        to = nifti.Destination(folder / f"out-{next(numbers)}")
+        dataset = Records.load().dataset("srpbs-open")
+        nifti.write(ImageSet((run.image(),), synthetic=True), dataset, to, choose("none"))
+
+    return [
+        row("a store published from memory", each(runs, lambda run: scans.publish(folder / f"{next(numbers)}.zarr", run.held)),
+            "nibabel saving .nii.gz", each(runs, compressed)),
+        row("a store exported as .nii.gz", each(runs, exported), "nibabel saving .nii.gz", each(runs, compressed)),
+    ]  # fmt: skip
+
+
+def measure(folder: Path) -> list[Row]:
+    runs = [Run(folder, number) for number in range(1, RUNS + 1)]
+    require_same(runs)
+    return [*reading(runs), *writing(runs, folder)]
+
+
+def share(folder: Path) -> float:
+    """How much of the voxels' bytes a store takes."""
+    size = sum(path.stat().st_size for path in scans.place(folder, "sub-0001").rglob("*") if path.is_file())
+    return size / (2 * int(np.prod(SHAPE)))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        measured = measure(Path(scratch))
+        stored = share(Path(scratch))
+    if "--json" in sys.argv:
+        found = [{**asdict(one), "ratio": round(one.ratio, 3)} for one in measured]
+        print(json.dumps({"machine": machine(), "stored": round(stored, 3), "rows": found}))
+    else:
+        show(measured, f"One scan's store, {stored:.2f} of its voxels' size")
