@@ -344,6 +344,7 @@ class TestTrouble:
         assert "sub-0001/func/sub-0001_task-rest_bold.nii.gz" in found
         assert "sub-0002/func/sub-0002_task-rest_bold.nii.gz" not in found
         assert not list((tmp_path / "out").glob(".staging-*"))
+        assert {"TERMS", "CITATION"} <= set(found)
 
     def test_unless_strict_it_is_left_out_with_a_warning(self, own: Path, tmp_path: Path) -> None:
         message = self.damaged(own)

@@ -398,10 +398,7 @@ class TestKilled:
             orphans += len(list(folder.glob(".staging-*")))
             for name in scans.names(folder):
                 assert {one.state for one in scans.check(scans.place(folder, name), deep=True)} == {"whole"}
-        assert len(scans.names(folder)) > self.KILLS
         assert orphans > 0  # else no kill met the writing
-        originals = list(StoredScan(scans.place(folder, max(scans.names(folder)))).originals())
-        assert [path for path, _ in originals] == [f"vol_{at:04d}" for at in range(60)]
         scans.sweep(folder)
         assert [path.name for path in folder.iterdir() if path.suffix != ".zarr"] == []
 

@@ -9,6 +9,7 @@ from decnef_data.client.citing import works
 from decnef_data.client.leaflets import leave
 from decnef_data.errors import SelectionError
 from decnef_data.exports import nifti
+from decnef_data.files.private import private_folder
 from decnef_data.ledger import Ledger
 from decnef_data.model import Dataset, Export, Selection
 from decnef_data.progress import choose
@@ -36,13 +37,16 @@ class Exporting:
         folder = self._folder(destination, dataset)
         chosen = self.client.images(selection, self.manner)
         if not chosen.synthetic:
-            Ledger(self.client.config).note(dataset.name, str(folder))
+            self._mark(folder, dataset)
         to = nifti.Destination(folder, original, self.manner.strict)
-        written = nifti.write(chosen, dataset, to, choose(self.manner.progress))
-        if not chosen.synthetic:
-            records = self.client.records
-            leave(folder, dataset, records.terms_of(dataset), works(records, dataset))
-        return written
+        return nifti.write(chosen, dataset, to, choose(self.manner.progress))
+
+    def _mark(self, folder: Path, dataset: Dataset) -> None:
+        """Note the folder, and lay the terms there, before any data are: also where it ends half-way."""
+        Ledger(self.client.config).note(dataset.name, str(folder))
+        private_folder(folder)
+        records = self.client.records
+        leave(folder, dataset, records.terms_of(dataset), works(records, dataset))
 
     def _folder(self, destination: str, dataset: Dataset) -> Path:
         if self.manner.mirror != "phantom":  # nobody is in a phantom
