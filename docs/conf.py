@@ -39,7 +39,7 @@ html_static_path = ["_static"]
 html_css_files = ["narrow.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars: dict[str, list[str]] = {"index": []}
+html_sidebars: dict[str, list[str]] = {"index": [], "ja/**": []}
 html_theme_options = {
     "navbar_align": "left",
     "show_nav_level": 2,

@@ -144,9 +144,9 @@ def wanted(**names: list[str]) -> Wanted:
 
 
 def test_both_ends_of_a_range_are_in_it_and_the_unknown_are_named() -> None:
-    assert asked(Question(ages=(20, 60))) == ("abe", ("1 has no age.",))
-    assert asked(Question(ages=(None, 20))) == ("af", ("1 has no age.",))
-    assert asked(Question(max_mean_fd=0.3)) == ("abdf", ("1 has no mean_fd.",))
+    assert asked(Question(ages=(20, 60))) == ("abe", ("1 who may fit has no age.",))
+    assert asked(Question(ages=(None, 20))) == ("af", ("1 who may fit has no age.",))
+    assert asked(Question(max_mean_fd=0.3)) == ("abdf", ("1 who may fit has no mean_fd.",))
 
 
 def test_who_does_not_fit_anyhow_is_not_said_to_be_unknown() -> None:
@@ -172,7 +172,7 @@ def test_a_table_without_the_column_knows_nobody() -> None:
     answer = ask(
         people().drop(columns=["mean_fd", "site"]), Question(wanted(sites=["SWA"]), max_mean_fd=1), RECORDS
     )
-    assert (len(answer.people), answer.left_out) == (0, ("6 have no mean_fd.",))
+    assert (len(answer.people), answer.left_out) == (0, ("6 who may fit have no mean_fd.",))
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,9 @@ def ask(table: "pd.DataFrame", question: Question, records: "Records") -> Answer
     for name, low, high in _ranges(question):
         values = _column(table, name)
         unknown = int((fits & values.isna()).sum())
-        left_out += [f"{unknown} {'has' if unknown == 1 else 'have'} no {name}."] if unknown else []
+        left_out += (
+            [f"{unknown} who may fit {'has' if unknown == 1 else 'have'} no {name}."] if unknown else []
+        )
         fits &= values.notna()
         fits &= values.ge(low) if low is not None else True
         fits &= values.le(high) if high is not None else True
