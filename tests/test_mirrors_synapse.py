@@ -315,7 +315,7 @@ class TestAccess:
         assert isinstance(error, AccessError)
         assert str(error) == (
             "Synapse does not let you download 'syn22318000' yet: Meet access requirement 9605. "
-            "Do so at https://www.synapse.org/Synapse:syn22318000, then run the same again."
+            "See https://www.synapse.org/Synapse:syn22318000, then run the same again."
         )
         assert error.access
         assert [(each.kind, each.state) for each in error.access.requirements] == [("approval", "unmet")]
@@ -342,7 +342,7 @@ class TestAccess:
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
             "Synapse does not let you download 'syn22318000' yet: "
             "Ask the project's keepers for permission to download. "
-            "Do so at https://www.synapse.org/Synapse:syn22318000, then run the same again."
+            "See https://www.synapse.org/Synapse:syn22318000, then run the same again."
         )
 
     def test_permission_that_was_withdrawn_after_finding(
@@ -408,7 +408,7 @@ class TestAccess:
         server.faults.add(fault, None)
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
             "Synapse does not let you download 'syn22318000' yet: Ask for access to the data. "
-            "Do so at https://www.synapse.org/Synapse:syn22318000, then run the same again."
+            "See https://www.synapse.org/Synapse:syn22318000, then run the same again."
         )
 
 

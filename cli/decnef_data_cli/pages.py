@@ -150,7 +150,7 @@ def _missing(access: "Access") -> str:
         if _is_missing(item)
     )
     ending = (f"{item.kind} {item.deadline}" for item in access.requirements if _is_ending(item))
-    return ", ".join((*missing, *ending))
+    return ", ".join(dict.fromkeys((*missing, *ending)))
 
 
 def _is_ending(item: "Requirement") -> bool:

@@ -179,7 +179,7 @@ class Synapse:
         todo = "; ".join(requirement.text for requirement in unmet)
         message = (
             f"Synapse does not let you download '{entity}' yet: {todo}. "
-            f"Do so at {entities.page(entity)}, then run the same again."
+            f"See {entities.page(entity)}, then run the same again."
         )
         value = Access(dataset.name, self.name, dataset.level, unmet) if dataset else None
         return AccessError(message, dataset=value.dataset if value else None, mirror=self.name, access=value)
