@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import xarray as xr
@@ -126,14 +127,23 @@ class TestCopies:
         assert found.decnef.to_matrix().shape == (cube.sizes["subject"], 93, 93)
 
     def test_what_is_computed_is_copied_scan_by_scan(self, tmp_path: Path) -> None:
-        import nibabel as nib
-
         labels = nib.Nifti1Image(np.arange(210, dtype="i2").reshape(7, 6, 5) % 4, np.eye(4))
         series = leaf().decnef.timeseries(labels, names=["a", "b", "c"])
         cube = series.decnef.connectivity()
         for name, made in (("series", series), ("cube", cube)):
             to_zarr(made, tmp_path / name)
             xr.testing.assert_identical(xr.open_zarr(tmp_path / name, chunks=None).load(), made.load())
+
+    @pytest.mark.parametrize("chunks", ["time", "volumes"])
+    def test_what_was_taken_along_is_worked_with_alike(self, tmp_path: Path, chunks: Any) -> None:
+        to_zarr(leaf(), tmp_path / "own.zarr", chunks=chunks)
+        labels = nib.Nifti1Image(np.arange(210, dtype="i2").reshape(7, 6, 5) % 4, np.eye(4))
+        expected = decnef_data.connectivity(decnef_data.timeseries(leaf(), labels)).load()
+        for opened in (xr.open_zarr(tmp_path / "own.zarr", chunks=None), xr.open_zarr(tmp_path / "own.zarr")):
+            found = decnef_data.connectivity(decnef_data.timeseries(opened, labels))
+            xr.testing.assert_identical(found.load(), expected)
+            image = decnef_data.to_nifti(opened, subject="sub-0002")
+            assert np.array_equal(image.dataobj, leaf()["bold"][2].to_numpy().T)
 
     def test_an_address_gets_the_same_bytes_as_a_folder(self, tmp_path: Path, address: str) -> None:
         to_zarr(leaf(), tmp_path / "own.zarr", chunks="time")
