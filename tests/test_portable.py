@@ -12,6 +12,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import platformdirs
 import pytest
 import xarray as xr
 import zarr
@@ -23,6 +24,7 @@ import decnef_data
 import decnef_data.accessor
 from decnef_data import AccessError, IntegrityError, SelectionError, to_zarr
 from decnef_data.arrays import stacked
+from decnef_data.ledger import Ledger
 from decnef_data.stores.pieces import Portable
 from decnef_data.stores.sinks import Address, Folder
 from tests import trees
@@ -350,6 +352,17 @@ class TestWhereItMayGo:
             "'s3://bucket/own.zarr' is on another machine, and people's data that do not name their dataset may be "
             "under terms that forbid it. Keep the attribute 'dataset', or add i_may_share=True if you are allowed to."
         )
+
+    def test_where_copies_went_is_noted_even_if_only_a_part_arrived(
+        self, tmp_path: Path, address: str
+    ) -> None:
+        real = leaf(broken=True).assign_attrs(synthetic=False)
+        to_zarr(real.isel(scan=[0]), f"file://{tmp_path}/own.zarr")
+        to_zarr(leaf(scans=1), tmp_path / "phantom.zarr")
+        with pytest.raises(IntegrityError):
+            to_zarr(real, address, i_may_share=True)
+        noted = Ledger(platformdirs.user_config_path("decnef-data")).left("srpbs-open")
+        assert [one.destination for one in noted] == [str(tmp_path / "own.zarr"), address]
 
     def test_a_phantom_and_what_is_about_nobody_go_anywhere(self, address: str) -> None:
         to_zarr(xr.Dataset({"mean": ("edge", [0.5])}), address + "/a")

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import platformdirs
@@ -15,7 +14,7 @@ from decnef_data.records import Records
 from decnef_data.records.names import find
 from decnef_data.stores.pieces import on_cluster, on_threads
 from decnef_data.stores.portable import Chunks, write
-from decnef_data.stores.sinks import shown
+from decnef_data.stores.sinks import folder_of, shown
 
 __all__ = ["to_zarr"]
 
@@ -77,8 +76,8 @@ def to_zarr(
     groups = _groups(data)
     if not i_may_share:
         _require_allowed(groups, shown(os.fspath(dest)))
+    _note(groups, os.fspath(dest))  # before: of a copy that fails, an address keeps what arrived
     write(groups, os.fspath(dest), layout, on_threads if client is None else on_cluster(client))
-    _note(groups, os.fspath(dest))
 
 
 def _groups(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
@@ -115,7 +114,8 @@ def _named(groups: Mapping[str, xr.Dataset]) -> list[str]:
 
 
 def _note(groups: Mapping[str, xr.Dataset], dest: str) -> None:
-    """Note where the copy is, without the password that an address may have."""
-    place = shown(dest) if "://" in dest else str(Path(dest).expanduser().absolute())
+    """Note where the copy goes, without the password that an address may have."""
+    folder = folder_of(dest)
+    place = shown(dest) if folder is None else str(folder.absolute())
     for name in _named(groups):
         Ledger(platformdirs.user_config_path("decnef-data")).note(name, place)
