@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from decnef_data.errors import AccessError
 from decnef_data.model import Dataset
@@ -63,7 +64,7 @@ def exposed(destination: str | Path) -> str | None:
     'is on another machine'
     """
     remote = "is on another machine" if is_remote(str(destination)) else None
-    return remote or _checkout(Path(destination))
+    return remote or _checkout(_path(destination))
 
 
 def is_remote(destination: str) -> bool:
@@ -76,6 +77,12 @@ def is_remote(destination: str) -> bool:
     """
     scheme = destination.partition(":")[0].lower()
     return scheme != "file" and bool(_URL.match(destination) or _REMOTE.match(destination))
+
+
+def _path(destination: str | Path) -> Path:
+    """Read a path also where it is written as an address of a file."""
+    is_address = str(destination).lower().startswith("file:")
+    return Path(unquote(urlsplit(str(destination)).path)) if is_address else Path(destination)
 
 
 def _checkout(destination: Path) -> str | None:

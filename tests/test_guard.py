@@ -63,3 +63,15 @@ def test_who_may_share_may_say_so(tmp_path: Path) -> None:
     require_private(tmp_path / "x", DATASET, i_may_share=True)
     require_private("s3://bucket/x", DATASET, i_may_share=True)
     require_private(tmp_path / "x", msgspec.structs.replace(DATASET, redistributable=True))
+
+
+def test_an_address_of_a_file_is_looked_at_where_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("a repo/.git", "private"):
+        (tmp_path / folder).mkdir(parents=True)
+    require_private(f"file://{tmp_path}/private/cube.zarr", DATASET)
+    with pytest.raises(AccessError, match="lies in the git checkout"):
+        require_private(f"file://{tmp_path}/a%20repo/cube.zarr", DATASET)
+    monkeypatch.chdir(tmp_path / "a repo")
+    require_private(f"file://{tmp_path}/private/cube.zarr", DATASET)
