@@ -23,11 +23,11 @@ from shutil import rmtree
 import nibabel as nib
 import numpy as np
 import xarray as xr
-import zarr
 from nilearn.maskers import NiftiLabelsMasker
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 import decnef_data
 from decnef_data import phantom
@@ -127,11 +127,11 @@ def correlations() -> list[Row]:
 
 def copies(folder: Path, leaf: xr.Dataset) -> list[Row]:
     """The runs of a site as one zarr."""
-    blosc = zarr.codecs.BloscCodec(typesize=2, cname="zstd", clevel=3, shuffle="bitshuffle")
+    blosc = BloscCodec(typesize=2, cname="zstd", clevel=3, shuffle="bitshuffle")
     coding = {
         "bold": {
             "chunks": (1, 20, *leaf["bold"].shape[2:]),
-            "compressors": (blosc, zarr.codecs.Crc32cCodec()),
+            "compressors": (blosc, Crc32cCodec()),
         }
     }
 
