@@ -233,8 +233,8 @@ class TestRuns:
         original = (SHIPPED / name).read_bytes()
         if name == "anatomical.nii":
             assert gzip.decompress(found.read_bytes()) == original
-        if nib.load(SHIPPED / name).ndim == 3:
-            assert_same(found, nib.load(SHIPPED / name))
+        image = nib.load(SHIPPED / name)  # of the one that is a series, the first is what the leaf has, too
+        assert_same(found, image if image.ndim == 3 else image.slicer[..., 0])
 
     def test_what_is_known_lies_beside(self, images: ImageSet, tmp_path: Path) -> None:
         write(images, tmp_path / "out")
