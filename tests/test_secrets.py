@@ -205,14 +205,14 @@ NEEDY = (
 @pytest.mark.parametrize(
     ("trouble", "expected"),
     [
-        ("refused", "3"),
+        pytest.param("refused", "3", marks=SLOW),
         pytest.param("expired", "3", marks=SLOW),
-        ("flipped", "5"),
+        pytest.param("flipped", "5", marks=SLOW),
         pytest.param("dropped", "0", marks=SLOW),  # each time further on: resumed to the end
         pytest.param("portal", "4", marks=SLOW),
         ("busy", "4"),
         pytest.param("down", "4", marks=SLOW),
-        ("no dataset", "6"),
+        pytest.param("no dataset", "6", marks=SLOW),
         pytest.param("record", "70", marks=SLOW),
         pytest.param("disk", "74", marks=SLOW),
     ],
