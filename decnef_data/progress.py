@@ -65,6 +65,9 @@ class Silence:
     def via(self, mirror: str, connections: int) -> None:
         """Say nothing."""
 
+    def scans(self, count: int) -> None:
+        """Say nothing."""
+
     def finish(self) -> None:
         """Say nothing."""
 
@@ -73,12 +76,12 @@ class Lines:
     """Logs a line at the start, one every ten seconds, and one at the end."""
 
     def __init__(self) -> None:
-        self._what, self._done, self._said = "", 0, 0.0
+        self._what, self._done, self._said, self._scans = "", 0, 0.0, 0
         self._total: int | None = None
 
     def start(self, what: str, total: int | None, done: int) -> None:
         """Say what begins."""
-        self._what, self._total, self._done = what, total, done
+        self._what, self._total, self._done, self._scans = what, total, done, 0
         _LOG.info("%s: %s", what, self._state())
         self._said = time.monotonic()
 
@@ -92,33 +95,39 @@ class Lines:
     def via(self, mirror: str, connections: int) -> None:
         """Say nothing: lines are few."""
 
+    def scans(self, count: int) -> None:
+        """Have the next line say how many."""
+        self._scans = count
+
     def finish(self) -> None:
         """Say where it ended."""
         _LOG.info("%s: ended at %s", self._what, self._state())
 
     def _state(self) -> str:
+        scans = f", {self._scans} scans stored" if self._scans else ""
         done = f"{self._done / 1e6:,.1f} MB"
         if not self._total:
-            return done
-        return f"{done} of {self._total / 1e6:,.1f} MB ({self._done / self._total:.0%})"
+            return f"{done}{scans}"
+        return f"{done} of {self._total / 1e6:,.1f} MB ({self._done / self._total:.0%}){scans}"
 
 
 class Events:
     """Writes one JSON object a line to standard error: ``start``, ``progress`` twice a second, and ``end``.
 
     Every event has ``event``, ``what``, ``done`` and ``total`` (bytes; ``total`` may be null), ``rate``
-    (bytes a second since the start), ``left`` (seconds, or null), ``mirror`` and ``connections``.
+    (bytes a second since the start), ``left`` (seconds, or null), ``mirror``, ``connections``, and ``scans``,
+    how many images were stored on the way.
     """
 
     def __init__(self) -> None:
-        self._what, self._mirror, self._connections = "", "", 0
+        self._what, self._mirror, self._connections, self._scans = "", "", 0, 0
         self._total: int | None = None
         self._before, self._done, self._began, self._said = 0, 0, 0.0, 0.0
 
     def start(self, what: str, total: int | None, done: int) -> None:
         """Write the first event."""
         self._what, self._total, self._before, self._done = what, total, done, done
-        self._mirror, self._connections = "", 0
+        self._mirror, self._connections, self._scans = "", 0, 0
         self._began = self._said = time.monotonic()
         self._write("start")
 
@@ -132,6 +141,10 @@ class Events:
     def via(self, mirror: str, connections: int) -> None:
         """Note what the next events say."""
         self._mirror, self._connections = mirror, connections
+
+    def scans(self, count: int) -> None:
+        """Note what the next events say."""
+        self._scans = count
 
     def finish(self) -> None:
         """Write the last event."""
@@ -149,6 +162,7 @@ class Events:
             "left": round(((self._total or 0) - self._done) / rate, 1) if known else None,
             "mirror": self._mirror,
             "connections": self._connections,
+            "scans": self._scans,
         }
         sys.stderr.write(json.dumps(said, ensure_ascii=False) + "\n")
         sys.stderr.flush()
@@ -165,7 +179,7 @@ class Bars:
         """Begin a bar."""
         self._bars = _bars()
         self._bars.start()
-        self._task = self._bars.add_task(what, total=total, completed=done, via="")
+        self._task = self._bars.add_task(what, total=total, completed=done, via="", scans="")
 
     def advance(self, count: int) -> None:
         """Lengthen the bar."""
@@ -177,6 +191,11 @@ class Bars:
         if self._bars is not None and self._task is not None:
             over = "" if connections == 1 else f" x{connections}"
             self._bars.update(self._task, via=f"{mirror}{over}")
+
+    def scans(self, count: int) -> None:
+        """Show how many there are."""
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, scans=f"{count} scans" if count else "")
 
     def finish(self) -> None:
         """Leave the bar as it is, and let go of the terminal."""
@@ -198,5 +217,6 @@ def _bars() -> "rich.progress.Progress":
         rich.progress.TransferSpeedColumn(table_column=whole),
         rich.progress.TimeRemainingColumn(compact=True, table_column=whole),
         rich.progress.TextColumn("{task.fields[via]}", table_column=whole),
+        rich.progress.TextColumn("{task.fields[scans]}", table_column=whole),
         console=rich.console.Console(stderr=True),
     )

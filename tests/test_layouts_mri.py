@@ -377,16 +377,6 @@ class TestWhereItLies:
         fetch(keep_archive=False)
         assert np.array_equal(leaf("KUT/bold")["bold"][0].to_numpy().T, trees.voxels(7, (*trees.SHAPE, 4)))
 
-    def test_an_archive_says_what_to_do(self, tmp_path: Path, tree: Path) -> None:
-        shutil.make_archive(str(tmp_path / "SRPBS_OPEN"), "gztar", tree)
-        decnef_data.adopt("srpbs-open", tmp_path / "SRPBS_OPEN.tar.gz", progress="none")
-        with pytest.raises(SelectionError) as caught:
-            fetch()
-        assert str(caught.value) == (
-            "'SRPBS_OPEN.tar.gz' is an archive, and this version opens images from folders only. "
-            "Unpack it, and run `decnef adopt srpbs-open PATH` with the folder."
-        )
-
 
 class TestWhatIsWrongWithFiles:
     def test_a_volume_of_another_size(self, tree: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from decnef_data_cli.pages import steps_rows
-from decnef_data_cli.show import SHOWN, grid, human_size, section, some, table
+from decnef_data_cli.show import SHOWN, grid, human_size, human_time, section, some, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from decnef_data.model import Offer, Plan, PlannedFile
 
 __all__ = ["plan_page"]
+
+#: Megabytes a second that a slow line and a fast one bring.
+_RATES = (2, 50)
 
 
 def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
@@ -63,6 +66,8 @@ def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
     yield "kept in", str(plan.location)
     yield "size", human_size(plan.size if plan.files else None)
     yield "to fetch", human_size(plan.to_fetch if plan.files else None)
+    if plan.files and plan.to_fetch:
+        yield "time", ", ".join(_time(plan, rate) for rate in _RATES)
     if plan.begun:
         yield "begun", f"{human_size(plan.begun)} of it are here, and are resumed"
     if plan.store is not None:
@@ -70,6 +75,10 @@ def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
     if plan.on_disk is not None and plan.files:
         yield "on disk", f"{human_size(plan.on_disk)} more, with the store"
     yield "free disk", human_size(plan.free_disk)
+
+
+def _time(plan: "Plan", rate: int) -> str:
+    return f"{human_time(plan.seconds(rate * 1e6) or 0)} at {rate} MB/s"
 
 
 def _store(size: int, *, stored: bool) -> str:

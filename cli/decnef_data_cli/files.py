@@ -16,6 +16,7 @@ from decnef_data_cli.options import (
     Diagnoses,
     Frozen,
     Group,
+    KeepArchive,
     MirrorChoice,
     Modalities,
     Name,
@@ -45,6 +46,7 @@ def download(
     modality: Modalities = None,
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
+    keep_archive: KeepArchive = True,
     accept_terms: AcceptTerms = False,
     frozen: Frozen = None,
     dry_run: Annotated[
@@ -65,6 +67,7 @@ def download(
             modalities=chosen(modality),
             mirror=mirror,
             data_dir=data_dir,
+            keep_archive=keep_archive,
         )
         show_plan(planned, as_json=as_json)
         return
@@ -79,6 +82,7 @@ def download(
         modalities=chosen(modality),
         mirror=mirror,
         data_dir=data_dir,
+        keep_archive=keep_archive,
         accept_terms=accept_terms,
         frozen=frozen,
         progress=told(quiet, progress),

@@ -125,6 +125,13 @@ OptionalMirror = Annotated[
         show_default=False,
     ),
 ]
+KeepArchive = Annotated[
+    bool,
+    typer.Option(
+        "--keep-archive/--no-keep-archive",
+        help="Keep the archive of images, or only what is selected of it.",
+    ),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(

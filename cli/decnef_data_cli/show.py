@@ -23,6 +23,7 @@ __all__ = [
     "emit",
     "grid",
     "human_size",
+    "human_time",
     "note",
     "panel",
     "plain",
@@ -39,6 +40,22 @@ SHOWN = 20
 _UNKNOWN = "unknown"
 _GLUE = "\0"  # a blank that no line is broken at; no text that is shown holds one
 _STEP = 1000  # decimal units, as disks and download pages count
+
+
+def human_time(seconds: float) -> str:
+    """Write a length of time as one reads it.
+
+    Examples
+    --------
+    >>> human_time(42), human_time(7_300), human_time(300_000)
+    ('42 s', '2 h 1 min', '3 d 11 h')
+    """
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    place = next((at for at, (_, size) in enumerate(units) if seconds >= size), 3)
+    name, size = units[place]
+    rest = seconds % size // units[place + 1][1] if place < len(units) - 1 else 0
+    behind = f" {rest:.0f} {units[place + 1][0]}" if rest else ""
+    return f"{seconds // size:.0f} {name}{behind}"
 
 
 def human_size(size: int | None) -> str:

@@ -94,31 +94,33 @@ class Client:
     def fetch_dataset(self, selection: Selection, manner: Manner) -> "Mapping[str, xr.Dataset]":
         """Give the selected leaves by name, lazily, bringing here first what is missing."""
         place, copy, selection = self._obtained(selection, manner)
-        opening = self._opening(place)
-        leaves = opening.open(copy, selection, strict=manner.strict)
-        if not manner.keep_archive and not copy.dropped and opening.stored(copy):
-            place.files.drop(copy)
-        return leaves
+        return self._leaves(place, copy, selection, manner)
 
     def participants(self, selection: Selection, manner: Manner) -> "pd.DataFrame":
         """One row a person and leaf with all that is known of them; of images, one a person and session."""
         place, copy, selection = self._obtained(selection, manner)
-        return self._opening(place).people(copy, selection, strict=manner.strict)
+        return self._opening(place, manner).people(copy, selection, strict=manner.strict)
 
     def images(self, selection: Selection, manner: Manner) -> ImageSet:
         """Give the selected scans one by one, with where their bytes come from."""
         place, copy, selection = self._obtained(selection, manner)
-        return self._opening(place).images(copy, selection, strict=manner.strict)
+        return self._opening(place, manner).images(copy, selection, strict=manner.strict)
 
-    def plan(self, selection: Selection, mirror: str) -> Plan:
+    def plan(self, selection: Selection, mirror: str, *, keep_archive: bool = True) -> Plan:
         """What a request needs and costs; nothing is downloaded."""
         dataset = self._asked(selection, read=False)
         place = self._places.of(dataset, mirror)
-        return costed(fetch.plan(selection, place), place, lambda: self._opening(place))
+        made = replace(fetch.plan(selection, place), keep_archive=keep_archive)
+        return costed(made, place, lambda: self._opening(place))
 
     def download(self, selection: Selection, manner: Manner) -> Path:
-        """Bring the files here, and give the archive, or the folder of the files."""
+        """Bring the files here, and give the archive, or the folder of the files.
+
+        Of images, what is selected is stored as well; without the archive the folder of the stores is given.
+        """
         dataset = self._asked(selection, read=False)
+        if dataset.listed and (selection.narrowed or not manner.keep_archive):
+            return self._stored(selection, manner)
         obtaining, _ = self._bound(selection, dataset, manner)
         copy = obtaining.copy(
             self._places.of(dataset, manner.mirror, asking=manner.download), lambda held: not held.dropped
@@ -233,15 +235,54 @@ class Client:
     def _obtained(self, selection: Selection, manner: Manner) -> tuple[Place, Copy, Selection]:
         dataset = self._asked(selection)
         place = self._places.of(dataset, manner.mirror, asking=manner.download)
-        opening = self._opening(place)
+        opening = self._opening(place, manner)
         obtaining, selection = self._bound(selection, dataset, manner)
-        copy = obtaining.copy(place, lambda held: not held.dropped or opening.stored(held))
+
+        def usable(held: Copy) -> bool:
+            return not held.dropped or opening.stored(held)
+
+        if dataset.listed:
+            from decnef_data.client.ingesting import Ingesting
+
+            ingesting = Ingesting(opening, selection, manner.keep_archive)
+            obtaining = replace(obtaining, streaming=ingesting.bring)
+            copy = obtaining.copy(place, lambda held: usable(held) and ingesting.has(held))
+        else:
+            copy = obtaining.copy(place, usable)
         return place, copy, selection
 
-    def _opening(self, place: Place) -> "Opening":
-        from decnef_data.client.opening import Opening
+    def _leaves(
+        self, place: Place, copy: Copy, selection: Selection, manner: Manner
+    ) -> "Mapping[str, xr.Dataset]":
+        opening = self._opening(place, manner)
+        leaves = opening.open(copy, selection, strict=manner.strict)
+        if not manner.keep_archive and not copy.dropped and opening.stored(copy):
+            place.files.drop(copy)
+        return leaves
 
-        return Opening(place.dataset, self.records, place.files.root, place.files.shared)
+    def _stored(self, selection: Selection, manner: Manner) -> Path:
+        """Store what is selected, and give the archive if it is kept, else where the stores are."""
+        place, copy, selection = self._obtained(selection, manner)
+        self._leaves(place, copy, selection, manner)
+        if len(copy.files) > 1:
+            return copy.root
+        kept = copy.files[0].location
+        return kept if kept.exists() else self._opening(place).shelf(copy).folder
+
+    def _opening(self, place: Place, manner: Manner | None = None) -> "Opening":
+        from decnef_data.client.opening import Opening
+        from decnef_data.client.sources import source_of
+
+        manner = manner or Manner(download=False, progress="none")
+        obtaining = Obtaining(self._places, manner)
+        return Opening(
+            place.dataset,
+            self.records,
+            place.files.root,
+            place.files.shared,
+            lambda copy: source_of(obtaining.accepted(place), manner, copy),
+            choose(manner.progress),
+        )
 
     @property
     def _places(self) -> Places:

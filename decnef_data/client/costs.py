@@ -25,6 +25,8 @@ _LEAF: Final = 400_000
 def costed(plan: Plan, place: Place, opening: "Callable[[], Opening]") -> Plan:
     """Add to a plan what each mirror would move, what the store takes, and what is here in part."""
     plan = plan if plan.mirror is not None else _made_here(plan, place)
+    if place.dataset.listed:
+        return _of_images(plan, place, opening)
     here = _store_here(place, opening)
     offers = (_offer(plan, place, source) for source in place.sources)
     return replace(
@@ -34,6 +36,24 @@ def costed(plan: Plan, place: Place, opening: "Callable[[], Opening]") -> Plan:
         begun=_begun(place.files, place.dataset.name),
         store=_store_at_most(place.dataset) if here is None else here,
         stored=here is not None,
+    )
+
+
+def _of_images(plan: Plan, place: Place, opening: "Callable[[], Opening]") -> Plan:
+    """Count what is selected once the archive was walked: its stores take at most what the images do."""
+    copy = whole(place) or whole(place, dropped=True)
+    needed = opening().needed(copy, plan.selection) if copy is not None else None
+    if copy is not None and copy.dropped and needed is not None:
+        again = RemoteFile(copy.files[0].path, needed.packed)
+        planned = (PlannedFile(again, present=not needed.missing),)
+        plan = replace(plan, mirror=copy.mirror, files=planned, access=(), problems=())
+    offers = (_offer(plan, place, source) for source in place.sources)
+    return replace(
+        plan,
+        offers=tuple(offer for offer in offers if offer is not None),
+        begun=_begun(place.files, place.dataset.name),
+        store=needed.missing if needed else None,
+        stored=needed is not None and not needed.missing,
     )
 
 

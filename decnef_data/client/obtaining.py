@@ -13,17 +13,21 @@ from decnef_data.client.places import Places, offline
 from decnef_data.consent import Consent
 from decnef_data.errors import AccessError, FetchError, SelectionError
 from decnef_data.fetch import Place
-from decnef_data.model import Copy, Lock
+from decnef_data.model import Copy, Lock, Progress
 from decnef_data.progress import choose
 
 
 @dataclass(frozen=True, slots=True)
 class Obtaining:
-    """Serves requests in one manner; ``stated`` is the lock that binds them, if one does."""
+    """Serves requests in one manner; ``stated`` is the lock that binds them, if one does.
+
+    ``streaming`` brings what is selected without keeping the files, where that was asked for.
+    """
 
     places: Places
     manner: Manner
     stated: Lock | None = None
+    streaming: "Callable[[Place, Progress], Copy] | None" = None
 
     def copy(self, place: Place, usable: Callable[[Copy], bool]) -> Copy:
         """Give the copy that is here, if it is `usable` without its files or has them, else bring one.
@@ -43,7 +47,7 @@ class Obtaining:
             return here
         if not self.manner.download or (offline() and not place.ready):
             raise self._absent(place)
-        prepared = self.places.prepared(self._accepted(place))
+        prepared = self.places.prepared(self.accepted(place))
         with _telling(prepared):
             copy = self._bring(prepared)
         self._lay(copy, prepared)
@@ -61,7 +65,8 @@ class Obtaining:
         if self.stated is not None:
             return locking.here(place, self.stated, usable, choose(self.manner.progress))
         remembered = fetch.whole(place, dropped=True)
-        return remembered if remembered is not None and usable(remembered) else fetch.whole(place)
+        whole = fetch.whole(place)
+        return next((copy for copy in (remembered, whole) if copy is not None and usable(copy)), None)
 
     def _absent(self, place: Place) -> SelectionError:
         name = place.dataset.name
@@ -71,25 +76,24 @@ class Obtaining:
         do = "Unset DECNEF_OFFLINE, then run" if offline() else "Run"
         return SelectionError(f"{what} {do} `decnef download {name}`.", asked=name)
 
-    def _accepted(self, place: Place) -> Place:
-        if not self.manner.accept_terms or place.terms.state == "met":
-            return place
+    def accepted(self, place: Place) -> Place:
+        """Accept the terms if the user said so, and give the place as it is then."""
         dataset = place.dataset
-        Consent(self.places.config).accept(dataset.name, self.places.records.terms_of(dataset))
+        if self.manner.accept_terms and place.terms.state != "met":
+            Consent(self.places.config).accept(dataset.name, self.places.records.terms_of(dataset))
         return self.places.of(dataset, self.manner.mirror)
 
     def _bring(self, place: Place) -> Copy:
         progress = choose(self.manner.progress)
-        return (
-            fetch.fetch(place, progress)
-            if self.stated is None
-            else pinning.bring(place, self.stated, progress)
-        )
+        if self.stated is not None:
+            return pinning.bring(place, self.stated, progress)
+        return (self.streaming or fetch.fetch)(place, progress)
 
     def _lay(self, copy: Copy, place: Place) -> None:
         """Put terms and citation beside what was downloaded; never beside the user's own copy."""
         if copy.root != place.files.folder(copy.dataset) or place.files.root == self.places.phantom_root:
             return
+        place.files.made_folder(copy.dataset)  # of images whose archive only passed there is none yet
         records = self.places.records
         cited = works(records, place.dataset, versions(place.files, copy))
         lay(copy, place.dataset, records.terms_of(place.dataset), cited)

@@ -2,8 +2,9 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +20,9 @@ from decnef_data.files import Files
 from decnef_data.layouts import Asked, Mapped, Stored
 from decnef_data.layouts import of as layout_of
 from decnef_data.layouts.select import select_each
-from decnef_data.members import members
-from decnef_data.model import Copy, Dataset, FileCheck, Finding, ImageSet, Selection
+from decnef_data.members import LocalSource, Source, members
+from decnef_data.model import Copy, Dataset, FileCheck, Finding, ImageSet, Needed, Progress, Selection
+from decnef_data.progress import choose
 from decnef_data.records import Records
 from decnef_data.stores import Manifest, Stores, key
 
@@ -30,7 +32,14 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from decnef_data.layouts.shelves import Shelf
+
 _DISTRIBUTION: Final = "decnef-data"
+
+
+def _here(copy: Copy) -> Source:
+    """Read the archive that is on this machine."""
+    return LocalSource(copy.files[0].path, copy.files[0].location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +53,19 @@ class Opening:
     records: Records
     root: "Path"
     shared: "Path | None" = None
+    source_of: "Callable[[Copy], Source]" = _here
+    progress: Progress = field(default_factory=lambda: choose("none"))
 
     def stored(self, copy: Copy) -> bool:
-        """Whether the copy's store is there already."""
+        """Whether the copy's store is there already; of images, whether their archive was walked."""
+        if isinstance(layout_of(self.dataset.layout), Mapped):
+            return self.shelf(copy).inventory() is not None
         return self._at(self._key(copy)).manifest(self._key(copy)) is not None
 
     def stored_size(self, copy: Copy) -> int | None:
         """How many bytes the copy's store takes, or ``None`` where there is none."""
+        if isinstance(layout_of(self.dataset.layout), Mapped):
+            return None
         manifest = self._at(self._key(copy)).manifest(self._key(copy))
         return None if manifest is None else manifest.size
 
@@ -112,6 +127,32 @@ class Opening:
             raise _nobody(selection)
         return chosen
 
+    def needed(self, copy: Copy, selection: Selection) -> Needed | None:
+        """How many bytes of images are selected, and how many have no store yet; ``None`` is unknown."""
+        layout = layout_of(self.dataset.layout)
+        return layout.needed(copy, self._asked(copy, selection)) if isinstance(layout, Mapped) else None
+
+    def picked(self, copy: Copy, selection: Selection, paths: Iterable[str]) -> tuple[str, ...]:
+        """Say which of the files at `paths` are images that are selected, by the tables of the copy."""
+        layout = layout_of(self.dataset.layout)
+        return layout.picked(copy, self._asked(copy, selection), paths) if isinstance(layout, Mapped) else ()
+
+    def walk(self, copy: Copy, selection: Selection, shelf: "Shelf", source: "Source") -> None:
+        """Go through an archive that is on its way, storing what is selected on the `shelf`."""
+        layout = layout_of(self.dataset.layout)
+        if isinstance(layout, Mapped):
+            asked = replace(self._asked(copy, selection), shelf=shelf, source=lambda: source)
+            layout.walk(copy, asked)
+
+    def shelf(self, copy: Copy) -> "Shelf":
+        """Where what is made of an archive of images lies: named by its checksum and by what reads it."""
+        from decnef_data.layouts.shelves import Shelf  # it loads nibabel, which connectivity does not need
+
+        layout = layout_of(self.dataset.layout)
+        name = f"{key(copy.checksums, layout.name, layout.version)}.scans"
+        shared = None if self.shared is None else Shelf(self.shared / "stores" / name)
+        return Shelf(self.root / "stores" / name, shared)
+
     def refresh(self, copy: Copy) -> None:
         """List the files of a copy that is mapped where it lies."""
         layout = layout_of(self.dataset.layout)
@@ -133,7 +174,10 @@ class Opening:
     def _asked(self, copy: Copy, selection: Selection) -> Asked:
         # Beside the receipts, so that whatever forgets or purges those does it with the inventory, too.
         kept = self.root / "receipts" / self.dataset.name / f"{copy.mirror}.inventory"
-        return Asked(self.dataset, self.records, selection, kept)
+        unsummed = any(not file.checksums for file in copy.files)  # it is still on its way
+        shelf = self.shelf(replace(copy, files=()) if unsummed else copy)
+        source = partial(self.source_of, copy)
+        return Asked(self.dataset, self.records, selection, kept, shelf, source, self.progress)
 
     def _mapped(
         self, layout: Mapped, copy: Copy, selection: Selection, *, strict: bool

@@ -18,6 +18,7 @@ from decnef_data.ledger import Ledger
 from decnef_data.model import Purge, Removed
 
 if TYPE_CHECKING:
+    from decnef_data.layouts.shelves import Shelf
     from decnef_data.stores import Stores
 
 _DISTRIBUTION: Final = "decnef-data"
@@ -116,6 +117,17 @@ def _stores(root: Path, dataset: str) -> Iterator[Removed]:
         if named in {dataset, None}:
             kind = "store" if named else "unreadable store"
             yield Removed(kind, place, sum(path.lstat().st_size for path in _files(place)))
+    for place in sorted((root / "stores").glob("*.scans")):
+        named = _shelf(place).dataset()
+        if named in {dataset, None}:
+            kind = "scans" if named else "unreadable store"
+            yield Removed(kind, place, sum(path.lstat().st_size for path in _files(place)))
+
+
+def _shelf(place: Path) -> "Shelf":
+    from decnef_data.layouts.shelves import Shelf
+
+    return Shelf(place)
 
 
 def _stored(place: Path) -> str | None:
@@ -128,6 +140,8 @@ def _stored(place: Path) -> str | None:
 def _remove(item: Removed) -> None:
     if item.path.suffix == ".zarr" and item.path.is_dir():
         _opened(item.path.parent).remove(item.path.stem)
+    elif item.path.suffix == ".scans" and item.path.is_dir():
+        _shelf(item.path).remove()
     else:
         item.path.unlink(missing_ok=True)
 

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,20 @@ from decnef_data.model import (
     VerifiedFile,
 )
 
-__all__ = ["Place", "Source", "access", "fetch", "fetch_anew", "plan", "whole"]
+__all__ = [
+    "Place",
+    "Run",
+    "Source",
+    "access",
+    "attempt",
+    "carry",
+    "fetch",
+    "fetch_anew",
+    "plan",
+    "require_terms",
+    "running",
+    "whole",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -112,13 +125,27 @@ def fetch_anew(place: Place, progress: Progress) -> Copy:
 
     Raises as :func:`fetch` does.
     """
+    run = running(place, progress)
+    return attempt(place, run, lambda source: carry(place, source, run))
+
+
+def running(place: Place, progress: Progress) -> Run:
+    """Begin a run through the mirrors of a place."""
+    return Run(place.dataset, place.files, progress, lambda: _helpers(place))
+
+
+def attempt(place: Place, run: Run, ask: Callable[[Source], Copy]) -> Copy:
+    """Have one mirror after the other give the dataset by `ask`, until one does.
+
+    Raises as :func:`fetch` does.
+    """
     causes: list[tuple[str, str, DecnefDataError]] = []
-    run = Run(place.dataset, place.files, progress, lambda: _helpers(place))
     for source in place.ready:
         if run.dropped(source.record.name):
             continue
         try:
-            return _carry(place, source, run)
+            require_terms(place, source)
+            return ask(source)
         except (AccessError, MirrorError, IntegrityError) as error:
             causes.append(("", source.record.name, error))
             if len(causes) < len(place.ready):
@@ -138,9 +165,14 @@ def _helpers(place: Place) -> tuple[Remote, ...]:
     return tuple(source.remote for source in place.ready if allowed or not source.record.terms)
 
 
-def _carry(place: Place, source: Source, run: Run) -> Copy:
+def require_terms(place: Place, source: Source) -> None:
+    """Refuse to ask a mirror for what the user has not accepted the terms of."""
     if source.record.terms and place.terms.state != "met":
         raise _terms_missing(place, source)
+
+
+def carry(place: Place, source: Source, run: Run) -> Copy:
+    """Bring everything that one mirror lists, or register it where it lies."""
     name, remote = place.dataset.name, source.remote
     listed = run.listed(remote)
     local = _local_root(listed)

@@ -46,12 +46,14 @@ class Run:
                 self._listed[remote.name] = remote.find(self.dataset)
             return self._listed[remote.name]
 
-    def bring(self, remote: Remote) -> tuple[VerifiedFile, ...]:
-        """Bring all files that `remote` lists, those that are here already left as they are.
+    def bring(
+        self, remote: Remote, wanted: Callable[[RemoteFile], bool] = lambda _file: True
+    ) -> tuple[VerifiedFile, ...]:
+        """Bring the files that `remote` lists, or those `wanted`; what is here already is left as it is.
 
         Raises as :meth:`Transfer.bring` does.
         """
-        listed = self.listed(remote)
+        listed = tuple(file for file in self.listed(remote) if wanted(file))
         verified = {file.path: held for file in listed if (held := self._held(remote, file))}
         missing = [file for file in listed if file.path not in verified]
         small = [file for file in missing if file.size is not None and file.size <= SMALL]
@@ -151,6 +153,9 @@ class _Together:
             self._count += count
 
     def via(self, mirror: str, connections: int) -> None:
+        pass
+
+    def scans(self, count: int) -> None:
         pass
 
     def finish(self) -> None:

@@ -209,6 +209,21 @@ class Files:
         for file in copy.files:
             file.location.unlink(missing_ok=True)
 
+    def streamed(
+        self, dataset: str, mirror: str, file: RemoteFile, size: int, sums: tuple[Checksum, ...]
+    ) -> Copy:
+        """Note a file that was verified as it passed, and that was not kept."""
+        receipt = receipts.passing(file, size, sums)
+        found = self._receive(dataset, mirror, self.folder(dataset), receipt)
+        receipts.append(self._journal(dataset, mirror), Mark(state="dropped", paths=(file.path,)))
+        return Copy(dataset, mirror, self.folder(dataset), (found,), dropped=True)
+
+    def stated(self, copy: Copy) -> RemoteFile | None:
+        """Give the one file of a copy as its mirror stated it then, by size, checksum and identity."""
+        journal = self.journal(copy.dataset, copy.mirror)
+        receipt = journal.receipts.get(copy.files[0].path) if journal and len(copy.files) == 1 else None
+        return receipt.remote() if receipt else None
+
     def adopted(self, mirror: str = "folder") -> Mapping[str, Path]:
         """Where the user's own copies lie, by dataset."""
         journals = (self.root / "receipts").glob(f"*/{mirror}.jsonl")
@@ -216,7 +231,10 @@ class Files:
         return {journal.dataset: _adopted_path(journal) for journal in found if journal and journal.mark}
 
     def verify(self, dataset: str, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
-        """Compare the files with their receipts: by size and time, or (`deep`) by hashing them again."""
+        """Compare the files with their receipts: by size and time, or (`deep`) by hashing them again.
+
+        Files that were dropped on purpose are not missed.
+        """
         kept = self.journal(dataset, mirror)
         if self.shared is not None and not (kept and kept.mark):
             return Files(self.shared).verify(dataset, mirror, deep=deep)

@@ -24,10 +24,11 @@ def hashed(location: Path, algorithm: str, progress: Progress) -> tuple[Checksum
 
 
 def verify(journal: Journal | None, *, deep: bool) -> Iterator[FileCheck]:
-    """Compare every file of a copy with its receipt."""
-    for path in journal.mark.paths if journal and journal.mark else ():
-        if journal is not None:
-            yield check(journal, path, deep=deep)
+    """Compare every file of a copy with its receipt; files that were dropped on purpose are not missed."""
+    if journal is None or journal.mark is None or journal.mark.state == "dropped":
+        return
+    for path in journal.mark.paths:
+        yield check(journal, path, deep=deep)
 
 
 def check(journal: Journal, path: str, *, deep: bool) -> FileCheck:

@@ -120,6 +120,15 @@ def receipt(
     )
 
 
+def passing(file: RemoteFile, size: int, checksums: Iterable[Checksum]) -> Receipt:
+    """Make the receipt of a file that was verified as it passed and lies nowhere."""
+    stated = file.checksum is not None
+    sums = tuple(map(str, checksums))
+    return Receipt(
+        path=file.path, size=size, mtime_ns=0, checksums=sums, stated=stated, identity=file.identity
+    )
+
+
 def knowing(known: Receipt, checksums: Iterable[Checksum]) -> Receipt:
     """Give the same receipt with these checksums."""
     return msgspec.structs.replace(known, checksums=tuple(map(str, checksums)))

@@ -49,5 +49,8 @@ class _Within:
     def via(self, mirror: str, connections: int) -> None:
         """Say nothing: the files are on this machine."""
 
+    def scans(self, count: int) -> None:
+        """Say nothing: they are not counted here."""
+
     def finish(self) -> None:
         """Say nothing: the whole has not ended."""

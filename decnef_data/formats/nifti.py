@@ -118,7 +118,7 @@ def read(start: bytes, file: str) -> Header:
     shape = _squeezed(tuple(map(int, header.get_data_shape())))
     if len(shape) not in (3, 4) or 0 in shape:
         raise _refused(file, f"has the shape {shape}, not that of a volume or a run", "byte 40")
-    slope, inter = header.get_slope_inter()
+    slope, inter = _scaling(header, file)
     return Header(
         shape=shape,
         dtype=_dtype(header, file).str,
@@ -129,6 +129,14 @@ def read(start: bytes, file: str) -> Header:
         repetition_time=_repetition_time(header),
         signature=signature(start),
     )
+
+
+def _scaling(header: Any, file: str) -> tuple[float | None, float | None]:
+    try:
+        slope, inter = header.get_slope_inter()
+    except HeaderDataError as error:
+        raise _refused(file, f"has a damaged header: {error}", "byte 112") from error
+    return slope, inter
 
 
 def restated(start: bytes, file: str, shape: tuple[int, ...], repetition_time: float) -> bytes:

@@ -3,7 +3,7 @@
 A layout either reads members, and what it reads is stored, or is mapped: it opens a copy where that lies.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from decnef_data.members import Member
-    from decnef_data.model import Copy, Dataset, FileCheck, Finding, ImageSet, Selection
+    from decnef_data.layouts.shelves import Shelf
+    from decnef_data.members import Member, Source
+    from decnef_data.model import Copy, Dataset, FileCheck, Finding, ImageSet, Needed, Progress, Selection
     from decnef_data.records import Records
 
 __all__ = ["Asked", "Layout", "Mapped", "Reading", "Stored", "of"]
@@ -33,12 +34,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of a mapped layout, and the file that it may keep its inventory of the copy in."""
+    """What is asked of a mapped layout, and what it needs to give it.
+
+    ``inventory`` is the file that it may keep its inventory of a folder in, ``shelf`` where it keeps what it
+    makes of an archive; ``source`` opens the archive's bytes, wherever they are now.
+    """
 
     dataset: "Dataset"
     records: "Records"
     selection: "Selection"
     inventory: Path
+    shelf: "Shelf"
+    source: "Callable[[], Source]"
+    progress: "Progress"
 
 
 class Layout(Protocol):
@@ -73,6 +81,15 @@ class Mapped(Layout, Protocol):
 
     def people(self, copy: "Copy", asked: Asked) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
         """Give the selected people, a row each, also those without images; and tables that are left out."""
+
+    def needed(self, copy: "Copy", asked: Asked) -> "Needed | None":
+        """Say how many bytes are selected, and how many of them have no store yet; ``None`` is unknown."""
+
+    def picked(self, copy: "Copy", asked: Asked, paths: Iterable[str]) -> tuple[str, ...]:
+        """Say which of the files at `paths` are images that are selected, by the tables of the copy."""
+
+    def walk(self, copy: "Copy", asked: Asked) -> None:
+        """List what there is; of an archive, store on the way what is selected."""
 
     def refresh(self, copy: "Copy", asked: Asked) -> None:
         """Make the inventory anew; headers of files that did not change are not read again."""

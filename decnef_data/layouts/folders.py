@@ -1,6 +1,5 @@
 """The inventory of an unpacked folder: its files listed once, and kept beside the receipts."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,13 +12,11 @@ import msgspec
 from decnef_data.errors import SelectionError
 from decnef_data.formats import nifti
 from decnef_data.layouts.inventory import VERSION, Entry, Inventory, Scan, survey
+from decnef_data.layouts.likeness import told
 from decnef_data.layouts.recognizing import is_junk, place_of
 
 __all__ = ["inventory", "listed", "refreshed"]
 
-#: A gzip file ends with the checksum and the length of its content.
-_TRAILER: Final = 8
-_SAMPLES, _SAMPLE = 16, 4096
 _DECODER: Final = msgspec.msgpack.Decoder(Inventory)
 
 
@@ -93,20 +90,15 @@ def listed(root: str, folders: dict[str, int], below: str = "") -> Iterator[Entr
 
 
 def _told(root: Path, scan: Scan) -> Scan:
-    """Sum up a T1 image: a gzipped file states the checksum of its content, of others some bytes are read."""
     if scan.kind != "t1w" or scan.alike:
         return scan
-    path = root / scan.files[0]
-    digest = hashlib.sha256(scan.header.signature if scan.header else b"")
-    with path.open("rb") as opened:
-        if scan.gzipped:
-            opened.seek(-_TRAILER, os.SEEK_END)
-            digest.update(opened.read())
-        else:
-            for place in range(_SAMPLES):
-                opened.seek(scan.size * place // _SAMPLES)
-                digest.update(opened.read(_SAMPLE))
-    return msgspec.structs.replace(scan, alike=digest.hexdigest()[:32])
+    with (root / scan.files[0]).open("rb") as opened:
+
+        def read(start: int, count: int) -> bytes:
+            opened.seek(start)
+            return opened.read(count)
+
+        return told(scan, read)
 
 
 def _is_current(known: Inventory, root: Path) -> bool:

@@ -16,28 +16,34 @@ from decnef_data.errors import FormatError
 from decnef_data.formats import nifti
 from decnef_data.layouts.recognizing import Place, place_of
 
-__all__ = ["VERSION", "Entry", "Inventory", "Scan", "Trouble", "survey"]
+__all__ = ["VERSION", "Entry", "Inventory", "Scan", "Trouble", "row_of", "survey"]
 
 #: Grows whenever the same files would make another inventory.
-VERSION: Final = 1
+VERSION: Final = 2
 #: How the start of a file is read: the header's bytes, and whether the file is gzipped.
 Head = Callable[[str], tuple[bytes, bool]]
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """A file below the root: its path with forward slashes, its size, and when it was written."""
+    """A file below the root: its path with forward slashes, its size, and when it was written.
+
+    Of a member of an archive, also the unpacked byte that it begins at, and its crc32c.
+    """
 
     path: str
     size: int
     mtime_ns: int
+    place: int = -1
+    crc32c: int = 0
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """One run, T1 image or set of field maps of one person.
 
     ``names`` are its files in ``folder``, in order, joined by ``/``; ``sizes`` and ``times`` hold a 64-bit
-    integer for each.  Field maps have no ``header``.  ``gaps`` are numbers that the row of volumes leaves
-    out; ``alike`` is the same for images of the same content, where that was asked for.
+    integer for each, and so do ``places`` and ``sums`` (crc32c) of members of an archive.  Field maps have no
+    ``header``.  ``gaps`` are numbers that the row of volumes leaves out; ``alike`` is the same for images of
+    the same content, where that was asked for.
     """
 
     subject: str
@@ -53,6 +59,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[int, ...] = ()
     marked: bool = False
     alike: str = ""
+    places: bytes = b""
+    sums: bytes = b""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -128,10 +136,10 @@ def survey(
     "'sub-0001/rsfmri/vol_0008' is no NIfTI file of one piece. Get it from its publisher again."
     """
     before = {(scan.folder, scan.names): scan for scan in known}
-    found = sorted(_placed(entries), key=_row)
+    found = sorted(_placed(entries), key=lambda found: row_of(found.place))
     scans: list[Scan] = []
     troubles: list[Trouble] = []
-    for _, row in groupby(found, key=_row):
+    for _, row in groupby(found, key=lambda found: row_of(found.place)):
         for files in _split(list(row), head):
             try:
                 scans.append(_scan(files, head, before))
@@ -148,9 +156,14 @@ def _placed(entries: Iterable[Entry]) -> Iterator[_Found]:
             yield _Found(place, entry)
 
 
-def _row(found: _Found) -> tuple[str, ...]:
-    """Files of one row belong to one scan; all field maps of a session are one set."""
-    place = found.place
+def row_of(place: Place) -> tuple[str, ...]:
+    """Say what files of one row have in common: they belong to one scan, or are all a session's field maps.
+
+    Examples
+    --------
+    >>> row_of(place_of("sub-0001/rsfmri/vol_0000")) == row_of(place_of("sub-0001/rsfmri/vol_0001"))
+    True
+    """
     if place.kind == "fmap":
         return place.subject, place.session, place.kind, place.folder
     return place.subject, place.session, place.kind, place.folder, place.series
@@ -182,8 +195,8 @@ def _scan(files: Sequence[_Found], head: Head, before: Mapping[tuple[str, str], 
     place = files[0].place
     paths = [found.entry.path for found in files]
     names = "/".join(path[len(place.folder) + 1 :] for path in paths)
-    sizes = np.array([found.entry.size for found in files], "<i8").tobytes()
-    times = np.array([found.entry.mtime_ns for found in files], "<i8").tobytes()
+    archived = files[0].entry.place >= 0
+    sizes, times, places, sums = (_packed(files, name) for name in ("size", "mtime_ns", "place", "crc32c"))
     known = before.get((place.folder, names))
     if known is not None and (known.sizes, known.times) == (sizes, times):
         return msgspec.structs.replace(known, run=place.run or 0)
@@ -205,7 +218,13 @@ def _scan(files: Sequence[_Found], head: Head, before: Mapping[tuple[str, str], 
         gzipped=gzipped,
         gaps=_gaps(files),
         marked=b"SYNTHETIC" in start,
+        places=places if archived else b"",
+        sums=sums if archived else b"",
     )
+
+
+def _packed(files: Sequence[_Found], name: str) -> bytes:
+    return np.array([getattr(found.entry, name) for found in files], "<i8").tobytes()
 
 
 def _refuse_twice(files: Sequence[_Found]) -> None:

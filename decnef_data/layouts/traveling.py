@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.layouts.mri import Images, Opened
+from decnef_data.layouts.choosing import Opened
+from decnef_data.layouts.mri import Images
 from decnef_data.layouts.roster import with_institutes
 
 if TYPE_CHECKING:

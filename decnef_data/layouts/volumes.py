@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError, IntegrityError
 from decnef_data.formats import nifti
 from decnef_data.layouts.inventory import Scan
 
-__all__ = ["Volumes"]
+__all__ = ["Volumes", "another", "inflated"]
 
 _Key = tuple[Any, ...]
 
@@ -105,7 +106,7 @@ class Volumes:
         start = os.pread(file.descriptor, nifti.LENGTH, 0)
         header = _array(self.scan)
         if nifti.signature(start) != header.signature:
-            raise _another(file.path, start, header, self.scan.files[0])
+            raise another(file.path, start, header, self.scan.files[0])
 
 
 def _array(scan: Scan) -> nifti.Header:
@@ -215,28 +216,20 @@ _File = _Plain | _Inflated
 
 @lru_cache(maxsize=1)  # whoever takes volume after volume of a run would inflate it as often
 def _content(path: str, _listed: tuple[int, int]) -> NDArray[np.uint8]:
-    try:
-        return np.frombuffer(_inflated(Path(path).read_bytes(), _inflater()), np.uint8)
-    except (zlib.error, _inflater().error, EOFError) as error:
-        raise _damaged(path, str(error)) from error
+    return np.frombuffer(inflated(Path(path).read_bytes(), path), np.uint8)
 
 
-def _inflater() -> Any:
-    try:
-        from isal import isal_zlib
-    except ImportError:
-        return zlib
-    return isal_zlib  # two and a half times as fast
-
-
-def _inflated(data: bytes, inflater: Any) -> bytes:
+def inflated(data: bytes, path: str) -> bytes:
     """Inflate all members of a gzip file; each states a checksum, which is checked."""
     parts = []
     while data.strip(b"\0"):
-        stream = inflater.decompressobj(zlib.MAX_WBITS | 16)
-        parts.append(stream.decompress(data))
+        stream = isal_zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            parts.append(stream.decompress(data))
+        except isal_zlib.IsalError as error:
+            raise _damaged(path, str(error)) from error
         if not stream.eof:
-            raise EOFError("it is cut short")
+            raise _damaged(path, "it is cut short")
         data = stream.unused_data
     return b"".join(parts)
 
@@ -274,7 +267,8 @@ def _damaged(path: str, what: str) -> FormatError:
     return FormatError(f"'{path}' is damaged: {what}. Get it from its publisher again.", file=path)
 
 
-def _another(path: str, start: bytes, expected: nifti.Header, first: str) -> FormatError:
+def another(path: str, start: bytes, expected: nifti.Header, first: str) -> FormatError:
+    """Say in what a volume disagrees with the first of its run."""
     found = nifti.read(start, path)
     fields = ("shape", "dtype", "offset", "slope", "inter", "affine")
     differ = next((name for name in fields if getattr(found, name) != getattr(expected, name)), "header")

@@ -1,6 +1,7 @@
 """A tar or a gzipped tar, wherever its bytes are: walked once from its start, later read at any place."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import Final
@@ -83,16 +84,31 @@ class Archive:
                 yield from in_tar(Unpacked(unpacked), self.source.path)
         self.index = stream.index
 
-    def opened(self, start: int, stop: int) -> Unpacked:
-        """Open the unpacked bytes from `start` to before `stop`, which is read forward."""
-        if self.index is None:
-            raise ValueError("The archive was not walked yet.")
-        return Unpacked(inflated(self.source, self.index, start, stop), start)
+    @contextmanager
+    def opened(self, start: int, stop: int) -> Iterator[Unpacked]:
+        """Open the unpacked bytes from `start` to before `stop`, which are read forward.
+
+        Raises
+        ------
+        FormatError
+            The archive is not the one that was walked.
+        """
+        with ahead(self._inflated(start, stop)) as pieces:
+            yield Unpacked(pieces, start)
 
     def read(self, place: int, size: int) -> bytes:
         """Read `size` unpacked bytes from `place` on."""
+        return b"".join(self._inflated(place, place + size))
+
+    def _inflated(self, start: int, stop: int) -> Iterator[bytes]:
         with translated(self.source.path):
-            return self.opened(place, place + size).read(size)
+            yield from inflated(self.source, self._known, start, stop)
+
+    @property
+    def _known(self) -> SeekIndex:
+        if self.index is None:
+            raise ValueError("The archive was not walked yet.")
+        return self.index
 
 
 def _counted(pieces: Iterator[bytes], told: Callable[[int], None]) -> Iterator[bytes]:

@@ -134,6 +134,8 @@ def inflated(source: Source, index: SeekIndex, start: int, stop: int) -> Iterato
     point = index.before(start)
     skipped = start - point.byte
     left = stop - start
+    if not left:
+        return
     pieces = _from(source, index, point, stop) if index.gzipped else _plain(source, start, stop)
     for piece in pieces:
         if skipped >= len(piece):

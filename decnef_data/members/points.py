@@ -6,8 +6,10 @@ header is looked for in the bits, and believed only when what it inflates to is 
 """
 
 import zlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 __all__ = ["NEEDED", "SPACING", "WINDOW", "Found", "Point", "SeekIndex", "found", "shifted"]
 
+_Item = TypeVar("_Item")
 #: Compressed bytes between two points: a window takes at most 32 KiB, so that an index stays under 0.2 %.
 SPACING: Final = 16 << 20
 #: What a block may refer back to.
@@ -69,15 +72,38 @@ class SeekIndex(msgspec.Struct, frozen=True, kw_only=True):
         """Give the last point from which an unpacked byte can be reached."""
         if not self.gzipped:
             return Point(byte * 8, byte)
-        places = np.fromiter((point.byte for point in self.points), np.int64, len(self.points))
-        return self.points[int(np.searchsorted(places, byte, side="right")) - 1]
+        return self.points[bisect_right(self.points, byte, key=lambda point: point.byte) - 1]
 
     def after(self, byte: int) -> int:
         """Give the compressed byte by which all unpacked ones before `byte` have come."""
         if not self.gzipped:
             return byte
-        later = next((point.bit for point in self.points if point.byte >= byte), None)
-        return self.size if later is None else -(-later // 8)
+        place = bisect_left(self.points, byte, key=lambda point: point.byte)
+        return -(-self.points[place].bit // 8) if place < len(self.points) else self.size
+
+    def clusters(
+        self, items: Iterable[_Item], span: Callable[[_Item], tuple[int, int]]
+    ) -> Iterator[list[_Item]]:
+        """Gather what lies so close together that reading on is cheaper than beginning at another point.
+
+        Parameters
+        ----------
+        items
+            In the order of their places.
+        span
+            Where an item begins and ends in the unpacked archive.
+        """
+        gathered: list[_Item] = []
+        reached = 0
+        for item in items:
+            start, stop = span(item)
+            if gathered and self.before(start).byte > reached:
+                yield gathered
+                gathered = []
+            gathered.append(item)
+            reached = stop
+        if gathered:
+            yield gathered
 
 
 def shifted(data: bytes, bits: int) -> bytes:

@@ -24,7 +24,7 @@ from decnef_data.model.catalog import (
 from decnef_data.model.findings import Examination, Finding
 from decnef_data.model.images import Export, Image, ImageSet, Source
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile, LockedSelection
-from decnef_data.model.plans import Offer, Plan, PlannedFile
+from decnef_data.model.plans import Needed, Offer, Plan, PlannedFile
 from decnef_data.model.purges import Exported, Purge, Removed
 from decnef_data.model.values import (
     Acceptance,
@@ -79,6 +79,7 @@ __all__ = [
     "LockedSelection",
     "Matrix",
     "Mirror",
+    "Needed",
     "Offer",
     "Plan",
     "PlannedFile",

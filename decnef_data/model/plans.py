@@ -33,6 +33,18 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Needed:
+    """How many bytes of images are selected, how many of them have no store yet, and what those take packed.
+
+    ``packed`` is what has to be read of their archive to take them out of it.
+    """
+
+    selected: int
+    missing: int
+    packed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a request needs and what it will cost, before anything is done.
 
@@ -41,7 +53,7 @@ class Plan:
 
     ``offers`` is what each mirror would move; ``begun`` what is here of unfinished files, to be resumed.
     ``store`` is what the arrays take once the data are opened: exactly where they are here (``stored``),
-    else at most.
+    else at most.  ``keep_archive`` says whether files stay when what is selected of them is stored.
     """
 
     selection: Selection
@@ -55,6 +67,7 @@ class Plan:
     begun: int = 0
     store: int | None = None
     stored: bool = False
+    keep_archive: bool = True
 
     @property
     def size(self) -> int | None:
@@ -70,7 +83,12 @@ class Plan:
     @property
     def on_disk(self) -> int | None:
         """How many bytes the request adds to this machine, the store at its largest included."""
-        return _total(iter((self.to_fetch, 0 if self.stored else self.store)))
+        kept = self.to_fetch if self.keep_archive else 0
+        return _total(iter((kept, 0 if self.stored else self.store)))
+
+    def seconds(self, rate: float) -> float | None:
+        """How long the bytes that are to be moved take at so many bytes a second."""
+        return None if self.to_fetch is None else self.to_fetch / rate
 
     @property
     def missing(self) -> tuple[Requirement, ...]:

@@ -193,6 +193,18 @@ class Selection:
     diagnoses: tuple[str, ...] | None = None
     modalities: tuple[str, ...] | None = None
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether it asks for less than everything.
+
+        Examples
+        --------
+        >>> Selection("srpbs-open").narrowed, Selection("srpbs-open", sites=("COI",)).narrowed
+        (False, True)
+        """
+        parts = (self.group, self.subjects, self.sites, self.diagnoses, self.modalities)
+        return any(part is not None for part in parts)
+
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
@@ -253,6 +265,9 @@ class Progress(Protocol):
 
     def via(self, mirror: str, connections: int) -> None:
         """Note where the bytes come from now, and over how many connections."""
+
+    def scans(self, count: int) -> None:
+        """Note how many scans are stored so far."""
 
     def finish(self) -> None:
         """End the transfer that was begun, well or not."""

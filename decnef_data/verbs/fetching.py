@@ -210,6 +210,7 @@ def plan(
     modalities: Names | None = None,
     mirror: str = "auto",
     data_dir: Folder | None = None,
+    keep_archive: bool = True,
 ) -> Plan:
     """Say what a request needs and costs; no data are downloaded.
 
@@ -221,7 +222,7 @@ def plan(
     'srpbs-fc'
     """
     selection = selected(name, group, subjects, sites, diagnoses, modalities)
-    return Client.default(data_dir).plan(selection, mirror)
+    return Client.default(data_dir).plan(selection, mirror, keep_archive=keep_archive)
 
 
 def download(
@@ -234,14 +235,16 @@ def download(
     modalities: Names | None = None,
     mirror: str = "auto",
     data_dir: Folder | None = None,
+    keep_archive: bool = True,
     accept_terms: bool = False,
     frozen: Folder | None = None,
     progress: str = "auto",
 ) -> Path:
     """Bring a dataset's files here, verified, and give the archive, or the folder of the files.
 
-    Parameters and errors are those of :func:`fetch_dataset`.  A selection is checked; srpbs-fc is one
-    archive, which comes whole.
+    Parameters and errors are those of :func:`fetch_dataset`.  srpbs-fc is one archive, which comes whole.
+    Of images, what is selected is also stored; with ``keep_archive=False`` nothing else is kept, and the
+    folder of the stores is given.
 
     Examples
     --------
@@ -249,7 +252,13 @@ def download(
     'SRPBS_FC-synthetic.zip'
     """
     selection = selected(name, group, subjects, sites, diagnoses, modalities)
-    manner = Manner(mirror, accept_terms=accept_terms, progress=progress, frozen=_path(frozen))
+    manner = Manner(
+        mirror,
+        keep_archive=keep_archive,
+        accept_terms=accept_terms,
+        progress=progress,
+        frozen=_path(frozen),
+    )
     return Client.default(data_dir).download(selection, manner)
 
 

@@ -1,0 +1,402 @@
+"""Archives of images: walked once, stored by selection, read again by place, streamed without being kept."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import decnef_data
+from decnef_data import AccessError, DecnefDataWarning, FormatError, IntegrityError, SelectionError
+from decnef_data.phantom import trees as phantom
+from decnef_data.stores import scans
+from tests import trees
+from tests.command import run
+from tests.servers import faults
+from tests.servers.links import LinkServer
+from tests.servers.synapse import SynapseServer, project
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return trees.srpbs_open(tmp_path / "tree")
+
+
+def packed(tree: Path, path: Path, *, last: str = "", kind: str = "w:gz") -> Path:
+    """Pack a tree; what begins with `last` comes at the end."""
+    files = sorted((file for file in tree.rglob("*") if file.is_file()), key=str)
+    names = [file.relative_to(tree).as_posix() for file in files]
+    names.sort(key=lambda name: bool(last) and name.rpartition("/")[2].startswith(last))
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, kind) as made:
+        for name in names:
+            made.add(tree / name, name)
+    return path
+
+
+@pytest.fixture
+def archive(tree: Path, tmp_path: Path) -> Path:
+    return packed(tree, tmp_path / "own" / "SRPBS_OPEN.tar.gz")
+
+
+@pytest.fixture
+def adopted(archive: Path) -> Path:
+    decnef_data.adopt("srpbs-open", archive, progress="none")
+    return archive
+
+
+def fetch(**asked: Any) -> xr.DataTree:
+    return decnef_data.fetch_dataset("srpbs-open", progress="none", **asked)
+
+
+def shelf(cache: Path) -> Path:
+    (found,) = (cache / "stores").glob("*.scans")
+    return found
+
+
+def stored(cache: Path) -> list[str]:
+    return sorted(path.name.rpartition("_")[0] for path in shelf(cache).glob("*.zarr"))
+
+
+@pytest.fixture
+def expected(tree: Path, tmp_path: Path) -> xr.DataTree:
+    """The same images, opened from the folder, in a cache of their own."""
+    decnef_data.adopt("srpbs-open", tree, data_dir=tmp_path / "other", progress="none")
+    return fetch(data_dir=tmp_path / "other")
+
+
+def assert_same(found: xr.DataTree, expected: xr.DataTree) -> None:
+    assert [node.path for node in found.leaves] == [node.path for node in expected.leaves]
+    for one, other in zip(found.leaves, expected.leaves, strict=True):
+        left, right = one.to_dataset(), other.to_dataset()
+        for name in right.variables:
+            assert np.array_equal(
+                left[name].to_numpy(), right[name].to_numpy(), equal_nan=left[name].dtype.kind == "f"
+            )
+
+
+class TestFromAnArchive:
+    @pytest.mark.parametrize("kind", ["w:gz", "w"])
+    def test_it_is_what_the_folder_is(
+        self, kind: str, tree: Path, tmp_path: Path, expected: xr.DataTree
+    ) -> None:
+        name = "SRPBS_OPEN.tar.gz" if kind == "w:gz" else "SRPBS_OPEN.tar"
+        decnef_data.adopt("srpbs-open", packed(tree, tmp_path / "own" / name, kind=kind), progress="none")
+        assert_same(fetch(), expected)
+
+    def test_only_what_is_selected_is_stored(self, adopted: Path, cache: Path) -> None:
+        fetch(subjects=["sub-0002"], modalities=["bold"])
+        assert stored(cache) == ["sub-0002_bold"]
+        fetch(sites=["KUT"], modalities="t1w")
+        assert stored(cache) == ["sub-0002_bold", "sub-0007_t1w", "sub-0008_t1w"]
+
+    @pytest.mark.parametrize(
+        "asked", [{"sites": ["COI"]}, {"diagnoses": "MDD"}, {"subjects": "sub-0007"}, {"group": "KUT/bold"}]
+    )
+    @pytest.mark.parametrize("last", ["", "participants"])
+    def test_wherever_the_table_is_the_selection_is_the_same(
+        self, asked: dict[str, Any], last: str, tree: Path, tmp_path: Path, cache: Path
+    ) -> None:
+        decnef_data.adopt("srpbs-open", packed(tree, tmp_path / "own/a.tar.gz", last=last), progress="none")
+        fetch(**asked)
+        people = {"sites": (1, 2, 3), "diagnoses": (2, 3), "subjects": (7,), "group": (7,)}[next(iter(asked))]
+        kinds = ("bold",) if "group" in asked else ("bold", "t1w")
+        assert stored(cache) == [f"sub-000{number}_{kind}" for number in people for kind in kinds]
+
+    def test_an_archive_that_changed_is_noticed_by_its_sums(self, tree: Path, tmp_path: Path) -> None:
+        own = packed(tree, tmp_path / "own" / "SRPBS_OPEN.tar", kind="w")
+        decnef_data.adopt("srpbs-open", own, progress="none")
+        fetch(subjects="sub-0001")
+        before = own.stat()
+        content = bytearray(own.read_bytes())
+        place = content.index(b"sub-0008/t1/defaced_mprage.nii") // 512 * 512 + 512 + 400
+        content[place] ^= 1
+        own.write_bytes(content)
+        os.utime(own, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a failing disk does it
+        with pytest.raises(IntegrityError) as caught:
+            fetch(subjects="sub-0008")
+        assert str(caught.value) == (
+            "'SRPBS_OPEN/data/sub-0008/t1/defaced_mprage.nii' in 'SRPBS_OPEN.tar' is not what it was when the archive "
+            "was listed. Get the archive again, and clear what was made of the other with 'decnef cache clear'."
+        )
+
+    def test_a_volume_of_another_run_is_named(self, tree: Path, tmp_path: Path, cache: Path) -> None:
+        wrong = trees.image(trees.voxels(1, trees.SHAPE))
+        wrong.header["scl_slope"], wrong.header["scl_inter"], wrong.header["vox_offset"] = 2, 0, 352
+        volume = tree / "SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002"
+        volume.write_bytes(bytes(wrong.header.binaryblock) + bytes(4) + volume.read_bytes()[352:])
+        decnef_data.adopt("srpbs-open", packed(tree, tmp_path / "own/a.tar.gz"), progress="none")
+        said = (
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002' does not belong to its run: its slope is not that of "
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Get it again, or leave the person out."
+        )
+        with pytest.raises(FormatError) as caught:
+            fetch(sites="COI")
+        assert str(caught.value) == said
+        with pytest.warns(DecnefDataWarning, match="vol_0002' does not belong to its run"):
+            found = fetch(sites="COI", strict=False)
+        assert found["COI/bold"]["subject"].to_numpy().tolist() == ["sub-0002"]
+
+    def test_files_that_lie_scattered_are_found_together(
+        self, tree: Path, tmp_path: Path, expected: xr.DataTree
+    ) -> None:
+        path = tmp_path / "own" / "a.tar.gz"
+        path.parent.mkdir()
+        files = sorted(
+            (file for file in tree.rglob("*") if file.is_file()), key=lambda file: (file.name, str(file))
+        )
+        with tarfile.open(path, "w:gz") as made:
+            for file in files:
+                made.add(file, file.relative_to(tree).as_posix())
+        decnef_data.adopt("srpbs-open", path, progress="none")
+        assert_same(fetch(), expected)
+
+    def test_people_of_an_archive(self, adopted: Path, cache: Path) -> None:
+        people = decnef_data.participants("srpbs-open", progress="none")
+        assert people["subject"].tolist() == [f"sub-000{number}" for number in (1, 2, 3, 7, 8)]
+        assert people["bold"].tolist() == [1, 1, 1, 1, 0]
+        assert stored(cache) == []
+
+    def test_original_files_come_back_bit_for_bit(self, adopted: Path, tree: Path, tmp_path: Path) -> None:
+        decnef_data.export_nifti(
+            "srpbs-open", tmp_path / "out", original=True, progress="none", i_may_share=True
+        )
+        for path in (tree / "SRPBS_OPEN/data").rglob("*"):
+            if path.is_file() and path.name != ".DS_Store":
+                assert (tmp_path / "out" / path.relative_to(tree)).read_bytes() == path.read_bytes()
+
+    def test_everything_is_for_the_user_alone(self, adopted: Path, cache: Path) -> None:
+        fetch()
+        for path in cache.rglob("*"):
+            assert path.stat().st_mode & 0o077 == 0, path
+
+    def test_opening_reads_no_image(self, adopted: Path, cache: Path) -> None:
+        fetch()
+        for path in shelf(cache).glob("*.zarr"):
+            shutil.rmtree(path / "bold", ignore_errors=True)
+            shutil.rmtree(path / "t1w", ignore_errors=True)
+        opened = fetch()
+        with pytest.raises(IntegrityError):
+            opened["COI/bold"]["bold"][0].to_numpy()
+
+    def test_a_zip_says_what_to_do(self, tmp_path: Path) -> None:
+        own = tmp_path / "SRPBS_OPEN.zip"
+        shutil.make_archive(str(own.with_suffix("")), "zip", trees.srpbs_open(tmp_path / "z"))
+        decnef_data.adopt("srpbs-open", own, progress="none")
+        with pytest.raises(SelectionError) as caught:
+            fetch()
+        assert str(caught.value) == (
+            "'SRPBS_OPEN.zip' is an archive, and images are opened from folders, tar and tar.gz only. "
+            "Unpack it, and run `decnef adopt srpbs-open PATH` with the folder."
+        )
+
+
+class TestFilesOfAMirror:
+    """A mirror that has the files one by one."""
+
+    @pytest.fixture
+    def synapse(self, tree: Path) -> Iterator[SynapseServer]:
+        title = "SRPBS Multi-disorder MRI Dataset (unrestricted)"
+        with SynapseServer(project(title, tree)) as server:
+            server.config(Path.home() / ".synapseConfig", server.token)
+            yield server
+
+    def test_only_those_selected_come(
+        self, synapse: SynapseServer, cache: Path, expected: xr.DataTree
+    ) -> None:
+        found = fetch(sites="KUT", modalities="t1w", accept_terms=True)
+        assert found["KUT/t1w"]["subject"].to_numpy().tolist() == ["sub-0007", "sub-0008"]
+        images = [
+            path.name for path in (cache / "files").rglob("*") if path.is_file() and "data" in path.parts
+        ]
+        assert images == ["defaced_mprage.nii"] * 2
+        issued = len(synapse.issued)
+        fetch(sites="KUT", modalities="t1w")
+        assert len(synapse.issued) == issued
+        more = fetch(subjects="sub-0007", accept_terms=True)
+        assert sorted(node.path for node in more.leaves) == ["/KUT/bold", "/KUT/t1w"]
+        assert_same(fetch(accept_terms=True), expected)
+
+    def test_what_is_not_here_is_said(self, synapse: SynapseServer) -> None:
+        fetch(subjects="sub-0008", accept_terms=True)
+        with pytest.raises(SelectionError, match=r"^No whole copy of 'srpbs-open' is on this machine"):
+            fetch(subjects="sub-0001", download=False)
+        assert fetch(subjects="sub-0008", download=False)["KUT/t1w"].sizes["scan"] == 1
+
+
+LINK = "DECNEF_ATR_LINK_SRPBS_OPEN"
+GONE = "files/srpbs-open/SRPBS_OPEN.tar.gz"
+
+
+@pytest.fixture
+def links(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkServer]:
+    with LinkServer() as server:
+        monkeypatch.setenv(LINK, server.link(archive))
+        yield server
+
+
+def passing(**asked: Any) -> xr.DataTree:
+    return fetch(keep_archive=False, accept_terms=True, mirror="atr", **asked)
+
+
+class TestAsItComes:
+    """``keep_archive=False``: the archive passes, the scans stay."""
+
+    def test_it_is_what_the_folder_is_and_nothing_else_is_kept(
+        self, links: LinkServer, cache: Path, expected: xr.DataTree
+    ) -> None:
+        assert_same(passing(), expected)
+        assert not (cache / GONE).exists()
+        assert not list((cache / "stores").glob(".staging-*"))
+        assert_same(fetch(download=False), expected)
+
+    def test_what_is_missing_comes_by_ranges(self, links: LinkServer, cache: Path) -> None:
+        passing(subjects="sub-0001")
+        asked = len(links.requests)
+        passing(subjects="sub-0002")
+        assert stored(cache) == ["sub-0001_bold", "sub-0001_t1w", "sub-0002_bold", "sub-0002_t1w"]
+        assert not (cache / GONE).exists()
+        assert len(links.requests) > asked
+
+    def test_what_is_missing_is_said_where_nothing_may_be_downloaded(self, links: LinkServer) -> None:
+        passing(subjects="sub-0001")
+        assert fetch(subjects="sub-0001", download=False)["COI/bold"].sizes["scan"] == 1
+        with pytest.raises(SelectionError) as caught:
+            fetch(subjects="sub-0002", download=False)
+        assert str(caught.value) == (
+            "Not all that is selected of 'srpbs-open' is on this machine, and its archive is not kept. "
+            "Let it be downloaded, or select what is here."
+        )
+
+    def test_an_archive_that_is_damaged_leaves_nothing(
+        self, archive: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        content = bytearray(archive.read_bytes())
+        content[len(content) // 2] ^= 1
+        with LinkServer() as server:
+            monkeypatch.setenv(LINK, server.link(bytes(content), name="SRPBS_OPEN.tar.gz"))
+            with pytest.raises(IntegrityError) as caught:
+                passing()
+        assert str(caught.value).startswith("'SRPBS_OPEN.tar.gz' is damaged or cut short: ")
+        assert not [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+    def test_a_dropped_connection_is_resumed(self, links: LinkServer, expected: xr.DataTree) -> None:
+        links.faults.add(faults.drop(5000))
+        assert_same(passing(), expected)
+
+    def test_terms_come_first(self, links: LinkServer) -> None:
+        with pytest.raises(AccessError, match=r"^The terms of 'srpbs-open' are not accepted yet"):
+            fetch(keep_archive=False, mirror="atr")
+
+    def test_on_the_command_line(self, links: LinkServer, cache: Path) -> None:
+        done = run(
+            "download", "srpbs-open", "--site", "COI", "--subject", "sub-0002", "--modality", "bold",
+            "--no-keep-archive", "--accept-terms", "--quiet",
+        )  # fmt: skip
+        assert (done.code, done.out.strip()) == (0, str(shelf(cache)))
+        assert stored(cache) == ["sub-0002_bold"]
+
+    def test_the_cost_is_said_before_and_after(self, links: LinkServer, archive: Path) -> None:
+        before = decnef_data.plan("srpbs-open", mirror="atr", keep_archive=False)
+        assert (before.to_fetch, before.on_disk, before.stored) == (archive.stat().st_size, None, False)
+        passing(subjects="sub-0001")
+        here = decnef_data.plan("srpbs-open", subjects="sub-0001", keep_archive=False)
+        assert (here.to_fetch, here.on_disk, here.stored) == (0, 0, True)
+        more = decnef_data.plan("srpbs-open", subjects="sub-0003", keep_archive=False)
+        images = 3 * (352 + 5 * 4 * 3 * 2) + 352 + 6 * 5 * 4 * 2
+        assert (more.to_fetch, more.on_disk, more.stored) == (archive.stat().st_size, images, False)
+        shown = run("download", "srpbs-open", "--subject", "sub-0003", "--no-keep-archive", "--dry-run").out
+        assert "at 2 MB/s" in shown
+
+    def test_all_of_it_is_listed_verified_and_purged(self, links: LinkServer, cache: Path) -> None:
+        passing(subjects="sub-0001")
+        (entry,) = [entry for entry in decnef_data.cache().entries if entry.kind == "store"]
+        assert (entry.dataset, entry.path) == ("srpbs-open", shelf(cache))
+        assert decnef_data.verify("srpbs-open", deep=True).whole
+        (chunk,) = shelf(cache).glob("sub-0001_t1w_*/t1w/c.0.0.0")
+        chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
+        assert not decnef_data.verify("srpbs-open", deep=True).whole
+        removed = decnef_data.purge("srpbs-open").removed
+        assert {item.kind for item in removed} >= {"scans", "receipt"}
+        assert not [path for path in cache.rglob("*") if path.is_file() and "clients" not in path.parts]
+
+    def test_clearing_removes_the_scans(self, links: LinkServer, cache: Path) -> None:
+        passing(subjects="sub-0001")
+        run("cache", "clear", "srpbs-open", "--yes")
+        assert not list((cache / "stores").glob("*.scans"))
+
+
+def full(folder: Path) -> Path:
+    """Pack a phantom of the real matrices, of two people."""
+    path = folder / "own" / "SRPBS_OPEN.tar.gz"
+    phantom.archive(path, phantom.members("srpbs-open", phantom.Size(2, full=True)), level=1)
+    return path
+
+
+def elsewhere(archive: Path, cache: Path) -> xr.DataTree:
+    """Open an archive in another cache, undisturbed."""
+    decnef_data.adopt("srpbs-open", archive, data_dir=cache, progress="none")
+    return fetch(data_dir=cache)
+
+
+def whole_stores(cache: Path) -> int:
+    """Count the stores that can be seen, each of which has to be whole."""
+    found = list(cache.glob("stores/*.scans/*.zarr"))
+    assert all(check.state == "whole" for path in found for check in scans.check(path, deep=True))
+    return len(found)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import decnef_data
+decnef_data.fetch_dataset("srpbs-open", progress="none", keep_archive=sys.argv[2] == "keep", accept_terms=True)
+"""
+
+
+@pytest.mark.slow
+class TestKilled:
+    """A process that is killed while it ingests leaves nothing partial to be seen."""
+
+    @pytest.mark.parametrize("keep", ["keep", "pass"])
+    def test_at_random_moments(
+        self, keep: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        archive = full(tmp_path)
+        with LinkServer(rate=None if keep == "keep" else 4e7) as server:
+            if keep == "keep":
+                decnef_data.adopt("srpbs-open", archive, progress="none")
+            else:
+                monkeypatch.setenv(LINK, server.link(archive))
+            began = time.monotonic()
+            reference = elsewhere(archive, tmp_path / "reference")
+            lasted = time.monotonic() - began
+            counts = []
+            for at in range(12):
+                command = [sys.executable, "-c", KILLED, str(ROOT), keep]
+                process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(1.0 + lasted * at / 12)
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                counts.append(whole_stores(cache))
+            if keep == "keep":
+                assert counts == sorted(counts)
+            assert_same(fetch(accept_terms=True, keep_archive=keep == "keep"), reference)
+        assert not list((cache / "stores").glob("**/.staging-*"))
