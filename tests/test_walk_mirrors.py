@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -174,6 +175,38 @@ def test_a_settled_id_is_asked_for_at_once(
     records = decnef_data.index("synapse", offline=True, records=tmp_path / "again", progress="none")
     assert (tmp_path / "again" / "mirrors" / "synapse.toml").read_text().startswith("# Written by")
     assert records.match("srpbs-fc") == top
+
+
+def test_files_that_a_walk_saw_are_not_asked_for_again(root: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for number in range(60):
+        (tree / f"sub-{number:04d}").mkdir(parents=True)
+        (tree / f"sub-{number:04d}" / "a.mat").write_bytes(b"%d" % number)
+    with SynapseServer(project(TITLE, tree), {TOKEN: Token()}) as server:
+        server.config(Path.home() / ".synapseConfig", server.token)
+        asked = decnef_data.plan("srpbs-fc", mirror="synapse")
+        assert _bundles(server) > 60
+        decnef_data.index("synapse", progress="none")
+        server.requests.clear()
+        known = decnef_data.plan("srpbs-fc", mirror="synapse")
+        assert _bundles(server) <= 5
+        assert known.files == asked.files
+        node = server.node("sub-0059")
+        child = next(each for each in server.nodes.values() if each.parent == node.number)
+        changed = replace(child, entity=replace(child.entity, version=2, content=b"another"))
+        server.nodes[child.number] = changed
+        server.storage.put(changed.key, b"another")
+        server.requests.clear()
+        again = decnef_data.plan("srpbs-fc", mirror="synapse")
+        assert _bundles(server) <= 5
+        assert again.files[-1].file.size == len(b"another")
+        folder = decnef_data.download("srpbs-fc", mirror="synapse", accept_terms=True, progress="none")
+    assert (folder / "sub-0000" / "a.mat").read_bytes() == b"0"
+    assert (folder / "sub-0059" / "a.mat").read_bytes() == b"another"
+
+
+def _bundles(server: SynapseServer) -> int:
+    return sum(request.path.endswith("/bundle2") for request in server.requests)
 
 
 class TestStates:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Dataset, Holding, Mirror, Requirement
 from decnef_data.records import Records
 from decnef_data.records.names import find
+from decnef_data.walk import made
 
 #: The mirror of synthetic datasets: never recorded in the catalog, never among those of "auto".
 PHANTOM: Final = Mirror(
@@ -110,7 +112,14 @@ class Places:
     ) -> Place:
         credentials, silent = Credentials(self.config), offline() or not asking
         remotes = (
-            connect(record, credentials, adopted=adopted, cache=self.own_cache, offline=silent)
+            connect(
+                record,
+                credentials,
+                adopted=adopted,
+                cache=self.own_cache,
+                offline=silent,
+                known=partial(made, self.root, record.name),
+            )
             for record in mirrors
         )
         sources = tuple(Source(record, remote) for record, remote in zip(mirrors, remotes, strict=True))

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from decnef_data.mirrors.credentials import Credentials
+from decnef_data.mirrors.editions import Known
 from decnef_data.model import Access, Body, Dataset, Mirror, RemoteFile
 
 __all__ = ["Credentials", "Remote", "connect"]
@@ -56,6 +57,7 @@ def connect(
     adopted: Mapping[str, Path] = _NONE,
     cache: Path | None = None,
     offline: bool = False,
+    known: Known = dict,
 ) -> Remote:
     """Give the mirror's protocol, ready to be asked; nothing is sent yet.
 
@@ -71,6 +73,8 @@ def connect(
         A folder where synapseclient may keep files of its own; made only if it is asked.
     offline
         Whether no connection may be opened: then only what lies on this machine can be asked.
+    known
+        What a walk of the mirror learnt of its files.
 
     Examples
     --------
@@ -94,4 +98,4 @@ def connect(
         case "synapse":
             from decnef_data.mirrors.synapse import Synapse
 
-            return Synapse(mirror, credentials, cache)
+            return Synapse(mirror, credentials, cache, known)

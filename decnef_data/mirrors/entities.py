@@ -34,6 +34,8 @@ class Child(_Value, frozen=True):
     id: str
     name: str
     type: str
+    version_number: int | None = None
+    modified_on: str | None = None
 
     @property
     def container(self) -> bool:
@@ -168,14 +170,14 @@ def children(service: Service, parent: str) -> Iterator[Child]:
             return
 
 
-def files(service: Service, parent: str, folder: str = "") -> Iterator[tuple[str, str]]:
-    """Walk the tree below `parent`: path and id of each file."""
+def files(service: Service, parent: str, folder: str = "") -> Iterator[tuple[str, Child]]:
+    """Walk the tree below `parent`: path and line of each file."""
     for child in children(service, parent):
         path = folder + _checked(child.name)
         if child.container:
             yield from files(service, child.id, f"{path}/")
         else:
-            yield path, child.id
+            yield path, child
 
 
 def _checked(name: str) -> str:

@@ -1,7 +1,7 @@
 """The synapse protocol: a project in which each dataset is one archive, or a folder of files."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirrors import approvals, entities, ranges, steps, transport
 from decnef_data.mirrors.credentials import Credentials
+from decnef_data.mirrors.editions import Edition, Known, Made
 from decnef_data.mirrors.handed import Handed
 from decnef_data.mirrors.links import Link, UnusableLinkError, safe_name
 from decnef_data.mirrors.service import AT_ONCE, Service
@@ -29,6 +30,8 @@ class Synapse:
         Where a token may be stored, under the mirror's name; else synapseclient's own places are used.
     cache
         Where synapseclient may make its folder.
+    known
+        What a walk learnt of files, each of which costs a request where it is not known.
 
     Examples
     --------
@@ -37,11 +40,14 @@ class Synapse:
     'synapse'
     """
 
-    def __init__(self, mirror: Mirror, credentials: Credentials, cache: Path | None = None) -> None:
+    def __init__(
+        self, mirror: Mirror, credentials: Credentials, cache: Path | None = None, known: Known = dict
+    ) -> None:
         self.name = mirror.name
         self._mirror = mirror
         self._service = _service(mirror, lambda: credentials.get(mirror.name), cache)
         self._session = transport.session()
+        self._known = known
         self._handed = Handed(lambda asked: entities.links_of(self._service, asked))
 
     def ready(self, dataset: Dataset) -> bool:
@@ -53,15 +59,16 @@ class Synapse:
         top = self._top(dataset)
         if not top.container:
             return (self._remote_file(dataset, top, None),)
-        paths = sorted(entities.files(self._service, top.entity.id))
+        paths = sorted(entities.files(self._service, top.entity.id), key=lambda found: found[0])
         if not paths:
             message = f"'{top.entity.name}' ({top.entity.id}) in Synapse holds no files. Try another mirror."
             raise MirrorError(message, mirror=self.name)
         # Where the first is refused, so are the others, and need not be asked.
-        first = self._file(dataset, paths[0])
-        pool = ThreadPoolExecutor(AT_ONCE)
+        first = self._file(dataset, {}, *paths[0])
+        known, pool = self._known(), ThreadPoolExecutor(AT_ONCE)
         try:
-            return first, *pool.map(lambda found: self._file(dataset, found), paths[1:])
+            others = pool.map(lambda found: self._file(dataset, known, *found), paths[1:])
+            return first, *others
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -139,7 +146,7 @@ class Synapse:
     def _sample(self, top: entities.Bundle) -> entities.Bundle:
         """Give the file, or the first in the folder, for folders do not tell what downloading needs."""
         first = next(entities.files(self._service, top.entity.id), None) if top.container else None
-        return entities.bundle(self._service, first[1]) if first else top
+        return entities.bundle(self._service, first[1].id) if first else top
 
     def _recorded(self, holding: Holding) -> entities.Bundle | None:
         try:
@@ -149,9 +156,15 @@ class Synapse:
                 raise
         return None
 
-    def _file(self, dataset: Dataset, found: tuple[str, str]) -> RemoteFile:
-        path, entity = found
-        return self._remote_file(dataset, entities.bundle(self._service, entity), path)
+    def _file(
+        self, dataset: Dataset, known: Mapping[Edition, Made], path: str, child: entities.Child
+    ) -> RemoteFile:
+        """Give a file by what a walk saw of the version that is listed now, else ask for it."""
+        made = known.get((child.id, child.version_number, child.modified_on))
+        if made is None:
+            return self._remote_file(dataset, entities.bundle(self._service, child.id), path)
+        checksum = Checksum(*made.checksum.split(":", 1)) if made.checksum else None
+        return _named(path, child, made.handle, made.size, checksum)
 
     def _remote_file(self, dataset: Dataset, found: entities.Bundle, path: str | None) -> RemoteFile:
         entity, handle = found.entity, found.handle
@@ -159,8 +172,7 @@ class Synapse:
             raise self._denied(dataset, entity.id)
         checksum = Checksum("md5", handle.content_md5.lower()) if handle.content_md5 else None
         name = path or safe_name(handle.file_name or entity.name) or dataset.name
-        version = f"{entity.id}.{entity.version_number or 1}:{handle.id}"
-        return RemoteFile(name, handle.content_size, checksum, version, f"{entity.id}/{handle.id}")
+        return _named(name, entity, handle.id, handle.content_size, checksum)
 
     def _link(self, file: RemoteFile) -> Link:
         try:
@@ -190,6 +202,17 @@ class Synapse:
             "Try again later, or from another mirror."
         )
         return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
+
+
+def _named(
+    path: str,
+    entity: entities.Entity | entities.Child,
+    handle: str,
+    size: int | None,
+    checksum: Checksum | None,
+) -> RemoteFile:
+    version = f"{entity.id}.{entity.version_number or 1}:{handle}"
+    return RemoteFile(path, size, checksum, version, f"{entity.id}/{handle}")
 
 
 def _gained(asked: tuple[Requirement, ...]) -> dict[str, steps.State]:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from decnef_data.errors import AccessError, DecnefDataError, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials
+from decnef_data.mirrors.editions import Edition, Made
 from decnef_data.model import Dataset, Mirror
 from decnef_data.walk import journal
 from decnef_data.walk.changes import changes
 from decnef_data.walk.counting import Counting
-from decnef_data.walk.journal import Edition, Journal, Sized
+from decnef_data.walk.journal import Journal, Sized
 from decnef_data.walk.pace import Pace
 from decnef_data.walk.values import Change, Header, Index, Item, Match
 
-__all__ = ["Change", "Index", "Item", "Match", "Means", "last", "walk"]
+__all__ = ["Change", "Index", "Item", "Match", "Means", "last", "made", "walk"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,6 +86,21 @@ def last(root: Path, mirror: str) -> Index | None:
         return None
     earlier = journal.read(journal.before(path))
     return _index(path, *found, earlier[1] if earlier else None)
+
+
+def made(root: Path, mirror: str) -> dict[Edition, Made]:
+    """Give what the last walk of `mirror` learnt of each file, for whoever asks for the same version.
+
+    Examples
+    --------
+    >>> made(Path("/nonexistent"), "synapse")
+    {}
+    """
+    return {
+        edition: Made(one.size, one.checksum, one.identity)
+        for edition, one in _known(root, mirror).items()
+        if one.size is not None and one.identity is not None
+    }
 
 
 def _index(path: Path, header: Header, items: tuple[Item, ...], earlier: tuple[Item, ...] | None) -> Index:

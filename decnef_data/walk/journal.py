@@ -18,6 +18,7 @@ from typing import IO, Final
 import msgspec
 
 from decnef_data.files.private import private_folder
+from decnef_data.mirrors.editions import Edition
 from decnef_data.walk.values import Header, Item
 
 _LOG = logging.getLogger(__name__)
@@ -64,8 +65,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
 _INDEX: Final = msgspec.json.Decoder(Header | Item)
 _JOURNAL: Final = msgspec.json.Decoder(Begun | Page | Sized | Limits)
-#: A version of an entity, and when it was made: while they stay, so do its bytes.
-Edition = tuple[str, int | None, str | None]
 
 
 def place(root: Path, mirror: str) -> Path:

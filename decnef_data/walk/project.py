@@ -13,10 +13,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from decnef_data.mirrors.editions import Edition
 from decnef_data.mirrors.listing import RESTRICTIONS_AT_ONCE, Facts, Listed, Restriction
 from decnef_data.walk.asking import Asker, Refused, RefusedError
 from decnef_data.walk.counting import Counting
-from decnef_data.walk.journal import Edition, Journal, Limits, Page, Sized
+from decnef_data.walk.journal import Journal, Limits, Page, Sized
 from decnef_data.walk.values import Item
 
 _CONTAINERS: Final = frozenset({"project", "folder"})
