@@ -83,7 +83,7 @@ def ask(table: "pd.DataFrame", question: Question, records: "Records") -> Answer
     >>> table = pd.DataFrame({"subject": ["a", "b", "c"], "age": [25.0, 61.0, None]})
     >>> answer = ask(table, Question(ages=(20, 60)), Records.load())
     >>> answer.people["subject"].tolist(), answer.left_out
-    (['a'], ('1 has no age.',))
+    (['a'], ('1 who may fit has no age.',))
     """
     fits = table.index == table.index
     left_out: list[str] = []
