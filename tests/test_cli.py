@@ -329,6 +329,10 @@ def test_the_cache_is_listed_and_cleared(adopted: Path) -> None:
     assert "adopted" in run("cache", "list").out
     removed = run("cache", "clear", "srpbs-fc", "--yes", "--json").json
     assert len(removed["entries"]) == 1
+    run("adopt", "srpbs-fc", str(adopted), "--quiet")
+    last = run("cache", "clear", "srpbs-fc", "--yes").out.splitlines()[-2:]
+    assert last[0] == "Your own copies are only forgotten: they lie where they lay."
+    assert last[1].startswith("0 B removed from ")
     assert run("cache", "list", "--json").json["entries"] == []
     assert adopted.exists()
 

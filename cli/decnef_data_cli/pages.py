@@ -243,6 +243,8 @@ def cache_page(listing: "CacheListing", *, removed: bool = False) -> "Iterator[R
     if rows:
         yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
         yield Text()
+    if removed and any(entry.kind == "adopted" for entry in listing.entries):
+        yield Text("Your own copies are only forgotten: they lie where they lay.")
     verb = "removed from" if removed else "in"
     yield Text(f"{human_size(listing.size)} {verb} {listing.root}", no_wrap=True)
 
