@@ -274,6 +274,10 @@ def test_citations_carry_the_doi_they_print() -> None:
         "yamashita2019": None,
         "yamashita2020": "10.1371/journal.pbio.3000966",
     }
+    papers = [citation for citation in RECORDS.citations if citation.key != "srpbs-open-synapse"]
+    assert {
+        (paper.grade_of("doi"), paper.grade_of("text"), paper.grade_of("bibtex")) for paper in papers
+    } == {("B", "D", "D")}
     for citation in RECORDS.citations:
         assert citation.bibtex.splitlines()[0].endswith(f"{{{citation.key},")
         assert citation.bibtex.count("{") == citation.bibtex.count("}")

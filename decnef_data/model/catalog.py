@@ -47,7 +47,7 @@ class Fact(Record, frozen=True, kw_only=True):
     dataset: str | None = None
 
 
-class Citation(Record, frozen=True, kw_only=True):
+class Citation(Graded, frozen=True, kw_only=True):
     """A work to cite; `when` says on what condition, ``None`` always."""
 
     key: str
