@@ -38,7 +38,8 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 ROOT = Path(__file__).parents[1]
 LOCKLESS = "import decnef_data.files.claims as c; c.flock = lambda *_: None"
 BRING = """
-import sys
+import logging, sys
+logging.basicConfig(level=logging.DEBUG)
 sys.path.insert(0, sys.argv[1])
 {before}
 from decnef_data.fetch import pace, receiving
@@ -66,6 +67,12 @@ def brought(folder: str | Path, link: str) -> Path:
 def start(folder: Path, link: str, before: str = "") -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", BRING.format(before=before), str(ROOT), str(folder), link]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def assert_kept(said: bytes, link: str) -> None:
+    """The link is a key, and no process says it, whatever becomes of it."""
+    assert link.partition("?")[2].encode() not in said
+    assert b"X-Amz-Signature" not in said
 
 
 def tree(root: Path) -> set[str]:
@@ -99,6 +106,7 @@ class TestKills:
                         time.sleep(0.01)
                     time.sleep(chance.uniform(0, 0.3))
                     process.send_signal(signal.SIGKILL)
+                    assert_kept(process.communicate()[1], link)
                 named = tmp_path / "cache/files/srpbs-fc" / NAME
                 if named.exists():
                     assert named.read_bytes() == CONTENT
@@ -156,6 +164,7 @@ class TestTogether:
             for process in processes:
                 _, said = process.communicate(timeout=60)
                 assert process.returncode == 0, said.decode()
+                assert_kept(said, link)
         assert (tmp_path / "cache/files/srpbs-fc" / NAME).read_bytes() == CONTENT
         assert tree(tmp_path / "cache") == WHOLE
         journal = Files(tmp_path / "cache").journal("srpbs-fc", "atr")
