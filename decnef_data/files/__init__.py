@@ -227,8 +227,7 @@ class Files:
     def adopted(self, mirror: str = "folder") -> Mapping[str, Path]:
         """Where the user's own copies lie, by dataset."""
         journals = (self.root / "receipts").glob(f"*/{mirror}.jsonl")
-        found = map(self._read, journals)
-        return {journal.dataset: _adopted_path(journal) for journal in found if journal and journal.mark}
+        return contents.adopted(filter(None, map(self._read, journals)))
 
     def verify(self, dataset: str, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
         """Compare the files with their receipts: by size and time, or (`deep`) by hashing them again.
@@ -313,12 +312,6 @@ class Files:
 
     def _partial(self, dataset: str, file: RemoteFile) -> Path:
         return self.root / "partial" / dataset / file.path
-
-
-def _adopted_path(journal: Journal) -> Path:
-    """The archive itself, or the folder of many files."""
-    paths = journal.mark.paths if journal.mark else ()
-    return journal.root / paths[0] if len(paths) == 1 else journal.root
 
 
 def _first(file: RemoteFile) -> str:

@@ -36,6 +36,15 @@ def begun(entries: Iterable[CacheEntry]) -> str:
     return f"{' and '.join(said)} are here" if said else ""
 
 
+def adopted(journals: Iterable[Journal]) -> dict[str, Path]:
+    """Where copies lie, by dataset: the archive itself, or the folder of many files."""
+    marked = ((journal, journal.mark.paths) for journal in journals if journal.mark)
+    return {
+        journal.dataset: journal.root / paths[0] if len(paths) == 1 else journal.root
+        for journal, paths in marked
+    }
+
+
 def _entry(root: Path, journal: Journal, receipt: Receipt) -> CacheEntry:
     # A phantom's tree lies in a folder of its own below; so may a copy of the user's, which stays theirs.
     folder = root / "files" / journal.dataset
