@@ -3,21 +3,23 @@
 import hashlib
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 import decnef_data
-from decnef_data.errors import AccessError, IntegrityError
+from decnef_data.errors import AccessError, IntegrityError, MirrorError
 from decnef_data.fetch.carrying import Run
+from decnef_data.fetch.retries import Patience
 from decnef_data.files import Files, PartMap
-from decnef_data.mirrors import Credentials, Remote, bounds, connect
+from decnef_data.mirrors import Credentials, Remote, bounds, connect, transport
 from decnef_data.model import Holding, Mirror
 from decnef_data.progress import choose
 from tests import fault_matrix
@@ -230,6 +232,37 @@ class TestWaiting:
             assert brought(tmp_path, link).read_bytes() == CONTENT
             assert time.monotonic() - began >= 2
             assert len(server.requests) == 3
+
+    def test_ever_longer_with_jitter_and_not_for_ever(self) -> None:
+        patience, waits = Patience(), []
+        while (wait := patience.after(MirrorError("no answer"))) is not None:
+            waits.append(wait)
+        assert sum(waits[:-1]) < 8 <= sum(waits)
+        for number, wait in enumerate(waits):
+            assert 0.5 * 0.5 * 2**number <= wait <= 1.5 * 0.5 * 2**number
+        patience.progressed()
+        assert patience.after(MirrorError("busy", status=503, retry_after=100.0)) == 100
+        assert patience.after(MirrorError("busy", status=503, retry_after=86400.0)) is None
+        assert patience.after(MirrorError("refused", status=403)) is None
+
+    def test_a_host_that_never_takes_the_connection(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transport, "TIMEOUTS", (0.3, 5.0))
+        with ExitStack() as stack:
+            host = stack.enter_context(socket.socket())
+            host.bind(("127.0.0.1", 0))
+            host.listen(0)
+            for _ in range(4):  # who fills the queue; whoever comes later is not answered at all
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(host.getsockname())
+            credentials = Credentials(tmp_path / "config")
+            credentials.put("atr/srpbs-fc", f"http://127.0.0.1:{host.getsockname()[1]}/{NAME}")
+            began = time.monotonic()
+            with pytest.raises(MirrorError, match="ConnectTimeout"):
+                connect(record(), credentials).find(dataset())
+            assert time.monotonic() - began < 5
 
     def test_within_the_limits_of_synapse(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bounds, "_MOST", 12)
