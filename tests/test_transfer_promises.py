@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -204,7 +205,13 @@ class TestSeveralMirrors:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         with self.ready(tmp_path) as (run, remotes, (one, two)):
-            one.faults.add(refusing(3), 4)  # the first part of each connection, and then it is well again
+            lacking = refusing(3)
+            one.faults.add(
+                lambda request, proceed: (
+                    proceed if run.dropped("other") else partial(lacking, proceed=proceed)
+                )(request),
+                None,
+            )
             two.faults.add(faults.flip(5), None)
             (found,) = run.bring(remotes[0])
             assert run.dropped("other")

@@ -79,9 +79,20 @@ class Journal:
 
     def state(self, receipt: Receipt) -> VerifiedFile:
         """Turn a receipt into the value that other rooms know."""
+        return self._state(receipt, self.root / receipt.path)
+
+    def _state(self, receipt: Receipt, location: Path) -> VerifiedFile:
         sums = tuple(map(Checksum.parse, receipt.checksums))
-        location = self.root / receipt.path
         return VerifiedFile(receipt.path, location, receipt.size, sums, self.mirror, receipt.stated)
+
+    def _states(self, receipts: Iterable[Receipt]) -> Iterator[VerifiedFile]:
+        """The same for many, each folder joined once: joining is half of the time of a warm call."""
+        folders: dict[str, Path] = {}
+        for receipt in receipts:
+            folder, _, name = receipt.path.rpartition("/")
+            if folder not in folders:
+                folders[folder] = self.root / folder
+            yield self._state(receipt, folders[folder] / name)
 
     def copy(self) -> Copy | None:
         """Give the copy, or ``None`` where a file is missing or changed, or it was never complete."""
@@ -93,7 +104,7 @@ class Journal:
         above = f"{self.root}/"
         if len(whole) < len(receipts) or not (dropped or all(_unchanged(above, each) for each in whole)):
             return None
-        return Copy(self.dataset, self.mirror, self.root, tuple(map(self.state, whole)), dropped=dropped)
+        return Copy(self.dataset, self.mirror, self.root, tuple(self._states(whole)), dropped=dropped)
 
 
 def _unchanged(above: str, receipt: Receipt) -> bool:
