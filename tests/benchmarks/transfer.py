@@ -368,7 +368,8 @@ def lines(rows: list[Row], notes: list[str], rounds: int, hf: str | None) -> Ite
     yield ""
     yield from (f"- {said}" for said in (*judged(rows), *notes))
     yield ""
-    yield f"Medians of {rounds}, on {os.cpu_count()} cores; {', '.join(versions(hf))}."
+    load = f"a load of {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    yield f"Medians of {rounds}, at {load}; {', '.join(versions(hf))}."
 
 
 def versions(hf: str | None) -> Iterator[str]:
