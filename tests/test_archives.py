@@ -389,10 +389,10 @@ class TestKilled:
             reference = elsewhere(archive, tmp_path / "reference")
             lasted = time.monotonic() - began
             counts = []
-            for at in range(12):
+            for at in range(6):
                 command = [sys.executable, "-c", KILLED, str(ROOT), keep]
                 process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                time.sleep(1.0 + lasted * at / 12)
+                time.sleep(1.0 + lasted * at / 6)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 counts.append(whole_stores(cache))

@@ -1,0 +1,326 @@
+"""Images' speed: read from where they lie, taken out of an archive, opened in their number.
+
+Run with ``python tests/benchmarks/images.py [read|ingest|open|today|grow] [--subjects N] [--grown N] [--json]``.
+Ours and theirs run in turn and medians are compared.  Times are warm: the files are in memory.  The images
+are the phantom's with real matrices and numbers of volumes; where more people are wanted than drawn, the
+drawn ones come again under other names.
+"""
+
+import argparse
+import hashlib
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import xarray as xr
+from cube import Row, machine, medians, show
+from isal import igzip
+from numcodecs import Blosc
+
+import decnef_data
+from decnef_data.layouts.inventory import Entry, survey
+from decnef_data.phantom import trees
+
+NAME = "srpbs-open"
+STORED = 20
+#: What of a run's time is spent elsewhere than in waiting for the disk is measured in a process of its own.
+INGEST = """
+import json, resource, sys, time
+import decnef_data
+decnef_data.adopt("srpbs-open", sys.argv[1], data_dir=sys.argv[2], progress="none")
+wall, cpu = time.perf_counter(), time.process_time()
+tree = decnef_data.fetch_dataset("srpbs-open", data_dir=sys.argv[2], progress="none")
+took = time.perf_counter() - wall
+print(json.dumps({"wall": took, "cpu": time.process_time() - cpu,
+                  "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+"""
+
+
+class Bench:
+    """A phantom of so many people, unpacked and packed, and a cache."""
+
+    def __init__(self, folder: Path, subjects: int) -> None:
+        self.folder, self.subjects = folder, subjects
+        self.tree = folder / "tree"
+        self.archive = folder / "SRPBS_OPEN.tar.gz"
+        self.cache = folder / "cache"
+        for path, data in trees.members(NAME, trees.Size(subjects, full=True)):
+            (self.tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.tree / path).write_bytes(data)
+        packed(self.archive, self.files())
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Every file, in the order of paths."""
+        for path in sorted(path for path in self.tree.rglob("*") if path.is_file()):
+            yield path.relative_to(self.tree).as_posix(), path.read_bytes()
+
+    def grown(self, archive: Path, subjects: int) -> int:
+        """Pack so many people, the drawn ones again and again, named as others whom the tables list."""
+        people = sorted((self.tree / "SRPBS_OPEN/data").iterdir())
+        listed = (self.tree / "SRPBS_OPEN/participants.tsv").read_text().splitlines()[1:]
+        names = [line.split("\t")[0] for line in listed][:subjects]
+
+        def files() -> Iterator[tuple[str, bytes]]:
+            for path, data in self.files():
+                if "/data/" not in path:
+                    yield path, data
+            for at, name in enumerate(names):
+                drawn = people[at % len(people)]
+                for path in sorted(path for path in drawn.rglob("*") if path.is_file()):
+                    yield f"SRPBS_OPEN/data/{name}/{path.relative_to(drawn).as_posix()}", path.read_bytes()
+
+        packed(archive, files())
+        return len(names)
+
+
+def packed(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
+    """Pack files as the release is packed."""
+    with igzip.open(path, "wb", compresslevel=2) as stream, tarfile.open(fileobj=stream, mode="w") as made:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            made.addfile(info, BytesIO(data))
+
+
+def leaf(bench: Bench) -> xr.Dataset:
+    """The first leaf of runs, from the unpacked folder."""
+    decnef_data.adopt(NAME, bench.tree, data_dir=bench.cache / "tree", progress="none")
+    tree = decnef_data.fetch_dataset(NAME, data_dir=bench.cache / "tree", modalities="bold", progress="none")
+    return max((node.to_dataset() for node in tree.leaves), key=lambda found: found.sizes["time"])
+
+
+def read(bench: Bench) -> list[Row]:
+    """One run, and one voxel's series, from the unpacked folder."""
+    found = leaf(bench)
+    subject = str(found["subject"][0].item())
+    volumes = sorted((bench.tree / f"SRPBS_OPEN/data/{subject}/rsfmri").iterdir())
+
+    def by_nibabel() -> np.ndarray:
+        images = (nib.Nifti1Image.from_bytes(path.read_bytes()) for path in volumes)
+        return np.stack([np.asanyarray(image.dataobj) for image in images])
+
+    def voxel_by_nibabel() -> np.ndarray:
+        images = (nib.Nifti1Image.from_bytes(path.read_bytes()) for path in volumes)
+        return np.array([image.dataobj[32, 32, 20] for image in images])
+
+    def by_numpy() -> np.ndarray:
+        return np.stack([np.fromfile(path, "<i2", offset=352) for path in volumes])
+
+    def voxel_by_numpy() -> np.ndarray:
+        place = 352 + 2 * ((20 * 64 + 32) * 64 + 32)
+        return np.array([np.fromfile(path, "<i2", 1, offset=place)[0] for path in volumes])
+
+    def run() -> np.ndarray:
+        return np.asarray(found["bold"][0].values)
+
+    def voxel() -> np.ndarray:
+        return np.asarray(found["bold"][0, :, 20, 32, 32].values)
+
+    assert np.array_equal(run().reshape(len(volumes), -1), by_numpy())
+    assert np.array_equal(voxel(), voxel_by_nibabel())
+    rows = []
+    for what, ours, nibabel, numpy, factor in (
+        ("one run", run, by_nibabel, by_numpy, 5),
+        ("one voxel's series", voxel, voxel_by_nibabel, voxel_by_numpy, 10),
+    ):
+        mine, theirs = medians(ours, nibabel)
+        rows.append(
+            Row(
+                what,
+                "nibabel, file by file",
+                mine,
+                theirs,
+                f"at least {factor}x faster",
+                mine * factor <= theirs,
+            )
+        )
+        mine, theirs = medians(ours, numpy)
+        rows.append(
+            Row(what, "numpy, file by file", mine, theirs, "at most 1.3x + 1 ms", mine <= 1.3 * theirs + 1)
+        )
+    return rows
+
+
+def alone(archive: Path) -> tuple[float, float]:
+    """Processor seconds of inflating, compressing and hashing an archive's content, one thread; and its size."""
+    codec = Blosc("zstd", 3, Blosc.BITSHUFFLE, 1 << 20)
+    began = time.process_time()
+    digest = hashlib.sha256()
+    with archive.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+    size = 0
+    with igzip.open(archive, "rb") as stream:
+        while block := stream.read(STORED * 64 * 64 * 40 * 2):
+            codec.encode(np.frombuffer(block[: len(block) // 2 * 2], "<i2"))
+            size += len(block)
+    return time.process_time() - began, size
+
+
+def ingested(archive: Path, cache: Path) -> dict[str, float]:
+    """Take everything out of an archive, in a process of its own and a cache of its own."""
+    shutil.rmtree(cache, ignore_errors=True)
+    command = [sys.executable, "-c", INGEST, str(archive), str(cache)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
+
+
+def ingest(bench: Bench) -> list[Row]:
+    """From the archive to a store for each scan, and its memory."""
+    ours, theirs, peaks = [], [], []
+    for _ in range(3):
+        theirs.append(alone(bench.archive)[0])
+        took = ingested(bench.archive, bench.cache / "archive")
+        ours.append(took["wall"])
+        peaks.append(took["peak"])
+    wall, half = statistics.median(ours) * 1000, statistics.median(theirs) * 500
+    index = next((bench.cache / "archive/stores").glob("*.scans/index")).stat().st_size
+    size = bench.archive.stat().st_size
+    return [
+        Row(
+            "archive to stores, ms",
+            "inflate + compress + hash, / 2",
+            wall,
+            half,
+            "at most 1.3x",
+            wall <= 1.3 * half,
+        ),
+        Row("peak memory, MiB", "600 MiB", max(peaks) / 2**20, 600, "under 600", max(peaks) < 600 * 2**20),
+        Row("index, bytes", "0.2 % of the archive", index, size * 0.002, "under", index < size * 0.002),
+    ]
+
+
+def opened(bench: Bench) -> list[Row]:
+    """Opening everybody of srpbs-1600, whose inventory is made up; nothing of an image is there."""
+    from decnef_data.layouts.folders import VERSION, Inventory, _write
+    from decnef_data.phantom.scanned import participants
+
+    root = bench.folder / "everybody"
+    for path, data in trees.members("srpbs-1600", trees.Size(1)):
+        if "/data/" not in path:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(data)
+    (root / "SRPBS_1600/data").mkdir()
+    head = next(data for path, data in bench.files() if path.endswith("vol_0000"))[:544]
+    cache = bench.cache / "everybody"
+    decnef_data.adopt("srpbs-1600", root, data_dir=cache, progress="none")
+    kept = next((cache / "receipts").rglob("*.inventory"))
+    entries = [
+        Entry(f"SRPBS_1600/data/{person.name}/{name}", 2 * 64 * 64 * 40 + 352, 0)
+        for person in participants("srpbs-1600")
+        for name in ("t1/defaced_mprage.nii", *(f"rsfmri/vol_{number:04d}" for number in range(240)))
+    ]
+    scans, troubles = survey(entries, lambda _path: (head, False))
+    import msgspec
+
+    known = msgspec.msgpack.decode(kept.read_bytes(), type=Inventory)
+    _write(msgspec.structs.replace(known, scans=scans, troubles=troubles, version=VERSION), kept)
+
+    def ours() -> object:
+        return decnef_data.fetch_dataset("srpbs-1600", data_dir=cache, progress="none")
+
+    count = sum(
+        node.sizes["scan"]
+        for node in decnef_data.fetch_dataset("srpbs-1600", data_dir=cache, progress="none").leaves
+    )
+    mine, _ = medians(ours, lambda: None)
+    return [Row(f"open {count} scans of 1627 people", "150 ms", mine, 150, "at most 150 ms", mine <= 150)]
+
+
+def today(bench: Bench) -> list[Row]:
+    """What people do: unpack, rename, join volumes to a run, compress."""
+    plain = bench.folder / "today"
+
+    def theirs() -> None:
+        shutil.rmtree(plain, ignore_errors=True)
+        plain.mkdir()
+        subprocess.run(["tar", "xzf", str(bench.archive), "-C", str(plain)], check=True)
+        for folder in sorted(plain.glob("*/data/*/rsfmri")):
+            volumes = sorted(folder.iterdir())
+            for volume in volumes:
+                volume.rename(volume.with_name(f"{volume.name}.nii"))
+            run = nib.concat_images(sorted(folder.iterdir()))
+            nib.save(run, folder.parent / "bold.nii.gz")
+
+    began = time.perf_counter()
+    theirs()
+    other = time.perf_counter() - began
+    mine = ingested(bench.archive, bench.cache / "archive")["wall"]
+    unpacked = sum(path.stat().st_size for path in plain.rglob("*") if path.is_file())
+    stores = sum(path.stat().st_size for path in (bench.cache / "archive").rglob("*") if path.is_file())
+    shutil.rmtree(plain)
+    return [
+        Row("archive to something to open, ms", "tar xzf, rename, concat, gzip", mine * 1000, other * 1000),
+        Row("disk, MB", "the same", stores / 1e6, unpacked / 1e6),
+    ]
+
+
+def grow(bench: Bench, subjects: int) -> list[Row]:
+    """How walking, memory and opening grow with the number of people."""
+    archive = bench.folder / "grown" / "SRPBS_OPEN.tar.gz"
+    archive.parent.mkdir()
+    count = bench.grown(archive, subjects)
+    few = ingested(bench.archive, bench.cache / "archive")
+    many = ingested(archive, bench.cache / "grown")
+    ours, theirs = (
+        medians(
+            lambda cache=cache: decnef_data.fetch_dataset(NAME, data_dir=cache, progress="none"), lambda: None
+        )[0]
+        for cache in (bench.cache / "grown", bench.cache / "archive")
+    )
+    what, instead = f"{count} people", f"{bench.subjects} people"
+    return [
+        Row(f"{what}: archive to stores, ms", instead, many["wall"] * 1000, few["wall"] * 1000),
+        Row(f"{what}: processor time, ms", instead, many["cpu"] * 1000, few["cpu"] * 1000),
+        Row(f"{what}: peak memory, MiB", instead, many["peak"] / 2**20, few["peak"] / 2**20),
+        Row(
+            f"{what}: archive, MB", instead, archive.stat().st_size / 1e6, bench.archive.stat().st_size / 1e6
+        ),
+        Row(f"{what}: open, ms", instead, ours, theirs),
+    ]
+
+
+def main() -> None:
+    """Measure what is named, else all but the growing."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sections", nargs="*", default=["read", "ingest", "open", "today"])
+    parser.add_argument("--subjects", type=int, default=24)
+    parser.add_argument("--grown", type=int, default=240)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    known: dict[str, Callable[[Bench], list[Row]]] = {
+        "read": read, "ingest": ingest, "open": opened, "today": today,
+        "grow": lambda bench: grow(bench, given.grown),
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        bench = Bench(Path(folder), given.subjects)
+        rows = [row for name in given.sections for row in known[name](bench)]
+    if given.json:
+        print(
+            json.dumps(
+                {"machine": machine(), "rows": [{**asdict(row), "ratio": row.ratio} for row in rows]},
+                indent=1,
+            )
+        )
+    else:
+        show(rows, "Images")
+    print(
+        f"{given.subjects} people; peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
+    )
+
+
+if __name__ == "__main__":
+    main()
