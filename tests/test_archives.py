@@ -17,6 +17,8 @@ import xarray as xr
 
 import decnef_data
 from decnef_data import AccessError, DecnefDataWarning, FormatError, IntegrityError, SelectionError
+from decnef_data.layouts.shelves import Shelf
+from decnef_data.phantom import plant
 from decnef_data.phantom import trees as phantom
 from decnef_data.stores import scans
 from tests import trees
@@ -208,6 +210,114 @@ class TestFromAnArchive:
         )
 
 
+LINK = "DECNEF_ATR_LINK_SRPBS_OPEN"
+GONE = "files/srpbs-open/SRPBS_OPEN.tar.gz"
+
+
+@pytest.fixture
+def links(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkServer]:
+    with LinkServer() as server:
+        monkeypatch.setenv(LINK, server.link(archive))
+        yield server
+
+
+def passing(**asked: Any) -> xr.DataTree:
+    return fetch(keep_archive=False, accept_terms=True, mirror="atr", **asked)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import decnef_data
+decnef_data.fetch_dataset("srpbs-open", progress="none", keep_archive=sys.argv[2] == "keep", accept_terms=True)
+"""
+
+
+class TestEveryPhantom:
+    """The phantoms, packed as the releases are, are what their folders are."""
+
+    @pytest.mark.parametrize(
+        ("dataset", "form"),
+        [("srpbs-open", "bids"), ("srpbs-1600", "bids"), ("srpbs-ts", "bids"), ("srpbs-ts", "flat")],
+    )
+    def test_an_archive_is_what_the_folder_is(self, dataset: str, form: str, tmp_path: Path) -> None:
+        tree = plant(dataset, tmp_path / "tree", subjects=3, form=form)
+        top = dataset.upper().replace("-", "_")
+        archive = packed(tree, tmp_path / "own" / f"{top}.tar.gz", last="participants")
+        decnef_data.adopt(dataset, tree, data_dir=tmp_path / "other", progress="none")
+        decnef_data.adopt(dataset, archive, progress="none")
+        found = decnef_data.fetch_dataset(dataset, progress="none")
+        assert_same(found, decnef_data.fetch_dataset(dataset, data_dir=tmp_path / "other", progress="none"))
+        assert found.attrs["synthetic"] is True
+        decnef_data.export_nifti(dataset, tmp_path / "out", original=True, progress="none", i_may_share=True)
+        for path in tree.rglob("*.nii*"):
+            assert (tmp_path / "out" / path.relative_to(tree)).read_bytes() == path.read_bytes()
+        assert all(finding for finding in decnef_data.doctor(dataset).findings)
+
+
+class TestSharedAndTogether:
+    """A cache that others keep, and processes that do the same at once."""
+
+    def test_a_shared_shelf_is_used_in_place(
+        self, links: LinkServer, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        passing(subjects="sub-0001", data_dir=tmp_path / "shared")
+        before = sorted(path for path in (tmp_path / "shared").rglob("*") if path.is_file())
+        monkeypatch.setenv("DECNEF_SHARED_DATA_DIR", str(tmp_path / "shared"))
+        found = fetch(subjects="sub-0001", download=False)
+        assert np.array_equal(
+            found["COI/bold"]["bold"][0].to_numpy().T, trees.voxels(1, (*trees.SHAPE, trees.VOLUMES[1]))
+        )
+        assert not list(cache.glob("stores/*"))
+        passing(subjects="sub-0002")
+        assert stored(cache) == ["sub-0002_bold", "sub-0002_t1w"]
+        assert fetch(subjects=["sub-0001", "sub-0002"], download=False)["COI/bold"].sizes["scan"] == 2
+        assert sorted(path for path in (tmp_path / "shared").rglob("*") if path.is_file()) == before
+
+    def test_four_at_once_end_with_the_same(
+        self, links: LinkServer, cache: Path, expected: xr.DataTree
+    ) -> None:
+        command = [sys.executable, "-c", KILLED, str(ROOT), "pass"]
+        processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+        for process in processes:
+            _, said = process.communicate(timeout=120)
+            assert process.returncode == 0, said.decode()
+        assert_same(fetch(download=False), expected)
+        assert len(list((cache / "stores").iterdir())) == 1
+
+    def test_a_shelf_takes_over_what_another_lacks(
+        self, links: LinkServer, cache: Path, tmp_path: Path
+    ) -> None:
+        passing(subjects="sub-0001")
+        passing(subjects="sub-0002", data_dir=tmp_path / "other")
+        own, other = Shelf(shelf(cache)), Shelf(shelf(tmp_path / "other"))
+        (own.folder / "inventory").unlink()
+        own.take(other)
+        assert stored(cache) == ["sub-0001_bold", "sub-0001_t1w", "sub-0002_bold", "sub-0002_t1w"]
+        assert own.inventory() is not None
+        assert own.index() is not None
+
+    def test_a_mirror_that_has_it_no_more(
+        self, links: LinkServer, archive: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        passing(subjects="sub-0001")
+        monkeypatch.delenv(LINK)
+        with pytest.raises(AccessError) as caught:
+            fetch(subjects="sub-0002", accept_terms=True)
+        assert str(caught.value) == (
+            "No mirror can be asked for the archive of 'srpbs-open' that its scans were taken from. "
+            "`decnef access srpbs-open` says what each needs; `decnef cache clear srpbs-open` begins anew."
+        )
+        monkeypatch.setenv(LINK, links.link(archive.read_bytes() + bytes(9), name="SRPBS_OPEN.tar.gz"))
+        with pytest.raises(AccessError, match=r"^No mirror can be asked for the archive"):
+            fetch(subjects="sub-0002", accept_terms=True)
+        monkeypatch.setenv(
+            LINK, "https://127.0.0.1:9/SRPBS_OPEN.tar.gz?X-Amz-Date=20200101T000000Z&X-Amz-Expires=9"
+        )
+        with pytest.raises(AccessError, match=r"^The link for 'srpbs-open' expired"):
+            fetch(subjects="sub-0002", accept_terms=True)
+
+
 class TestFilesOfAMirror:
     """A mirror that has the files one by one."""
 
@@ -239,21 +349,6 @@ class TestFilesOfAMirror:
         with pytest.raises(SelectionError, match=r"^No whole copy of 'srpbs-open' is on this machine"):
             fetch(subjects="sub-0001", download=False)
         assert fetch(subjects="sub-0008", download=False)["KUT/t1w"].sizes["scan"] == 1
-
-
-LINK = "DECNEF_ATR_LINK_SRPBS_OPEN"
-GONE = "files/srpbs-open/SRPBS_OPEN.tar.gz"
-
-
-@pytest.fixture
-def links(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkServer]:
-    with LinkServer() as server:
-        monkeypatch.setenv(LINK, server.link(archive))
-        yield server
-
-
-def passing(**asked: Any) -> xr.DataTree:
-    return fetch(keep_archive=False, accept_terms=True, mirror="atr", **asked)
 
 
 class TestAsItComes:
@@ -361,14 +456,6 @@ def whole_stores(cache: Path) -> int:
     found = list(cache.glob("stores/*.scans/*.zarr"))
     assert all(check.state == "whole" for path in found for check in scans.check(path, deep=True))
     return len(found)
-
-
-KILLED = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import decnef_data
-decnef_data.fetch_dataset("srpbs-open", progress="none", keep_archive=sys.argv[2] == "keep", accept_terms=True)
-"""
 
 
 @pytest.mark.slow

@@ -221,6 +221,8 @@ class Files:
     def stated(self, copy: Copy) -> RemoteFile | None:
         """Give the one file of a copy as its mirror stated it then, by size, checksum and identity."""
         journal = self.journal(copy.dataset, copy.mirror)
+        if journal is None and self.shared is not None:
+            return Files(self.shared).stated(copy)
         receipt = journal.receipts.get(copy.files[0].path) if journal and len(copy.files) == 1 else None
         return receipt.remote() if receipt else None
 
