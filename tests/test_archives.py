@@ -1,5 +1,6 @@
 """Archives of images: walked once, stored by selection, read again by place, streamed without being kept."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -24,9 +25,13 @@ from decnef_data import (
     MirrorError,
     SelectionError,
 )
+from decnef_data.fetch.streaming import Hashed, RemoteSource
 from decnef_data.layouts.shelves import Shelf
+from decnef_data.mirrors import Credentials, connect
+from decnef_data.model import Holding, Mirror
 from decnef_data.phantom import plant
 from decnef_data.phantom import trees as phantom
+from decnef_data.records import Records
 from decnef_data.stores import scans
 from tests import trees
 from tests.command import run
@@ -401,6 +406,44 @@ class TestAsItComes:
         links.faults.add(faults.drop(5000))
         assert_same(passing(), expected)
 
+    def test_wrong_bytes_are_known_by_the_checksum_that_is_stated(
+        self, links: LinkServer, archive: Path
+    ) -> None:
+        holding = Holding(dataset="srpbs-open", checksum=f"md5:{'0' * 32}")
+        mirror = Mirror(name="atr", title="ATR", protocol="https", order=1, holdings=(holding,))
+        remote = connect(mirror, Credentials(Path("config")))
+        (file,) = remote.find(Records.load().dataset("srpbs-open"))
+        passing_by = Hashed(RemoteSource(remote, file))
+        with passing_by.open() as pieces:
+            assert b"".join(pieces) == archive.read_bytes()
+        with pytest.raises(IntegrityError) as caught:
+            passing_by.verified()
+        found = hashlib.md5(archive.read_bytes()).hexdigest()
+        assert str(caught.value) == (
+            f"'SRPBS_OPEN.tar.gz' is not what the mirror states: md5:{'0' * 32} expected, md5:{found} received. "
+            "It was not kept; try again, or choose another mirror."
+        )
+        with (
+            pytest.raises(ValueError, match=r"^What is summed is read from its start to its end\.$"),
+            passing_by.open(1),
+        ):
+            pass
+
+    def test_a_file_that_changed_meanwhile_is_told(
+        self, links: LinkServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mirror = Mirror(
+            name="atr", title="ATR", protocol="https", order=1, holdings=(Holding(dataset="srpbs-open"),)
+        )
+        remote = connect(mirror, Credentials(Path("config")))
+        (file,) = remote.find(Records.load().dataset("srpbs-open"))
+        monkeypatch.setenv(LINK, links.link(bytes(5000), name="SRPBS_OPEN.tar.gz"))
+        with (
+            pytest.raises(IntegrityError, match=r"^'SRPBS_OPEN\.tar\.gz' at 'atr' is another file now"),
+            RemoteSource(remote, file).open(10, 20) as pieces,
+        ):
+            list(pieces)
+
     def test_terms_come_first(self, links: LinkServer) -> None:
         with pytest.raises(AccessError, match=r"^The terms of 'srpbs-open' are not accepted yet"):
             fetch(keep_archive=False, mirror="atr")
@@ -492,3 +535,32 @@ class TestKilled:
                 assert counts == sorted(counts)
             assert_same(fetch(accept_terms=True, keep_archive=keep == "keep"), reference)
         assert not list((cache / "stores").glob("**/.staging-*"))
+
+    def test_another_selection_asks_for_no_more_than_its_ranges(
+        self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        archive = full(tmp_path)
+        size = archive.stat().st_size
+        with LinkServer() as server:
+            monkeypatch.setenv(LINK, server.link(archive))
+            first, second = sorted(phantom_people(archive))
+            passing(subjects=first)
+            held = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
+            stores = sum(path.stat().st_size for path in cache.rglob("*.zarr/**/*") if path.is_file())
+            assert held < stores + (64 << 20)
+            before = len(server.requests)
+            passing(subjects=second)
+            asked = [request.headers.get("Range", "") for request in server.requests[before:]]
+        spans = [
+            tuple(map(int, text.removeprefix("bytes=").split("-"))) for text in asked if text[-1:].isdigit()
+        ]
+        wanted = [stop - start for start, stop in spans if stop > 0]
+        assert wanted
+        assert sum(wanted) < size * 0.8
+
+
+def phantom_people(archive: Path) -> set[str]:
+    """Give the people of whom an archive has images."""
+    with tarfile.open(archive) as opened:
+        names = (name.split("/") for name in opened.getnames() if "/data/" in name)
+        return {parts[2] for parts in names}

@@ -174,8 +174,8 @@ class Opening:
     def _asked(self, copy: Copy, selection: Selection) -> Asked:
         # Beside the receipts, so that whatever forgets or purges those does it with the inventory, too.
         kept = self.root / "receipts" / self.dataset.name / f"{copy.mirror}.inventory"
-        unsummed = any(not file.checksums for file in copy.files)  # it is still on its way
-        shelf = self.shelf(replace(copy, files=()) if unsummed else copy)
+        archive = len(copy.files) == 1 and bool(copy.files[0].checksums)  # else many files, or on its way
+        shelf = self.shelf(copy if archive else replace(copy, files=()))
         source = partial(self.source_of, copy)
         return Asked(self.dataset, self.records, selection, kept, shelf, source, self.progress)
 
