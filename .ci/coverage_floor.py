@@ -16,7 +16,7 @@ def main() -> int:
     floors = parser.parse_args()
     report = Path(tempfile.mkdtemp()) / "coverage.json"
     run = [sys.executable, "-m", "coverage"]
-    subprocess.run([*run, "combine", "--quiet"], check=False)  # noqa: S603 - fails where nothing is left to combine
+    subprocess.run([*run, "combine", "--append", "--quiet"], check=False)  # noqa: S603 - fails where nothing is left to combine
     subprocess.run([*run, "json", "--quiet", "-o", str(report)], check=True)  # noqa: S603
     measured = json.loads(report.read_text())
     low = {

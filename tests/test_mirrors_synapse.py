@@ -3,6 +3,8 @@
 import logging
 import logging.handlers
 import re
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -667,3 +669,25 @@ class TestTheProcess:
         logger.warning("Something of another's")
         assert [record.getMessage() for record in heard.buffer] == ["Something of another's"]
         logger.removeHandler(heard)
+
+
+LOADED = """
+import io, logging
+from decnef_data.mirrors import service
+
+class Closing(logging.StreamHandler):
+    def close(self):
+        self.stream.close()
+        super().close()
+
+handler = Closing(io.StringIO())
+logging.getLogger().addHandler(handler)
+service._synapseclient()
+logging.getLogger().error("still heard")
+print(handler.stream.getvalue(), end="")
+"""
+
+
+def test_loading_the_client_closes_no_handler_of_others() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], check=True, capture_output=True, text=True)
+    assert done.stdout == "still heard\n"

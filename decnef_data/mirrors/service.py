@@ -249,12 +249,20 @@ def _reason(response: requests.Response) -> str:
 
 @contextmanager
 def _logging_left_alone() -> Iterator[None]:
-    """Undo what importing and making a client does to the process: its warnings would vanish into a log."""
+    """Undo what importing and making a client does to the process: its warnings would vanish into a log.
+
+    It configures logging, which closes every handler of the process that logging knows of; some, as
+    absl's, then close the stream that they write to.  Meanwhile logging knows of none.
+    """
     shown, captured = warnings.showwarning, logging.getLogger("py.warnings")
     handlers, level = captured.handlers, logging.getLogger("requests").level
+    known, named = logging._handlerList[:], dict(logging._handlers)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+    logging._handlerList.clear()  # type: ignore[attr-defined]  # noqa: SLF001
     try:
         yield
     finally:
+        logging._handlerList[:0] = known  # type: ignore[attr-defined]  # noqa: SLF001
+        logging._handlers.update(named)  # type: ignore[attr-defined]  # noqa: SLF001
         if warnings.showwarning is not shown:
             logging.captureWarnings(False)
         captured.handlers = handlers
