@@ -17,7 +17,7 @@ from decnef_data.client.opening import Opening
 from decnef_data.errors import FormatError, IntegrityError
 from decnef_data.fetch import Place, Run, Source
 from decnef_data.fetch.streaming import Hashed, RemoteSource
-from decnef_data.layouts.shelves import Shelf
+from decnef_data.layouts.shelves import Shelf, write_whole
 from decnef_data.members import is_archive
 from decnef_data.model import Copy, Progress, RemoteFile, Selection, VerifiedFile
 from decnef_data.stores.staging import staged
@@ -75,8 +75,9 @@ class Ingesting:
         images = run.bring(source.remote, lambda file: file.path in chosen)
         kept = before.files if before is not None and not before.dropped else ()
         files = {file.path: file for file in (*kept, *tables, *images)}
+        # The list comes first: without it, a copy of a few files would pass for whole.
+        write_whole(_listing(self.opening, mirror), msgspec.json.encode(paths))
         copy = place.files.complete(name, mirror, folder, tuple(files[path] for path in sorted(files)))
-        _listing(self.opening, mirror).write_bytes(msgspec.json.encode(paths))
         self.opening.refresh(copy)
         return copy
 

@@ -8,6 +8,7 @@ there yet.
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -22,7 +23,7 @@ from decnef_data.stores import scans as stores
 if TYPE_CHECKING:
     from decnef_data.model import Copy
 
-__all__ = ["Shelf", "name_of"]
+__all__ = ["Shelf", "name_of", "write_whole"]
 
 _ABOUT: Final = "about.json"
 _INVENTORY: Final = "inventory"
@@ -69,7 +70,7 @@ class Shelf:
     def describe(self, dataset: str) -> None:
         """Say what the shelf is of, before anything is put on it."""
         if self.dataset() != dataset:
-            _write_bytes(self.folder / _ABOUT, msgspec.json.encode({"dataset": dataset}))
+            write_whole(self.folder / _ABOUT, msgspec.json.encode({"dataset": dataset}))
 
     def dataset(self) -> str | None:
         """Give what it is of."""
@@ -99,7 +100,7 @@ class Shelf:
 
     def keep_table(self, path: str, data: bytes) -> None:
         """Keep a table as the archive has it."""
-        _write_bytes(self.folder / _TABLES / path, data)
+        write_whole(self.folder / _TABLES / path, data)
 
     def tables(self, copy: "Copy") -> tuple[VerifiedFile, ...]:
         """Give the tables that were kept, as if they were files of the copy."""
@@ -151,7 +152,8 @@ class Shelf:
 
     def _merge(self, other: "Shelf") -> None:
         for name in sorted(stores.names(other.folder) - stores.names(self.folder)):
-            stores.place(other.folder, name).rename(stores.place(self.folder, name))
+            with suppress(OSError):  # another was quicker; what is missing is made again
+                stores.place(other.folder, name).rename(stores.place(self.folder, name))
         if self.inventory() is None:
             below = other.folder / _TABLES
             for table in sorted(path for path in below.rglob("*") if path.is_file()):
@@ -173,10 +175,10 @@ def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
 
 
 def _write(path: Path, value: object) -> None:
-    _write_bytes(path, msgspec.msgpack.encode(value))
+    write_whole(path, msgspec.msgpack.encode(value))
 
 
-def _write_bytes(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, for the user alone."""
     _private(path.parent)
     descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
