@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi  # comes with requests
 import pytest
 
 _LOOPBACK = ("127.", "::1", "localhost")
@@ -28,13 +29,26 @@ def phantom_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
     return shared / "phantom-cache"
 
 
+@pytest.fixture(scope="session")
+def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of the many that certifi lists: no test meets any, and each new client would read them all."""
+    last = "-----END CERTIFICATE-----\n"
+    first, _, _ = Path(certifi.where()).read_text(encoding="utf-8").partition(last)
+    path = tmp_path_factory.mktemp("authority") / "one.pem"
+    path.write_text(first + last, encoding="utf-8")
+    return path
+
+
 @pytest.fixture(autouse=True)
-def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _own_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, _one_authority: Path
+) -> None:
     """Nothing of the user's own is read or written."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(("DECNEF_", "SYNAPSE_", "XDG_")) and name not in _CHECKED_AGAINST:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(_one_authority))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))

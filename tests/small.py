@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,26 @@ def members() -> dict[str, bytes]:
     return made
 
 
+@cache
+def _whole() -> bytes:
+    """The archive of all files: hundreds of tests start from a copy of it."""
+    packed = io.BytesIO()
+    _pack(packed, members())
+    return packed.getvalue()
+
+
+def _pack(place: Path | io.BytesIO, files: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, data in files.items():
+            made.writestr(name, data)
+
+
 def archive(path: Path, files: dict[str, bytes] | None = None) -> Path:
     """Write the archive, or one of other files."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, data in (files or members()).items():
-            made.writestr(name, data)
+    if files:
+        _pack(path, files)
+    else:
+        path.write_bytes(_whole())
     return path
 
 
