@@ -21,7 +21,6 @@ from pathlib import Path
 
 from tests.mirror_contract import dataset
 from tests.servers.links import LinkServer
-from tests.servers.storage import StorageServer
 from tests.servers.synapse import SynapseServer, project
 
 MIB = 1 << 20
@@ -35,7 +34,7 @@ class Continued:
 
     size: int
     kept: int  # bytes that were here when it was killed
-    asked: int  # bytes that were asked of the other mirror, by its storage
+    sent: int  # bytes that the storage of the other mirror sent
     right: bool
     others: tuple[str, ...]  # files in the cache beside the one
 
@@ -49,16 +48,6 @@ def made(path: Path, size: int) -> str:
             stream.write(block)
             digest.update(block)
     return digest.hexdigest()
-
-
-def asked(storage: StorageServer) -> int:
-    """How many bytes a storage was asked for; the look at a first byte is none."""
-    count = 0
-    for request in storage.requests:
-        first, _, last = request.headers.get("Range", "").removeprefix("bytes=").partition("-")
-        size = storage.objects[next(iter(storage.objects))].size
-        count += (int(last) + 1 if last else size) - int(first or 0)
-    return count
 
 
 def command(mirror: str, extra: Sequence[str]) -> list[str]:
@@ -116,7 +105,7 @@ def continued(folder: Path, size: int, share: float, rate: float, extra: Sequenc
         link = {"DECNEF_ATR_LINK_SRPBS_FC": atr.link(source, name=NAME)}
         kept = killed(folder / "cache", {**environment, **link}, int(size * share), extra)
         subprocess.run(command("synapse", extra), env=environment, cwd=ROOT, check=True)
-        count = asked(synapse.storage)
+        count = synapse.storage.sent
     found = folder / "cache/files/srpbs-fc" / NAME
     with found.open("rb") as stream:
         right = hashlib.file_digest(stream, "md5").hexdigest() == md5
@@ -140,7 +129,7 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"killed with {came.kept / MIB:,.0f} of {came.size / MIB:,.0f} MiB here, from 'atr'")
-    print(f"'synapse' was asked for the other {came.asked / MIB:,.0f} MiB")
+    print(f"'synapse' sent the other {came.sent / MIB:,.0f} MiB")
     print("the MD5 is right, and nothing is left over" if came.right and not came.others else "WRONG")
 
 

@@ -286,6 +286,7 @@ class TestSharedAndTogether:
         assert fetch(subjects=["sub-0001", "sub-0002"], download=False)["COI/bold"].sizes["scan"] == 2
         assert sorted(path for path in (tmp_path / "shared").rglob("*") if path.is_file()) == before
 
+    @pytest.mark.slow
     def test_four_at_once_end_with_the_same(
         self, links: LinkServer, cache: Path, expected: xr.DataTree
     ) -> None:
@@ -543,20 +544,16 @@ class TestKilled:
         size = archive.stat().st_size
         with LinkServer() as server:
             monkeypatch.setenv(LINK, server.link(archive))
-            first, second = sorted(phantom_people(archive))
+            second, first = sorted(phantom_people(archive))  # the second has a T1 image alone
             passing(subjects=first)
             held = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
             stores = sum(path.stat().st_size for path in cache.rglob("*.zarr/**/*") if path.is_file())
             assert held < stores + (64 << 20)
-            before = len(server.requests)
+            before = server.sent
             passing(subjects=second)
-            asked = [request.headers.get("Range", "") for request in server.requests[before:]]
-        spans = [
-            tuple(map(int, text.removeprefix("bytes=").split("-"))) for text in asked if text[-1:].isdigit()
-        ]
-        wanted = [stop - start for start, stop in spans if stop > 0]
-        assert wanted
-        assert sum(wanted) < size * 0.8
+            sent = server.sent - before
+        # The index says where the image lies; the rest of the archive stays where it is.
+        assert 0 < sent < size * 0.8
 
 
 def phantom_people(archive: Path) -> set[str]:

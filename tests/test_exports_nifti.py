@@ -483,6 +483,7 @@ class TestCommand:
 class TestKilled:
     """A process that dies at any moment leaves whole files under their names, and the next one goes on."""
 
+    @pytest.mark.slow
     def test_what_has_its_name_is_whole(self, own: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
         expected_at = tmp_path / "whole"

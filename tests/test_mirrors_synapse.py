@@ -534,6 +534,7 @@ class TestLogin:
 
 
 class TestTheWay:
+    @pytest.mark.slow
     def test_a_busy_service_is_asked_again(
         self, serve: Callable[..., SynapseServer], remote: Synapse
     ) -> None:

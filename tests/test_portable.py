@@ -275,6 +275,7 @@ class TestWholeOrNot:
         with pytest.raises(FileNotFoundError):
             xr.open_zarr(address)
 
+    @pytest.mark.slow
     def test_a_killed_copy_is_not_there_and_the_next_one_clears_up(self, tmp_path: Path) -> None:
         code = (
             "import os, signal, sys, numpy as np, xarray as xr, decnef_data\n"
@@ -426,6 +427,7 @@ def client() -> Iterator[Any]:
 
 
 class TestCluster:
+    @pytest.mark.slow
     def test_two_processes_write_the_same_bytes_as_threads(
         self, client: Any, tmp_path: Path, phantom_dir: Path
     ) -> None:

@@ -126,6 +126,7 @@ def codes(said: str) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_what_commands_say_and_write_when_all_goes_well(
     servers: tuple[SynapseServer, LinkServer], archive: Path, tmp_path: Path, phantom_dir: Path
 ) -> None:
@@ -269,6 +270,7 @@ def test_what_commands_say_and_write_in_trouble(
         links.__enter__()
 
 
+@pytest.mark.slow
 def test_what_commands_say_where_nothing_of_the_name_is(
     servers: tuple[SynapseServer, LinkServer], archive: Path
 ) -> None:

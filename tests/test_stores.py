@@ -548,6 +548,7 @@ class TestProcesses:
         assert {check.state for check in stores.check(KEY, deep=True)} == {"whole"}
         assert leftovers(stores) == []
 
+    @pytest.mark.slow
     def test_a_disk_that_takes_no_more_stays_an_oserror_with_its_path(self, tmp_path: Path) -> None:
         script = (
             "import resource, sys; from pathlib import Path; import numpy as np; import xarray as xr\n"

@@ -389,6 +389,7 @@ for number in count(first):
 class TestKilled:
     KILLS = 8
 
+    @pytest.mark.slow
     def test_a_killed_writer_leaves_whole_stores_and_no_others(self, tmp_path: Path) -> None:
         folder = tmp_path / "0123.scans"
         delays = np.random.default_rng(3).uniform(0.0, 0.4, self.KILLS).tolist()

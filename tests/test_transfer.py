@@ -137,6 +137,7 @@ class TestKills:
             server.rate = None
             assert brought(tmp_path, link).read_bytes() == CONTENT
 
+    @pytest.mark.slow
     def test_by_the_keyboard(self, tmp_path: Path) -> None:
         with LinkServer(rate=2e5) as server:
             with start(tmp_path, server.link(CONTENT, name=NAME)) as process:
@@ -156,6 +157,7 @@ class TestKills:
 class TestTogether:
     """Processes that share a cache."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("before", ["", LOCKLESS], ids=["locks", "no locks"])
     def test_eight_at_once_end_with_one_file(self, tmp_path: Path, before: str) -> None:
         with LinkServer(rate=4e6) as server:
@@ -171,6 +173,7 @@ class TestTogether:
         assert journal is not None
         assert journal.verified(NAME) is not None
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("in_parts")
     def test_who_waits_sees_how_far_it_is(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with LinkServer(rate=3e5) as server:

@@ -424,6 +424,7 @@ def _until_more_than(server: SynapseServer, requests: int) -> Callable[..., Answ
 
 
 class TestPace:
+    @pytest.mark.slow
     def test_keeps_within_the_limits_of_synapse(
         self, serve: Callable[..., SynapseServer], root: Path
     ) -> None:

@@ -115,6 +115,11 @@ class LocalServer:
         """How many connections clients have opened so far."""
         return self._running().accepted
 
+    @property
+    def sent(self) -> int:
+        """How many bytes of bodies were sent so far, read by the client or not."""
+        return self._running().sent
+
     def advance(self, seconds: float) -> None:
         """Let the server believe that this much time has passed."""
         self._ahead += seconds
@@ -154,7 +159,7 @@ class _Http(ThreadingHTTPServer):
     def __init__(self, respond: Callable[[Request], Answer]) -> None:
         self.respond = respond
         self.errors: list[BaseException] = []
-        self.accepted = 0
+        self.accepted = self.sent = 0
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -169,6 +174,11 @@ class _Http(ThreadingHTTPServer):
         with self._lock:
             self._connections.discard(request)
         super().shutdown_request(request)
+
+    def count(self, size: int) -> None:
+        """Add to what was sent; connections have threads of their own."""
+        with self._lock:
+            self.sent += size
 
     def hang_up(self) -> None:
         """End the connections that clients keep alive; their threads would wait for ever."""
@@ -218,6 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         for chunk in chunks:
             self.wfile.write(chunk)
             sent += len(chunk)
+            self.server.count(len(chunk))
         return sent
 
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - the stdlib's name
