@@ -134,7 +134,7 @@ class Client:
         copy = fetch.fetch_anew(place, choose(progress))
         if place.dataset.listed and copy.root == path:
             self._opening(place).refresh(copy)
-        return copy.files
+        return tuple(copy.files)
 
     def verify(self, name: str, mirror: str, *, deep: bool) -> Verification:
         """Compare files and stores with what they were when verified."""

@@ -7,10 +7,11 @@ a killed process left torn is passed over: its file is simply verified again.
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, overload
 
 import msgspec
 
@@ -26,7 +27,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="root"):
     root: str
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file", gc=False):
     """What one file was when it was verified."""
 
     path: str
@@ -75,24 +76,13 @@ class Journal:
 
     def unchanged(self, receipt: Receipt) -> bool:
         """Whether the file has the size and the modification time that it was verified with."""
-        return _unchanged(f"{self.root}/", receipt)
+        return _unchanged(self.root, (receipt,))
 
     def state(self, receipt: Receipt) -> VerifiedFile:
         """Turn a receipt into the value that other rooms know."""
-        return self._state(receipt, self.root / receipt.path)
-
-    def _state(self, receipt: Receipt, location: Path) -> VerifiedFile:
         sums = tuple(map(Checksum.parse, receipt.checksums))
+        location = self.root / receipt.path
         return VerifiedFile(receipt.path, location, receipt.size, sums, self.mirror, receipt.stated)
-
-    def _states(self, receipts: Iterable[Receipt]) -> Iterator[VerifiedFile]:
-        """The same for many, each folder joined once: joining is half of the time of a warm call."""
-        folders: dict[str, Path] = {}
-        for receipt in receipts:
-            folder, _, name = receipt.path.rpartition("/")
-            if folder not in folders:
-                folders[folder] = self.root / folder
-            yield self._state(receipt, folders[folder] / name)
 
     def copy(self) -> Copy | None:
         """Give the copy, or ``None`` where a file is missing or changed, or it was never complete."""
@@ -100,19 +90,54 @@ class Journal:
             return None
         dropped = self.mark.state == "dropped"
         receipts = [self.receipts.get(path) for path in self.mark.paths]
-        whole = [receipt for receipt in receipts if receipt is not None]
-        above = f"{self.root}/"
-        if len(whole) < len(receipts) or not (dropped or all(_unchanged(above, each) for each in whole)):
+        whole = tuple(receipt for receipt in receipts if receipt is not None)
+        if len(whole) < len(receipts) or not (dropped or _unchanged(self.root, whole)):
             return None
-        return Copy(self.dataset, self.mirror, self.root, tuple(self._states(whole)), dropped=dropped)
+        return Copy(self.dataset, self.mirror, self.root, _Files(self, whole), dropped=dropped)
 
 
-def _unchanged(above: str, receipt: Receipt) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Files(Sequence[VerifiedFile]):
+    """The files of a copy, each made of its receipt when it is asked for: a warm call asks for few."""
+
+    journal: Journal
+    receipts: tuple[Receipt, ...]
+
+    def __len__(self) -> int:
+        return len(self.receipts)
+
+    @overload
+    def __getitem__(self, at: int) -> VerifiedFile: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[VerifiedFile, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> VerifiedFile | tuple[VerifiedFile, ...]:
+        if isinstance(at, slice):
+            return tuple(map(self.journal.state, self.receipts[at]))
+        return self.journal.state(self.receipts[at])
+
+    def __iter__(self) -> Iterator[VerifiedFile]:
+        return map(self.journal.state, self.receipts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+def _unchanged(root: Path, receipts: Iterable[Receipt]) -> bool:
+    """Whether each file is what its receipt says; joined texts take a third of the time of paths."""
+    above = f"{root}/"
     try:
-        stat = os.stat(above + receipt.path)  # noqa: PTH116 - a third of Path.stat's time, over 10 000 files
+        for receipt in receipts:
+            stat = os.stat(above + receipt.path)  # noqa: PTH116
+            if stat.st_size != receipt.size or stat.st_mtime_ns != receipt.mtime_ns:
+                return False
     except OSError:
         return False
-    return stat.st_mtime_ns == receipt.mtime_ns and stat.st_size == receipt.size
+    return True
 
 
 def receipt(
@@ -180,7 +205,7 @@ class Reader:
             new = stream.read()
         new = new[: new.rfind(b"\n") + 1]  # what is still being written is read the next time
         self._until += len(new)
-        return _joined(known, _entries(new.splitlines()))
+        return _joined(known, _entries(new))
 
 
 def _joined(known: Journal, entries: Iterable[Header | Receipt | Mark]) -> Journal:
@@ -196,12 +221,17 @@ def _joined(known: Journal, entries: Iterable[Header | Receipt | Mark]) -> Journ
     return Journal(known.dataset, known.mirror, root, receipts, mark)
 
 
-def _entries(lines: Iterable[bytes]) -> Iterator[Header | Receipt | Mark]:
+def _entries(text: bytes) -> Sequence[Header | Receipt | Mark]:
+    try:
+        return _DECODER.decode_lines(text)
+    except msgspec.DecodeError:  # a line was torn by a kill: nothing was promised yet
+        return list(_whole(text.splitlines()))
+
+
+def _whole(lines: Iterable[bytes]) -> Iterator[Header | Receipt | Mark]:
     for line in lines:
-        try:
+        with suppress(msgspec.DecodeError):
             yield _DECODER.decode(line)
-        except msgspec.DecodeError:  # torn by a kill: nothing was promised yet
-            continue
 
 
 def append(journal: Path, *entries: Header | Receipt | Mark, durable: bool = True) -> None:

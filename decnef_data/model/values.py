@@ -1,6 +1,6 @@
 """What passes between rooms in memory, as frozen values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,7 +95,7 @@ class Copy:
     dataset: str
     mirror: str
     root: Path
-    files: tuple[VerifiedFile, ...]
+    files: Sequence[VerifiedFile]
     dropped: bool = False
 
     @property
