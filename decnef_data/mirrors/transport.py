@@ -31,7 +31,6 @@ CHUNK = 1 << 20
 SLOWEST = (30 << 10, 30.0)
 _AT_ONCE = 32
 _MOMENT = 0.25
-_LITTLE = 1 << 16
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _WAITS = (0.5, 1.0, 2.0)
 _LONGEST_WAIT = 20.0
@@ -252,10 +251,19 @@ def _gathered(answer: requests.Response, watch: "_Watch") -> tuple[bytes, str | 
 
 
 def _some(raw: Any, most: int) -> bytes:
-    """Give what has come; urllib3 1.26, which synapseclient 4.5 needs, has no `read1` and waits a little."""
+    """Give what has come, without waiting for more.
+
+    urllib3 1.26, which synapseclient 4.5 needs, has no `read1`, and waits for as many bytes as it is asked
+    for: from what drips that takes for ever.  Below it the standard library has one.
+    """
     if hasattr(raw, "read1"):
         return bytes(raw.read1(most, decode_content=False))
-    return bytes(raw.read(min(most, _LITTLE), decode_content=False))
+    answer = raw._fp  # noqa: SLF001 - 1.26 is finished: this no longer changes
+    with raw._error_catcher():  # noqa: SLF001 - gives the connection of what is closed back
+        piece = bytes(answer.read1(most))
+        if not piece or answer.length == 0:
+            answer.close()
+    return piece
 
 
 class _Watch:
