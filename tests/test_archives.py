@@ -250,7 +250,12 @@ class TestEveryPhantom:
 
     @pytest.mark.parametrize(
         ("dataset", "form"),
-        [("srpbs-open", "bids"), ("srpbs-1600", "bids"), ("srpbs-ts", "bids"), ("srpbs-ts", "flat")],
+        [
+            ("srpbs-open", "bids"),
+            ("srpbs-1600", "bids"),
+            ("srpbs-ts", "bids"),
+            pytest.param("srpbs-ts", "flat", marks=pytest.mark.slow),
+        ],
     )
     def test_an_archive_is_what_the_folder_is(self, dataset: str, form: str, tmp_path: Path) -> None:
         tree = plant(dataset, tmp_path / "tree", subjects=3, form=form)

@@ -202,7 +202,15 @@ def _serve(need: str, archive: Path, bench: Bench, stack: contextlib.ExitStack) 
         bench.monkeypatch.setenv("SECRET", links.link(archive))
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
+#: Pages whose blocks take seconds: they start clusters, or write copies.
+_SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=(pytest.mark.slow,) if page.name in _SLOW else ()) for page in pages()],
+    ids=lambda page: page.relative_to(DOCS).as_posix(),
+)
 def test_the_blocks_of_a_page_run(page: Path, bench: Bench, phantom_dir: Path) -> None:
     text = page.read_text("utf-8")
     found = list(blocks(text))

@@ -28,7 +28,7 @@ def noise(size: int, seed: int = 1) -> bytes:
 
 
 CONTENT = {
-    f"SRPBS_OPEN/data/sub-{number:04d}/rsfmri/vol_0000": noise(400_000, number) for number in range(20)
+    f"SRPBS_OPEN/data/sub-{number:04d}/rsfmri/vol_0000": noise(400_000, number) for number in range(12)
 }
 
 
@@ -123,6 +123,7 @@ def test_an_index_is_kept_and_taken_up(walked: tuple[Archive, bytes]) -> None:
     assert again.read(len(content) - 1000, 900) == content[-1000:-100]
 
 
+@pytest.mark.slow
 def test_an_index_of_the_usual_spacing_is_under_two_thousandths(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(gzip.compress(tar({"vol_0000": noise(60_000_000)}), 1))
@@ -144,7 +145,7 @@ def test_no_more_is_read_than_from_the_point_before_to_the_point_behind(tmp_path
     place = places[name]
     assert place is not None
     assert again.read(place, len(CONTENT[name])) == CONTENT[name]
-    assert source.count < path.stat().st_size / 4
+    assert source.count < path.stat().st_size / len(CONTENT) + 3 * SPACING
 
 
 class Counting:

@@ -543,6 +543,7 @@ class TestTheWay:
         server.faults.add(maintenance())
         assert remote.find(dataset())
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
     def test_a_login_that_stays_busy_is_given_up(
         self, serve: Callable[..., SynapseServer], remote: Synapse

@@ -441,6 +441,7 @@ class TestCluster:
         ran = client.run(os.getpid)
         assert len(set(ran.values()) - {os.getpid()}) == 2
 
+    @pytest.mark.slow
     def test_dask_arrays_and_cubes_too(self, client: Any, tmp_path: Path, phantom_dir: Path) -> None:
         cube = decnef_data.fetch_dataset(
             "srpbs-fc", group="roi93", mirror="phantom", data_dir=phantom_dir, progress="none"

@@ -211,10 +211,10 @@ NEEDY = (
         pytest.param("flipped", "5", marks=SLOW),
         pytest.param("dropped", "0", marks=SLOW),  # each time further on: resumed to the end
         pytest.param("portal", "4", marks=SLOW),
-        ("busy", "4"),
+        pytest.param("busy", "4", marks=SLOW),
         pytest.param("down", "4", marks=SLOW),
         pytest.param("no dataset", "6", marks=SLOW),
-        pytest.param("record", "70", marks=SLOW),
+        ("record", "70"),
         pytest.param("disk", "74", marks=SLOW),
     ],
 )

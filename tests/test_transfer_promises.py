@@ -446,7 +446,7 @@ def test_the_page_names_every_field_of_an_event(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("mib", [24, pytest.param(1024, marks=pytest.mark.slow)])
 def test_a_killed_download_is_continued_from_the_other_mirror(tmp_path: Path, mib: int) -> None:
-    came = continued(tmp_path, mib * MIB, 0.4, 3 * mib * MIB / 256, ("--progress", "none"))
+    came = continued(tmp_path, mib * MIB, 0.4, max(1, 3 * mib / 256) * MIB, ("--progress", "none"))
     assert came.right
     assert came.others == ()
     assert came.kept >= 0.4 * came.size
