@@ -5,11 +5,13 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import certifi  # comes with requests
 import pytest
 
+_HOMES = count()
 _LOOPBACK = ("127.", "::1", "localhost")
 #: Where other projects' descriptions and types lie, which documents are checked against.
 _CHECKED_AGAINST = {"DECNEF_SYNAPSE_SPEC", "DECNEF_SCHEMA_TYPES"}
@@ -44,7 +46,9 @@ def _own_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, _one_authority: Path
 ) -> None:
     """Nothing of the user's own is read or written."""
-    home = tmp_path_factory.mktemp("home")
+    # Not `mktemp`, which looks through all that were made before for the next number.
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_HOMES))
+    home.mkdir(parents=True)
     for name in list(os.environ):
         if name.startswith(("DECNEF_", "SYNAPSE_", "XDG_")) and name not in _CHECKED_AGAINST:
             monkeypatch.delenv(name)

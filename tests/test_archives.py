@@ -253,7 +253,7 @@ class TestEveryPhantom:
         [
             ("srpbs-open", "bids"),
             ("srpbs-1600", "bids"),
-            ("srpbs-ts", "bids"),
+            pytest.param("srpbs-ts", "bids", marks=pytest.mark.slow),
             pytest.param("srpbs-ts", "flat", marks=pytest.mark.slow),
         ],
     )

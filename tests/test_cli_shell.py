@@ -113,6 +113,7 @@ def test_the_package_is_the_command(
     assert told.err == "error: There is no dataset 'srpbs-fd'. Did you mean 'srpbs-fc'?\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_without_japanese_still_gets_its_page() -> None:
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     assert process("info", "srpbs-fc", env=ascii_only).code == 0
@@ -140,6 +141,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
         os.close(session.leader)
 
 
+@pytest.mark.slow
 def test_terms_are_accepted_on_a_terminal(terminal: Callable[..., Terminal]) -> None:
     for answer, code in (("\r", 3), ("n\r", 3), ("y\r", 0)):
         session = terminal("accept", "srpbs-fc")
@@ -179,6 +181,7 @@ def test_clearing_asks_on_a_terminal(terminal: Callable[..., Terminal], adopted:
     assert len(run("cache", "list", "--json").json["entries"]) == 1
 
 
+@pytest.mark.slow
 def test_color_is_for_terminals_that_want_it(terminal: Callable[..., Terminal]) -> None:
     for color in (True, False):
         session = terminal("info", "srpbs-fd", color=color)
@@ -203,6 +206,7 @@ def completed(shell: str, *words: str) -> list[str]:
     return [part.split('"')[0].split(":")[0] for part in found.out.split('"') if part and part[0].isalnum()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_names_are_completed(shell: str) -> None:
     assert "srpbs-fc" in completed(shell, "decnef", "info", "srpbs-f")

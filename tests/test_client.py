@@ -108,6 +108,7 @@ class TestSources:
         assert found.attrs["synthetic"] is True
         assert found.attrs["title"].startswith("SYNTHETIC phantom of ")
 
+    @pytest.mark.slow
     def test_the_phantom_adopted_as_if_it_were_data_still_says_what_it_is(
         self, cache: Path, phantom_dir: Path
     ) -> None:

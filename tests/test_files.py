@@ -140,6 +140,7 @@ def test_two_at_once_do_not_touch_each_others_bytes(tmp_path: Path, monkeypatch:
     assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[2]);"

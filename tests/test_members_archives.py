@@ -76,7 +76,14 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.fixture(scope="module", params=PACKERS)
+#: One packed as the release may be, one in which no point can be found, one that is not packed.
+_QUICK = {"level 6", "stored", "plain"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in _QUICK else (pytest.mark.slow,)) for name in PACKERS],
+)
 def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, bytes]:
     data = tar(CONTENT)
     path = tmp_path_factory.mktemp("archive") / "a.tar.gz"
@@ -134,6 +141,7 @@ def test_an_index_of_the_usual_spacing_is_under_two_thousandths(tmp_path: Path) 
     assert len(msgspec.msgpack.encode(archive.index)) < path.stat().st_size * 0.002
 
 
+@pytest.mark.slow
 def test_no_more_is_read_than_from_the_point_before_to_the_point_behind(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(gzip.compress(tar(CONTENT), 6))
@@ -160,6 +168,7 @@ class Counting:
         return self.source.open(start, stop)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_another_archive_than_the_index_was_made_of(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(gzip.compress(tar(CONTENT), 6))

@@ -380,6 +380,7 @@ class TestAccess:
         states = {each.kind: each.state for each in remote.access(dataset()).requirements}
         assert states == {"account": "unknown", "login": "unmet"}
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
     def test_with_nobody_there(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
         server = serve(archive())
@@ -560,6 +561,7 @@ class TestTheWay:
         assert error.status == 503
         assert time.monotonic() - began < 10
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
     def test_a_service_that_stays_busy_is_given_up(
         self, serve: Callable[..., SynapseServer], remote: Synapse
@@ -572,6 +574,7 @@ class TestTheWay:
             "Check the connection, or try again later."
         )
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
     def test_a_service_that_never_answers(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
         server = serve(archive())

@@ -204,6 +204,7 @@ def test_a_whole_one_is_left_as_it_is(archive: Path) -> None:
     assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+@pytest.mark.slow
 def test_one_that_is_not_whole_is_made_anew(archive: Path, tmp_path: Path) -> None:
     data = archive.read_bytes()
     (tmp_path / archive.name).write_bytes(data[:-1])
@@ -235,6 +236,7 @@ def test_what_killed_runs_left_is_swept_after_a_day(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [new]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
     taken = tmp_path / "taken.zip"
     taken.mkdir()

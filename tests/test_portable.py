@@ -96,6 +96,7 @@ class TestCopies:
             found = xr.open_zarr(tmp_path / "own.zarr", consolidated=consolidated, chunks=None)
             xr.testing.assert_identical(found, leaf().load())
 
+    @pytest.mark.slow
     def test_a_tree_of_images_is_the_same(self, tmp_path: Path) -> None:
         adopted = trees.srpbs_open(tmp_path / "own")
         decnef_data.adopt("srpbs-open", adopted, data_dir=tmp_path / "cache", progress="none")
@@ -192,6 +193,7 @@ class TestCopies:
 class TestChunks:
     """Of the real sizes, of which only one voxel is read."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("chunks", "bold"), [("time", (1, 244, 10, 8, 16)), ("volumes", (1, 20, 40, 64, 64))]
     )

@@ -133,6 +133,7 @@ def test_the_split_is_this_one_on_every_machine() -> None:
     assert (splits.name, splits.names) == (NAME, NAMES)
 
 
+@pytest.mark.slow
 def test_another_process_with_another_hash_seed_makes_the_same_split() -> None:
     program = "from tests.test_splits import *; print(split(invented(), Splitting('site', 3, seed=7)).name)"
     env = {**os.environ, "PYTHONHASHSEED": "4711"}

@@ -90,7 +90,7 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestKills:
     """Killed at any moment, run again: the right file, little of it twice, nothing left over."""
 
-    @pytest.mark.parametrize("times", [8, pytest.param(50, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.slow)])
     def test_at_random_moments(self, tmp_path: Path, times: int) -> None:
         chance = random.Random(times)
         with LinkServer(rate=1.5e6) as server:
@@ -120,6 +120,7 @@ class TestKills:
             assert brought(tmp_path, link).read_bytes() == CONTENT
         assert tree(tmp_path / "cache") == WHOLE
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("in_parts")
     def test_at_most_a_part_of_each_connection_is_fetched_twice(self, tmp_path: Path) -> None:
         with LinkServer(rate=1e5) as server:

@@ -151,6 +151,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert large < 300
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_finished_download_is_not_read_a_second_time(tmp_path: Path) -> None:
     assert child(tmp_path, 96 * MIB, factor=1)[1] < 24 * MIB
@@ -371,6 +372,7 @@ class TestOffline:
             "Unset DECNEF_OFFLINE, then run `decnef download srpbs-fc`."
         )
 
+    @pytest.mark.slow
     def test_by_the_call(self) -> None:
         said = self.run("decnef_data.fetch_dataset('srpbs-fc', download=False)")
         assert said == "No whole copy of 'srpbs-fc' is on this machine. Run `decnef download srpbs-fc`.\n"
@@ -444,7 +446,8 @@ def test_the_page_names_every_field_of_an_event(capsys: pytest.CaptureFixture[st
     assert {name.strip(" `") for row in rows for name in row.split(",")} == fields
 
 
-@pytest.mark.parametrize("mib", [24, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mib", [24, 1024])
 def test_a_killed_download_is_continued_from_the_other_mirror(tmp_path: Path, mib: int) -> None:
     came = continued(tmp_path, mib * MIB, 0.4, max(1, 3 * mib / 256) * MIB, ("--progress", "none"))
     assert came.right

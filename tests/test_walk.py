@@ -319,6 +319,7 @@ class TestSinceTheLastTime:
 
 
 class TestGoingOn:
+    @pytest.mark.slow
     def test_after_an_outage_nothing_is_asked_twice(
         self,
         serve: Callable[..., SynapseServer],
@@ -349,6 +350,7 @@ class TestGoingOn:
         assert None not in {each.size for each in found.items if each.kind == "file"}
         assert [each.name for each in found.file.parent.iterdir()] == ["synapse.jsonl"]
 
+    @pytest.mark.slow
     def test_after_being_killed(self, serve: Callable[..., SynapseServer], root: Path) -> None:
         server = serve(project(people=40))
         server.latency = 0.01
@@ -491,6 +493,7 @@ class TestPace:
         assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
 def test_an_interruption_does_not_wait_for_those_who_wait(
     serve: Callable[..., SynapseServer], root: Path
 ) -> None:

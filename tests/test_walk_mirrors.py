@@ -177,6 +177,7 @@ def test_a_settled_id_is_asked_for_at_once(
     assert records.match("srpbs-fc") == top
 
 
+@pytest.mark.slow
 def test_files_that_a_walk_saw_are_not_asked_for_again(root: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     for number in range(60):

@@ -17,7 +17,8 @@ from decnef_data.client.opening import Opening
 from decnef_data.errors import FormatError, IntegrityError
 from decnef_data.fetch import Place, Run, Source
 from decnef_data.fetch.streaming import Hashed, RemoteSource
-from decnef_data.layouts.shelves import Shelf, write_whole
+from decnef_data.files.private import write_whole
+from decnef_data.layouts.shelves import Shelf
 from decnef_data.members import is_archive
 from decnef_data.model import Copy, Progress, RemoteFile, Selection, VerifiedFile
 from decnef_data.stores.staging import staged

@@ -1,6 +1,11 @@
-"""Folders that only the user can open."""
+"""Folders and files that only the user can open, the files whole or not at all."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkstemp
+from typing import BinaryIO
 
 
 def private_folder(folder: Path) -> None:
@@ -10,3 +15,25 @@ def private_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file with mode 0600 that gets the name `path` once it is whole and on the disk."""
+    private_folder(path.parent)
+    descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+    try:
+        with os.fdopen(descriptor, "w+b") as opened:
+            yield opened
+            opened.flush()
+            os.fsync(descriptor)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, for the user alone."""
+    with whole(path) as opened:
+        opened.write(data)

@@ -1,7 +1,6 @@
 """Whether a folder's images are still what they were when they were listed, and when they were hashed."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from decnef_data.files.private import write_whole
 from decnef_data.model import FileCheck
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ class _Digests:
         return self._known.setdefault(path, found) == found
 
     def keep(self) -> None:
-        made = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        made.touch(mode=0o600)
-        made.write_bytes(msgspec.msgpack.encode(self._known))
-        made.replace(self._path)
+        write_whole(self._path, msgspec.msgpack.encode(self._known))
 
 
 def _read(path: Path) -> dict[str, bytes]:

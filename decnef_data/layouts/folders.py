@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Final
 
 import msgspec
 
 from decnef_data.errors import SelectionError
+from decnef_data.files.private import write_whole
 from decnef_data.formats import nifti
 from decnef_data.layouts.inventory import VERSION, Entry, Inventory, Scan, survey
 from decnef_data.layouts.likeness import told
@@ -61,7 +61,7 @@ def refreshed(root: Path, kept: Path, *, alike: bool = False) -> Inventory:
         size=sum(entry.size for entry in entries),
     )
     with suppress(OSError):  # a cache that may only be read is listed again next time
-        _write(made, kept)
+        write_whole(kept, msgspec.msgpack.encode(made))
     return made
 
 
@@ -115,15 +115,3 @@ def _read(kept: Path) -> Inventory | None:
         return _DECODER.decode(kept.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):  # of another version, or torn
         return None
-
-
-def _write(made: Inventory, kept: Path) -> None:
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = mkstemp(prefix=f".{kept.name}.", dir=kept.parent)  # 0600
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(msgspec.msgpack.encode(made))
-        Path(name).replace(kept)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from decnef_data.errors import SelectionError
 from decnef_data.layouts import Asked, folders
 from decnef_data.layouts.checking import checks
-from decnef_data.layouts.ingesting import Ingest, Wanted, extract, packed, walk
+from decnef_data.layouts.extracting import extract, packed
+from decnef_data.layouts.ingesting import Ingest, Wanted, walk
 from decnef_data.layouts.shelves import Shelf
 from decnef_data.layouts.volumes import Volumes
 from decnef_data.members import Archive, is_archive

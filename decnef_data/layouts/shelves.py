@@ -6,15 +6,14 @@ there yet.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from decnef_data.files.private import write_whole
 from decnef_data.layouts.inventory import VERSION, Inventory, Scan
 from decnef_data.members import SeekIndex
 from decnef_data.model import FileCheck, VerifiedFile
@@ -23,7 +22,7 @@ from decnef_data.stores import scans as stores
 if TYPE_CHECKING:
     from decnef_data.model import Copy
 
-__all__ = ["Shelf", "name_of", "write_whole"]
+__all__ = ["Shelf", "name_of"]
 
 _ABOUT: Final = "about.json"
 _INVENTORY: Final = "inventory"
@@ -176,24 +175,3 @@ def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
 
 def _write(path: Path, value: object) -> None:
     write_whole(path, msgspec.msgpack.encode(value))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, for the user alone."""
-    _private(path.parent)
-    descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _private(folder: Path) -> None:
-    if not folder.is_dir():
-        _private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)

@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from decnef_data.files.private import whole
 from decnef_data.phantom import atlas, matfiles
 from decnef_data.phantom.effects import EFFECTS, GRID
 from decnef_data.phantom.people import Person, draw
@@ -42,20 +42,10 @@ its name does not say it.
 
 def publish(path: Path, stamp: str) -> None:
     """Write the whole archive to `path`, or nothing; `stamp` becomes its last bytes."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(path)
-    handle, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            with ZipFile(file, "w", ZIP_STORED) as archive:
-                _fill(archive)
-                archive.comment = stamp.encode()
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole(path) as file, ZipFile(file, "w", ZIP_STORED) as archive:
+        _fill(archive)
+        archive.comment = stamp.encode()
     _sync(path.parent)
 
 

@@ -5,15 +5,15 @@ Tables list everybody; images exist of the few that :func:`members` is asked for
 
 import gzip
 import io
-import os
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp, mkstemp
+from tempfile import mkdtemp
 from typing import Final
 
+from decnef_data.files.private import whole
 from decnef_data.phantom import scanned, scans, traveled
 from decnef_data.phantom.scanned import Participant
 from decnef_data.phantom.scans import Grid
@@ -155,19 +155,12 @@ def plant(path: Path, files: Iterator[tuple[str, bytes]], stamp: str) -> None:
 
 def archive(path: Path, files: Iterator[tuple[str, bytes]], level: int = 1) -> None:
     """Write the files as a tar.gz, the same bytes on every machine that compresses alike."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = mkstemp(prefix=".phantom-", dir=path.parent)  # 0600
-    try:
-        with (
-            os.fdopen(descriptor, "wb") as opened,
-            gzip.GzipFile("", "wb", level, opened, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as made,
-        ):
-            for member, data in files:
-                info = tarfile.TarInfo(member)
-                info.size, info.mode = len(data), 0o644
-                made.addfile(info, io.BytesIO(data))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with (
+        whole(path) as opened,
+        gzip.GzipFile("", "wb", level, opened, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as made,
+    ):
+        for member, data in files:
+            info = tarfile.TarInfo(member)
+            info.size, info.mode = len(data), 0o644
+            made.addfile(info, io.BytesIO(data))

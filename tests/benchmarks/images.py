@@ -204,7 +204,7 @@ def ingest(bench: Bench) -> list[Row]:
 
 def opened(bench: Bench) -> list[Row]:
     """Opening everybody of srpbs-1600, whose inventory is made up; nothing of an image is there."""
-    from decnef_data.layouts.folders import VERSION, Inventory, _write
+    from decnef_data.layouts.folders import VERSION, Inventory
     from decnef_data.phantom.scanned import participants
 
     root = bench.folder / "everybody"
@@ -226,7 +226,8 @@ def opened(bench: Bench) -> list[Row]:
     import msgspec
 
     known = msgspec.msgpack.decode(kept.read_bytes(), type=Inventory)
-    _write(msgspec.structs.replace(known, scans=scans, troubles=troubles, version=VERSION), kept)
+    everybody = msgspec.structs.replace(known, scans=scans, troubles=troubles, version=VERSION)
+    kept.write_bytes(msgspec.msgpack.encode(everybody))
 
     def ours() -> object:
         return decnef_data.fetch_dataset("srpbs-1600", data_dir=cache, progress="none")
