@@ -289,6 +289,22 @@ def test_a_copy_is_whole_only_when_it_was_completed(tmp_path: Path) -> None:
     assert files.copy("ds", "atr") is None
 
 
+def test_the_files_of_a_copy_are_made_when_asked_for_and_equal_what_was_placed(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    listed = tuple(RemoteFile(f"data/{number}.bin", len(CONTENT), FILE.checksum) for number in range(3))
+    for file in listed:
+        arrive(files, file)
+    placed = tuple(file for each in listed if (file := files.held("ds", "atr", each)))
+    files.complete("ds", "atr", files.folder("ds"), placed)
+    copy = Files(tmp_path).copy("ds", "atr")
+    assert copy is not None
+    assert (len(copy.files), copy.files[-1], copy.files[1:]) == (3, placed[2], placed[1:])
+    assert copy.files == placed
+    assert hash(copy.files) == hash(placed)
+    assert copy.files != placed[:2]
+    assert [file.location.read_bytes() for file in copy.files] == [CONTENT] * 3
+
+
 def test_a_dropped_copy_is_remembered(tmp_path: Path) -> None:
     files = Files(tmp_path)
     arrive(files)

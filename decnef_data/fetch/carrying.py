@@ -2,10 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from decnef_data.errors import DecnefDataError, IntegrityError, MirrorError
@@ -18,6 +21,7 @@ from decnef_data.model import Dataset, Progress, RemoteFile, VerifiedFile
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE: Final = 32
+_TICK: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -127,13 +131,21 @@ class Run:
 
 
 def _awaited(coming: dict[str, Future[VerifiedFile]], told: "_Together") -> dict[str, VerifiedFile]:
-    """Wait for all, or for the first that fails, telling how far they are."""
-    left = set(coming.values())
+    """Wait for all, or for the first that fails, telling how far they are.
+
+    Each that is done says so: asking thousands again and again which are takes a tenth of the time.
+    """
+    done: SimpleQueue[Future[VerifiedFile]] = SimpleQueue()
+    for future in coming.values():
+        future.add_done_callback(done.put)
+    left, tell_at = len(coming), 0.0
     while left:
-        done, left = wait(left, timeout=0.1, return_when=FIRST_EXCEPTION)
-        told.tell()
-        for future in done:
-            future.result()
+        with suppress(Empty):
+            done.get(timeout=_TICK).result()
+            left -= 1
+        if time.monotonic() >= tell_at:
+            told.tell()
+            tell_at = time.monotonic() + _TICK
     return {path: future.result() for path, future in coming.items()}
 
 
