@@ -90,7 +90,7 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestKills:
     """Killed at any moment, run again: the right file, little of it twice, nothing left over."""
 
-    @pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("times", [8, pytest.param(50, marks=pytest.mark.slow)])
     def test_at_random_moments(self, tmp_path: Path, times: int) -> None:
         chance = random.Random(times)
         with LinkServer(rate=1.5e6) as server:

@@ -93,38 +93,43 @@ class Journal:
         whole = tuple(receipt for receipt in receipts if receipt is not None)
         if len(whole) < len(receipts) or not (dropped or _unchanged(self.root, whole)):
             return None
-        return Copy(self.dataset, self.mirror, self.root, _Files(self, whole), dropped=dropped)
+        return Copy(self.dataset, self.mirror, self.root, _VerifiedFiles(self, whole), dropped=dropped)
 
 
-@dataclass(frozen=True, slots=True)
-class _Files(Sequence[VerifiedFile]):
-    """The files of a copy, each made of its receipt when it is asked for: a warm call asks for few."""
+class _VerifiedFiles(Sequence[VerifiedFile]):
+    """The files of a copy, made of their receipts when they are asked for, once: a warm call asks for few."""
 
-    journal: Journal
-    receipts: tuple[Receipt, ...]
+    __slots__ = ("_journal", "_made", "_receipts")
+
+    def __init__(self, journal: Journal, receipts: tuple[Receipt, ...]) -> None:
+        self._journal, self._receipts = journal, receipts
+        self._made: tuple[VerifiedFile, ...] | None = None
 
     def __len__(self) -> int:
-        return len(self.receipts)
+        return len(self._receipts)
 
     @overload
     def __getitem__(self, at: int) -> VerifiedFile: ...
-
     @overload
     def __getitem__(self, at: slice) -> tuple[VerifiedFile, ...]: ...
-
     def __getitem__(self, at: int | slice) -> VerifiedFile | tuple[VerifiedFile, ...]:
-        if isinstance(at, slice):
-            return tuple(map(self.journal.state, self.receipts[at]))
-        return self.journal.state(self.receipts[at])
+        if self._made is None and isinstance(at, int):
+            return self._journal.state(self._receipts[at])
+        return self._all()[at]
 
     def __iter__(self) -> Iterator[VerifiedFile]:
-        return map(self.journal.state, self.receipts)
+        return iter(self._all())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+        return isinstance(other, Sequence) and self._all() == tuple(other)
 
     def __hash__(self) -> int:
-        return hash(tuple(self))
+        return hash(self._all())
+
+    def _all(self) -> tuple[VerifiedFile, ...]:
+        if self._made is None:
+            self._made = tuple(map(self._journal.state, self._receipts))
+        return self._made
 
 
 def _unchanged(root: Path, receipts: Iterable[Receipt]) -> bool:
