@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import platformdirs
 
@@ -20,6 +20,7 @@ from decnef_data.client.purging import Purging
 from decnef_data.consent import Consent
 from decnef_data.errors import SelectionError
 from decnef_data.fetch import Place
+from decnef_data.layouts import Mapped
 from decnef_data.layouts import of as layout_of
 from decnef_data.model import (
     Acceptance,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from decnef_data.client.opening import Opening
+    from decnef_data.client.scans import Scans
 
 __all__ = ["Client", "Manner"]
 
@@ -244,7 +246,7 @@ class Client:
         if dataset.listed:
             from decnef_data.client.ingesting import Ingesting
 
-            ingesting = Ingesting(opening, selection, manner.keep_archive)
+            ingesting = Ingesting(cast("Scans", opening), selection, manner.keep_archive)
             obtaining = replace(obtaining, streaming=ingesting.bring)
             copy = obtaining.copy(place, lambda held: usable(held) and ingesting.has(held))
         else:
@@ -267,15 +269,14 @@ class Client:
         if len(copy.files) > 1:
             return copy.root
         kept = copy.files[0].location
-        return kept if kept.exists() else self._opening(place).shelf(copy).folder
+        return kept if kept.exists() else self._opening(place).place(copy)
 
     def _opening(self, place: Place, manner: Manner | None = None) -> "Opening":
-        from decnef_data.client.opening import Opening
         from decnef_data.client.sources import source_of
 
         manner = manner or Manner(download=False, progress="none")
         obtaining = Obtaining(self._places, manner)
-        return Opening(
+        around = (
             place.dataset,
             self.records,
             place.files.root,
@@ -283,6 +284,14 @@ class Client:
             lambda copy: source_of(obtaining.accepted(place), manner, copy),
             choose(manner.progress),
         )
+        layout = layout_of(place.dataset.layout)
+        if isinstance(layout, Mapped):
+            from decnef_data.client.scans import Scans  # it loads nibabel, which connectivity does not need
+
+            return Scans(*around, layout=layout)
+        from decnef_data.client.cubes import Cubes
+
+        return Cubes(*around, layout=layout)
 
     @property
     def _places(self) -> Places:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from decnef_data import fetch
-from decnef_data.client.opening import Opening
+from decnef_data.client.scans import Scans
 from decnef_data.errors import FormatError, IntegrityError
 from decnef_data.fetch import Place, Run, Source
 from decnef_data.fetch.streaming import Hashed, RemoteSource
@@ -32,7 +32,7 @@ _SHELF: Final = "scans"
 class Ingesting:
     """Brings images here: an archive whole or only what is selected of it, of separate files the selected."""
 
-    opening: Opening
+    opening: Scans
     selection: Selection
     keep_archive: bool
 
@@ -97,7 +97,7 @@ class Ingesting:
         return place.files.streamed(name, mirror, file, passing.size, sums)
 
 
-def _listing(opening: Opening, mirror: str) -> Path:
+def _listing(opening: Scans, mirror: str) -> Path:
     """Where it is kept which files a mirror has, of which only some are here."""
     return opening.root / "receipts" / opening.dataset.name / f"{mirror}.listing"
 
