@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from decnef_data_cli.edge import error_lines
 
+import decnef_data
 from tests import small
 from tests.command import PHANTOM, run
 from tests.servers import faults
@@ -172,6 +174,17 @@ def test_several_files_that_are_not_as_they_should_be(tmp_path: Path) -> None:
             f"  'ShowaU/BAL-ShowaU_small.mat' has 6 rows but its table 'ShowaU/SUBINFO_ShowaU_small.tsv' has 5. {links_them}",
         ],
     )
+
+
+def test_more_bad_files_than_anybody_reads() -> None:
+    causes = [
+        (f"{number}.mat", "", decnef_data.FormatError(f"'{number}.mat' is bad.")) for number in range(1, 31)
+    ]
+    error = decnef_data.FetchError("30 files cannot be read. '1.mat' is bad. And 29 more.", causes=causes)
+    headline, *listed, last = error_lines(error)
+    assert headline == "error: 30 files cannot be read."
+    assert listed == [f"  '{number}.mat' is bad." for number in range(1, 21)]
+    assert last == "  and 10 more"
 
 
 def test_a_malformed_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -445,6 +445,18 @@ class TestWhatIsWrongWithFiles:
         ):
             fetch()
 
+    def test_more_bad_files_than_anybody_reads(self, tree: Path) -> None:
+        images = [*tree.rglob("defaced_mprage.nii"), *tree.rglob("vol_0001")]
+        for image in images:
+            image.write_bytes(b"none")
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        with pytest.raises(FetchError) as caught:
+            fetch()
+        message = str(caught.value)
+        assert len(caught.value.causes) == len(images) > 5
+        assert message.count("Get it") == 5
+        assert message.endswith(f"And {len(images) - 5} more.")
+
     def test_two_volumes_of_one_number(self, tree: Path) -> None:
         folder = tree / "SRPBS_OPEN/data/sub-0007/rsfmri"
         shutil.copy(folder / "vol_0001", folder / "vol_1")

@@ -21,6 +21,8 @@ __all__ = ["EXIT_CODES", "Edge", "error_lines", "exit_code", "fail", "hush", "li
 
 BROKEN_PIPE = 141
 INTERRUPTED = 130
+#: So many causes of one error get their lines: of a wrong folder there are hundreds of thousands.
+_CAUSES = 20
 
 #: Every exit code of the command, and what it says.
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
@@ -172,18 +174,21 @@ def _foreign(error: BaseException) -> str:
 def _headline(error: "FetchError") -> str:
     """What is said before the causes, each of which gets a line of its own."""
     text = str(error)
-    said = ((mirror, text.find(str(cause))) for _, mirror, cause in error.causes)
-    mirror, start = min(said, key=lambda found: found[1], default=("", -1))
-    return text if start <= 0 else text[:start].rstrip().removesuffix(f"{mirror}:").rstrip()
+    said = ((mirror, text.find(str(cause))) for _, mirror, cause in error.causes[:_CAUSES])
+    named = [found for found in said if found[1] > 0]
+    mirror, start = min(named, key=lambda found: found[1], default=("", 0))
+    return text if not start else text[:start].rstrip().removesuffix(f"{mirror}:").rstrip()
 
 
 def _causes(error: "FetchError") -> Iterator[str]:
-    for file, mirror, cause in error.causes:
+    for file, mirror, cause in error.causes[:_CAUSES]:
         named = file and f"'{file}'" not in str(cause)
         place = ", ".join(part for part in (mirror, f"'{file}'" if named else "") if part)
         yield f"  {place}: {cause}" if place else f"  {cause}"
         if isinstance(cause, decnef_data.AccessError):
             yield from _steps(cause, indent="    ")
+    if len(error.causes) > _CAUSES:
+        yield f"  and {len(error.causes) - _CAUSES} more"
 
 
 def _steps(error: "AccessError", indent: str) -> Iterator[str]:

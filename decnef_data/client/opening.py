@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "nobody", "report", "stated"]
 
 _DISTRIBUTION: Final = "decnef-data"
+#: So many bad files are named in an error's message: of the wrong folder, hundreds of thousands are bad.
+_NAMED: Final = 5
 
 
 def _here(copy: Copy) -> Source:
@@ -145,8 +147,11 @@ def report(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:
     elif len(errors) == 1:
         raise errors[0]
     elif errors:
-        said = " ".join(str(error) for error in errors)
-        message = f"{len(errors)} files of '{dataset}' cannot be read; strict=False leaves them out. {said}"
+        said = " ".join(str(error) for error in errors[:_NAMED])
+        more = f" And {len(errors) - _NAMED} more." if len(errors) > _NAMED else ""
+        message = (
+            f"{len(errors)} files of '{dataset}' cannot be read; strict=False leaves them out. {said}{more}"
+        )
         raise FetchError(message, causes=[(error.file or "", "", error) for error in errors])
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from itertools import islice
 
 import pandas as pd
 
@@ -48,10 +49,10 @@ def read(data: bytes, file: str) -> pd.DataFrame:
     return pd.DataFrame(body, columns=pd.Index(header, dtype=object), dtype=object)
 
 
-def rows(data: bytes, file: str) -> list[list[str]]:
+def rows(data: bytes, file: str, most: int | None = None) -> list[list[str]]:
     r"""Read a table that has no header row, or one of another length; cells and text are as for :func:`read`.
 
-    Tabs part the cells where any row has a tab.
+    Tabs part the cells where any row has a tab.  With `most` no more than so many rows are read.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def rows(data: bytes, file: str) -> list[list[str]]:
     [['protocols'], ['TR (s)', '2,500', '2.5']]
     """
     text = _text(data, file)
-    return _rows(text, file, text)
+    return _rows(text, file, text, most)
 
 
 def _text(data: bytes, file: str) -> str:
@@ -85,11 +86,11 @@ def _utf8(data: bytes) -> str | None:
         return None
 
 
-def _rows(text: str, file: str, tabbed: str) -> list[list[str]]:
+def _rows(text: str, file: str, tabbed: str, most: int | None = None) -> list[list[str]]:
     # newline="" leaves line ends inside quoted cells to the csv module, which knows CRLF, LF and CR.
     lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in tabbed else ",")
     try:
-        found = list(lines)
+        found = list(islice(lines, most))
     except csv.Error as error:
         raise _no_row(lines.line_num, file, f"cannot be read ({error})") from error
     while found and _blank(found[-1]):  # spreadsheets leave empty rows at the end

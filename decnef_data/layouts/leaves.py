@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -100,9 +101,14 @@ def _shape(scan: "Scan") -> _Shape:
     """Type and lengths as they become in the array: byte order does not part scans, type does."""
     if scan.header is None:
         return "", ()
-    dtype = np.dtype(scan.header.dtype).newbyteorder("=").str
+    dtype = _native(scan.header.dtype)
     time = (scan.volumes,) if scan.kind == "bold" else ()
     return dtype, (*time, *scan.header.shape[2::-1])
+
+
+@lru_cache  # a release has a few
+def _native(dtype: str) -> str:
+    return np.dtype(dtype).newbyteorder("=").str
 
 
 def _leaf(

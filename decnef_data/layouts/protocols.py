@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from decnef_data.model import Protocol
     from decnef_data.records import Records
 
-__all__ = ["Imaging", "from_records", "is_protocols", "parse"]
+__all__ = ["NUMBERED", "Imaging", "from_records", "is_protocols", "parse"]
 
+#: One of so many first rows numbers the protocols, where a table is one of protocols.
+NUMBERED: Final = 5
 _THOUSANDS: Final = re.compile(r"\d{1,3}(,\d{3})+")
 _FIRST_NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?")
 #: A repetition time beyond this many seconds is one in milliseconds.
@@ -88,7 +90,7 @@ def from_records(records: "Records") -> dict[int, Imaging]:
 
 
 def _numbering(rows: Sequence[Sequence[str]]) -> int | None:
-    for at, row in enumerate(rows[:5]):
+    for at, row in enumerate(rows[:NUMBERED]):
         numbered = sum(_is_number(cell) for cell in row[1:])
         if row and fold(row[0]).startswith("protocol") and numbered:
             return at

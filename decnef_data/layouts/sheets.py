@@ -61,9 +61,8 @@ def read_sheets(files: Iterable["VerifiedFile"]) -> Sheets:
             continue
         data = file.location.read_bytes()
         try:
-            rows = tables.rows(data, file.path)
-            if protocols.is_protocols(rows):
-                stated.update(protocols.parse(rows))
+            if protocols.is_protocols(tables.rows(data, file.path, protocols.NUMBERED)):
+                stated.update(protocols.parse(tables.rows(data, file.path)))
             else:
                 found[path.name] = tables.read(data, file.path)
         except FormatError as error:

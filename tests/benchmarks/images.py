@@ -214,16 +214,16 @@ def opened(bench: Bench) -> list[Row]:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(data)
     (root / "SRPBS_1600/data").mkdir()
-    head = next(data for path, data in bench.files() if path.endswith("vol_0000"))[:544]
+    volume = next(data for path, data in bench.files() if path.endswith("vol_0000"))
     cache = bench.cache / "everybody"
     decnef_data.adopt("srpbs-1600", root, data_dir=cache, progress="none")
     kept = next((cache / "receipts").rglob("*.inventory"))
     entries = [
-        Entry(f"SRPBS_1600/data/{person.name}/{name}", 2 * 64 * 64 * 40 + 352, 0)
+        Entry(f"SRPBS_1600/data/{person.name}/{name}", len(volume), 0)
         for person in participants("srpbs-1600")
         for name in ("t1/defaced_mprage.nii", *(f"rsfmri/vol_{number:04d}" for number in range(240)))
     ]
-    scans, troubles = survey(entries, lambda _path: (head, False))
+    scans, troubles = survey(entries, lambda _path: (volume[:544], False))
     import msgspec
 
     known = msgspec.msgpack.decode(kept.read_bytes(), type=Inventory)
