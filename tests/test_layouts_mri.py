@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 import decnef_data
 from decnef_data import DecnefDataWarning, FetchError, FormatError, IntegrityError, SelectionError
 from decnef_data.formats import nifti
-from decnef_data.layouts import Mapped, of, protocols
+from decnef_data.layouts import Mapped, of, protocols, volumes
 from decnef_data.layouts.inventory import Entry, survey
 from decnef_data.layouts.recognizing import place_of
 from decnef_data.layouts.volumes import Volumes
@@ -475,8 +476,13 @@ class TestWhatIsWrongWithFiles:
         said = {finding.what: finding.found for finding in decnef_data.doctor("srpbs-open").disagreements}
         assert said["volumes of 'SRPBS_OPEN/data/sub-0007/rsfmri'"] == "no 1"
 
-    def test_a_file_that_changed_or_went_is_named_when_it_is_read(self, adopted: Path) -> None:
-        volume = adopted / "sub-0007/rsfmri/vol_0001"
+    @pytest.mark.parametrize("many", [8, 1])  # volumes that a second thread is worth
+    def test_a_file_that_changed_or_went_is_named_when_it_is_read(
+        self, adopted: Path, monkeypatch: pytest.MonkeyPatch, many: int
+    ) -> None:
+        monkeypatch.setattr(volumes, "_LARGE", 1)
+        monkeypatch.setattr(volumes, "_MANY", many)
+        volume = adopted / "sub-0007/rsfmri/vol_0003"
         bold = leaf("KUT/bold")["bold"]
         os.utime(volume, (1, 1))
         with pytest.raises(IntegrityError) as caught:
@@ -603,8 +609,17 @@ def keys(length: int) -> st.SearchStrategy[Any]:
     )
 
 
+@pytest.fixture(scope="module", params=["as small files are read", "as large ones, on two threads"])
+def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if "two" in request.param:
+            patch.setattr(volumes, "_LARGE", 1)
+            patch.setattr(volumes, "_MANY", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
-def bold(tmp_path_factory: pytest.TempPathFactory) -> tuple[xr.DataArray, np.ndarray]:
+def bold(tmp_path_factory: pytest.TempPathFactory, _threads: None) -> tuple[xr.DataArray, np.ndarray]:
     """Two runs in files of volumes, of either byte order, and one in a single file."""
     root = tmp_path_factory.mktemp("keys")
     for subject, dtype in ((1, "<i2"), (2, ">i2")):
@@ -623,7 +638,7 @@ def bold(tmp_path_factory: pytest.TempPathFactory) -> tuple[xr.DataArray, np.nda
     return lazy, np.stack([trees.voxels(subject, (5, 4, 3, 6)).T for subject in (1, 2, 3)]).astype("i2")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(key=st.tuples(keys(3), keys(6), keys(3), keys(4), keys(5)))
 def test_any_key_gives_what_numpy_gives(bold: tuple[xr.DataArray, np.ndarray], key: tuple[Any, ...]) -> None:
     lazy, held = bold

@@ -10,13 +10,13 @@ from decnef_data.errors import FormatError
 from decnef_data.layouts.holding import held
 from decnef_data.layouts.inventory import Scan
 from decnef_data.layouts.shelves import Shelf
-from decnef_data.stores.scans import publish, sweep
+from decnef_data.stores.scans import publishing, sweep
 
 __all__ = ["Storing"]
 
 _THREADS: Final = 2
 #: So many bytes of scans may wait; a larger one waits alone.
-_HELD: Final = 96 << 20
+_HELD: Final = 128 << 20
 
 
 class Storing:
@@ -60,8 +60,8 @@ class Storing:
         if kind is None:
             self._raise()
 
-    def put(self, scan: Scan, contents: Mapping[str, bytes]) -> None:
-        """Give a scan away; waits while too much of others is held.
+    def put(self, scan: Scan, contents: dict[str, bytes]) -> None:
+        """Give a scan away, its contents with it; waits while too much of others is held.
 
         Raises
         ------
@@ -82,13 +82,20 @@ class Storing:
         for future in over:
             future.result()
 
-    def _store(self, scan: Scan, contents: Mapping[str, bytes], size: int) -> None:
+    def _store(self, scan: Scan, contents: dict[str, bytes], size: int) -> None:
         try:
-            publish(self._shelf.place(scan), held(scan, contents, self._attrs))
+            with publishing(self._shelf.place(scan), held(scan, contents, self._attrs)):
+                contents.clear()
+                size = self._let_go(size)
             self.done += 1
         except FormatError as error:
             self.failed[scan.folder, scan.names] = error
         finally:
-            with self._changed:
-                self._waiting -= size
-                self._changed.notify_all()
+            self._let_go(size)
+
+    def _let_go(self, size: int) -> int:
+        """Make room for others; nothing of the scan is held any more."""
+        with self._changed:
+            self._waiting -= size
+            self._changed.notify_all()
+        return 0

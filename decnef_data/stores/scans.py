@@ -6,6 +6,7 @@ a scan came as can be written again from its store.
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,18 @@ from decnef_data.stores.damage import not_whole
 from decnef_data.stores.manifests import Manifest
 from decnef_data.stores.originals import HeldFile
 
-__all__ = ["HeldFile", "HeldScan", "StoredScan", "check", "names", "place", "publish", "remove", "sweep"]
+__all__ = [
+    "HeldFile",
+    "HeldScan",
+    "StoredScan",
+    "check",
+    "names",
+    "place",
+    "publish",
+    "publishing",
+    "remove",
+    "sweep",
+]
 
 _SUFFIX: Final = ".zarr"
 _VOLUMES: Final = 20
@@ -100,7 +112,18 @@ def publish(place: Path, held: HeldScan) -> None:
     ...     series.tolist(), [path for path, _ in scan.originals()]
     ([0, 1, 2], ['vol_0', 'vol_1', 'vol_2'])
     """
+    with publishing(place, held):
+        pass
+
+
+@contextmanager
+def publishing(place: Path, held: HeldScan) -> Iterator[None]:
+    """Publish a scan as :func:`publish` does, in two steps: inside the context its files are needed no more.
+
+    Leaving it waits for the disk, which takes as long as the next scan takes to come.
+    """
     if place.is_dir():
+        yield
         return
     form = held.form
     if form is not None:
@@ -110,7 +133,10 @@ def publish(place: Path, held: HeldScan) -> None:
         if form is not None:
             write(stage / held.kind, form, [file.voxels for file in held.files], {})
             arrays = (held.kind, *arrays)
-        manifests.seal(stage, Manifest.of(place.stem, stage, {"": arrays}, held.attrs))
+        attrs = held.attrs
+        del held
+        yield
+        manifests.seal(stage, Manifest.of(place.stem, stage, {"": arrays}, attrs))
         staging.moved(stage, place)
 
 

@@ -21,6 +21,7 @@ __all__ = ["flush", "moved", "naming", "removed", "stage", "staged", "sweep"]
 _PREFIX: Final = ".staging-"
 # A process of another machine cannot be asked whether it lives; none writes a store for a week.
 _SIDE_BY_SIDE: Final = 16
+_FILES_EACH: Final = 16
 _OLD: Final = 7 * 24 * 3600
 _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST)
 
@@ -110,8 +111,9 @@ def flush(folder: Path) -> None:
         path.chmod(0o600)
     for path in folders:
         path.chmod(0o700)
-    # Asked for side by side, the file system commits many in one go: a store is some hundred small files.
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+    # Asked for side by side, the file system commits many in one go: a cube is some hundred small files.
+    # Each thread costs memory that malloc keeps for it, and a scan is a few files.
+    with ThreadPoolExecutor(min(_SIDE_BY_SIDE, 1 + len(files) // _FILES_EACH)) as threads:
         list(threads.map(_flush, files))
         list(threads.map(_flush, folders))
 
