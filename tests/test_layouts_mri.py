@@ -11,6 +11,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 import decnef_data
 from decnef_data import DecnefDataWarning, FetchError, FormatError, IntegrityError, SelectionError
 from decnef_data.formats import nifti
-from decnef_data.layouts import Mapped, of, protocols, volumes
+from decnef_data.layouts import Mapped, joining, of, protocols, volumes
 from decnef_data.layouts.inventory import Entry, survey
 from decnef_data.layouts.recognizing import place_of
 from decnef_data.layouts.volumes import Volumes
@@ -315,6 +316,31 @@ class TestWhereItLies:
         assert not (cache / "stores").exists()
         kept = cache / "receipts/srpbs-open/folder.inventory"
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    def test_what_a_user_makes_of_it_is_not_what_the_next_is_given(self, adopted: Path) -> None:
+        first, people = leaf("COI/bold"), decnef_data.participants("srpbs-open", progress="none")
+        expected, listed = first.copy(deep=True), people.copy()
+        for name, coordinate in first.coords.items():
+            coordinate.data[...] = coordinate.data[::-1].copy()
+            first[name].attrs["changed"] = True
+        people["age"] = 0.0
+        people.loc[0, "site"] = "nowhere"
+        xr.testing.assert_identical(leaf("COI/bold"), expected)
+        pd.testing.assert_frame_equal(decnef_data.participants("srpbs-open", progress="none"), listed)
+
+    def test_joining_is_done_once_as_long_as_nothing_changes(
+        self, adopted: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leaf("COI/bold")
+        asked: list[object] = []
+        join = joining.join
+        monkeypatch.setattr(joining, "join", lambda *given: asked.append(given) or join(*given))
+        leaf("KUT/bold")
+        leaf("COI/t1w")
+        assert not asked
+        shutil.copytree(adopted / "sub-0007", adopted / "sub-0009")
+        assert sum(node.sizes["scan"] for node in fetch().leaves) == 11
+        assert len(asked) == 1
 
     def test_opening_reads_no_image(self, adopted: Path) -> None:
         for file in [*adopted.rglob("vol_*"), *adopted.rglob("*.nii")]:

@@ -1,24 +1,23 @@
 """Which scans and people of an image dataset a selection means."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xarray as xr
 
 from decnef_data.errors import SelectionError
 from decnef_data.layouts import Asked
-from decnef_data.layouts.leaves import named, site_of
+from decnef_data.layouts.joining import Opened
+from decnef_data.layouts.leaves import site_of
 from decnef_data.layouts.roster import Roster
 from decnef_data.layouts.select import select
-from decnef_data.layouts.sheets import Sheets
 from decnef_data.records.names import find
 
 if TYPE_CHECKING:
-    from decnef_data.layouts.inventory import Inventory, Scan
+    from decnef_data.layouts.inventory import Scan
 
-__all__ = ["OnTheWay", "Opened", "Relabel", "chosen", "kinds", "rows_of_group", "selected_rows"]
+__all__ = ["OnTheWay", "chosen", "kinds", "rows_of_group", "selected_rows"]
 
 #: What users may call each kind of scan.
 _KINDS: Final = {
@@ -27,27 +26,6 @@ _KINDS: Final = {
     "fmap": "fmap", "fieldmap": "fmap",
 }  # fmt: skip
 _ARRAYS: Final = ("bold", "t1w")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
-    """A copy's scans, and whose they are."""
-
-    inventory: "Inventory"
-    sheets: Sheets
-    people: Roster
-
-
-class Relabel(Protocol):
-    """What a layout says of people and sessions beyond what their table does."""
-
-    def __call__(self, opened: Opened, asked: Asked) -> Roster:
-        """Give the roster with the layout's own columns."""
-
-
-def _as_printed(opened: Opened, asked: Asked) -> Roster:
-    del asked
-    return opened.people
 
 
 class OnTheWay:
@@ -107,7 +85,7 @@ class OnTheWay:
 def chosen(opened: Opened, asked: Asked, wanted: Sequence[str], rows: set[int]) -> dict[str, list["Scan"]]:
     """Give the selected scans of each leaf that is asked for."""
     inventory, people = opened.inventory, opened.people
-    names = named(inventory.scans, people)
+    names = opened.names
     grouped: dict[str, list[Scan]] = {}
     for name, scan in zip(names, inventory.scans, strict=True):
         if scan.kind in wanted and people.rows[scan.subject, scan.session] in rows:
@@ -147,7 +125,7 @@ def rows_of_group(opened: Opened, asked: Asked) -> set[int]:
     people, scans = opened.people, opened.inventory.scans
     if asked.selection.group is None:
         return set(range(len(people.listed)))
-    names = named(scans, people)
+    names = opened.names
     _of_group(asked, [], set(names))
     return {
         people.rows[scan.subject, scan.session]

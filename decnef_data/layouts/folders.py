@@ -4,20 +4,15 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
-
-import msgspec
 
 from decnef_data.errors import SelectionError
-from decnef_data.files.private import write_whole
 from decnef_data.formats import nifti
 from decnef_data.layouts.inventory import VERSION, Entry, Inventory, Scan, survey
+from decnef_data.layouts.kept import read, write
 from decnef_data.layouts.likeness import told
 from decnef_data.layouts.recognizing import is_junk, place_of
 
 __all__ = ["inventory", "listed", "refreshed"]
-
-_DECODER: Final = msgspec.msgpack.Decoder(Inventory)
 
 
 def inventory(root: Path, kept: Path, *, alike: bool = False) -> Inventory:
@@ -26,7 +21,7 @@ def inventory(root: Path, kept: Path, *, alike: bool = False) -> Inventory:
     A folder that holds people's folders has another time when one comes or goes; what changes inside
     a person's folder is seen when the file is opened.
     """
-    known = _read(kept)
+    known = read(kept, Inventory)
     return known if known is not None and _is_current(known, root) else refreshed(root, kept, alike=alike)
 
 
@@ -45,7 +40,7 @@ def refreshed(root: Path, kept: Path, *, alike: bool = False) -> Inventory:
         raise SelectionError(message, asked=str(root))
     folders: dict[str, int] = {}
     entries = list(listed(str(root), folders))
-    known = _read(kept)
+    known = read(kept, Inventory)
     scans, troubles = survey(
         entries,
         lambda path: nifti.head(root / path),
@@ -61,7 +56,7 @@ def refreshed(root: Path, kept: Path, *, alike: bool = False) -> Inventory:
         size=sum(entry.size for entry in entries),
     )
     with suppress(OSError):  # a cache that may only be read is listed again next time
-        write_whole(kept, msgspec.msgpack.encode(made))
+        write(kept, made)
     return made
 
 
@@ -108,10 +103,3 @@ def _is_current(known: Inventory, root: Path) -> bool:
         return all((root / folder).stat().st_mtime_ns == time for folder, time in known.folders.items())
     except OSError:
         return False
-
-
-def _read(kept: Path) -> Inventory | None:
-    try:
-        return _DECODER.decode(kept.read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):  # of another version, or torn
-        return None

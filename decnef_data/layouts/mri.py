@@ -18,8 +18,6 @@ from decnef_data.errors import FormatError
 from decnef_data.layouts import Asked, Reading
 from decnef_data.layouts.choosing import (
     OnTheWay,
-    Opened,
-    Relabel,
     chosen,
     kinds,
     rows_of_group,
@@ -27,22 +25,24 @@ from decnef_data.layouts.choosing import (
 )
 from decnef_data.layouts.handing import images
 from decnef_data.layouts.inventory import VERSION, Inventory, Scan
+from decnef_data.layouts.joining import Opened, Relabel, join, joined
 from decnef_data.layouts.leaves import field_maps, leaf, ordered
 from decnef_data.layouts.lying import Lying, lying
 from decnef_data.layouts.recognizing import KINDS, place_of
 from decnef_data.layouts.recounting import recounted
-from decnef_data.layouts.roster import Roster, roster
-from decnef_data.layouts.sheets import read_sheets
+from decnef_data.layouts.roster import Roster
+from decnef_data.layouts.sheets import tables_among
 from decnef_data.model import ImageSet, Needed
 
 if TYPE_CHECKING:
     from decnef_data.model import Copy, FileCheck, Finding
+    from decnef_data.records import Records
 
 __all__ = ["LAYOUT", "Images"]
 
 
-def _as_printed(opened: Opened, asked: Asked) -> Roster:
-    del asked
+def _as_printed(opened: Opened, records: "Records") -> Roster:
+    del records
     return opened.people
 
 
@@ -144,10 +144,10 @@ class Images:
     def _joined(
         self, where: Lying, asked: Asked, scans: Sequence[Scan], inventory: Inventory | None = None
     ) -> Opened:
-        sheets = read_sheets(where.tables())
-        people = roster(sheets, scans, asked.dataset, asked.records)
-        opened = Opened(inventory or _of(scans), sheets, people)
-        return Opened(opened.inventory, sheets, self.relabel(opened, asked))
+        tables = tuple(tables_among(where.tables()))
+        if inventory is None:
+            return join(tables, _of(scans), asked.dataset, asked.records, self.relabel)
+        return joined(tables, inventory, asked.dataset, asked.records, self.relabel)
 
 
 def _named(path: str) -> Scan | None:

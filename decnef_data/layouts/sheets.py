@@ -1,7 +1,7 @@
 """The tables of an image dataset: that of its people, that of its protocols, and all that name people."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from decnef_data.model import Dataset, VerifiedFile
     from decnef_data.records import Records
 
-__all__ = ["Further", "Sheets", "further", "id_column", "key", "read_sheets", "without"]
+__all__ = ["Further", "Sheets", "further", "id_column", "key", "read_sheets", "tables_among", "without"]
 
 _SUFFIXES: Final = frozenset({".tsv", ".csv", ".txt"})
 #: Headers over the names of people, the surest first.
@@ -50,15 +50,21 @@ class Further:
     cells: list[str]
 
 
+def tables_among(files: Iterable["VerifiedFile"]) -> Iterator["VerifiedFile"]:
+    """Give the tables among `files`; those inside a person's folder are of that scan, not of people."""
+    for file in files:
+        path = PurePosixPath(file.path)
+        if path.suffix.casefold() in _SUFFIXES and not _is_ones_own(path):
+            yield file
+
+
 def read_sheets(files: Iterable["VerifiedFile"]) -> Sheets:
-    """Read the tables among `files`; those inside a person's folder are of that scan, not of people."""
+    """Read tables, as :func:`tables_among` gives them."""
     found: dict[str, pd.DataFrame] = {}
     stated: dict[int, Imaging] = {}
     problems: list[FormatError] = []
     for file in files:
         path = PurePosixPath(file.path)
-        if path.suffix.casefold() not in _SUFFIXES or _is_ones_own(path):
-            continue
         data = file.location.read_bytes()
         try:
             if protocols.is_protocols(tables.rows(data, file.path, protocols.NUMBERED)):

@@ -9,11 +9,12 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from decnef_data.files.private import write_whole
+from decnef_data.layouts import kept
 from decnef_data.layouts.inventory import VERSION, Inventory, Scan
 from decnef_data.members import SeekIndex
 from decnef_data.model import FileCheck, VerifiedFile
@@ -29,7 +30,6 @@ _INVENTORY: Final = "inventory"
 _INDEX: Final = "index"
 _TABLES: Final = "tables"
 _NAMED: Final = 12
-_Kept = TypeVar("_Kept", Inventory, SeekIndex)
 
 
 def name_of(scan: Scan) -> str:
@@ -82,20 +82,20 @@ class Shelf:
 
     def inventory(self) -> Inventory | None:
         """Give the inventory of the archive, if it was walked to its end."""
-        found = _read(self.folder / _INVENTORY, Inventory)
+        found = kept.read(self.folder / _INVENTORY, Inventory)
         if found is not None and found.version == VERSION:
             return found
         return self._shared.inventory() if self._shared else None
 
     def index(self) -> SeekIndex | None:
         """Give the places that the archive can be read from."""
-        found = _read(self.folder / _INDEX, SeekIndex)
+        found = kept.read(self.folder / _INDEX, SeekIndex)
         return self._shared.index() if found is None and self._shared else found
 
     def keep(self, inventory: Inventory, index: SeekIndex) -> None:
         """Keep what a walk found; from now on the archive counts as walked."""
-        _write(self.folder / _INDEX, index)
-        _write(self.folder / _INVENTORY, inventory)
+        kept.write(self.folder / _INDEX, index)
+        kept.write(self.folder / _INVENTORY, inventory)
 
     def keep_table(self, path: str, data: bytes) -> None:
         """Keep a table as the archive has it."""
@@ -164,14 +164,3 @@ class Shelf:
 def _as_file(path: Path, root: Path, mirror: str) -> VerifiedFile:
     name = path.relative_to(root).as_posix()
     return VerifiedFile(name, path, path.stat().st_size, (), mirror, stated=False)
-
-
-def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
-    try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=kind)
-    except (FileNotFoundError, msgspec.DecodeError):  # of another version, or torn
-        return None
-
-
-def _write(path: Path, value: object) -> None:
-    write_whole(path, msgspec.msgpack.encode(value))

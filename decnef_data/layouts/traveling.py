@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.layouts.choosing import Opened
+from decnef_data.layouts.joining import Opened
 from decnef_data.layouts.mri import Images
 from decnef_data.layouts.roster import with_institutes
 
 if TYPE_CHECKING:
-    from decnef_data.layouts import Asked
     from decnef_data.layouts.roster import Roster
     from decnef_data.records import Records
 
@@ -26,17 +25,17 @@ __all__ = ["LAYOUT", "relabelled"]
 _LABEL: Final = re.compile(r"(?:site)?(\w+?)(?:d(\d+))?")
 
 
-def relabelled(opened: Opened, asked: "Asked") -> "Roster":
+def relabelled(opened: Opened, records: "Records") -> "Roster":
     """Say who, where and when: from the sessions' labels, or from the table of a flat copy.
 
     Parameters
     ----------
     opened
         The copy as its folders and tables have it.
-    asked
+    records
         What the catalog calls sites.
     """
-    people, records = opened.people, asked.records
+    people = opened.people
     columns = people.columns
     named = columns.get("table_subject", np.array([], dtype=np.str_))
     subjects = np.where(named != "", named, columns["subject"]) if named.size else columns["subject"]

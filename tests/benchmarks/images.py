@@ -25,7 +25,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import xarray as xr
-from cube import Row, machine, medians, show
+from cube import ROUNDS, Row, machine, medians, show
 from isal import igzip
 from numcodecs import Blosc
 
@@ -47,6 +47,18 @@ took = time.perf_counter() - wall
 status = open("/proc/self/status").read().split()  # what getrusage tells knows the process that started it, too
 print(json.dumps({"wall": took, "cpu": time.process_time() - cpu,
                   "peak": int(status[status.index("VmHWM:") + 1]) * 1024}))
+"""
+
+
+#: The first opening in a process, timed after imports.
+OPEN = """
+import sys, time
+import dask.array, decnef_data, decnef_data.client.scans, decnef_data.layouts.mri, xarray
+decnef_data.fetch_dataset
+xarray.DataTree.from_dict({"/a": xarray.Dataset({"a": ("a", [1])})})
+began = time.perf_counter()
+decnef_data.fetch_dataset("srpbs-1600", data_dir=sys.argv[1], progress="none")
+print(1000 * (time.perf_counter() - began))
 """
 
 
@@ -239,7 +251,14 @@ def opened(bench: Bench) -> list[Row]:
         for node in decnef_data.fetch_dataset("srpbs-1600", data_dir=cache, progress="none").leaves
     )
     mine, _ = medians(ours, lambda: None)
-    return [Row(f"open {count} scans of 1627 people", "150 ms", mine, 150, "at most 150 ms", mine <= 150)]
+    what = f"open {count} scans of 1627 people"
+    command = [sys.executable, "-c", OPEN, str(cache)]
+    runs = (subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(ROUNDS))
+    first = statistics.median(float(run.stdout) for run in runs)
+    return [
+        Row(f"{what}, first in a process", "150 ms", first, 150, "at most 150 ms", first <= 150),
+        Row(f"{what}, again", "150 ms", mine, 150, "at most 150 ms", mine <= 150),
+    ]
 
 
 def today(bench: Bench) -> list[Row]:
