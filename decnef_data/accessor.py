@@ -91,6 +91,7 @@ class Accessor:
         chunks: "Chunks" = "volumes",
         client: Any = None,
         i_may_share: bool = False,
+        progress: str = "auto",
     ) -> None:
         """Copy this as one zarr, as :func:`decnef_data.to_zarr` does.
 
@@ -104,7 +105,7 @@ class Accessor:
         """
         from decnef_data.exports.portable import to_zarr
 
-        to_zarr(self._dataset, dest, chunks=chunks, client=client, i_may_share=i_may_share)
+        to_zarr(self._dataset, dest, chunks=chunks, client=client, i_may_share=i_may_share, progress=progress)
 
     def cite(self) -> str:
         """Say what to cite for these data; :func:`decnef_data.cite` knows other styles.

@@ -407,6 +407,20 @@ class TestErrors:
         )
         assert list(tmp_path.iterdir()) == []
 
+    def test_who_waits_is_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        own = leaf()
+        with caplog.at_level("INFO", "decnef_data.progress"):
+            to_zarr(own, tmp_path / "own.zarr", progress="lines")
+        first, last = (record.getMessage() for record in (caplog.records[0], caplog.records[-1]))
+        whole = f"{own['bold'].nbytes / 1e6:,.1f} MB"
+        assert first == f"{tmp_path}/own.zarr: 0.0 MB of {whole} (0%)"
+        assert last == f"{tmp_path}/own.zarr: ended at {whole} of {whole} (100%)"
+
+    def test_a_progress_that_is_none_is_refused_before_anything_is_written(self, tmp_path: Path) -> None:
+        with pytest.raises(SelectionError, match="There is no progress 'loud'"):
+            to_zarr(leaf(), tmp_path / "own.zarr", progress="loud")
+        assert list(tmp_path.iterdir()) == []
+
     def test_an_address_without_fsspec_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "fsspec.core", None)
         with pytest.raises(SelectionError) as caught:

@@ -72,6 +72,8 @@ def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
         yield "begun", f"{human_size(plan.begun)} of it are here, and are resumed"
     if plan.store is not None:
         yield "store", _store(plan.store, stored=plan.stored)
+    elif plan.files:
+        yield "store", "known once the archive was read for the first time"
     if plan.on_disk is not None and plan.files:
         yield "on disk", f"{human_size(plan.on_disk)} more, with the store"
     yield "free disk", human_size(plan.free_disk)

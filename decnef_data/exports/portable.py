@@ -10,6 +10,7 @@ import xarray as xr
 from decnef_data.errors import AccessError
 from decnef_data.guard import exposed, require_private
 from decnef_data.ledger import Ledger
+from decnef_data.progress import choose
 from decnef_data.records import Records
 from decnef_data.records.names import find
 from decnef_data.stores.pieces import on_cluster, on_threads
@@ -28,6 +29,7 @@ def to_zarr(
     chunks: Chunks = "volumes",
     client: Any = None,
     i_may_share: bool = False,
+    progress: str = "auto",
 ) -> None:
     """Copy a selection as one zarr that every zarr reader opens, away from the cache.
 
@@ -45,6 +47,8 @@ def to_zarr(
         and `dest`.
     i_may_share
         Write people's data to another machine or into a checkout of a repository, because you are allowed to.
+    progress
+        ``"bars"``, ``"lines"`` (to the log), ``"none"``, or ``"auto"``: bars on a terminal, else lines.
 
     Raises
     ------
@@ -72,12 +76,13 @@ def to_zarr(
     ...     xr.open_zarr(f"{folder}/cube.zarr").fc.values.tolist()
     [[0.5, 0.25]]
     """
-    layout = find("chunking", chunks, _LAYOUTS)
+    layout, teller = find("chunking", chunks, _LAYOUTS), choose(progress)
     groups = _groups(data)
     if not i_may_share:
         _require_allowed(groups, shown(os.fspath(dest)))
     _note(groups, os.fspath(dest))  # before: of a copy that fails, an address keeps what arrived
-    write(groups, os.fspath(dest), layout, on_threads if client is None else on_cluster(client))
+    run = on_threads if client is None else on_cluster(client)
+    write(groups, os.fspath(dest), layout, run, teller)
 
 
 def _groups(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import xarray as xr
@@ -49,6 +49,11 @@ class Portable:
             if lengths[axis] < self.variable.shape[axis]:
                 break
         yield from _cut(tuple(slice(0, length) for length in self.variable.shape), tuple(lengths))
+
+    def size(self, region: _Region) -> int:
+        """How many bytes a region is in memory."""
+        lengths: list[int] = [one.stop - one.start for one in region]
+        return math.prod(lengths) * int(self.dtype.itemsize)
 
     def chunks(self) -> Iterator[str]:
         """Name the file of every chunk."""
@@ -94,16 +99,21 @@ def _filled(values: NDArray[Any], chunk: tuple[int, ...], dtype: np.dtype[Any]) 
     return whole
 
 
-Runner = Callable[[Portable, Sequence[_Region]], None]
+class Runner(Protocol):
+    """What copies the regions of an array."""
+
+    def __call__(self, array: Portable, regions: Sequence[_Region], told: Callable[[int], None]) -> None:
+        """Copy them, telling how many bytes each was that is done."""
 
 
-def on_threads(array: Portable, regions: Sequence[_Region]) -> None:
+def on_threads(array: Portable, regions: Sequence[_Region], told: Callable[[int], None]) -> None:
     """Copy regions on two threads: compressing and the disk let the other one run."""
     with ThreadPoolExecutor(_THREADS) as threads:
-        copied = [threads.submit(array.copy, region) for region in regions]
+        copied = {threads.submit(array.copy, region): array.size(region) for region in regions}
         try:
-            for future in wait(copied, return_when=FIRST_EXCEPTION).done:
+            for future in as_completed(copied):
                 future.result()
+                told(copied[future])
         finally:
             threads.shutdown(cancel_futures=True)
 
@@ -111,12 +121,17 @@ def on_threads(array: Portable, regions: Sequence[_Region]) -> None:
 def on_cluster(client: Any) -> Runner:
     """Copy regions on the workers of a ``dask.distributed`` client."""
 
-    def run(array: Portable, regions: Sequence[_Region]) -> None:
+    def run(array: Portable, regions: Sequence[_Region], told: Callable[[int], None]) -> None:
+        from distributed import as_completed as as_gathered
+
         # Sent once: an array of a site knows hundreds of thousands of files.
         source = client.scatter(array, hash=False)
-        copied = [client.submit(_copied, source, region, pure=False) for region in regions]
+        sizes = {client.submit(_copied, source, region, pure=False): array.size(region) for region in regions}
+        copied = list(sizes)
         try:
-            client.gather(copied)
+            for future in as_gathered(copied):  # type: ignore[no-untyped-call]  # distributed leaves it bare
+                future.result()
+                told(sizes[future])
         finally:
             client.cancel(copied)  # of a copy that failed the others are not wanted any more
 

@@ -8,12 +8,14 @@ import errno
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
 from decnef_data.errors import IntegrityError, SelectionError
+from decnef_data.model import Progress
 from decnef_data.stores import staging
 from decnef_data.stores.attributes import plain
 from decnef_data.stores.chunks import METADATA, encoded, storable
@@ -33,7 +35,9 @@ _ROWS: Final = 1 << 23
 _LARGEST: Final = {"f": 8, "c": 16}
 
 
-def write(groups: Mapping[str, xr.Dataset], destination: str, chunks: Chunks, run: Runner) -> None:
+def write(
+    groups: Mapping[str, xr.Dataset], destination: str, chunks: Chunks, run: Runner, progress: Progress
+) -> None:
     """Copy groups to a folder, where they appear whole or not at all, or to an address of fsspec.
 
     Parameters
@@ -46,6 +50,8 @@ def write(groups: Mapping[str, xr.Dataset], destination: str, chunks: Chunks, ru
         What images are chunked for.
     run
         What copies the regions of an array.
+    progress
+        Who is told.
 
     Raises
     ------
@@ -61,12 +67,12 @@ def write(groups: Mapping[str, xr.Dataset], destination: str, chunks: Chunks, ru
     if folder is None:
         address = Address(destination)
         _require_nothing(bool(address.paths()), destination)
-        _write(address, groups, chunks, run)
+        _write(address, groups, chunks, _Telling(run, progress, shown(destination)))
         return
     place = folder.absolute()
     _require_nothing(place.exists(), destination)
     with staging.staged(place.parent) as stage, staging.naming(stage):
-        _write(Folder(stage), groups, chunks, run)
+        _write(Folder(stage), groups, chunks, _Telling(run, progress, shown(destination)))
         _require_nothing(not staging.moved(stage, place), destination)
 
 
@@ -93,7 +99,24 @@ def _require_nothing(found: bool, destination: str) -> None:
         )
 
 
-def _write(sink: Sink, groups: Mapping[str, xr.Dataset], chunks: Chunks, run: Runner) -> None:
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Runs, and tells how far all arrays together are."""
+
+    run: Runner
+    progress: Progress
+    what: str
+
+    def all(self, arrays: Sequence[Portable]) -> None:
+        self.progress.start(self.what, sum(array.variable.nbytes for array in arrays), 0)
+        try:
+            for array in arrays:
+                self.run(array, list(array.regions()), self.progress.advance)
+        finally:
+            self.progress.finish()
+
+
+def _write(sink: Sink, groups: Mapping[str, xr.Dataset], chunks: Chunks, telling: _Telling) -> None:
     nodes: dict[str, dict[str, Any]] = {}
     arrays: list[Portable] = []
     for path, dataset in groups.items():
@@ -104,9 +127,8 @@ def _write(sink: Sink, groups: Mapping[str, xr.Dataset], chunks: Chunks, run: Ru
                 nodes[place] = _write_whole(sink, place, variable)
             else:
                 arrays.append(Portable(sink, place, variable, _chunk(variable, chunks)))
-    for array in arrays:
-        nodes[array.path] = array.metadata()
-        run(array, list(array.regions()))
+    nodes |= {array.path: array.metadata() for array in arrays}
+    telling.all(arrays)
     _require_all(sink, arrays)
     for path in sorted(nodes, reverse=True):  # the root is the last
         node = nodes[path] if path else _consolidated(nodes)
