@@ -231,6 +231,17 @@ def test_a_member_can_be_damaged_and_the_next_still_read(tmp_path: Path) -> None
     assert list(read) == ["SRPBS_FC/ATR/a.mat", "SRPBS_FC/empty.txt"]
 
 
+def test_a_stored_member_behind_extra_fields(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in CONTENT.items():
+            info = zipfile.ZipInfo(name)
+            info.extra = b"\x99\x99\x04\x00abcd"
+            with archive.open(info, "w", force_zip64=True) as opened:
+                opened.write(content)
+    assert read_all(as_file(tmp_path, made.getvalue())) == CONTENT
+
+
 @pytest.mark.parametrize("kind", ["zip", "stored zip", "tar", "tar.gz"])
 @given(data=st.data())
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

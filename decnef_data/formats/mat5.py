@@ -8,11 +8,12 @@ The layout is that of "MAT-File Format" (The MathWorks), chapter 1.
 """
 
 import struct
-import zlib
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from math import prod
+
+from isal import isal_zlib
 
 __all__ = ["LARGEST", "Damage", "Variable", "checked"]
 
@@ -152,7 +153,7 @@ def _parts(file: _Bytes) -> Iterator[_Part]:
 
 
 def _unpacked(part: memoryview, limit: int) -> memoryview:
-    unpacker = zlib.decompressobj()
+    unpacker = isal_zlib.decompressobj()
     content = unpacker.decompress(part, limit)
     if not unpacker.eof and (limit > _PEEK or len(content) < limit):
         reason = f"more than {limit} bytes" if len(content) == limit else "an unfinished stream"

@@ -7,7 +7,6 @@ would unpack to a gigabyte.
 
 import struct
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 import scipy.io
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError
@@ -237,7 +237,7 @@ _DAMAGE: tuple[type[Exception], ...] = (
     mat5.Damage,
     scipy.io.matlab.MatReadError,
     UserWarning,
-    zlib.error,
+    isal_zlib.IsalError,
     struct.error,
     OSError,
     EOFError,

@@ -7,6 +7,7 @@ straight: zarr takes some 7 ms to write and 4 ms to read an array of a thousand 
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = ["METADATA", "Mapper", "StoredArray", "encoded", "is_sound", "sealed",
 
 METADATA: Final = "zarr.json"
 _CRC: Final = 4
+_LARGE: Final = 1 << 20
 _TEXT: Final = "string"
 _FILL: Final = {"f": "NaN", "b": False, "U": ""}
 _BYTES: Final = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -113,6 +115,9 @@ def _write_chunk(path: Path, content: bytes | NDArray[np.uint8]) -> None:
     with path.open("wb") as file:
         file.write(content if isinstance(content, bytes) else content.data)
         file.write(google_crc32c.value(content).to_bytes(_CRC, "little"))
+        if len(content) > _LARGE:  # the disk takes it while others are written
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def encoded(values: NDArray[Any]) -> bytes | NDArray[np.uint8]:
