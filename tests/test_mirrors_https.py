@@ -401,6 +401,16 @@ class TestRedirects:
             "which would send it readable by anyone on the way. Tell the mirror's keepers."
         )
 
+    def test_that_set_a_cookie_are_shown_it(self, credentials: Credentials, server: LinkServer) -> None:
+        link = server.link(CONTENT, name=NAME)
+        led = Answer.of(302, b"", "text/plain", {"Location": link, "Set-Cookie": "pass=1; Path=/"})
+        server.faults.add(lambda _request, _proceed: led)
+        credentials.put("atr/srpbs-fc", link)
+        remote = Https(record(), credentials)
+        (file,) = remote.find(dataset())
+        assert received(remote.open(file, 5)) == (5, CONTENT[5:])
+        assert [request.headers.get("Cookie") for request in server.requests] == [None, "pass=1", "pass=1"]
+
     def test_take_no_login_along(self, credentials: Credentials, server: LinkServer) -> None:
         netrc = Path.home() / ".netrc"
         netrc.write_text("default login me password s3cret\n")

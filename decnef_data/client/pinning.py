@@ -1,5 +1,6 @@
 """Mirrors bound to a lock: what they offer is what the lock states, or an error that names the difference."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -63,6 +64,10 @@ class Pinned:
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> AbstractContextManager[Body]:
         """Open a file as the mirror does."""
         return self.remote.open(file, start, stop)
+
+    def expect(self, files: Sequence[RemoteFile]) -> None:
+        """Tell the mirror which files are opened next."""
+        self.remote.expect(files)
 
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
         """List the files, each with the size and a checksum of the lock, against which it is then verified.

@@ -77,6 +77,7 @@ class Run:
         what, total = f"{len(small)} files", sum(file.size or 0 for file in small)
         self.progress.start(what, total, 0)
         self.progress.via(remote.name, min(_AT_ONCE, len(small)))
+        remote.expect(small)
         told = _Together(self.progress)
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"decnef-{remote.name}")
         try:
@@ -84,6 +85,7 @@ class Run:
             return _awaited(coming, told)
         finally:
             pool.shutdown(cancel_futures=True)
+            remote.expect(())
             told.tell()
             self.progress.finish()
 

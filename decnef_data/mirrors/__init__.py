@@ -1,6 +1,6 @@
 """Turns an address into bytes and facts about them, one module a protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +45,9 @@ class Remote(Protocol):
         one of ``file.identity``, where the mirror cannot begin in the middle, or where `start` lies
         beyond the end.  A `start` at the very end gives no bytes.
         """
+
+    def expect(self, files: Sequence[RemoteFile]) -> None:
+        """Hear which files are opened next, in this order: a mirror may prepare for the first of them."""
 
     def access(self, dataset: Dataset) -> Access:
         """Say what access to `dataset` needs here, and what of it is met as far as is known."""

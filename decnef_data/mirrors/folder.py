@@ -1,7 +1,7 @@
 """The folder protocol: an archive or an unpacked tree that the user already has, read where it lies."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +69,9 @@ class Folder:
             opened.seek(begin)
             end = status.st_size if stop is None else min(stop, status.st_size)
             yield Body(begin, _chunks(opened, end - begin), status.st_size, identity)
+
+    def expect(self, files: Sequence[RemoteFile]) -> None:
+        """Do nothing: the files lie here."""
 
     def access(self, dataset: Dataset) -> Access:
         """Say whether there is a copy."""

@@ -1,7 +1,8 @@
 """Pre-signed links as Synapse hands them out: asked for just in time, many at once, used while they are good.
 
 Synapse counts each link as a download, limits how often it is asked, and lets links expire.  So one link
-serves all parts of a file, files wanted at one moment share a call, and nothing is asked for ahead.
+serves all parts of a file, and files share a call: those wanted at one moment, and of those that are said to
+be next as many as come within seconds.
 """
 
 import threading
@@ -13,6 +14,8 @@ from decnef_data.mirrors.links import Link
 
 _AT_ONCE = 100
 _MARGIN = 5.0
+#: So many bytes of files that come next are asked for ahead: they come before their links expire.
+_AHEAD = 16 << 20
 
 Key = tuple[str, str]
 Ask = Callable[[Sequence[Key]], Mapping[Key, Link | Exception | None]]
@@ -35,8 +38,14 @@ class Handed:
         self._ask = ask
         self._kept: dict[Key, _Kept] = {}
         self._wanted: list[Key] = []
+        self._coming: dict[Key, int] = {}
         self._asked: list[Key] = []
         self._changed = threading.Condition()
+
+    def expect(self, coming: Mapping[Key, int]) -> None:
+        """Hear which are wanted next, in this order, and how many bytes their files have."""
+        with self._changed:
+            self._coming = dict(coming)
 
     def get(self, key: Key) -> Link | None:
         """Give a link that is good for now; ``None`` where Synapse does not give one.
@@ -45,6 +54,7 @@ class Handed:
         """
         while True:
             with self._changed:
+                self._coming.pop(key, None)
                 kept = self._good(key)
                 if kept is not None:
                     return _opened(kept)
@@ -54,6 +64,7 @@ class Handed:
                     self._changed.wait()
                     continue
                 self._asked, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
+                self._asked += self._next(_AT_ONCE - len(self._asked))
             self._fetch(self._asked)
 
     def drop(self, key: Key, link: Link) -> None:
@@ -62,6 +73,20 @@ class Handed:
             kept = self._kept.get(key)
             if kept is not None and kept.link is link:
                 del self._kept[key]
+
+    def _next(self, most: int) -> list[Key]:
+        """Take of what comes next as much as is soon used."""
+        taken: list[Key] = []
+        size = 0
+        while self._coming and len(taken) < most:
+            key = next(iter(self._coming))
+            size += self._coming[key]
+            if size > _AHEAD:
+                break
+            del self._coming[key]
+            if key not in self._asked and self._good(key) is None:
+                taken.append(key)
+        return taken
 
     def _fetch(self, batch: list[Key]) -> None:
         found: Mapping[Key, Link | Exception | None] = {}

@@ -1,6 +1,6 @@
 """The https protocol: one archive behind a personal link, or behind a public address."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -71,6 +71,9 @@ class Https:
         else:
             return
         raise refused
+
+    def expect(self, files: Sequence[RemoteFile]) -> None:
+        """Do nothing: one link serves the file."""
 
     def access(self, dataset: Dataset) -> Access:
         """Say whether a link to `dataset` is known and, by its own words, still good; touches no network."""

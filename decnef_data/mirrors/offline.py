@@ -1,5 +1,6 @@
 """Stands for a mirror that may not be asked, because no connection is to be opened."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
@@ -41,6 +42,9 @@ class Offline:
             Always.
         """
         self._refuse(f"for '{file.path}'")
+
+    def expect(self, files: Sequence[RemoteFile]) -> None:
+        """Do nothing: none is opened."""
 
     def access(self, dataset: Dataset) -> Access:
         """Say that nothing can be known without a connection."""

@@ -65,7 +65,7 @@ class Found:
     identity: str | None
 
 
-def look(over: requests.Session, link: Link, mirror: str) -> Found:
+def look(over: transport.Session, link: Link, mirror: str) -> Found:
     """Learn name, size and identity of the file behind `link`.
 
     By a GET of its first byte: a pre-signed link is signed for GET, and its host refuses HEAD.
@@ -85,7 +85,7 @@ def _found(answer: requests.Response, link: Link, mirror: str) -> Found:
 
 
 @contextmanager
-def opened(over: requests.Session, link: Link, asked: Asked, mirror: str) -> Iterator[Body]:
+def opened(over: transport.Session, link: Link, asked: Asked, mirror: str) -> Iterator[Body]:
     """Open the bytes of `link` that are asked for, or from 0 where those are no part of the file."""
     with transport.get(over, link, asked.headers, mirror) as answer:
         given = _body(answer, link, asked, mirror)

@@ -1,7 +1,7 @@
 """The synapse protocol: a project in which each dataset is one archive, or a folder of files."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +97,10 @@ class Synapse:
             else:
                 return
         raise refused
+
+    def expect(self, files: Sequence[RemoteFile]) -> None:
+        """Ask for links of the first of them together with the next that is needed."""
+        self._handed.expect({_key(file): file.size or 0 for file in files})
 
     def access(self, dataset: Dataset) -> Access:
         """Ask Synapse what stands between the user and `dataset`; without a token nothing is asked."""

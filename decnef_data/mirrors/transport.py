@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.cookies import extract_cookies_to_jar
 
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors.links import Link, UnusableLinkError
@@ -68,14 +69,36 @@ class _DiscreetAdapter(HTTPAdapter):
         return pool
 
 
-class _Session(requests.Session):
-    """Asks the environment about proxies and certificates once a host, not once a request."""
+class Session(requests.Session):
+    """Prepares a request, and asks the environment about proxies and certificates, once a host.
+
+    Of thousands of small files, preparing each request takes a fifth of the time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._settings: dict[object, Any] = {}
+        self._prepared: dict[str, requests.PreparedRequest] = {}
+
+    def ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """Send a GET as `get` does, without following where the answer leads to or reading its body."""
+        request = self._request(url)
+        request.headers.update(headers)
+        settings = self.merge_environment_settings(url, {}, True, None, None)
+        answer = self.get_adapter(url).send(request, timeout=TIMEOUTS, **settings)
+        if "Set-Cookie" in answer.headers:
+            extract_cookies_to_jar(self.cookies, request, answer.raw)  # type: ignore[no-untyped-call]  # requests leaves it bare
+        return answer
+
+    def _request(self, url: str) -> requests.PreparedRequest:
+        if self.cookies:  # which of them are sent, every request is asked
+            return self.prepare_request(requests.Request("GET", url))
+        if url not in self._prepared:
+            self._prepared[url] = self.prepare_request(requests.Request("GET", url))
+        return self._prepared[url].copy()
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Give what was found when it was first asked."""
         asked = (url, stream)
         if asked not in self._settings:
             found = super().merge_environment_settings(url, proxies, stream, verify, cert)
@@ -83,9 +106,9 @@ class _Session(requests.Session):
         return dict(self._settings[asked])
 
 
-def session() -> requests.Session:
+def session() -> Session:
     """Make a session that sends no credentials of its own and keeps its targets to itself."""
-    made = _Session()
+    made = Session()
     made.mount("https://", _DiscreetAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
     made.mount("http://", _DiscreetAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
     made.verify = trusted()
@@ -106,9 +129,7 @@ def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 @contextmanager
-def get(
-    over: requests.Session, link: Link, headers: Mapping[str, str], mirror: str
-) -> Iterator[requests.Response]:
+def get(over: Session, link: Link, headers: Mapping[str, str], mirror: str) -> Iterator[requests.Response]:
     """Ask for `link`, following redirects and waiting where the host is busy, and give the open answer.
 
     Raises
@@ -121,9 +142,7 @@ def get(
         yield answer
 
 
-def _patiently(
-    over: requests.Session, link: Link, headers: Mapping[str, str], mirror: str
-) -> requests.Response:
+def _patiently(over: Session, link: Link, headers: Mapping[str, str], mirror: str) -> requests.Response:
     for wait in _WAITS:
         answer = _following(over, link, headers, mirror)
         if answer.status_code not in _BUSY:
@@ -154,9 +173,7 @@ def retry_after(answer: requests.Response) -> float | None:
         return None
 
 
-def _following(
-    over: requests.Session, link: Link, headers: Mapping[str, str], mirror: str
-) -> requests.Response:
+def _following(over: Session, link: Link, headers: Mapping[str, str], mirror: str) -> requests.Response:
     for _ in range(_MOST_REDIRECTS + 1):
         answer = _once(over, link, headers, mirror)
         if answer.status_code not in _REDIRECTS:
@@ -176,12 +193,10 @@ def _next(link: Link, answer: requests.Response, mirror: str) -> Link:
     raise MirrorError(message, mirror=mirror)
 
 
-def _once(over: requests.Session, link: Link, headers: Mapping[str, str], mirror: str) -> requests.Response:
+def _once(over: Session, link: Link, headers: Mapping[str, str], mirror: str) -> requests.Response:
     token = _target.set(link.target)
     try:
-        return over.get(
-            f"{link.origin}/", headers=dict(headers), timeout=TIMEOUTS, stream=True, allow_redirects=False
-        )
+        return over.ask(f"{link.origin}/", headers)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         reason = plainly(error)
     finally:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +60,9 @@ class Listed:
 
     def find(self, _dataset: Dataset) -> tuple[RemoteFile, ...]:
         return self._files
+
+    def expect(self, files: Sequence[RemoteFile]) -> None:
+        pass
 
     def access(self, asked: Dataset) -> Access:
         return Access(asked.name, self.name, asked.level)
