@@ -115,6 +115,7 @@ def ours_synapse(home: str, target: str, find: str = "") -> float:
     """Bring a folder of Synapse, with or without listing it."""
     remote, _ = _synapse(home)
     run = Run(dataset(), Files(Path(target)), choose("none"), lambda: ())
+    remote.access(dataset())  # imports synapseclient and logs in, as the other method does before it is timed
     if not find:
         lines = (line.split() for line in (Path(home) / "index").read_text().splitlines())
         files = (
