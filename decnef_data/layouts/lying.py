@@ -120,9 +120,10 @@ class Unpacked:
         """List the folder anew."""
         made = folders.refreshed(self.copy.root, self.asked.inventory, alike=self.alike)
         subjects = len({scan.subject for scan in made.scans})
+        verified = any(scan.files[0] == file.path for scan in made.scans[:1] for file in self.copy.files)
         _LOG.info(
-            "'%s': %d scans in %d files are listed, in %d folders of people; none is hashed.",
-            self.copy.dataset, len(made.scans), made.files, subjects,
+            "'%s': %d scans in %d files are listed, in %d folders of people%s.",
+            self.copy.dataset, len(made.scans), made.files, subjects, "" if verified else "; none is hashed",
         )  # fmt: skip
 
     def check(self, inventory: "Inventory", *, deep: bool) -> Iterator[FileCheck]:
