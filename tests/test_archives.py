@@ -1,6 +1,7 @@
 """Archives of images: walked once, stored by selection, read again by place, streamed without being kept."""
 
 import hashlib
+import math
 import os
 import shutil
 import signal
@@ -464,10 +465,17 @@ class TestAsItComes:
 
     def test_the_cost_is_said_before_and_after(self, links: LinkServer, archive: Path) -> None:
         before = decnef_data.plan("srpbs-open", mirror="atr", keep_archive=False)
-        assert (before.to_fetch, before.on_disk, before.stored) == (archive.stat().st_size, None, False)
+        size = archive.stat().st_size
+        assert (before.to_fetch, before.on_disk, before.stored) == (size, size, False)
+        assert before.estimated
+        some = decnef_data.plan("srpbs-open", mirror="atr", keep_archive=False, subjects=("a", "b"))
+        assert (some.to_fetch, some.store) == (size, math.ceil(size * 2 / 1410))
+        told = run("download", "srpbs-open", "--mirror", "atr", "--no-keep-archive", "--dry-run").out
+        assert "at most about" in told
+        assert "the archive has to be read to know" in told
         passing(subjects="sub-0001")
         here = decnef_data.plan("srpbs-open", subjects="sub-0001", keep_archive=False)
-        assert (here.to_fetch, here.on_disk, here.stored) == (0, 0, True)
+        assert (here.to_fetch, here.on_disk, here.stored, here.estimated) == (0, 0, True, False)
         more = decnef_data.plan("srpbs-open", subjects="sub-0003", keep_archive=False)
         images = 3 * (352 + 5 * 4 * 3 * 2) + 352 + 6 * 5 * 4 * 2
         assert (more.to_fetch, more.on_disk, more.stored) == (archive.stat().st_size, images, False)

@@ -204,7 +204,6 @@ def test_a_plan_says_what_moves_and_what_it_costs() -> None:
         "size       175.6 MB",
         "to fetch   175.6 MB",
         "time       1 min 27 s at 2 MB/s, 3 s at 50 MB/s",
-        "store      known once the archive was read for the first time",
         "free disk  50.0 GB",
         "",
         "Files",

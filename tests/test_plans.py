@@ -1,5 +1,6 @@
 """A plan, and that what then happens is what it says: bytes moved, bytes on disk."""
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -181,6 +182,19 @@ def test_what_is_begun_is_said(links: LinkServer) -> None:
 def test_what_nobody_can_estimate_is_unknown() -> None:
     planned = decnef_data.plan("srpbs-ts")
     assert (planned.mirror, planned.store, planned.on_disk) == (None, None, None)
+
+
+def test_what_stores_may_take_goes_by_the_share_of_people() -> None:
+    everybody, some, group, nobody = (
+        decnef_data.plan("srpbs-1600", keep_archive=False, **asked).store
+        for asked in ({}, {"sites": "KUT"}, {"group": "KUT/bold"}, {"sites": "KUT", "diagnoses": "stroke"})
+    )
+    assert everybody == 89_800_000_000  # about what ATR states of the archive
+    assert some == group == math.ceil(everybody * (159 + 16 + 45) / 1627)
+    assert nobody == 0
+    assert (
+        decnef_data.plan("srpbs-open", keep_archive=False, sites="KUT").store == 75_000_000_000
+    )  # uncounted
 
 
 def test_a_dry_run_says_it_all(links: LinkServer, archive: Path) -> None:

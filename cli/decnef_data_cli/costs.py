@@ -71,11 +71,10 @@ def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
     if plan.begun:
         yield "begun", f"{human_size(plan.begun)} of it are here, and are resumed"
     if plan.store is not None:
-        yield "store", _store(plan.store, stored=plan.stored)
-    elif plan.files:
-        yield "store", "known once the archive was read for the first time"
+        yield "store", _store(plan, plan.store)
     if plan.on_disk is not None and plan.files:
-        yield "on disk", f"{human_size(plan.on_disk)} more, with the store"
+        about = "at most about " if plan.estimated else ""
+        yield "on disk", f"{about}{human_size(plan.on_disk)} more, with the store"
     yield "free disk", human_size(plan.free_disk)
 
 
@@ -83,8 +82,12 @@ def _time(plan: "Plan", rate: int) -> str:
     return f"{human_time(plan.seconds(rate * 1e6) or 0)} at {rate} MB/s"
 
 
-def _store(size: int, *, stored: bool) -> str:
-    return f"{human_size(size)}, here" if stored else f"at most {human_size(size)}, made when first opened"
+def _store(plan: "Plan", size: int) -> str:
+    if plan.estimated:
+        return f"at most about {human_size(size)}; the archive has to be read to know"
+    if plan.stored:
+        return f"{human_size(size)}, here"
+    return f"at most {human_size(size)}, made when first opened"
 
 
 def _whereabouts(planned: "PlannedFile") -> str:

@@ -113,7 +113,7 @@ class Client:
         dataset = self._asked(selection, read=False)
         place = self._places.of(dataset, mirror)
         made = replace(fetch.plan(selection, place), keep_archive=keep_archive)
-        return costed(made, place, lambda: self._opening(place))
+        return costed(made, place, lambda: self._opening(place), self.records)
 
     def download(self, selection: Selection, manner: Manner) -> Path:
         """Bring the files here, and give the archive, or the folder of the files.

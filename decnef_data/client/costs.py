@@ -1,5 +1,6 @@
 """Completes a plan by what it costs: on which mirror, in the store, and what is begun already."""
 
+import math
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,9 @@ from decnef_data.client.places import PHANTOM
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.fetch import Place, Source, whole
 from decnef_data.files import Files
-from decnef_data.model import Dataset, Offer, Plan, PlannedFile, RemoteFile
+from decnef_data.model import Dataset, Offer, Plan, PlannedFile, RemoteFile, Selection
+from decnef_data.records import Records
+from decnef_data.records.counts import Wanted, counted
 
 if TYPE_CHECKING:
     from decnef_data.client.opening import Opening
@@ -22,11 +25,11 @@ _PERSON: Final = 2_000
 _LEAF: Final = 400_000
 
 
-def costed(plan: Plan, place: Place, opening: "Callable[[], Opening]") -> Plan:
+def costed(plan: Plan, place: Place, opening: "Callable[[], Opening]", records: Records) -> Plan:
     """Add to a plan what each mirror would move, what the store takes, and what is here in part."""
     plan = plan if plan.mirror is not None else _made_here(plan, place)
     if place.dataset.listed:
-        return _of_images(plan, place, opening)
+        return _with_estimate(_of_images(plan, place, opening), place.dataset, records)
     here = _store_here(place, opening)
     offers = (_offer(plan, place, source) for source in place.sources)
     return replace(
@@ -55,6 +58,35 @@ def _of_images(plan: Plan, place: Place, opening: "Callable[[], Opening]") -> Pl
         store=needed.missing if needed else None,
         stored=needed is not None and not needed.missing,
     )
+
+
+def _with_estimate(plan: Plan, dataset: Dataset, records: Records) -> Plan:
+    """Suppose, of an archive that was never read, that stores take what it does, by the share of people.
+
+    Of the phantom's they take 0.88 of it, as ``tests/benchmarks/images.py today`` measures.
+    """
+    if plan.store is not None or len(plan.files) > 1:  # files that come one by one are used where they are
+        return plan
+    sizes = (plan.size if plan.files else None, *(offer.size for offer in plan.offers))
+    archive = next((size for size in sizes if size), None)
+    if archive is None:
+        return plan
+    store = math.ceil(archive * _share(plan.selection, dataset, records))
+    return replace(plan, store=store, estimated=True)
+
+
+def _share(selection: Selection, dataset: Dataset, records: Records) -> float:
+    """Say which part of the people is selected at most, as far as the records count them."""
+    everybody = dataset.people or 0
+    if selection.subjects is not None:
+        return min(1.0, len(selection.subjects) / everybody) if everybody else 1.0
+    sites = selection.sites or ((selection.group.partition("/")[0],) if selection.group else None)
+    with suppress(SelectionError):  # a node that the catalog does not know
+        found = counted(records, [dataset], Wanted.named(records, sites, None, selection.diagnoses))
+        people = [one.people for one in found]
+        if everybody and None not in people:
+            return min(1.0, sum(count or 0 for count in people) / everybody)
+    return 1.0
 
 
 def _store_here(place: Place, opening: "Callable[[], Opening]") -> int | None:

@@ -88,6 +88,8 @@ class Session(requests.Session):
         answer = self.get_adapter(url).send(request, timeout=TIMEOUTS, **settings)
         if "Set-Cookie" in answer.headers:
             extract_cookies_to_jar(self.cookies, request, answer.raw)  # type: ignore[no-untyped-call]  # requests leaves it bare
+        for hook in self.hooks["response"]:
+            hook(answer)
         return answer
 
     def _request(self, url: str) -> requests.PreparedRequest:

@@ -116,7 +116,8 @@ def _sums(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "to fetch", size_text(plan.to_fetch if plan.files else None)
     yield "here already", size_text(sum(item.file.size or 0 for item in plan.files if item.present))
     if plan.store is not None:
-        yield "store", f"{'' if plan.stored else 'at most '}{size_text(plan.store)}"
+        about = "at most about " if plan.estimated else "" if plan.stored else "at most "
+        yield "store", f"{about}{size_text(plan.store)}"
     yield "free disk", size_text(plan.free_disk)
     yield "kept in", f"<code>{escape(str(plan.location))}</code>"
 

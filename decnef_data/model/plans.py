@@ -53,7 +53,9 @@ class Plan:
 
     ``offers`` is what each mirror would move; ``begun`` what is here of unfinished files, to be resumed.
     ``store`` is what the arrays take once the data are opened: exactly where they are here (``stored``),
-    else at most.  ``keep_archive`` says whether files stay when what is selected of them is stored.
+    else at most; at most about that (``estimated``) of an archive of images that was never read: the size
+    of the archive by the share of the people, as far as the records count them.  ``keep_archive`` says
+    whether files stay when what is selected of them is stored.
     """
 
     selection: Selection
@@ -67,6 +69,7 @@ class Plan:
     begun: int = 0
     store: int | None = None
     stored: bool = False
+    estimated: bool = False
     keep_archive: bool = True
 
     @property
