@@ -1,6 +1,5 @@
 """A plan, and that what then happens is what it says: bytes moved, bytes on disk."""
 
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -190,7 +189,7 @@ def test_what_stores_may_take_goes_by_the_share_of_people() -> None:
         for asked in ({}, {"sites": "KUT"}, {"group": "KUT/bold"}, {"sites": "KUT", "diagnoses": "stroke"})
     )
     assert everybody == 89_800_000_000  # about what ATR states of the archive
-    assert some == group == math.ceil(everybody * (159 + 16 + 45) / 1627)
+    assert some == group == -(-everybody * (159 + 16 + 45) // 1627)
     assert nobody == 0
     assert (
         decnef_data.plan("srpbs-open", keep_archive=False, sites="KUT").store == 75_000_000_000

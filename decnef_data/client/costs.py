@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from decnef_data.records.counts import Wanted, counted
 if TYPE_CHECKING:
     from decnef_data.client.opening import Opening
 
+_ALL: Final = Fraction(1)
 _VALUE: Final = 8  # bytes of a correlation in double precision, as MATLAB writes it
 #: What a person's coordinates take at most, and a leaf's metadata and region names: measured on the phantom.
 _PERSON: Final = 2_000
@@ -75,18 +77,18 @@ def _with_estimate(plan: Plan, dataset: Dataset, records: Records) -> Plan:
     return replace(plan, store=store, estimated=True)
 
 
-def _share(selection: Selection, dataset: Dataset, records: Records) -> float:
+def _share(selection: Selection, dataset: Dataset, records: Records) -> Fraction:
     """Say which part of the people is selected at most, as far as the records count them."""
     everybody = dataset.people or 0
     if selection.subjects is not None:
-        return min(1.0, len(selection.subjects) / everybody) if everybody else 1.0
+        return min(_ALL, Fraction(len(selection.subjects), everybody)) if everybody else _ALL
     sites = selection.sites or ((selection.group.partition("/")[0],) if selection.group else None)
     with suppress(SelectionError):  # a node that the catalog does not know
         found = counted(records, [dataset], Wanted.named(records, sites, None, selection.diagnoses))
         people = [one.people for one in found]
         if everybody and None not in people:
-            return min(1.0, sum(count or 0 for count in people) / everybody)
-    return 1.0
+            return min(_ALL, Fraction(sum(count or 0 for count in people), everybody))
+    return _ALL
 
 
 def _store_here(place: Place, opening: "Callable[[], Opening]") -> int | None:

@@ -53,7 +53,7 @@ print(json.dumps({"wall": took, "cpu": time.process_time() - cpu,
 #: The first opening in a process, timed after imports.
 OPEN = """
 import sys, time
-import dask.array, decnef_data, decnef_data.client.scans, decnef_data.layouts.mri, xarray
+import dask.array, decnef_data, decnef_data.client.scans, decnef_data.layouts.mri, decnef_data.mirrors.synapse, xarray
 decnef_data.fetch_dataset
 xarray.DataTree.from_dict({"/a": xarray.Dataset({"a": ("a", [1])})})
 began = time.perf_counter()
