@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,6 +212,20 @@ def completed(shell: str, *words: str) -> list[str]:
 def test_names_are_completed(shell: str) -> None:
     assert "srpbs-fc" in completed(shell, "decnef", "info", "srpbs-f")
     assert "participants" in completed(shell, "decnef", "part")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_names_are_completed_in_fish_itself(tmp_path: Path) -> None:
+    script = process("--show-completion", "fish", env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
+    (tmp_path / "decnef.fish").write_text(script.out)
+    folder = Path(sys.executable).parent
+    asked = f"source {tmp_path}/decnef.fish; complete -C 'decnef download srpbs-fc --site KU'"
+    env = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    found = subprocess.run(
+        ["fish", "-c", asked], env=env, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert [line.split("\t")[0] for line in found.stdout.splitlines()] == ["KUS", "KUT"]
 
 
 @pytest.mark.parametrize(
