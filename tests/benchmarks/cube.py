@@ -134,8 +134,12 @@ def reading(found: xr.Dataset, memory: NDArray[np.float64]) -> list[Row]:
     }
     rows = [_compared(what, fc, memory, key, wanted) for what, (key, wanted) in keys.items()]
     # xarray cuts every coordinate beside the values; what the store itself takes is seen without them.
-    alone = "one person, values alone"
-    return [*rows, _compared(alone, fc.variable, memory, SOMEONE, "at most 0.5 ms more")]
+    wanted = "at most 0.5 ms more"
+    return [
+        *rows,
+        _compared("one person, values alone", fc.variable, memory, SOMEONE, wanted),
+        _compared("one edge, values alone", fc.variable, memory, (slice(None), SOME_EDGE), wanted),
+    ]
 
 
 def _compared(
