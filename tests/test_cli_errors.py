@@ -185,6 +185,8 @@ def test_more_bad_files_than_anybody_reads() -> None:
     assert headline == "error: 30 files cannot be read."
     assert listed == [f"  '{number}.mat' is bad." for number in range(1, 21)]
     assert last == "  and 10 more"
+    alone = decnef_data.FetchError("'1.mat' is bad. '2.mat' is bad.", causes=causes[:2])
+    assert next(error_lines(alone)) == "error: '1.mat' is bad. '2.mat' is bad."
 
 
 def test_a_malformed_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

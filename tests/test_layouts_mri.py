@@ -664,7 +664,7 @@ def bold(tmp_path_factory: pytest.TempPathFactory, _threads: None) -> tuple[xr.D
     return lazy, np.stack([trees.voxels(subject, (5, 4, 3, 6)).T for subject in (1, 2, 3)]).astype("i2")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(key=st.tuples(keys(3), keys(6), keys(3), keys(4), keys(5)))
 def test_any_key_gives_what_numpy_gives(bold: tuple[xr.DataArray, np.ndarray], key: tuple[Any, ...]) -> None:
     lazy, held = bold

@@ -175,7 +175,7 @@ def _headline(error: "FetchError") -> str:
     """What is said before the causes, each of which gets a line of its own."""
     text = str(error)
     said = ((mirror, text.find(str(cause))) for _, mirror, cause in error.causes[:_CAUSES])
-    named = [found for found in said if found[1] > 0]
+    named = [found for found in said if found[1] >= 0]
     mirror, start = min(named, key=lambda found: found[1], default=("", 0))
     return text if not start else text[:start].rstrip().removesuffix(f"{mirror}:").rstrip()
 

@@ -243,7 +243,7 @@ class Client:
         def usable(held: Copy) -> bool:
             return not held.dropped or opening.stored(held)
 
-        if dataset.listed:
+        if dataset.listed and isinstance(layout_of(dataset.layout), Mapped):
             from decnef_data.client.ingesting import Ingesting
 
             ingesting = Ingesting(cast("Scans", opening), selection, manner.keep_archive)

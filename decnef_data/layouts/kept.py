@@ -38,6 +38,6 @@ def write(path: Path, value: object) -> None:
     _decoded.cache_clear()
 
 
-@lru_cache(maxsize=2)  # the inventory and the index of one copy: each takes tens of megabytes
+@lru_cache(maxsize=2)  # the inventory and the index of one copy: they take megabytes
 def _decoded(path: Path, _status: tuple[int, ...], kind: Hashable) -> object:
     return msgspec.msgpack.decode(path.read_bytes(), type=cast("type[Any]", kind))

@@ -14,7 +14,7 @@ from decnef_data.mirrors.links import Link
 
 _AT_ONCE = 100
 _MARGIN = 5.0
-#: So many bytes of files that come next are asked for ahead: they come before their links expire.
+#: So many bytes of files that come next are asked for ahead; a line slower than their links live asks again.
 _AHEAD = 16 << 20
 
 Key = tuple[str, str]

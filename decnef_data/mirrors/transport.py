@@ -70,10 +70,7 @@ class _DiscreetAdapter(HTTPAdapter):
 
 
 class Session(requests.Session):
-    """Prepares a request, and asks the environment about proxies and certificates, once a host.
-
-    Of thousands of small files, preparing each request takes a fifth of the time.
-    """
+    """Prepares a request, and asks the environment about proxies and certificates, once a host."""
 
     def __init__(self) -> None:
         super().__init__()

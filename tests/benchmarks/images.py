@@ -286,6 +286,7 @@ def today(bench: Bench) -> list[Row]:
     return [
         Row("archive to something to open, ms", "tar xzf, rename, concat, gzip", mine * 1000, other * 1000),
         Row("disk, MB", "the same", stores / 1e6, unpacked / 1e6),
+        Row("disk, MB", "the archive", stores / 1e6, bench.archive.stat().st_size / 1e6),
     ]
 
 
