@@ -236,12 +236,37 @@ def test_what_killed_runs_left_is_swept_after_a_day(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [new]
 
 
+@pytest.mark.parametrize("linked", [True, False], ids=["links", "no links"])
+@pytest.mark.parametrize("good", [True, False], ids=["as good", "another version"])
+def test_of_two_that_make_it_at_once_the_first_keeps_its_place(
+    good: bool, linked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file may be verified by then: another would be hashed again."""
+    path, running = tmp_path / "a.zip", []
+
+    def fill(archive: zipfile.ZipFile) -> None:
+        running.append(archive)
+        if len(running) == 1:
+            archives.publish(path, "first", lambda: False)
+        archive.writestr("number", str(len(running)))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(archives, "_fill", fill)
+    if not linked:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    archives.publish(path, "second", lambda: good and path.exists())
+    assert path.read_bytes().endswith(b"first" if good else b"second")
+    assert [left.name for left in tmp_path.iterdir()] == ["a.zip"]
+
+
 @pytest.mark.slow
 def test_what_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
     taken = tmp_path / "taken.zip"
     taken.mkdir()
     with pytest.raises(IsADirectoryError):
-        archives.publish(taken, "stamp")
+        archives.publish(taken, "stamp", taken.is_file)
     assert list(tmp_path.iterdir()) == [taken]
 
 

@@ -183,8 +183,22 @@ def test_a_tree_that_cannot_be_finished_leaves_nothing_behind(tmp_path: Path) ->
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trees.plant(tmp_path / "tree", files(), "stamp")
+        trees.plant(tmp_path / "tree", files(), "stamp", (tmp_path / "tree").exists)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["as good", "another version"])
+def test_of_two_that_make_it_at_once_the_first_keeps_its_place(tmp_path: Path, good: bool) -> None:
+    """Somebody may be reading its files by then."""
+    tree = tmp_path / "tree"
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        yield "who", b"second"
+        trees.plant(tree, iter([("who", b"first")]), "stamp", tree.exists)
+
+    trees.plant(tree, files(), "stamp", lambda: good and tree.exists())
+    assert (tree / "who").read_bytes() == (b"first" if good else b"second")
+    assert [left.name for left in tmp_path.iterdir()] == ["tree"]
 
 
 def test_what_is_in_the_way_stays_there(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from decnef_data.errors import SelectionError
@@ -57,10 +58,11 @@ def make(dataset: str, folder: Path) -> Path:
     if dataset in TREES:
         return plant(dataset, folder)
     path = Path(folder) / _NAMES[_known(dataset)]
-    if not _whole(path, dataset):
+    there = partial(_whole, path, dataset)
+    if not there():
         from decnef_data.phantom.archive import publish  # loads NumPy and h5py
 
-        publish(path, _stamp(dataset))
+        publish(path, _stamp(dataset), there)
     return path
 
 
@@ -96,8 +98,9 @@ def plant(
               *([] if form == "bids" else [form])]  # fmt: skip
     path = Path(folder) / "-".join((top, *wanted, "synthetic.d"))
     stamp = f"SYNTHETIC phantom of {dataset}, version {TREES[dataset]}"
-    if not _stands(path, stamp):
-        trees.plant(path, trees.members(dataset, trees.Size(count, full_size), form), stamp)
+    there = partial(_stands, path, stamp)
+    if not there():
+        trees.plant(path, trees.members(dataset, trees.Size(count, full_size), form), stamp, there)
     return path
 
 

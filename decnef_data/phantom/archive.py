@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -40,10 +40,13 @@ its name does not say it.
 """
 
 
-def publish(path: Path, stamp: str) -> None:
-    """Write the whole archive to `path`, or nothing; `stamp` becomes its last bytes."""
+def publish(path: Path, stamp: str, there: Callable[[], bool]) -> None:
+    """Write the whole archive to `path`, or nothing; `stamp` becomes its last bytes.
+
+    One that is `there` by then stays: it is another process's, who may have verified it already.
+    """
     _sweep(path)
-    with whole(path) as file, ZipFile(file, "w", ZIP_STORED) as archive:
+    with whole(path, there) as file, ZipFile(file, "w", ZIP_STORED) as archive:
         _fill(archive)
         archive.comment = stamp.encode()
     _sync(path.parent)

@@ -6,7 +6,8 @@ Tables list everybody; images exist of the few that :func:`members` is asked for
 import gzip
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -135,8 +136,11 @@ def _imaging(person: Participant, place: int, size: Size) -> tuple[Grid, int, in
     return Grid((x, y, slices), voxel), count - (place == _SHORT), gain
 
 
-def plant(path: Path, files: Iterator[tuple[str, bytes]], stamp: str) -> None:
-    """Write the files below `path`, and a notice that ends with `stamp`; all of it appears, or nothing."""
+def plant(path: Path, files: Iterator[tuple[str, bytes]], stamp: str, there: Callable[[], bool]) -> None:
+    """Write the files below `path`, and a notice that ends with `stamp`; all of it appears, or nothing.
+
+    One that is `there` by then stays: it is another process's, who may be reading it already.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = Path(mkdtemp(prefix=".phantom-", dir=path.parent))  # 0700
     try:
@@ -145,12 +149,22 @@ def plant(path: Path, files: Iterator[tuple[str, bytes]], stamp: str) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(data)
         (made / "README-SYNTHETIC.txt").write_text(f"{_NOTICE}\n{stamp}")
-        if path.exists():  # of another version
-            rmtree(path)
-        made.rename(path)
+        _stand(made, path, there)
     except BaseException:
         rmtree(made, ignore_errors=True)
         raise
+
+
+def _stand(made: Path, path: Path, there: Callable[[], bool]) -> None:
+    with suppress(OSError):  # something has the name
+        made.rename(path)
+        return
+    if there():
+        rmtree(made)
+        return
+    if path.exists():  # of another version
+        rmtree(path)
+    made.rename(path)
 
 
 def archive(path: Path, files: Iterator[tuple[str, bytes]], level: int = 1) -> None:
