@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 import numpy as np
 import xarray as xr
@@ -12,9 +12,10 @@ from xarray.core import indexing
 
 from decnef_data.errors import IntegrityError, SelectionError
 
-__all__ = ["MappedArray", "Slab", "StackedArray", "mapped", "stacked", "to_matrix"]
+__all__ = ["MappedArray", "Slab", "Slabs", "StackedArray", "mapped", "stacked", "to_matrix"]
 
 _Key = tuple[Any, ...]
+_Of = TypeVar("_Of")
 
 
 def mapped(
@@ -121,6 +122,44 @@ class Slab(Protocol):
         """Read what `key` (an integer, slice or vector a dimension) selects into `out`."""
 
 
+class Slabs(Sequence[Slab], Generic[_Of]):
+    """Slabs that are made when they are asked for: a leaf has thousands, and few are read.
+
+    Parameters
+    ----------
+    make
+        Makes one.
+    of
+        What each is made of.
+
+    Examples
+    --------
+    >>> slabs = Slabs(lambda number: f"the slab of {number}", range(3000))
+    >>> slabs[2] is slabs[2], len(slabs)
+    (True, 3000)
+    """
+
+    def __init__(self, make: Callable[[_Of], Slab], of: Sequence[_Of]) -> None:
+        self._make, self._of = make, of
+        self._made: dict[int, Slab] = {}
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    @overload
+    def __getitem__(self, at: int) -> Slab: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Slab]: ...
+    def __getitem__(self, at: int | slice) -> Slab | Sequence[Slab]:
+        if isinstance(at, slice):
+            return tuple(map(self.__getitem__, range(*at.indices(len(self)))))
+        found = self._made.get(at)
+        return found if found is not None else self._made.setdefault(at, self._make(self._of[at]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)  # what makes them need not pickle, and they do
+
+
 def stacked(
     slabs: Sequence[Slab], dims: Sequence[str], dtype: DTypeLike, shape: Sequence[int]
 ) -> xr.Variable:
@@ -143,14 +182,14 @@ def stacked(
     >>> stacked([Ones(), Ones()], ("scan", "time"), "i2", (3,))[:, 1].values.tolist()
     [1, 1]
     """
-    array = StackedArray(tuple(slabs), np.dtype(dtype), (len(slabs), *shape))
+    array = StackedArray(slabs, np.dtype(dtype), (len(slabs), *shape))
     return xr.Variable(tuple(dims), indexing.LazilyIndexedArray(array))
 
 
 class StackedArray(BackendArray):
     """Arrays of one shape as one, which xarray indexes lazily; only slabs that are asked for are read."""
 
-    def __init__(self, slabs: tuple[Slab, ...], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    def __init__(self, slabs: Sequence[Slab], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         self.slabs = slabs
         self.dtype = dtype
         self.shape = shape

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from decnef_data.arrays import mapped, to_matrix
+from decnef_data.arrays import Slabs, mapped, stacked, to_matrix
 from decnef_data.errors import IntegrityError, SelectionError
 
 LAW = settings(database=None, deadline=None, max_examples=100)
@@ -355,3 +355,46 @@ class TestMatrix:
             f"The matrix view needs a connectivity cube, and this dataset has no '{absent}'. "
             "Give it a leaf of srpbs-fc that keeps 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'."
         )
+
+
+class Level:
+    """A slab that is one number throughout."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def fill(self, key: tuple, out: NDArray) -> None:
+        del key
+        out[...] = self.level
+
+
+class TestSlabsMadeWhenTheyAreAskedFor:
+    """Who opens thousands of scans and reads one makes one."""
+
+    def test_only_those_that_are_read_are_made(self) -> None:
+        made: list[int] = []
+
+        def make(level: int) -> Level:
+            made.append(level)
+            return Level(level)
+
+        variable = stacked(Slabs(make, range(3000)), ("scan", "time"), "i4", (2,))
+        assert variable[[7, 11]].values.tolist() == [[7, 7], [11, 11]]
+        assert variable[11].values.tolist() == [11, 11]
+        assert made == [7, 11]
+
+    def test_a_pickle_holds_them_all_and_not_what_makes_them(self) -> None:
+        local = [Level]  # what is made in a function does not pickle
+
+        def make(level: int) -> Level:
+            return local[0](level)
+
+        variable = stacked(Slabs(make, range(3)), ("scan", "time"), "i4", (2,))
+        again = pickle.loads(pickle.dumps(variable))
+        assert again.values.tolist() == [[0, 0], [1, 1], [2, 2]]
+
+    def test_slices_and_places_beyond(self) -> None:
+        slabs = Slabs(Level, range(3))
+        assert [slab.level for slab in slabs[1:]] == [1, 2]
+        with pytest.raises(IndexError):
+            slabs[3]

@@ -430,7 +430,7 @@ class TestVerb:
                 "srpbs-open", tmp_path / "out", subjects="sub-0003", modalities="fmap", progress="none"
             )
         assert str(caught.value) == (
-            "Nobody in 'srpbs-open' fits subjects 'sub-0003'. "
+            "Nobody in 'srpbs-open' fits subjects 'sub-0003', modalities 'fmap'. "
             "`decnef participants srpbs-open` lists who is there."
         )
 

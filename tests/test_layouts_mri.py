@@ -187,7 +187,10 @@ class TestSelection:
             ),
             (
                 {"subjects": "sub-0008", "modalities": "bold"},
-                "Nobody in 'srpbs-open' fits subjects 'sub-0008'. `decnef participants srpbs-open` lists who is there.",
+                (
+                    "Nobody in 'srpbs-open' fits subjects 'sub-0008', modalities 'bold'. "
+                    "`decnef participants srpbs-open` lists who is there."
+                ),
             ),
         ],
     )
@@ -381,6 +384,17 @@ class TestWhereItLies:
         kept.write_bytes(whole[: len(whole) // 2])
         assert len(groups(fetch())) == 5
         assert kept.read_bytes() == whole
+        kept.write_bytes(b"")
+        assert len(groups(fetch())) == 5
+
+    def test_a_copy_without_images_says_so(self, tree: Path) -> None:
+        shutil.rmtree(tree / "SRPBS_OPEN/data")
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        with pytest.raises(SelectionError) as caught:
+            fetch()
+        assert str(caught.value) == (
+            "This copy of 'srpbs-open' has data of nobody. `decnef doctor srpbs-open` says what is in it."
+        )
 
     def test_forgetting_forgets_the_inventory(self, cache: Path, adopted: Path) -> None:
         decnef_data.clear_cache("srpbs-open")

@@ -241,7 +241,7 @@ def test_headers_are_what_nibabel_reads() -> None:
     assert read.get_xyzt_units() == ("mm", "sec")
     ours = nifti.read(header(grid) + bytes(192), "a")
     assert (ours.shape, ours.offset, ours.slope) == ((4, 5, 6), 352, 1.0)
-    assert np.allclose(np.reshape(ours.affine, (4, 4)) @ [1.5, 2, 2.5, 1], [0, 0, 0, 1])
+    assert np.allclose(np.frombuffer(ours.affine, "<f8").reshape(4, 4) @ [1.5, 2, 2.5, 1], [0, 0, 0, 1])
 
 
 def test_leaves_are_datasets(phantom_dir: Path) -> None:

@@ -156,18 +156,20 @@ def report(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:
 
 
 def nobody(selection: Selection) -> SelectionError:
-    """Make the error of a selection that nobody fits."""
+    """Make the error of a selection that nobody fits, or of a copy that is of nobody."""
     asked = {
         "group": selection.group,
         "subjects": selection.subjects,
         "sites": selection.sites,
         "diagnoses": selection.diagnoses,
+        "modalities": selection.modalities,
     }
     words = ", ".join(f"{name} {_quoted(value)}" for name, value in asked.items() if value is not None)
-    message = (
-        f"Nobody in '{selection.dataset}' fits {words}. "
-        f"`decnef participants {selection.dataset}` lists who is there."
-    )
+    name = selection.dataset
+    if not words:
+        message = f"This copy of '{name}' has data of nobody. `decnef doctor {name}` says what is in it."
+        return SelectionError(message, asked=name)
+    message = f"Nobody in '{name}' fits {words}. `decnef participants {name}` lists who is there."
     return SelectionError(message, asked=words)
 
 

@@ -4,10 +4,10 @@ nibabel reads the header; the voxels themselves are mapped or inflated by whoeve
 """
 
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
@@ -34,13 +34,12 @@ _SPANS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How the voxels of one file lie: ``shape`` is ``(x, y, z)`` or ``(x, y, z, t)``, the first the fastest.
 
     ``dtype`` is NumPy's name with the byte order of the file; ``slope`` and ``inter`` turn what is stored
-    into what was measured; ``affine`` holds the 16 numbers of the matrix from voxel to millimetre, row by
-    row; ``repetition_time`` is in seconds, NaN where the header has none.
+    into what was measured; ``affine`` holds the 16 numbers (``<f8``) of the matrix from voxel to millimetre,
+    row by row; ``repetition_time`` is in seconds, NaN where the header has none.
     """
 
     shape: tuple[int, ...]
@@ -48,7 +47,7 @@ class Header:
     offset: int
     slope: float
     inter: float
-    affine: tuple[float, ...]
+    affine: bytes
     repetition_time: float
     signature: bytes
 
@@ -125,7 +124,7 @@ def read(start: bytes, file: str) -> Header:
         offset=int(header["vox_offset"]),
         slope=1.0 if slope is None else float(slope),
         inter=0.0 if inter is None else float(inter),
-        affine=tuple(map(float, header.get_best_affine().ravel())),
+        affine=header.get_best_affine().astype("<f8").tobytes(),
         repetition_time=_repetition_time(header),
         signature=signature(start),
     )

@@ -84,11 +84,10 @@ class OnTheWay:
 
 def chosen(opened: Opened, asked: Asked, wanted: Sequence[str], rows: set[int]) -> dict[str, list["Scan"]]:
     """Give the selected scans of each leaf that is asked for."""
-    inventory, people = opened.inventory, opened.people
     names = opened.names
     grouped: dict[str, list[Scan]] = {}
-    for name, scan in zip(names, inventory.scans, strict=True):
-        if scan.kind in wanted and people.rows[scan.subject, scan.session] in rows:
+    for name, row, scan in zip(names, opened.rows.tolist(), opened.inventory.scans, strict=True):
+        if scan.kind in wanted and row in rows:
             grouped.setdefault(name, []).append(scan)
     return {name: grouped[name] for name in _of_group(asked, sorted(grouped), set(names))}
 
@@ -122,13 +121,8 @@ def _of_group(asked: Asked, present: Sequence[str], known: set[str]) -> Sequence
 
 def rows_of_group(opened: Opened, asked: Asked) -> set[int]:
     """Everybody, or with a group those who have a scan in it."""
-    people, scans = opened.people, opened.inventory.scans
     if asked.selection.group is None:
-        return set(range(len(people.listed)))
-    names = opened.names
-    _of_group(asked, [], set(names))
-    return {
-        people.rows[scan.subject, scan.session]
-        for name, scan in zip(names, scans, strict=True)
-        if name == asked.selection.group
-    }
+        return set(range(len(opened.people.listed)))
+    _of_group(asked, [], set(opened.names))
+    named = zip(opened.names, opened.rows.tolist(), strict=True)
+    return {row for name, row in named if name == asked.selection.group}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from decnef_data.layouts.leaves import Chosen, run_coords
+from decnef_data.layouts.leaves import run_coords
 from decnef_data.model import Image, Source
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def _facts(runs: Sequence["Scan"], people: "Roster") -> list[dict[str, Any]]:
     """Give each run what its leaf has as coordinates."""
     if not runs:
         return []
-    rows = [Chosen(scan, people.rows[scan.subject, scan.session]) for scan in runs]
-    columns = {name: column[1].tolist() for name, column in run_coords(rows, people).items()}
+    rows = people.rows_of(runs)
+    columns = {name: column.to_numpy().tolist() for name, column in run_coords(runs, rows, people).items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -62,7 +62,6 @@ def _image(
 ) -> Image:
     row = people.rows[scan.subject, scan.session]
     known = {name: people.columns[name][row].item() for name in _KNOWN if name in people.columns}
-    time = (scan.volumes,) if scan.kind == "bold" else ()
     return Image(
         subject=str(people.columns["subject"][row]),
         session=str(people.columns["session"][row]),
@@ -72,7 +71,7 @@ def _image(
         folder=scan.folder,
         names=scan.names,
         sizes=scan.sizes,
-        shape=(*time, *scan.header.shape[2::-1]) if scan.header else (),
+        shape=scan.shape,
         dtype=np.dtype(scan.header.dtype).str if scan.header else "",
         about={**known, **facts},
         source=source,

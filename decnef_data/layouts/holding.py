@@ -58,14 +58,7 @@ def held(scan: Scan, contents: Mapping[str, bytes], attrs: Mapping[str, Any]) ->
     files = tuple(_file(scan, path, contents[path]) for path in scan.files)
     whose = {"subject": scan.subject, "session": scan.session, "kind": scan.kind}
     about = {**attrs, "synthetic": scan.marked, **whose}
-    return HeldScan(scan.kind, _shape(scan), scan.header.dtype if scan.header else "", about, files)
-
-
-def _shape(scan: Scan) -> tuple[int, ...]:
-    if scan.header is None:
-        return ()
-    time = (scan.volumes,) if scan.kind == "bold" else ()
-    return (*time, *scan.header.shape[2::-1])
+    return HeldScan(scan.kind, scan.shape, scan.header.dtype if scan.header else "", about, files)
 
 
 def _file(scan: Scan, path: str, content: bytes) -> HeldFile:

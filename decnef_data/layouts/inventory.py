@@ -19,7 +19,7 @@ from decnef_data.layouts.recognizing import Place, place_of
 __all__ = ["VERSION", "Entry", "Inventory", "Scan", "Trouble", "row_of", "survey"]
 
 #: Grows whenever the same files would make another inventory.
-VERSION: Final = 2
+VERSION: Final = 3
 #: How the start of a file is read: the header's bytes, and whether the file is gzipped.
 Head = Callable[[str], tuple[bytes, bool]]
 
@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     crc32c: int = 0
 
 
-class Scan(msgspec.Struct, frozen=True, kw_only=True):
+class Scan(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One run, T1 image or set of field maps of one person.
 
     ``names`` are its files in ``folder``, in order, joined by ``/``; ``sizes`` and ``times`` hold a 64-bit
@@ -71,7 +71,15 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     def volumes(self) -> int:
         """How many volumes the files hold together."""
         each = self.header.shape[3] if self.header and len(self.header.shape) > 3 else 1  # noqa: PLR2004 - time
-        return (self.names.count("/") + 1) * each
+        return len(self.sizes) // 8 * each
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape as an array, ``([time,] z, y, x)`` where it is a run; of no array, none."""
+        if self.header is None:
+            return ()
+        space = self.header.shape[2::-1]
+        return (self.volumes, *space) if self.kind == "bold" else space
 
     @property
     def size(self) -> int:

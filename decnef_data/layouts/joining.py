@@ -10,6 +10,9 @@ from decnef_data.layouts.roster import Roster, roster
 from decnef_data.layouts.sheets import Sheets, read_sheets
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from decnef_data.layouts.inventory import Inventory
     from decnef_data.model import Dataset, VerifiedFile
     from decnef_data.records import Records
@@ -28,9 +31,14 @@ class Opened:
     people: Roster
 
     @cached_property
+    def rows(self) -> "NDArray[np.intp]":
+        """The row of every scan."""
+        return self.people.rows_of(self.inventory.scans)
+
+    @cached_property
     def names(self) -> list[str]:
         """The name of every scan's leaf."""
-        return named(self.inventory.scans, self.people)
+        return named(self.inventory.scans, self.rows, self.people)
 
 
 class Relabel(Protocol):

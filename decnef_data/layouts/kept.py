@@ -1,5 +1,6 @@
 """What was made of a copy and lies in a file: decoded once in a process, again only when that changed."""
 
+import mmap
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
@@ -40,4 +41,10 @@ def write(path: Path, value: object) -> None:
 
 @lru_cache(maxsize=2)  # the inventory and the index of one copy: they take megabytes
 def _decoded(path: Path, _status: tuple[int, ...], kind: Hashable) -> object:
-    return msgspec.msgpack.decode(path.read_bytes(), type=cast("type[Any]", kind))
+    with path.open("rb") as opened:
+        try:
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError as error:
+            raise msgspec.DecodeError("there is nothing in it") from error
+        with mapped:
+            return msgspec.msgpack.decode(mapped, type=cast("type[Any]", kind))

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,13 +9,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from decnef_data.arrays import Slab, stacked
+from decnef_data.arrays import Slab, Slabs, stacked
 
 if TYPE_CHECKING:
     from decnef_data.layouts.inventory import Scan
     from decnef_data.layouts.roster import Roster
 
-__all__ = ["UNLISTED", "Chosen", "field_maps", "leaf", "named", "ordered", "run_coords"]
+__all__ = ["UNLISTED", "field_maps", "leaf", "named", "ordered", "run_coords", "site_of"]
 
 #: The node of people whom no table lists, or lists without a site.
 UNLISTED: Final = "unlisted"
@@ -33,38 +32,32 @@ _ABOUT: Final[Mapping[str, dict[str, str]]] = {
         "comment": "planned less found where table or catalog agree, else what they say, the catalog first",
     },
 }
-_Shape = tuple[str, tuple[int, ...]]
+_Form = tuple[str, tuple[int, ...]]
+_Rows = NDArray[np.intp]
 _LONG_NAMES: Final = {"bold": "BOLD signal as stored", "t1w": "T1-weighted signal as stored"}
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A scan, and the row of the roster that says whose it is."""
-
-    scan: "Scan"
-    row: int
-
-
-def named(scans: Sequence["Scan"], people: "Roster") -> list[str]:
+def named(scans: Sequence["Scan"], rows: _Rows, people: "Roster") -> list[str]:
     """Name the leaf of every scan: ``COI/bold`` for the shape that most of a site have, then ``COI/bold_2``.
 
     Parameters
     ----------
     scans
         All scans of a copy, so that a selection does not rename leaves.
-    people
-        Whose they are.
+    rows, people
+        Whose they are: each one's row of the roster.
     """
-    plain = [f"{site_of(people, scan)}/{scan.kind}" for scan in scans]
-    shapes = list(map(_shape, scans))
-    counts = Counter(zip(plain, shapes, strict=True))
-    ranks: dict[tuple[str, _Shape], int] = {}
+    sites = list(map(_node, people.columns["site"].tolist()))
+    plain = [f"{sites[row]}/{scan.kind}" for row, scan in zip(rows.tolist(), scans, strict=True)]
+    forms = list(map(_form, scans))
+    counts = Counter(zip(plain, forms, strict=True))
+    ranks: dict[tuple[str, _Form], int] = {}
     seen: Counter[str] = Counter()
     # Of as many scans, the longer ones come first: a volume less is the exception.
-    for name, shape in sorted(counts, key=lambda pair: (-counts[pair], [-length for length in pair[1][1]])):
+    for name, form in sorted(counts, key=lambda pair: (-counts[pair], [-length for length in pair[1][1]])):
         seen[name] += 1
-        ranks[name, shape] = seen[name]
-    numbered = zip(plain, (ranks[pair] for pair in zip(plain, shapes, strict=True)), strict=True)
+        ranks[name, form] = seen[name]
+    numbered = zip(plain, (ranks[pair] for pair in zip(plain, forms, strict=True)), strict=True)
     return [name if rank == 1 else f"{name}_{rank}" for name, rank in numbered]
 
 
@@ -87,59 +80,38 @@ def leaf(
     maps
         The field maps of each session, as :func:`field_maps` lists them.
     """
-    chosen = [Chosen(scan, people.rows[scan.subject, scan.session]) for scan in scans]
-    return _files(chosen, people) if scans[0].kind == "fmap" else _leaf(chosen, bytes_of, people, maps)
+    rows = people.rows_of(scans)
+    if scans[0].kind == "fmap":
+        return _files(scans, rows, people)
+    kind = scans[0].kind
+    dtype, shape = _form(scans[0])
+    dims = ("scan", *(("time",) if kind == "bold" else ()), *_SPACE)
+    array = stacked(Slabs(bytes_of, scans), dims, dtype, shape)
+    coords = {**_person_coords(scans, rows, people), **_scan_coords(scans, rows, people, maps)}
+    array.attrs["long_name"] = _LONG_NAMES[kind]
+    if "scl_slope" in coords:
+        array.attrs["comment"] = "measured = stored * scl_slope + scl_inter, which are coordinates along scan"
+    # All variables alike, then named as coordinates: a third quicker than giving xarray two kinds to merge.
+    return xr.Dataset({kind: array, **coords}).set_coords(list(coords))
 
 
 def site_of(people: "Roster", scan: "Scan") -> str:
     """Name the node of a scan."""
-    row = people.rows[scan.subject, scan.session]
-    return str(people.columns["site"][row]).replace("/", "-") or UNLISTED
+    return _node(str(people.columns["site"][people.rows[scan.subject, scan.session]]))
 
 
-def _shape(scan: "Scan") -> _Shape:
+def _node(site: str) -> str:
+    return site.replace("/", "-") or UNLISTED
+
+
+def _form(scan: "Scan") -> _Form:
     """Type and lengths as they become in the array: byte order does not part scans, type does."""
-    if scan.header is None:
-        return "", ()
-    dtype = _native(scan.header.dtype)
-    time = (scan.volumes,) if scan.kind == "bold" else ()
-    return dtype, (*time, *scan.header.shape[2::-1])
+    return ("", ()) if scan.header is None else (_native(scan.header.dtype), scan.shape)
 
 
 @lru_cache  # a release has a few
 def _native(dtype: str) -> str:
     return np.dtype(dtype).newbyteorder("=").str
-
-
-def _leaf(
-    chosen: Sequence[Chosen],
-    bytes_of: Callable[["Scan"], Slab],
-    people: "Roster",
-    maps: Mapping[tuple[str, str], str],
-) -> xr.Dataset:
-    kind = chosen[0].scan.kind
-    dtype, shape = _shape(chosen[0].scan)
-    dims = ("scan", *(("time",) if kind == "bold" else ()), *_SPACE)
-    array = stacked([bytes_of(one.scan) for one in chosen], dims, dtype, shape)
-    array.attrs.update(_array_attrs(kind, chosen))
-    coords = {**_person_coords(chosen, people), **_scan_coords(chosen, people, maps)}
-    # No coordinate is an index: saying so spares a third of the time that opening everything takes.
-    return xr.Dataset({kind: array}, coords=xr.Coordinates(coords, indexes={}))
-
-
-def _array_attrs(kind: str, chosen: Sequence[Chosen]) -> dict[str, str]:
-    attrs = {"long_name": _LONG_NAMES[kind]}
-    if any(_scaling(one) != (1.0, 0.0) for one in chosen):
-        attrs["comment"] = "measured = stored * scl_slope + scl_inter, which are coordinates along scan"
-    return attrs
-
-
-def _scaling(one: Chosen) -> tuple[float, float]:
-    header = one.scan.header
-    return (header.slope, header.inter) if header else (1.0, 0.0)
-
-
-_Coordinate = tuple[Any, ...]
 
 
 def ordered(columns: Iterable[str]) -> list[str]:
@@ -154,47 +126,57 @@ def ordered(columns: Iterable[str]) -> list[str]:
     return [*(name for name in _FIRST if name in names), *(name for name in names if name not in _FIRST)]
 
 
-def _person_coords(chosen: Sequence[Chosen], people: "Roster") -> dict[str, _Coordinate]:
-    rows = np.array([one.row for one in chosen], dtype=np.intp)
-    runs = np.array([one.scan.run for one in chosen], dtype="i2")
+def _person_coords(scans: Sequence["Scan"], rows: _Rows, people: "Roster") -> dict[str, xr.Variable]:
+    runs = np.array([scan.run for scan in scans], dtype="i2")
     columns = {**{name: people.columns[name][rows] for name in ordered(people.columns)}, "run": runs}
-    coords = {name: ("scan", columns[name], dict(people.attrs.get(name, {}))) for name in ordered(columns)}
+    coords = {name: _along(columns[name], people.attrs.get(name)) for name in ordered(columns)}
     missing = int(np.isnan(columns["mean_fd"]).sum())
     if missing:
-        coords["mean_fd"][2]["comment"] = f"the release states none for {missing} of these {len(rows)} scans"
+        coords["mean_fd"].attrs["comment"] = (
+            f"the release states none for {missing} of these {len(rows)} scans"
+        )
     return coords
 
 
+def _along(values: NDArray[Any], about: Mapping[str, str] | None = None) -> xr.Variable:
+    return xr.Variable("scan", values, about)
+
+
 def _scan_coords(
-    chosen: Sequence[Chosen], people: "Roster", maps: Mapping[tuple[str, str], str]
-) -> dict[str, _Coordinate]:
-    headers = [one.scan.header for one in chosen if one.scan.header is not None]
-    affine = np.array([header.affine for header in headers]).reshape(-1, 4, 4)
-    coords: dict[str, _Coordinate] = {
-        "affine": (("scan", "row", "column"), affine, {"long_name": "voxel (x, y, z) to millimetres"}),
-        "field_maps": ("scan", _texts(maps.get((one.scan.subject, one.scan.session), "") for one in chosen),
-                       {"long_name": "files of the session's field maps, parted by ';'"}),
-    }  # fmt: skip
-    if any(_scaling(one) != (1.0, 0.0) for one in chosen):
-        coords["scl_slope"] = ("scan", np.array([header.slope for header in headers]))
-        coords["scl_inter"] = ("scan", np.array([header.inter for header in headers]))
-    return {**coords, **(run_coords(chosen, people) if chosen[0].scan.kind == "bold" else {})}
-
-
-def run_coords(chosen: Sequence[Chosen], people: "Roster") -> dict[str, _Coordinate]:
-    """Say how long each run's volumes take, how many there are, and how many were left out before them."""
-    rows = [one.row for one in chosen]
-    stated = people.columns["_repetition_time"][rows]
-    own = np.array([one.scan.header.repetition_time if one.scan.header else np.nan for one in chosen])
-    volumes = np.array([one.scan.volumes for one in chosen], dtype="i4")
-    return {
-        "repetition_time": ("scan", np.where(np.isnan(stated), own, stated), _ABOUT["repetition_time"]),
-        "n_volumes": ("scan", volumes, _ABOUT["n_volumes"]),
-        "n_dummies_removed": ("scan", _dummies(volumes, rows, people), _ABOUT["n_dummies_removed"]),
+    scans: Sequence["Scan"], rows: _Rows, people: "Roster", maps: Mapping[tuple[str, str], str]
+) -> dict[str, xr.Variable]:
+    headers = [scan.header for scan in scans if scan.header is not None]
+    affine = (
+        np.frombuffer(b"".join(header.affine for header in headers), "<f8").astype("f8").reshape(-1, 4, 4)
+    )
+    listed = _texts(maps.get((scan.subject, scan.session), "") for scan in scans)
+    coords = {
+        "affine": xr.Variable(
+            ("scan", "row", "column"), affine, {"long_name": "voxel (x, y, z) to millimetres"}
+        ),
+        "field_maps": _along(listed, {"long_name": "files of the session's field maps, parted by ';'"}),
     }
+    slopes, inters = (np.array([getattr(each, name) for each in headers]) for name in ("slope", "inter"))
+    if (slopes != 1.0).any() or (inters != 0.0).any():
+        coords |= {"scl_slope": _along(slopes), "scl_inter": _along(inters)}
+    return {**coords, **(run_coords(scans, rows, people) if scans[0].kind == "bold" else {})}
 
 
-def _dummies(volumes: NDArray[Any], rows: Sequence[int], people: "Roster") -> NDArray[Any]:
+def run_coords(scans: Sequence["Scan"], rows: _Rows, people: "Roster") -> dict[str, xr.Variable]:
+    """Say how long each run's volumes take, how many there are, and how many were left out before them."""
+    stated = people.columns["_repetition_time"][rows]
+    own = np.array([scan.header.repetition_time if scan.header else np.nan for scan in scans])
+    volumes = np.array([scan.volumes for scan in scans], dtype="i4")
+    times = np.where(np.isnan(stated), own, stated)
+    values = {
+        "repetition_time": times,
+        "n_volumes": volumes,
+        "n_dummies_removed": _dummies(volumes, rows, people),
+    }
+    return {name: _along(each, _ABOUT[name]) for name, each in values.items()}
+
+
+def _dummies(volumes: NDArray[Any], rows: _Rows, people: "Roster") -> NDArray[Any]:
     planned, printed, recorded = (
         people.columns[name][rows] for name in ("_volumes", "_dummies", "_recorded_dummies")
     )
@@ -217,20 +199,15 @@ def field_maps(scans: Sequence["Scan"]) -> dict[tuple[str, str], str]:
     return {key: ";".join(files) for key, files in found.items()}
 
 
-def _files(chosen: Sequence[Chosen], people: "Roster") -> xr.Dataset:
+def _files(scans: Sequence["Scan"], rows: _Rows, people: "Roster") -> xr.Dataset:
     """List field maps as files: their names and shapes differ too much for an array."""
-    each = [(one, path, size) for one in chosen for path, size in _listed(one.scan)]
-    paths = _texts(path for _, path, _ in each)
-    sizes = np.array([size for _, _, size in each], dtype="i8")
-    coords = _person_coords([one for one, _, _ in each], people)
-    return xr.Dataset(
-        {
-            "path": ("scan", paths, {"long_name": "file below the adopted folder"}),
-            "size": ("scan", sizes, {"units": "bytes"}),
-        },
-        coords=coords,
-    )
-
-
-def _listed(scan: "Scan") -> list[tuple[str, int]]:
-    return list(zip(scan.files, np.frombuffer(scan.sizes, "<i8").tolist(), strict=True))
+    counts = [scan.names.count("/") + 1 for scan in scans]
+    each = [scan for scan, count in zip(scans, counts, strict=True) for _ in range(count)]
+    paths = _texts(path for scan in scans for path in scan.files)
+    sizes = np.frombuffer(b"".join(scan.sizes for scan in scans), "<i8").astype("i8")
+    coords = _person_coords(each, np.repeat(rows, counts), people)
+    listed = {
+        "path": _along(paths, {"long_name": "file below the adopted folder"}),
+        "size": _along(sizes, {"units": "bytes"}),
+    }
+    return xr.Dataset({**listed, **coords}).set_coords(list(coords))

@@ -162,8 +162,8 @@ def _named(path: str) -> Scan | None:
         run=1,
         folder=place.folder,
         names=path.rpartition("/")[2],
-        sizes=b"",
-        times=b"",
+        sizes=bytes(8),
+        times=bytes(8),
     )
 
 

@@ -4,6 +4,7 @@ A column that the catalog knows becomes a coordinate; every other is kept under 
 Where a table is silent, the cohorts of the catalog speak: the longest matching prefix, field by field.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,7 +70,9 @@ def is_people(path: str, table: "pd.DataFrame", records: "Records") -> bool:
     return "subinfo" in path.casefold() or any(_column(str(header), records) for header in table.columns)
 
 
-def people_of(path: str, table: "pd.DataFrame", dataset: "Dataset", records: "Records") -> People:
+def people_of(
+    path: str, table: "pd.DataFrame", dataset: "Dataset", records: "Records", ids: int | None = None
+) -> People:
     """Label the people of one matrix.
 
     Parameters
@@ -80,6 +83,8 @@ def people_of(path: str, table: "pd.DataFrame", dataset: "Dataset", records: "Re
         Its table, as printed.
     dataset, records
         What the catalog knows.
+    ids
+        The column that names people, which is left out.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def people_of(path: str, table: "pd.DataFrame", dataset: "Dataset", records: "Re
         One text a person in every column.
     """
     said = _Said(tuple(sorted(_applying(path, dataset), key=lambda cohort: -len(cohort.path))))
-    columns = _Columns.of(table, records)
+    columns = _Columns.of(table, records, ids)
     cells = {name: columns.cells(name, said.text(name)) for name in (*TEXTS, *NUMBERS)}
     institute = said.text("institute") or _folder(path)
     known: dict[str, Sequence[str]] = dict(cells)
@@ -115,7 +120,7 @@ def values(cells: Sequence[str]) -> NDArray[Any]:
     >>> values(["3", "", "4.5"]).tolist(), values(["L", ""]).tolist()
     ([3.0, nan, 4.5], ['L', ''])
     """
-    if not all(_is_number(cell) for cell in cells if cell):
+    if not _are_numbers(cells):
         return np.array(cells, dtype=np.str_)
     exact = numbers(cells, "f8")
     # A date or a long number written as digits would lose its last ones in float32.
@@ -143,12 +148,14 @@ class _Columns:
     headers: Mapping[str, str]
 
     @classmethod
-    def of(cls, table: "pd.DataFrame", records: "Records") -> "_Columns":
+    def of(cls, table: "pd.DataFrame", records: "Records", ids: int | None) -> "_Columns":
         printed: dict[str, list[str]] = {}
         others: dict[str, list[str]] = {}
         headers: dict[str, str] = {}
         grid = table.to_numpy()
         for place, header in enumerate(map(str, table.columns)):
+            if place == ids:
+                continue
             column = _column(header, records)
             cells = _present(grid[:, place], column)
             is_new = column is not None and column.name not in printed
@@ -160,7 +167,8 @@ class _Columns:
         return cls(len(table), printed, others, headers)
 
     def cells(self, name: str, otherwise: str = "") -> list[str]:
-        return [cell or otherwise for cell in self.printed.get(name, [""] * self.rows)]
+        printed = self.printed.get(name)
+        return [otherwise] * self.rows if printed is None else [cell or otherwise for cell in printed]
 
 
 def _column(header: str, records: "Records") -> "Column | None":
@@ -171,15 +179,17 @@ def _column(header: str, records: "Records") -> "Column | None":
 
 def _present(cells: Iterable[str], column: "Column | None") -> list[str]:
     missing = _MISSING.union(text.casefold() for text in column.missing) if column else _MISSING
-    return [
-        "" if cell.casefold() in missing or _number(cell) == _MISSING_NUMBER else cell
-        for cell in map(str.strip, cells)
-    ]
+    printed = list(cells)
+    kept = {cell: cell.strip() for cell in set(printed)}  # a column says the same few things over and over
+    for cell, bare in kept.items():
+        if bare.casefold() in missing or _number(bare) == _MISSING_NUMBER:
+            kept[cell] = ""
+    return [kept[cell] for cell in printed]
 
 
 def _tells_all(name: str, cells: Sequence[str]) -> bool:
     # A cell such as "30-35" is no age: the column is then kept as printed, too.
-    return name not in NUMBERS or all(_is_number(cell) for cell in cells if cell)
+    return name not in NUMBERS or _are_numbers(cells)
 
 
 def _unused(name: str, taken: Mapping[str, Any]) -> str:
@@ -195,8 +205,9 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _is_number(cell: str) -> bool:
-    return not np.isnan(_number(cell))
+def _are_numbers(cells: Iterable[str]) -> bool:
+    """Whether every cell that says something is a number."""
+    return not any(math.isnan(_number(cell)) for cell in set(cells) if cell)
 
 
 def _applying(path: str, dataset: "Dataset") -> Iterator["Cohort"]:
@@ -243,4 +254,5 @@ def _words(name: str, records: "Records") -> dict[str, str]:
 
 
 def _unexplained(codes: Sequence[str], labels: Sequence[str]) -> int:
-    return sum(bool(code) and not label for code, label in zip(codes, labels, strict=True))
+    counts = Counter(zip(codes, labels, strict=True))
+    return sum(count for (code, label), count in counts.items() if code and not label)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from decnef_data.errors import FormatError
 from decnef_data.layouts import protocols
 from decnef_data.layouts.people import CODES, NUMBERS, TEXTS, People, numbers, people_of, values
-from decnef_data.layouts.sheets import Sheets, further, id_column, key, without
+from decnef_data.layouts.sheets import Sheets, further, id_column, key
 
 if TYPE_CHECKING:
     from decnef_data.layouts.inventory import Scan
@@ -43,6 +43,10 @@ class Roster:
     attrs: Mapping[str, Mapping[str, str]]
     listed: NDArray[np.bool_]
     unjoined: tuple[str, ...]
+
+    def rows_of(self, scans: Sequence["Scan"]) -> NDArray[np.intp]:
+        """Give the row of each scan."""
+        return np.array([self.rows[scan.subject, scan.session] for scan in scans], dtype=np.intp)
 
     def with_columns(
         self, columns: Mapping[str, NDArray[Any]], attrs: Mapping[str, Mapping[str, str]] | None = None
@@ -85,9 +89,9 @@ def _people(sheets: Sheets, dataset: "Dataset", records: "Records") -> tuple[lis
     if at is None:
         message = "The table of people names nobody: none of its columns is called participant_id."
         raise FormatError(f"{message} Get it again.", file="participants.tsv", place="row 1")
-    ids = [str(cell).strip() for cell in table.iloc[:, at]]
+    ids = [cell.strip() for cell in table.iloc[:, at].tolist()]
     _refuse_twice(ids)
-    return ids, people_of("participants.tsv", without(table, at), dataset, records)
+    return ids, people_of("participants.tsv", table, dataset, records, at)
 
 
 def _refuse_twice(ids: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from decnef_data.model import Dataset, VerifiedFile
     from decnef_data.records import Records
 
-__all__ = ["Further", "Sheets", "further", "id_column", "key", "read_sheets", "tables_among", "without"]
+__all__ = ["Further", "Sheets", "further", "id_column", "key", "read_sheets", "tables_among"]
 
 _SUFFIXES: Final = frozenset({".tsv", ".csv", ".txt"})
 #: Headers over the names of people, the surest first.
@@ -108,11 +108,6 @@ def key(name: str) -> str:
     return bare.lstrip("0") or bare if bare.isdigit() else bare
 
 
-def without(table: "pd.DataFrame", at: int) -> "pd.DataFrame":
-    """Give all other columns."""
-    return table.iloc[:, [place for place in range(table.shape[1]) if place != at]]
-
-
 def further(
     name: str, table: "pd.DataFrame", known: Mapping[str, int], dataset: "Dataset", records: "Records"
 ) -> list[Further] | None:
@@ -130,8 +125,8 @@ def further(
     at = _keyed(table, known)
     if at is None:
         return None
-    found = people_of(name, without(table, at), dataset, records)
-    places = [known.get(key(str(cell)), -1) for cell in table.iloc[:, at]]
+    found = people_of(name, table, dataset, records, at)
+    places = [known.get(key(cell), -1) for cell in table.iloc[:, at].tolist()]
     printed = {column: found.known[column] for column in _KNOWN if any(found.known[column])}
     others = {column.lstrip("_"): cells for column, cells in found.others.items()}
     headers = {column.lstrip("_"): header for column, header in found.headers.items()}
@@ -151,7 +146,7 @@ def _keyed(table: "pd.DataFrame", known: Mapping[str, int]) -> int | None:
     named = id_column(table)
     places = [named] if named is not None else range(table.shape[1])
     for at in places:
-        cells = [str(cell) for cell in table.iloc[:, at] if str(cell).strip()]
+        cells = [cell for cell in table.iloc[:, at].tolist() if cell.strip()]
         # A number may be anybody's: without a header that says so, only whole names count.
         fitting = [
             cell for cell in cells if key(cell) in known and (named is not None or "sub" in cell.casefold())

@@ -17,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from io import BytesIO
@@ -236,7 +237,7 @@ def opened(bench: Bench) -> list[Row]:
         for person in participants("srpbs-1600")
         for name in ("t1/defaced_mprage.nii", *(f"rsfmri/vol_{number:04d}" for number in range(240)))
     ]
-    scans, troubles = survey(entries, lambda _path: (volume[:544], False))
+    scans, troubles = survey(entries, lambda path: (moved(volume[:544], path), False))
     import msgspec
 
     known = msgspec.msgpack.decode(kept.read_bytes(), type=Inventory)
@@ -259,6 +260,14 @@ def opened(bench: Bench) -> list[Row]:
         Row(f"{what}, first in a process", "150 ms", first, 150, "at most 150 ms", first <= 150),
         Row(f"{what}, again", "150 ms", mine, 150, "at most 150 ms", mine <= 150),
     ]
+
+
+def moved(start: bytes, path: str) -> bytes:
+    """Place the image elsewhere in the scanner, as every person lay."""
+    header = nib.Nifti1Header(start[:348])
+    header["srow_x"][3] = zlib.crc32(path.encode()) % 4096 / 16
+    whole: bytes = header.binaryblock
+    return whole + start[348:]
 
 
 def today(bench: Bench) -> list[Row]:
