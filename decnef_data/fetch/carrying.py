@@ -18,6 +18,7 @@ from decnef_data.fetch.troubles import ChangedError
 from decnef_data.files import Files
 from decnef_data.mirrors import Remote
 from decnef_data.model import Dataset, Progress, RemoteFile, VerifiedFile
+from decnef_data.turns import Turn, aside
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE: Final = 32
@@ -78,16 +79,20 @@ class Run:
         self.progress.start(what, total, 0)
         self.progress.via(remote.name, min(_AT_ONCE, len(small)))
         remote.expect(small)
-        told = _Together(self.progress)
+        told, turn = _Together(self.progress), Turn()
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"decnef-{remote.name}")
         try:
-            coming = {file.path: pool.submit(self._one, remote, file, told) for file in small}
+            coming = {file.path: pool.submit(self._in_turn, turn, remote, file, told) for file in small}
             return _awaited(coming, told)
         finally:
             pool.shutdown(cancel_futures=True)
             remote.expect(())
             told.tell()
             self.progress.finish()
+
+    def _in_turn(self, turn: Turn, remote: Remote, file: RemoteFile, progress: Progress) -> VerifiedFile:
+        with turn.taken():
+            return self._one(remote, file, progress)
 
     def _one(self, remote: Remote, file: RemoteFile, progress: Progress) -> VerifiedFile:
         transfer = Transfer(self.dataset.name, self.files, progress, partial(self._elsewhere, remote))
@@ -110,7 +115,9 @@ class Run:
 
     def _again(self, transfer: Transfer, remote: Remote, file: RemoteFile) -> VerifiedFile:
         """Bring the file that the mirror has now."""
-        now = next((one for one in self.listed(remote, anew=True) if one.path == file.path), None)
+        with aside():
+            listed = self.listed(remote, anew=True)
+        now = next((one for one in listed if one.path == file.path), None)
         try:
             if now is not None:
                 return transfer.bring(Offer(remote, now))
@@ -125,7 +132,8 @@ class Run:
             if remote.name == asked.name or remote.name in self._dropped:
                 continue
             try:
-                listed = self.listed(remote)
+                with aside():
+                    listed = self.listed(remote)
             except DecnefDataError as error:
                 _LOG.info("'%s' cannot help out with '%s': %s", remote.name, file.path, error)
                 continue

@@ -14,6 +14,7 @@ from decnef_data.fetch.troubles import ChangedError, ended, surplus
 from decnef_data.files import Partial
 from decnef_data.mirrors import Remote
 from decnef_data.model import Body, Progress, RemoteFile
+from decnef_data.turns import aside
 
 #: Up to this many bytes come over one connection, in the thread that asks.
 SMALL: Final = 4 << 20
@@ -183,7 +184,8 @@ class Receiving:
             self._pace.refused()
         wait = patience.after(error)
         if wait is not None:
-            self._stopped.wait(wait)
+            with aside():
+                self._stopped.wait(wait)
             return True
         if passes(error) and self._spans.running:
             self._pace.refused()

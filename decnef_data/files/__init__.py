@@ -53,11 +53,15 @@ class Files:
         self.root = root
         self.shared = shared if shared != root else None
         self._readers: dict[Path, Reader] = {}
+        self._folders: dict[str, Path] = {}  # where files and receipts are is asked a dozen times a file
+        self._journals: dict[tuple[str, str], Path] = {}
         self._swept: set[Path] = set()
 
     def folder(self, dataset: str) -> Path:
         """Where the files of `dataset` lie."""
-        return self.root / "files" / dataset
+        if dataset not in self._folders:
+            self._folders[dataset] = self.root / "files" / dataset
+        return self._folders[dataset]
 
     def made_folder(self, dataset: str) -> Path:
         """The same folder, made for the user alone if it is not there."""
@@ -133,11 +137,12 @@ class Files:
         except IntegrityError:
             arrived.location.unlink(missing_ok=True)
             raise
-        self._compare(dataset, mirror, file.path, arrived.checksums)
+        others = tuple(self._others(dataset, mirror))
+        _compare(others, mirror, file.path, arrived.checksums)
         if location.parent not in self._swept:
             sweep(location.parent)
             self._swept.add(location.parent)
-        if self._there(dataset, mirror, arrived):
+        if self._there(others, dataset, arrived):
             arrived.location.unlink()
         else:
             place(arrived.location, self.folder(dataset), file.path)
@@ -264,7 +269,7 @@ class Files:
         sums = hashed(location, _first(file), progress)
         if file.checksum is not None and file.checksum not in sums:
             raise not_as_stated(file, sums[0])
-        self._compare(dataset, mirror, file.path, sums)
+        _compare(self._others(dataset, mirror), mirror, file.path, sums)
         return self._receive(dataset, mirror, root, receipts.receipt(file, location, sums))
 
     def _receive(self, dataset: str, mirror: str, root: Path, receipt: Receipt) -> VerifiedFile:
@@ -275,7 +280,7 @@ class Files:
 
     def _algorithms(self, dataset: str, mirror: str, file: RemoteFile) -> tuple[str, ...]:
         """The stated algorithm, and those by which another mirror's copy can be compared."""
-        known = {total.algorithm for total in self._elsewhere(dataset, mirror, file.path)}
+        known = {total.algorithm for total in _elsewhere(self._others(dataset, mirror), file.path)}
         first = _first(file)
         return (first, *sorted(known - {first}))
 
@@ -289,33 +294,22 @@ class Files:
         others = (name for name in names if name.endswith(".jsonl") and name != f"{mirror}.jsonl")
         return filter(None, (self._read(folder / name) for name in others))
 
-    def _there(self, dataset: str, mirror: str, arrived: Partial) -> bool:
+    def _there(self, others: Iterable[Journal], dataset: str, arrived: Partial) -> bool:
         """Whether another mirror's file of these bytes has the place: it stays, as its receipt says."""
         same = set(arrived.checksums)
-        journals = (each for each in self._others(dataset, mirror) if each.root == self.folder(dataset))
+        journals = (each for each in others if each.root == self.folder(dataset))
         found = (journal.verified(arrived.file.path) for journal in journals)
         return any(file is not None and same & set(file.checksums) for file in found)
-
-    def _elsewhere(self, dataset: str, mirror: str, path: str) -> set[Checksum]:
-        """The checksums of the same file as other mirrors gave it."""
-        found = (journal.receipts.get(path) for journal in self._others(dataset, mirror))
-        return {Checksum.parse(text) for receipt in found if receipt for text in receipt.checksums}
-
-    def _compare(self, dataset: str, mirror: str, path: str, sums: tuple[Checksum, ...]) -> None:
-        """Say whether another mirror's copy of the file agrees."""
-        algorithms = {total.algorithm for total in sums}
-        others = {total for total in self._elsewhere(dataset, mirror, path) if total.algorithm in algorithms}
-        if others and not others <= set(sums):
-            _LOG.warning("'%s' from '%s' is not the file that another mirror gave.", path, mirror)
-        elif others:
-            _LOG.info("'%s' from '%s' agrees with the copy from another mirror.", path, mirror)
 
     def _read(self, journal: Path) -> Journal | None:
         reader = self._readers.setdefault(journal, Reader(journal, journal.parent.name))
         return reader.read()
 
     def _journal(self, dataset: str, mirror: str) -> Path:
-        return self.root / "receipts" / dataset / f"{mirror}.jsonl"
+        asked = (dataset, mirror)
+        if asked not in self._journals:
+            self._journals[asked] = self.root / "receipts" / dataset / f"{mirror}.jsonl"
+        return self._journals[asked]
 
     def _partial(self, dataset: str, file: RemoteFile) -> Path:
         return self.root / "partial" / dataset / file.path
@@ -323,3 +317,19 @@ class Files:
 
 def _first(file: RemoteFile) -> str:
     return file.checksum.algorithm if file.checksum else _AT_FIRST_SIGHT
+
+
+def _elsewhere(others: Iterable[Journal], path: str) -> set[Checksum]:
+    """The checksums of the same file as other mirrors gave it."""
+    found = (journal.receipts.get(path) for journal in others)
+    return {Checksum.parse(text) for receipt in found if receipt for text in receipt.checksums}
+
+
+def _compare(others: Iterable[Journal], mirror: str, path: str, sums: tuple[Checksum, ...]) -> None:
+    """Say whether another mirror's copy of the file agrees."""
+    algorithms = {total.algorithm for total in sums}
+    known = {total for total in _elsewhere(others, path) if total.algorithm in algorithms}
+    if known and not known <= set(sums):
+        _LOG.warning("'%s' from '%s' is not the file that another mirror gave.", path, mirror)
+    elif known:
+        _LOG.info("'%s' from '%s' agrees with the copy from another mirror.", path, mirror)

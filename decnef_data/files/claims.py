@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from decnef_data.model import RemoteFile
+from decnef_data.turns import aside
 
 _LOG = logging.getLogger(__name__)
 _STALE: Final = 3600.0  # seconds without a sign of life, after which a partial counts as left
@@ -157,4 +158,5 @@ def _wait(descriptor: int, location: Path, waiting: Callable[[], None]) -> None:
                 _LOG.info("'%s' is being downloaded by another process: waiting for it.", location.name)
             said = True
         waiting()
-        time.sleep(_POLL)
+        with aside():
+            time.sleep(_POLL)

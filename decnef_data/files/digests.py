@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.files.parts import PartMap, crc32c
@@ -36,7 +37,6 @@ class Front:
         self._descriptor = descriptor
         self._parts = parts
         self._algorithms = algorithms
-        self._buffer = memoryview(bytearray(min(_BLOCK, max(parts.size, 1))))
         self.doubtful: set[int] = set()
         self.spoilt: Callable[[int], None] = lambda _index: None
         self.restart()
@@ -81,6 +81,11 @@ class Front:
             return True
         here = index * self._parts.step + self._parts.lengths[index]
         return self._hash(here) if here > self.position else False
+
+    @cached_property
+    def _buffer(self) -> memoryview:
+        """What is read back into: of what is hashed as it comes, nothing."""
+        return memoryview(bytearray(min(_BLOCK, max(self._parts.size, 1))))
 
     def _hash(self, until: int) -> bool:
         count = os.preadv(self._descriptor, [self._buffer[: until - self.position]], self.position)

@@ -15,6 +15,7 @@ from decnef_data.files.digests import Front
 from decnef_data.files.parts import PartMap, part_size
 from decnef_data.files.private import private_folder
 from decnef_data.model import Checksum, RemoteFile
+from decnef_data.turns import aside
 
 _SPARE: Final = 64 << 20  # left free for receipts and for everyone else on the disk
 _UNKNOWN: Final = 1 << 62  # stands for the size of a file whose mirror does not tell it
@@ -114,7 +115,8 @@ class Partial:
         if expected is not None and self.checksums[0] != expected:
             raise wrong(self.file.path, str(expected), str(self.checksums[0]))
         os.ftruncate(self._descriptor, size)
-        os.fsync(self._descriptor)
+        with aside():
+            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,15 +29,21 @@ def place(arrived: Path, folder: Path, path: str) -> None:
     The registry value is ``None`` because the bytes were verified as they came: with a hash, pooch
     would read them all once more.  At no moment is there nothing under a name that had something.
     """
-    import pooch
-
     location = folder / path
     private_folder(location.parent)
-    keeper = pooch.create(path=folder, base_url="", registry={path: None})
     with _placing, _quiet():
+        keeper = _keeper(folder)
+        keeper.registry = {path: None}
         keeper.fetch(path, downloader=lambda _url, staged, _pooch: arrived.replace(staged))
     if arrived.exists():  # pooch keeps what it finds: an older file, or what another process put there
         arrived.replace(location)
+
+
+@lru_cache(maxsize=8)
+def _keeper(folder: Path) -> "pooch.Pooch":
+    import pooch
+
+    return pooch.create(path=folder, base_url="")
 
 
 def registry(folder: Path, files: Iterable[VerifiedFile]) -> "pooch.Pooch":

@@ -184,7 +184,7 @@ class Reader:
     """A journal that is read once, and from then on only as far as it grew."""
 
     def __init__(self, path: Path, dataset: str) -> None:
-        self._path = path
+        self._path, self._text = path, str(path)
         self._dataset = dataset
         self._known: Journal | None = None
         self._file, self._until = 0, 0
@@ -194,7 +194,7 @@ class Reader:
         """Give what the journal says now, or ``None`` where there is none."""
         with self._lock:
             try:
-                stat = self._path.stat()
+                stat = os.stat(self._text)  # noqa: PTH116 - asked for every file
             except FileNotFoundError:
                 self._known, self._until = None, 0
                 return None
@@ -205,7 +205,7 @@ class Reader:
             return self._known
 
     def _grown(self, known: Journal) -> Journal:
-        with self._path.open("rb") as stream:
+        with open(self._text, "rb", buffering=0) as stream:  # noqa: PTH123 - asked for every file
             stream.seek(self._until)
             new = stream.read()
         new = new[: new.rfind(b"\n") + 1]  # what is still being written is read the next time

@@ -5,11 +5,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _SHORTEST_SECRET = 8
+_FOR_SECONDS = re.compile(r"[?&]x-amz-expires=(\d+)(?:&|$)", re.IGNORECASE)
 _KEPT = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -92,10 +94,9 @@ class Link:
     @property
     def lifetime(self) -> float | None:
         """For how many seconds from now it is good by its own parameters, where they say so."""
-        query = {key.lower(): value for key, value in parse_qsl(urlsplit(self.target).query)}
-        stated = query.get("x-amz-expires", "")
-        if stated.isdigit():  # one that was signed just now; no clock is asked
-            return float(stated)
+        stated = _FOR_SECONDS.search(self.target)
+        if stated:  # one that was signed just now; no clock is asked
+            return float(stated[1])
         left = (self.expires - datetime.now(UTC)).total_seconds() if self.expires else 0.0
         return left if left > 0 else None
 
@@ -122,6 +123,7 @@ def _until_epoch(query: Mapping[str, str]) -> datetime | None:
     return datetime.fromtimestamp(int(query["expires"]), UTC) if "expires" in query else None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine, so that nothing sent to it can be overheard.
 

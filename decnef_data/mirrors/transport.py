@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
@@ -20,10 +20,12 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar
+from urllib3.util import wait_for_read
 
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors.links import Link, UnusableLinkError
 from decnef_data.mirrors.redaction import redact
+from decnef_data.turns import aside
 
 #: Seconds to connect, and seconds without a byte.
 TIMEOUTS = (10.0, 30.0)
@@ -51,9 +53,26 @@ class _Discreet:
         whole = url.rstrip("/") + _target.get()  # `url` is "/", or the origin where a proxy is asked
         super().putrequest(method, whole, skip_host, skip_accept_encoding)  # type: ignore[misc]  # of the connection
 
+    def connect(self) -> None:
+        with aside():
+            super().connect()  # type: ignore[misc]  # of the connection
+
+    def getresponse(self, *asked: Any, **named: Any) -> Any:
+        """Wait for the answer aside, then read it, which takes no time any more."""
+        socket: Any = self.sock  # type: ignore[attr-defined]  # of the connection
+        with aside():
+            if not wait_for_read(socket, socket.gettimeout()):
+                raise TimeoutError("timed out")
+        return super().getresponse(*asked, **named)  # type: ignore[misc]  # of the connection
+
 
 class _DiscreetAdapter(HTTPAdapter):
-    _renaming = threading.Lock()
+    """Gives the same connections for the same origin without finding out anew which those are."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._renaming = threading.Lock()
+        self._pools: dict[object, Any] = {}
 
     def get_connection_with_tls_context(
         self,
@@ -62,8 +81,13 @@ class _DiscreetAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
         cert: Any = None,
     ) -> Any:
+        asked = (request.url, verify, cert, *(proxies or {}).items())
+        known = self._pools.get(asked)
+        if known is not None and known.pool is not None:  # a closed one has none
+            return known
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         with self._renaming:
+            self._pools[asked] = pool
             if not issubclass(pool.ConnectionCls, _Discreet):
                 pool.ConnectionCls = type("Discreet", (_Discreet, pool.ConnectionCls), {})
         return pool
@@ -147,7 +171,8 @@ def _patiently(over: Session, link: Link, headers: Mapping[str, str], mirror: st
         if answer.status_code not in _BUSY:
             return answer
         answer.close()
-        time.sleep(_wanted(answer, wait * random.uniform(0.75, 1.25)))  # noqa: S311 - not all clients at once
+        with aside():
+            time.sleep(_wanted(answer, wait * random.uniform(0.75, 1.25)))  # noqa: S311 - not all clients at once
     return _following(over, link, headers, mirror)
 
 
@@ -251,7 +276,7 @@ def _gathered(answer: requests.Response, watch: "_Watch") -> tuple[bytes, str | 
     reason = None
     while left and (not pieces or time.monotonic() < until):
         try:
-            with watch:
+            with watch, nullcontext() if _has_more(answer.raw) else aside():
                 piece = _some(answer.raw, left)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             reason = plainly(error)
@@ -262,6 +287,12 @@ def _gathered(answer: requests.Response, watch: "_Watch") -> tuple[bytes, str | 
         pieces.append(piece)
         left -= len(piece)
     return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), reason
+
+
+def _has_more(raw: Any) -> bool:
+    """Whether reading takes no time: something lies there, or there is nobody any more to wait for."""
+    socket = getattr(raw.connection, "sock", None)
+    return socket is None or wait_for_read(socket, 0)
 
 
 def _some(raw: Any, most: int) -> bytes:

@@ -58,6 +58,24 @@ def stall(at: int, release: threading.Event, seconds: float = 30.0) -> Fault:
     return lambda request, proceed: _through(proceed(request), held)
 
 
+def together(barrier: threading.Barrier, at: int | None = None) -> Fault:
+    """Answer (or, with `at`, send more than so many bytes) when as many requests are here as the barrier holds."""
+
+    def held(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        whole = b"".join(chunks)
+        yield whole[:at]
+        barrier.wait()
+        yield whole[at:]
+
+    def answered(request: Request, proceed: Proceed) -> Answer:
+        if at is not None:
+            return _through(proceed(request), held)
+        barrier.wait()
+        return proceed(request)
+
+    return answered
+
+
 def flip(at: int) -> Fault:
     """Turn over one bit of this byte of the body, the length and the headers as they should be."""
     return lambda request, proceed: _through(proceed(request), lambda chunks: _flipped(chunks, at))

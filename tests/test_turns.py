@@ -1,0 +1,142 @@
+"""Of many threads one works at a time, and none is in the way of another while it waits."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+
+import pytest
+
+from decnef_data.fetch.carrying import Run
+from decnef_data.files import Files
+from decnef_data.mirrors import Credentials, Remote, connect
+from decnef_data.model import Holding, Mirror, VerifiedFile
+from decnef_data.progress import choose
+from decnef_data.turns import Turn, aside
+from tests.mirror_contract import dataset
+from tests.servers.faults import busy, together
+from tests.servers.synapse import Entity, SynapseServer
+
+COUNT = 24
+AT_ONCE = 8
+
+
+class TestTurn:
+    """The turn itself."""
+
+    def test_one_works_at_a_time_and_those_aside_do_not_count(self) -> None:
+        turn, met = Turn(), threading.Barrier(AT_ONCE, timeout=20)
+        inside, most = 0, 0
+
+        def work(_: int) -> None:
+            nonlocal inside, most
+            for _ in range(50):
+                with turn.taken():
+                    inside += 1
+                    most = max(most, inside)
+                    time.sleep(0)
+                    inside -= 1
+                    with aside():
+                        met.wait()  # all are aside at once, or this breaks
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(work, range(AT_ONCE)))
+        assert most == 1
+
+    def test_aside_is_left_with_the_turn_and_may_be_nested(self) -> None:
+        turn = Turn()
+        with turn.taken():
+            with aside(), aside():
+                assert not turn._lock.locked()
+            assert turn._lock.locked()
+        assert not turn._lock.locked()
+
+    def test_an_error_gives_it_back(self) -> None:
+        turn = Turn()
+        with pytest.raises(KeyError), turn.taken(), aside():
+            raise KeyError
+        with turn.taken(), aside():
+            assert not turn._lock.locked()
+
+    def test_who_has_none_goes_on(self) -> None:
+        with aside():
+            pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SynapseServer]:
+    files = [Entity(f"{number:03d}.bin", content=_written(tmp_path, number)) for number in range(COUNT)]
+    with SynapseServer(Entity("DecNef", [Entity(dataset().title, files)]), lifetime=900) as made:
+        made.config(Path.home() / ".synapseConfig", made.token)
+        yield made
+
+
+@pytest.fixture
+def remote(server: SynapseServer, tmp_path: Path) -> Remote:
+    mirror = Mirror(
+        name="synapse",
+        title="S",
+        protocol="synapse",
+        order=1,
+        address=server.node("DecNef").id,
+        holdings=(Holding(dataset="srpbs-fc"),),
+    )
+    return connect(mirror, Credentials(tmp_path / "config"), cache=tmp_path / "clients")
+
+
+def bring(remote: Remote, cache: Path) -> tuple[VerifiedFile, ...]:
+    return Run(dataset(), Files(cache), choose("none"), lambda: ()).bring(remote)
+
+
+def assert_all(found: tuple[VerifiedFile, ...]) -> None:
+    assert [one.location.read_bytes() for one in found] == [_bytes(number) for number in range(COUNT)]
+
+
+class TestFiles:
+    """Small files, each of which waits for something."""
+
+    @pytest.mark.parametrize("at", [None, 0, 1000], ids=["answers", "first bytes", "more bytes"])
+    def test_many_are_waited_for_at_once(
+        self, server: SynapseServer, remote: Remote, tmp_path: Path, at: int | None
+    ) -> None:
+        barrier = threading.Barrier(AT_ONCE, timeout=20)
+        server.storage.faults.add(together(barrier, at), None)
+        assert_all(bring(remote, tmp_path / "cache"))
+        assert not barrier.broken
+
+    def test_busy_hosts_are_waited_for_at_once(
+        self, server: SynapseServer, remote: Remote, tmp_path: Path
+    ) -> None:
+        server.storage.faults.add(busy(503, retry_after=1), COUNT)
+        began = time.monotonic()
+        assert_all(bring(remote, tmp_path / "cache"))
+        assert time.monotonic() - began < COUNT / 2  # seconds, of which one after the other would be COUNT
+
+    def test_one_that_another_process_writes_keeps_no_other_waiting(
+        self, remote: Remote, tmp_path: Path
+    ) -> None:
+        partials = tmp_path / "cache/partial/srpbs-fc"
+        partials.mkdir(parents=True)
+        with ThreadPoolExecutor(1) as pool, (partials / "000.bin.lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            coming = pool.submit(bring, remote, tmp_path / "cache")
+            until = time.monotonic() + 30
+            while len(list((tmp_path / "cache").glob("files/srpbs-fc/*.bin"))) < COUNT - 1:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            assert not coming.done()
+            lock.close()
+            assert_all(coming.result(timeout=30))
+
+
+def _bytes(number: int) -> bytes:
+    return hashlib.sha256(str(number).encode()).digest() * 100
+
+
+def _written(folder: Path, number: int) -> Path:
+    path = folder / f"{number:03d}.bin"
+    path.write_bytes(_bytes(number))
+    return path
