@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 def private_folder(folder: Path) -> None:
     """Make `folder` and every missing folder above it with mode 0700; those that exist stay as they are."""
-    if os.path.isdir(folder):  # noqa: PTH112 - asked for every file, and a fifth of the time
+    if os.path.isdir(folder):  # noqa: PTH112 - asked for every file
         return
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
