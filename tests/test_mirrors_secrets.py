@@ -41,14 +41,6 @@ def credentials(tmp_path: Path) -> Credentials:
 
 
 @pytest.fixture(autouse=True)
-def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "PATIENCE", 0.5)
-    monkeypatch.setattr(service, "TIMEOUTS", (0.3, 0.3))
-    monkeypatch.setattr(transport, "TIMEOUTS", (0.3, 0.3))
-    monkeypatch.setattr(transport, "_WAITS", (0.0,))
-
-
-@pytest.fixture(autouse=True)
 def watched(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], str]:
@@ -80,9 +72,14 @@ def shown(error: BaseException) -> str:
 
 
 def check(call: Callable[[], object], watched: Callable[[], str]) -> None:
-    """Provoke an error and look for secrets in all that it leaves behind."""
-    with pytest.raises(DecnefDataError) as caught:
-        call()
+    """Provoke an error, soon, and look for secrets in all that it leaves behind."""
+    with pytest.MonkeyPatch.context() as hurried:
+        hurried.setattr(service, "PATIENCE", 0.5)
+        hurried.setattr(service, "TIMEOUTS", (0.3, 0.3))
+        hurried.setattr(transport, "TIMEOUTS", (0.3, 0.3))
+        hurried.setattr(transport, "_WAITS", (0.0,))
+        with pytest.raises(DecnefDataError) as caught:
+            call()
     left = shown(caught.value) + watched() + repr(pickle.dumps(caught.value))
     assert [secret for secret in (*SIGNED, TOKEN) if secret in left] == []
     assert caught.value.__cause__ is None
