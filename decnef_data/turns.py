@@ -1,7 +1,7 @@
 """Lets one of many threads work at a time, while the others wait for a network or a disk.
 
 Python runs one thread at a time anyway, and hands over whenever that one calls the system: with dozens of
-calls a small file, dozens of threads spend more time on handing over than on files.  Whoever has the turn
+calls a small file, dozens of threads hand over at each of them for nothing.  Whoever has the turn
 keeps it through such calls, and steps aside for those that take long: for an answer, a lock, the disk.
 """
 

@@ -27,12 +27,12 @@ from decnef_data.files.parts import crc32c
 from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
 from decnef_data.progress import choose
-from tests import fault_matrix
+from tests import fault_matrix, numbered
 from tests.fault_matrix import CONTENT, NAME, PART
 from tests.mirror_contract import dataset
 from tests.servers import faults
 from tests.servers.links import LinkServer
-from tests.servers.synapse import Entity, SynapseServer, Throttle
+from tests.servers.synapse import SynapseServer, Throttle
 
 MD5 = hashlib.md5(CONTENT).hexdigest()
 ROOT = Path(__file__).parents[1]
@@ -299,24 +299,14 @@ class TestMirrors:
             assert len(ready.storage.requests) == 16
 
     def test_many_files_of_synapse_within_its_limits(self, tmp_path: Path) -> None:
-        files = [Entity(f"{number:03d}.bin", content=_small(tmp_path, number)) for number in range(60)]
-        root = Entity("DecNef", [Entity(dataset().title, files)])
-        with SynapseServer(root, throttle=Throttle(), lifetime=900) as server:
-            server.config(Path.home() / ".synapseConfig", server.token)
+        with SynapseServer(numbered.project(tmp_path, 60), throttle=Throttle(), lifetime=900) as server:
             server.latency = 0.01
-            name, project_id = "synapse", server.node("DecNef").id
-            mirror = Mirror(
-                name=name,
-                title="S",
-                protocol="synapse",
-                order=1,
-                address=project_id,
-                holdings=(Holding(dataset="srpbs-fc"),),
-            )
-            remote = connect(mirror, Credentials(tmp_path / "config"), cache=tmp_path / "clients")
+            remote = numbered.remote(server, tmp_path)
             found = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ()).bring(remote)
             assert len(found) == len(server.issued) == 60
-            assert all(one.location.read_bytes() == _bytes(number) for number, one in enumerate(found))
+            assert all(
+                one.location.read_bytes() == numbered.content(number) for number, one in enumerate(found)
+            )
             assert not [request for request in server.requests if request.status == 429]
             batches = [request for request in server.requests if request.path.endswith("/fileHandle/batch")]
             assert len(batches) == 1
@@ -324,16 +314,6 @@ class TestMirrors:
         assert {name for name in tree(tmp_path / "cache") if not name.startswith("files/")} == {
             "receipts/srpbs-fc/synapse.jsonl"
         }
-
-
-def _bytes(number: int) -> bytes:
-    return hashlib.sha256(str(number).encode()).digest() * 100
-
-
-def _small(folder: Path, number: int) -> Path:
-    path = folder / f"{number:03d}.bin"
-    path.write_bytes(_bytes(number))
-    return path
 
 
 class TestTheFace:

@@ -21,9 +21,8 @@ from decnef_data.fetch.carrying import Run
 from decnef_data.fetch.retries import Patience
 from decnef_data.files import Files, PartMap
 from decnef_data.mirrors import Credentials, Remote, bounds, connect, transport
-from decnef_data.model import Holding, Mirror
 from decnef_data.progress import choose
-from tests import fault_matrix
+from tests import fault_matrix, numbered
 from tests.benchmarks.transfer import serving
 from tests.continued import continued
 from tests.fault_matrix import CONTENT, NAME, PART
@@ -32,7 +31,7 @@ from tests.servers import faults
 from tests.servers.faults import Proceed
 from tests.servers.links import LinkServer
 from tests.servers.local import Answer, Request
-from tests.servers.synapse import Entity, SynapseServer, Throttle
+from tests.servers.synapse import SynapseServer, Throttle
 from tests.test_transfer import MD5, brought, record
 
 MIB = 1 << 20
@@ -296,33 +295,16 @@ class TestWaiting:
     def test_within_the_limits_of_synapse(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bounds, "_MOST", 12)
         monkeypatch.setattr(bounds, "_SECONDS", 1.2)  # the host's second is shorter than ours, as on the way
-        files = [Entity(f"{number:02d}.bin", content=_written(tmp_path, number)) for number in range(25)]
-        root = Entity("DecNef", [Entity(dataset().title, files)])
         throttle = Throttle(concurrent=3, requests=12, seconds=1.0)
-        with SynapseServer(root, throttle=throttle, lifetime=900) as server:
-            server.config(Path.home() / ".synapseConfig", server.token)
+        with SynapseServer(numbered.project(tmp_path, 25), throttle=throttle, lifetime=900) as server:
             server.latency = 0.005
-            mirror = Mirror(
-                name="synapse",
-                title="S",
-                protocol="synapse",
-                order=1,
-                address=server.node("DecNef").id,
-                holdings=(Holding(dataset="srpbs-fc"),),
-            )
-            remote = connect(mirror, Credentials(tmp_path / "config"), cache=tmp_path / "clients")
+            remote = numbered.remote(server, tmp_path)
             began = time.monotonic()
             found = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ()).bring(remote)
             assert len(found) == 25
             asked = [request.status for request in server.requests]
             assert 429 not in asked
             assert time.monotonic() - began >= (len(asked) - 1) // 12 * 1.2
-
-
-def _written(folder: Path, number: int) -> Path:
-    path = folder / f"{number:02d}.bin"
-    path.write_bytes(str(number).encode())
-    return path
 
 
 #: Any socket that is made, name that is looked up or connection that is begun is an event of the interpreter's.

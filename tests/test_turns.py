@@ -1,6 +1,5 @@
 """Of many threads one works at a time, and none is in the way of another while it waits."""
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -12,13 +11,14 @@ import pytest
 
 from decnef_data.fetch.carrying import Run
 from decnef_data.files import Files
-from decnef_data.mirrors import Credentials, Remote, connect
-from decnef_data.model import Holding, Mirror, VerifiedFile
+from decnef_data.mirrors import Remote
+from decnef_data.model import VerifiedFile
 from decnef_data.progress import choose
 from decnef_data.turns import Turn, aside
+from tests import numbered
 from tests.mirror_contract import dataset
 from tests.servers.faults import busy, together
-from tests.servers.synapse import Entity, SynapseServer
+from tests.servers.synapse import SynapseServer
 
 COUNT = 24
 AT_ONCE = 8
@@ -68,23 +68,13 @@ class TestTurn:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[SynapseServer]:
-    files = [Entity(f"{number:03d}.bin", content=_written(tmp_path, number)) for number in range(COUNT)]
-    with SynapseServer(Entity("DecNef", [Entity(dataset().title, files)]), lifetime=900) as made:
-        made.config(Path.home() / ".synapseConfig", made.token)
+    with SynapseServer(numbered.project(tmp_path, COUNT), lifetime=900) as made:
         yield made
 
 
 @pytest.fixture
 def remote(server: SynapseServer, tmp_path: Path) -> Remote:
-    mirror = Mirror(
-        name="synapse",
-        title="S",
-        protocol="synapse",
-        order=1,
-        address=server.node("DecNef").id,
-        holdings=(Holding(dataset="srpbs-fc"),),
-    )
-    return connect(mirror, Credentials(tmp_path / "config"), cache=tmp_path / "clients")
+    return numbered.remote(server, tmp_path)
 
 
 def bring(remote: Remote, cache: Path) -> tuple[VerifiedFile, ...]:
@@ -92,7 +82,9 @@ def bring(remote: Remote, cache: Path) -> tuple[VerifiedFile, ...]:
 
 
 def assert_all(found: tuple[VerifiedFile, ...]) -> None:
-    assert [one.location.read_bytes() for one in found] == [_bytes(number) for number in range(COUNT)]
+    assert [one.location.read_bytes() for one in found] == [
+        numbered.content(number) for number in range(COUNT)
+    ]
 
 
 class TestFiles:
@@ -130,13 +122,3 @@ class TestFiles:
             assert not coming.done()
             lock.close()
             assert_all(coming.result(timeout=30))
-
-
-def _bytes(number: int) -> bytes:
-    return hashlib.sha256(str(number).encode()).digest() * 100
-
-
-def _written(folder: Path, number: int) -> Path:
-    path = folder / f"{number:03d}.bin"
-    path.write_bytes(_bytes(number))
-    return path

@@ -48,7 +48,7 @@ def extract(ingest: Ingest, scans: Sequence[Scan]) -> None:
     """
     pieces = sorted(_pieces(scans))
     _require_room(ingest.shelf.folder, sum(piece.size for piece in pieces))
-    left = [scan.names.count("/") + 1 for scan in scans]
+    left = [scan.count for scan in scans]
     held: list[dict[str, bytes]] = [{} for _ in scans]
     what = f"{ingest.archive.source.path}: {len(scans)} scans"
     ingest.progress.start(what, sum(piece.size for piece in pieces), 0)

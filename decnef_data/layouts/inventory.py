@@ -68,10 +68,15 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False)
         return tuple(f"{self.folder}/{name}" for name in self.names.split("/"))
 
     @property
+    def count(self) -> int:
+        """How many files there are."""
+        return len(self.sizes) // 8
+
+    @property
     def volumes(self) -> int:
         """How many volumes the files hold together."""
         each = self.header.shape[3] if self.header and len(self.header.shape) > 3 else 1  # noqa: PLR2004 - time
-        return len(self.sizes) // 8 * each
+        return self.count * each
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -91,7 +91,7 @@ def leaf(
     array.attrs["long_name"] = _LONG_NAMES[kind]
     if "scl_slope" in coords:
         array.attrs["comment"] = "measured = stored * scl_slope + scl_inter, which are coordinates along scan"
-    # All variables alike, then named as coordinates: a third quicker than giving xarray two kinds to merge.
+    # All variables alike, then named as coordinates: quicker than giving xarray two kinds to merge.
     return xr.Dataset({kind: array, **coords}).set_coords(list(coords))
 
 
@@ -201,7 +201,7 @@ def field_maps(scans: Sequence["Scan"]) -> dict[tuple[str, str], str]:
 
 def _files(scans: Sequence["Scan"], rows: _Rows, people: "Roster") -> xr.Dataset:
     """List field maps as files: their names and shapes differ too much for an array."""
-    counts = [scan.names.count("/") + 1 for scan in scans]
+    counts = [scan.count for scan in scans]
     each = [scan for scan, count in zip(scans, counts, strict=True) for _ in range(count)]
     paths = _texts(path for scan in scans for path in scan.files)
     sizes = np.frombuffer(b"".join(scan.sizes for scan in scans), "<i8").astype("i8")

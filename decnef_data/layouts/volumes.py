@@ -58,7 +58,7 @@ class Volumes:
         header = _array(self.scan)
         dtype, shape = np.dtype(header.dtype), header.shape[2::-1]
         length = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        each = self.scan.volumes // (self.scan.names.count("/") + 1)
+        each = self.scan.volumes // self.scan.count
         cut = _Cut(space, shape, dtype)
         paths, listed = self._files()
 
