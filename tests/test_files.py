@@ -404,7 +404,8 @@ def test_who_finds_that_another_process_was_quicker_leaves_nothing_behind(tmp_pa
     assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
 
 
-def test_a_name_that_had_a_file_always_has_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [2, 1 << 20], ids=["small", "large"])
+def test_a_name_that_had_a_file_always_has_one(tmp_path: Path, size: int) -> None:
     files = Files(tmp_path)
     arrive(files)
     location, over, absent = tmp_path / "files/ds/folder/a.bin", threading.Event(), 0
@@ -417,7 +418,7 @@ def test_a_name_that_had_a_file_always_has_one(tmp_path: Path) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     for number in range(30):
-        newer = b"%d" % number
+        newer = b"%02d" % number * (size // 2)
         stated = RemoteFile("folder/a.bin", len(newer), Checksum("md5", hashlib.md5(newer).hexdigest()))
         arrive(files, stated, content=newer)
     over.set()

@@ -61,6 +61,18 @@ class TestTurn:
         with turn.taken(), aside():
             assert not turn._lock.locked()
 
+    def test_idle_is_what_nobody_uses(self) -> None:
+        turn = Turn()
+        time.sleep(0.05)
+        assert turn.idle >= 0.05
+        with turn.taken():
+            used = turn.idle
+            time.sleep(0.05)
+            assert turn.idle == used
+            with aside():
+                time.sleep(0.05)
+        assert turn.idle >= used + 0.05
+
     def test_who_has_none_goes_on(self) -> None:
         with aside():
             pass

@@ -2,27 +2,21 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import Final
 
 from decnef_data.errors import DecnefDataError, IntegrityError, MirrorError
+from decnef_data.fetch.crew import Crew
 from decnef_data.fetch.receiving import SMALL
 from decnef_data.fetch.transfer import Offer, Transfer
 from decnef_data.fetch.troubles import ChangedError
 from decnef_data.files import Files
 from decnef_data.mirrors import Remote
 from decnef_data.model import Dataset, Progress, RemoteFile, VerifiedFile
-from decnef_data.turns import Turn, aside
+from decnef_data.turns import aside
 
 _LOG = logging.getLogger(__name__)
-_AT_ONCE: Final = 32
-_TICK: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -77,22 +71,16 @@ class Run:
         """Bring many small files over a few kept-alive connections, under one progress."""
         what, total = f"{len(small)} files", sum(file.size or 0 for file in small)
         self.progress.start(what, total, 0)
-        self.progress.via(remote.name, min(_AT_ONCE, len(small)))
         remote.expect(small)
-        told, turn = _Together(self.progress), Turn()
-        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"decnef-{remote.name}")
+        told = _Together(self.progress, remote.name)
+        work = partial(self._one, remote, progress=told)
         try:
-            coming = {file.path: pool.submit(self._in_turn, turn, remote, file, told) for file in small}
-            return _awaited(coming, told)
+            found = Crew(work, f"decnef-{remote.name}").run(small, told.tell)
         finally:
-            pool.shutdown(cancel_futures=True)
             remote.expect(())
-            told.tell()
+            told.tell(0)
             self.progress.finish()
-
-    def _in_turn(self, turn: Turn, remote: Remote, file: RemoteFile, progress: Progress) -> VerifiedFile:
-        with turn.taken():
-            return self._one(remote, file, progress)
+        return dict(zip((file.path for file in small), found, strict=True))
 
     def _one(self, remote: Remote, file: RemoteFile, progress: Progress) -> VerifiedFile:
         transfer = Transfer(self.dataset.name, self.files, progress, partial(self._elsewhere, remote))
@@ -140,30 +128,11 @@ class Run:
             yield from (Offer(remote, one) for one in listed if Offer(remote, one).same(file))
 
 
-def _awaited(coming: dict[str, Future[VerifiedFile]], told: "_Together") -> dict[str, VerifiedFile]:
-    """Wait for all, or for the first that fails, telling how far they are.
-
-    Each that is done says so: asking thousands again and again which are takes a tenth of the time.
-    """
-    done: SimpleQueue[Future[VerifiedFile]] = SimpleQueue()
-    for future in coming.values():
-        future.add_done_callback(done.put)
-    left, tell_at = len(coming), 0.0
-    while left:
-        with suppress(Empty):
-            done.get(timeout=_TICK).result()
-            left -= 1
-        if time.monotonic() >= tell_at:
-            told.tell()
-            tell_at = time.monotonic() + _TICK
-    return {path: future.result() for path, future in coming.items()}
-
-
 class _Together:
     """Gathers what many transfers tell; only the thread that waits for them passes it on."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, mirror: str) -> None:
+        self._progress, self._mirror = progress, mirror
         self._lock = threading.Lock()
         self._count = 0
 
@@ -183,8 +152,11 @@ class _Together:
     def finish(self) -> None:
         pass
 
-    def tell(self) -> None:
+    def tell(self, connections: int) -> None:
+        """Pass on what came since, over how many connections."""
         with self._lock:
             count, self._count = self._count, 0
+        if connections:
+            self._progress.via(self._mirror, connections)
         if count:
             self._progress.advance(count)

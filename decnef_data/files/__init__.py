@@ -145,7 +145,7 @@ class Files:
         if self._there(others, dataset, arrived):
             arrived.location.unlink()
         else:
-            place(arrived.location, self.folder(dataset), file.path)
+            place(arrived.location, self.folder(dataset), file.path, arrived.size)
         claims.discard(self._partial(dataset, file))
         placed = self._described(dataset, mirror, arrived)
         say_first_sight(mirror, (placed,))

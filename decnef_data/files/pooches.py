@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,27 +22,24 @@ _SETTLED: Final = 10.0  # pooch renames its temporary file at once
 _placing: Final = threading.Lock()  # pooch's logger is one for all
 
 
-def place(arrived: Path, folder: Path, path: str) -> None:
-    """Move the verified file `arrived` to ``folder/path``, by pooch's own staging and renaming.
+def place(arrived: Path, folder: Path, path: str, size: int) -> None:
+    """Move the verified file `arrived`, of `size` bytes, to ``folder/path``, by pooch's staging and renaming.
 
     The registry value is ``None`` because the bytes were verified as they came: with a hash, pooch
     would read them all once more.  At no moment is there nothing under a name that had something.
+    A small one is renamed at once: pooch makes two temporary files for each, which thousands would feel.
     """
     location = folder / path
     private_folder(location.parent)
-    with _placing, _quiet():
-        keeper = _keeper(folder)
-        keeper.registry = {path: None}
-        keeper.fetch(path, downloader=lambda _url, staged, _pooch: arrived.replace(staged))
-    if arrived.exists():  # pooch keeps what it finds: an older file, or what another process put there
-        arrived.replace(location)
+    if size >= _LARGE:
+        import pooch
 
-
-@lru_cache(maxsize=8)
-def _keeper(folder: Path) -> "pooch.Pooch":
-    import pooch
-
-    return pooch.create(path=folder, base_url="")
+        keeper = pooch.create(path=folder, base_url="", registry={path: None})
+        with _placing, _quiet():
+            keeper.fetch(path, downloader=lambda _url, staged, _pooch: arrived.replace(staged))
+        if not arrived.exists():
+            return  # else pooch kept what it found: an older file, or what another process put there
+    arrived.replace(location)
 
 
 def registry(folder: Path, files: Iterable[VerifiedFile]) -> "pooch.Pooch":

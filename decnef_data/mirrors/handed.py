@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from decnef_data.mirrors.links import Link
+from decnef_data.turns import aside
 
 _AT_ONCE = 100
 _MARGIN = 5.0
@@ -56,16 +57,24 @@ class Handed:
             with self._changed:
                 self._coming.pop(key, None)
                 kept = self._good(key)
-                if kept is not None:
-                    return _opened(kept)
-                if key not in self._wanted and key not in self._asked:
-                    self._wanted.append(key)
-                if self._asked:
-                    self._changed.wait()
-                    continue
-                self._asked, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
-                self._asked += self._next(_AT_ONCE - len(self._asked))
-            self._fetch(self._asked)
+            if kept is not None:
+                return _opened(kept)
+            with aside():
+                self._come(key)
+
+    def _come(self, key: Key) -> None:
+        """Ask for the link, or wait until somebody's asking has ended."""
+        with self._changed:
+            if self._good(key) is not None:
+                return
+            if key not in self._wanted and key not in self._asked:
+                self._wanted.append(key)
+            if self._asked:
+                self._changed.wait()
+                return
+            self._asked, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
+            self._asked += self._next(_AT_ONCE - len(self._asked))
+        self._fetch(self._asked)
 
     def drop(self, key: Key, link: Link) -> None:
         """Forget a link that was refused, unless it was renewed meanwhile."""

@@ -14,7 +14,6 @@ from decnef_data.mirrors.handed import Handed
 from decnef_data.mirrors.links import Link, UnusableLinkError, safe_name
 from decnef_data.mirrors.service import AT_ONCE, Service
 from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
-from decnef_data.turns import aside
 
 _log = logging.getLogger(__name__)
 _FORBIDDEN, _NOT_FOUND = 403, 404
@@ -86,8 +85,7 @@ class Synapse:
             start = 0
         asked = ranges.Asked(start, stop, page=file.path.lower().endswith((".html", ".htm")))
         for last in (False, True):
-            with aside():
-                link = self._link(file)
+            link = self._link(file)
             try:
                 with ranges.opened(self._session, link, asked, self.name) as body:
                     yield Body(body.start, body.chunks, body.size, file.identity)

@@ -103,8 +103,7 @@ class Session(requests.Session):
 
     def ask(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """Send a GET as `get` does, without following where the answer leads to or reading its body."""
-        request = self._request(url)
-        request.headers.update(headers)
+        request = self._request(url, headers)
         settings = self.merge_environment_settings(url, {}, True, None, None)
         answer = self.get_adapter(url).send(request, timeout=TIMEOUTS, **settings)
         if "Set-Cookie" in answer.headers:
@@ -113,12 +112,16 @@ class Session(requests.Session):
             hook(answer)
         return answer
 
-    def _request(self, url: str) -> requests.PreparedRequest:
+    def _request(self, url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
         if self.cookies:  # which of them are sent, every request is asked
-            return self.prepare_request(requests.Request("GET", url))
+            return self.prepare_request(requests.Request("GET", url, headers))
         if url not in self._prepared:
             self._prepared[url] = self.prepare_request(requests.Request("GET", url))
-        return self._prepared[url].copy()
+        made = self._prepared[url]
+        if headers:
+            made = made.copy()
+            made.headers.update(headers)
+        return made
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Give what was found when it was first asked."""

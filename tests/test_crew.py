@@ -1,0 +1,68 @@
+"""As many threads work through small things as find something to wait for."""
+
+import threading
+import time
+
+import pytest
+
+from decnef_data.fetch.crew import MOST, Crew
+from decnef_data.turns import aside
+
+
+def said(_threads: int) -> None:
+    """Hear nothing."""
+
+
+def test_results_come_in_the_order_of_the_things() -> None:
+    def work(number: int) -> int:
+        with aside():
+            time.sleep(0.001 * (number % 3))
+        return number * 2
+
+    assert Crew(work, "test").run(range(100), said) == [number * 2 for number in range(100)]
+
+
+def test_nothing_to_do_is_done_at_once() -> None:
+    assert Crew(abs, "test").run([], said) == []
+
+
+def test_where_all_wait_there_are_soon_as_many_as_may_be() -> None:
+    met, told = threading.Barrier(MOST, timeout=30), list[int]()
+
+    def work(_: int) -> None:
+        with aside():
+            met.wait()
+
+    Crew(work, "test").run(range(MOST), told.append)
+    assert not met.broken
+    assert told[-1] <= MOST
+
+
+def test_what_keeps_python_busy_is_not_given_all_threads() -> None:
+    told: list[int] = []
+
+    def work(_: int) -> int:
+        with aside():
+            pass
+        return sum(range(200_000))
+
+    Crew(work, "test").run(range(200), told.append)
+    assert len(told) > 5  # often enough to be given all of them
+    assert max(told) < MOST
+
+
+def test_the_first_failure_is_raised_and_what_is_left_is_not_begun() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == 5:
+            raise KeyError(number)
+        with aside():
+            time.sleep(0.01)
+
+    with pytest.raises(KeyError, match="5"):
+        Crew(work, "test").run(range(10_000), said)
+    assert len(begun) < 1000
+    running = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith("test") for name in running)
