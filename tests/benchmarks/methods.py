@@ -16,8 +16,6 @@ from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, 
 from decnef_data.progress import choose
 from tests.mirror_contract import dataset
 
-WARM = 10_000
-
 
 def timed(what: Callable[[], object]) -> float:
     """Give the seconds that it takes."""
@@ -164,12 +162,12 @@ def sync(home: str, target: str) -> float:
     return took
 
 
-def lay(cache: str) -> float:
+def lay(cache: str, count: str) -> float:
     """Lay out a copy of many files with its receipts."""
     files = Files(Path(cache))
     folder = files.made_folder("ds")
     made = []
-    for number in range(WARM):
+    for number in range(int(count)):
         path = f"sub-{number % 200:04d}/anat/file-{number:05d}.nii.gz"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(b"x")

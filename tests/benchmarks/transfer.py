@@ -29,6 +29,7 @@ from rich.table import Table
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 SMALL, SMALL_SIZE = 2000, 50 << 10
+WARM = 10_000
 PYTHON = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
@@ -73,7 +74,7 @@ class Row:
     seconds: float
     rate: str
     ratio: float
-    processor_per_gib: float
+    processor_per_gib: float | None
     peak_mib: float
 
 
@@ -98,7 +99,7 @@ def compare(
     rounds: int,
     size: int,
     fresh: Callable[[], None],
-    per: str = "",
+    count: int = 0,
     once: tuple[str, ...] = (),
 ) -> list[Row]:
     """Run the methods in turn, so many rounds; the first is the reference of the ratios."""
@@ -114,9 +115,9 @@ def compare(
             section,
             name,
             middle[name],
-            f"{SMALL / middle[name]:,.0f} files/s" if per else f"{size / MIB / middle[name]:,.0f} MiB/s",
+            f"{count / middle[name]:,.0f} files/s" if count else f"{size / MIB / middle[name]:,.0f} MiB/s",
             middle[name] / reference,
-            statistics.median(one.processor for one in found) / (size / (1 << 30)),
+            statistics.median(one.processor for one in found) / (size / (1 << 30)) if size else None,
             statistics.median(one.peak_mib for one in found),
         )
         for name, found in runs.items()
@@ -246,7 +247,7 @@ def small(folder: Path, rounds: int) -> list[Row]:
         }
         size = SMALL * SMALL_SIZE
         return compare(
-            f"{SMALL} files of 50 KiB at 50 ms", methods, rounds, size, lambda: fresh(target), "file"
+            f"{SMALL} files of 50 KiB at 50 ms", methods, rounds, size, lambda: fresh(target), SMALL
         )
 
 
@@ -260,7 +261,7 @@ def synapse(folder: Path, rounds: int) -> list[Row]:
             "sync_from_synapse": child("sync", home, str(target)),
         }
         return compare(
-            f"{SMALL} Synapse files, limits off", methods, rounds, size, lambda: fresh(target), "file"
+            f"{SMALL} Synapse files, limits off", methods, rounds, size, lambda: fresh(target), SMALL
         )
 
 
@@ -280,9 +281,9 @@ def limited(folder: Path) -> str:
 def warm(folder: Path, rounds: int) -> list[Row]:
     """A call for a copy of 10 000 files that is here."""
     cache = folder / "warm"
-    run(child("lay", str(cache)), lambda: None)
+    run(child("lay", str(cache), str(WARM)), lambda: None)
     methods = {"stat alone": child("stat", str(cache)), "decnef-data": child("warm", str(cache))}
-    return compare("10 000 files, warm", methods, rounds, 1 << 30, lambda: None)
+    return compare(f"{WARM // 1000} 000 files, warm", methods, rounds, 0, lambda: None, WARM)
 
 
 def fresh(folder: Path) -> None:
@@ -338,11 +339,16 @@ def show(rows: list[Row], notes: list[str]) -> None:
     """Print the tables."""
     table = Table("what", "method", "seconds", "rate", "ratio", "CPU s/GiB", "peak MiB")
     for row in rows:
-        numbers = (f"{row.ratio:.2f}", f"{row.processor_per_gib:.1f}", f"{row.peak_mib:.0f}")
+        numbers = (f"{row.ratio:.2f}", per_gib(row), f"{row.peak_mib:.0f}")
         table.add_row(row.section, row.method, f"{row.seconds:.3f}", row.rate, *numbers)
     Console(width=140).print(table)
     for note in notes:
         print(note)
+
+
+def per_gib(row: Row) -> str:
+    """Give the processor time, where bytes are moved."""
+    return "" if row.processor_per_gib is None else f"{row.processor_per_gib:.1f}"
 
 
 def judged(rows: list[Row]) -> Iterator[str]:
@@ -363,7 +369,7 @@ def lines(rows: list[Row], notes: list[str], rounds: int, hf: str | None) -> Ite
     yield "| method | seconds | rate | ratio | processor s/GiB | peak MiB |"
     yield "|---|---|---|---|---|---|"
     for row in rows:
-        cells = (f"{row.seconds:.3f}", row.rate, f"{row.ratio:.2f}", f"{row.processor_per_gib:.1f}")
+        cells = (f"{row.seconds:.3f}", row.rate, f"{row.ratio:.2f}", per_gib(row))
         yield f"| {row.method} | {' | '.join(cells)} | {row.peak_mib:.0f} |"
     yield ""
     yield from (f"- {said}" for said in (*judged(rows), *notes))
