@@ -41,6 +41,7 @@ class Inflating:
         self._points = [Point(0, 0)]
         self._inflater: Any = isal_zlib.decompressobj(wbits=_WBITS)
         self._fed = self._given = 0
+        self._vain = self._from = 0  # bytes searched in vain since the last point; where to search again
         self._window = b""
 
     @property
@@ -59,7 +60,8 @@ class Inflating:
         for chunk in compressed:
             for begin in range(0, len(chunk), _FED):
                 piece = chunk[begin : begin + _FED]
-                yield from self._marked(piece) if self._due and len(piece) >= NEEDED else self._feed(piece)
+                sought = self._due and self._fed >= self._from and len(piece) >= NEEDED
+                yield from self._marked(piece) if sought else self._feed(piece)
         if not self._inflater.eof and self._fed > self._points[-1].bit // 8:
             raise EOFError("it ends before its end is marked")
 
@@ -72,6 +74,7 @@ class Inflating:
         block = None if self._inflater.eof else found(piece)
         if block is None:
             yield from self._feed(piece)
+            self._missed(len(piece))
             return
         cut = -(-block.bit // 8)
         start = self._fed
@@ -80,9 +83,17 @@ class Inflating:
         full = len(self._window) == WINDOW
         self._points.append(point)  # before the rest, which may begin a member that is a point, too
         rest = list(self._feed(piece[cut:]))
-        if not (full and _confirmed(point, block, b"".join(rest))):
+        if full and _confirmed(point, block, b"".join(rest)):
+            self._vain = 0
+        else:
             self._points.remove(point)
+            self._missed(len(piece))
         yield from rest
+
+    def _missed(self, size: int) -> None:
+        """Search ever less often where there is nothing to be found: searching is slower than inflating."""
+        self._vain += size
+        self._from = self._fed + self._vain - size
 
     def _feed(self, data: bytes) -> Iterator[bytes]:
         while data:

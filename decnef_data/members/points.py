@@ -33,6 +33,9 @@ NEEDED: Final = _SEARCHED + _TRIED
 _HEADER: Final = 17
 _MOST_LENGTHS, _MOST_CODES = 19, 29
 _NOT_LAST_AND_DYNAMIC: Final = 0b100  # of the first three bits the first is the lowest
+#: Bytes of the header of a stored block that begins with a byte, and what its lengths differ in.
+_STORED: Final = 5
+_INVERTED: Final = 0xFF
 _OVER: Final = (_HEADER + 3 * _MOST_LENGTHS + 8) // 8 + 1
 _KRAFT: Final = np.array([0, 64, 32, 16, 8, 4, 2, 1], np.int16)
 _COMPLETE: Final = 128
@@ -130,7 +133,7 @@ class Found:
 
 
 def found(data: bytes) -> Found | None:
-    """Search bytes from the middle of a deflate stream for a block whose header describes its codes.
+    """Search bytes from the middle of a deflate stream for a block that is stored, or describes its codes.
 
     Examples
     --------
@@ -141,12 +144,28 @@ def found(data: bytes) -> Found | None:
     >>> found(stream[1000:]) is not None
     True
     """
+    stored = _stored(data[:_SEARCHED])
+    if stored is not None:
+        return Found(8 * stored, data[stored : stored + _TRIED])
     for step in range(0, min(len(data), _SEARCHED), _STEP):
         for bit in (_candidates(data[step : step + _STEP + _OVER]) + 8 * step).tolist():
             stream = shifted(data[bit // 8 : bit // 8 + _TRIED], bit % 8)
             if _inflates(stream):
                 return Found(bit, stream)
     return None
+
+
+def _stored(data: bytes) -> int | None:
+    """Find the byte at which one stored block follows another, as they do where nothing can be compressed.
+
+    Its header fills that byte with zeros, and its length stands there twice, once inverted (RFC 1951, 3.2.4).
+    """
+    values = np.frombuffer(data, np.uint8)
+    twice = (values[1:-3] ^ values[3:-1]) & (values[2:-2] ^ values[4:])
+    headers = np.flatnonzero((values[:-4] == 0) & (twice == _INVERTED))
+    ends = headers + _STORED + values[headers + 1] + 256 * values[headers + 2].astype(np.int64)
+    followed = headers[np.isin(ends, headers) | (ends >= values.size - _STORED)]
+    return int(followed[0]) if followed.size else None
 
 
 def _candidates(data: bytes) -> NDArray[np.int64]:
