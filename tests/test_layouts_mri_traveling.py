@@ -22,13 +22,13 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=FORMS)
-def adopted(
-    request: pytest.FixtureRequest, planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+def adopted(request: pytest.FixtureRequest, planted: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One form, adopted into a cache that all tests read."""
     form: str = request.param
-    tree = plant("srpbs-ts", planted, subjects=9 if form == "bids" else 6, form=form)
-    decnef_data.adopt("srpbs-ts", tree, progress="none")
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(planted / f"cache-{form}"))
+    if not (planted / f"cache-{form}").exists():
+        tree = plant("srpbs-ts", planted, subjects=9 if form == "bids" else 6, form=form)
+        decnef_data.adopt("srpbs-ts", tree, progress="none")
     return form
 
 
