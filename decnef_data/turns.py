@@ -26,6 +26,7 @@ class Turn:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._line: set[int] = set()  # who waits for it; on a busy machine it takes a while to be handed over
         self._idle = 0.0
         self._free = time.perf_counter()  # since when nobody has it
 
@@ -40,10 +41,13 @@ class Turn:
 
     def take(self) -> None:
         """Wait for the turn, and have it."""
-        if self._lock.acquire(blocking=False):
-            self._idle += time.perf_counter() - self._free
-        else:  # what passes until it is handed over is not idle
+        if not self._lock.acquire(blocking=False):
+            me = threading.get_ident()
+            self._line.add(me)
             self._lock.acquire()
+            self._line.discard(me)
+        elif not self._line:
+            self._idle += time.perf_counter() - self._free
         _held.turn = self
 
     def give(self) -> None:
@@ -56,7 +60,8 @@ class Turn:
     def idle(self) -> float:
         """Seconds, since it was made, in which no thread had it or waited for it."""
         free = self._free
-        return self._idle if self._lock.locked() else self._idle + time.perf_counter() - free
+        used = self._line or self._lock.locked()
+        return self._idle if used else self._idle + time.perf_counter() - free
 
 
 class _Held(threading.local):

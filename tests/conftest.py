@@ -62,10 +62,10 @@ def _own_home(
 def _own_logging() -> Iterator[None]:
     """The command line, run in this process, sets up logging; it is taken down again."""
     logger = logging.getLogger("decnef_data")
-    level, handlers = logger.level, list(logger.handlers)
+    level, handlers, propagate = logger.level, list(logger.handlers), logger.propagate
     yield
     logger.setLevel(level)
-    logger.handlers[:] = handlers
+    logger.handlers[:], logger.propagate = handlers, propagate
 
 
 @pytest.fixture(autouse=True)

@@ -168,9 +168,11 @@ def _value(loaded: Any, kind: str) -> NDArray[Any] | Regions:
 
 @contextmanager
 def _warnings_as_errors() -> Iterator[None]:
-    # scipy only warns of a damaged or twice-named variable, and gives a text in its place.
+    # scipy only warns of a damaged or twice-named variable, and gives a text in its place; of a size that
+    # no file has, numpy warns.
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", RuntimeWarning)
         yield
 
 
@@ -237,6 +239,7 @@ _DAMAGE: tuple[type[Exception], ...] = (
     mat5.Damage,
     scipy.io.matlab.MatReadError,
     UserWarning,
+    RuntimeWarning,
     isal_zlib.IsalError,
     struct.error,
     OSError,
