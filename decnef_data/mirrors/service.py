@@ -23,6 +23,7 @@ from decnef_data.mirrors.bounds import AT_ONCE, Bounded, GaveUpError
 from decnef_data.mirrors.links import is_loopback
 from decnef_data.mirrors.redaction import redact
 from decnef_data.mirrors.transport import TIMEOUTS, plainly, trusted
+from decnef_data.turns import aside
 
 #: Together they outlast the minute in which Synapse counts what another command just asked.
 _RETRIES: Mapping[str, float] = {"retries": 10, "wait": 0.5, "max_wait": 10}
@@ -72,17 +73,19 @@ class Service:
 
     def get(self, uri: str) -> Any:
         """Ask the repository service."""
-        client = self._logged_in()
-        return self._bounded(lambda: client.restGET(uri, retryPolicy=dict(_RETRIES)))
+        with aside():
+            client = self._logged_in()
+            return self._bounded(lambda: client.restGET(uri, retryPolicy=dict(_RETRIES)))
 
     def post(self, uri: str, body: Mapping[str, object], *, files: bool = False) -> Any:
         """Ask the repository service, or that of `files`, with a body."""
-        client = self._logged_in()
-        endpoint = client.fileHandleEndpoint if files else client.repoEndpoint
         text = json.dumps(body)
-        return self._bounded(
-            lambda: client.restPOST(uri, body=text, endpoint=endpoint, retryPolicy=dict(_RETRIES))
-        )
+        with aside():
+            client = self._logged_in()
+            endpoint = client.fileHandleEndpoint if files else client.repoEndpoint
+            return self._bounded(
+                lambda: client.restPOST(uri, body=text, endpoint=endpoint, retryPolicy=dict(_RETRIES))
+            )
 
     def _logged_in(self) -> Any:
         with self._entering:
