@@ -53,28 +53,31 @@ class Handed:
 
         Raises what `ask` raised or found.
         """
+        with self._changed:
+            self._coming.pop(key, None)
+            kept = self._good(key)
+        if kept is None:
+            with aside():
+                kept = self._come(key)
+        if kept.error is not None:
+            raise kept.error.with_traceback(None)
+        return kept.link
+
+    def _come(self, key: Key) -> _Kept:
+        """Ask for a link, or wait for who asks already."""
         while True:
             with self._changed:
-                self._coming.pop(key, None)
                 kept = self._good(key)
-            if kept is not None:
-                return _opened(kept)
-            with aside():
-                self._come(key)
-
-    def _come(self, key: Key) -> None:
-        """Ask for the link, or wait until somebody's asking has ended."""
-        with self._changed:
-            if self._good(key) is not None:
-                return
-            if key not in self._wanted and key not in self._asked:
-                self._wanted.append(key)
-            if self._asked:
-                self._changed.wait()
-                return
-            self._asked, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
-            self._asked += self._next(_AT_ONCE - len(self._asked))
-        self._fetch(self._asked)
+                if kept is not None:
+                    return kept
+                if key not in self._wanted and key not in self._asked:
+                    self._wanted.append(key)
+                if self._asked:
+                    self._changed.wait()
+                    continue
+                self._asked, self._wanted = self._wanted[:_AT_ONCE], self._wanted[_AT_ONCE:]
+                self._asked += self._next(_AT_ONCE - len(self._asked))
+            self._fetch(self._asked)
 
     def drop(self, key: Key, link: Link) -> None:
         """Forget a link that was refused, unless it was renewed meanwhile."""
@@ -125,12 +128,6 @@ class Handed:
         if kept is None or kept.until <= time.monotonic():
             return None
         return kept
-
-
-def _opened(kept: _Kept) -> Link | None:
-    if kept.error is not None:
-        raise kept.error.with_traceback(None)
-    return kept.link
 
 
 def _life(link: Link) -> float:
