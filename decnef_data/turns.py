@@ -71,8 +71,8 @@ class _Held(threading.local):
 _held = _Held()
 
 
-class _Aside(AbstractContextManager[None]):
-    """A class, which takes less time than a generator: it is entered several times a file."""
+class _Aside:
+    """Gives the turn, and takes it again."""
 
     __slots__ = ("_turn",)
 

@@ -121,19 +121,14 @@ def test_what_stands_in_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureF
 
 def test_the_librarys_log_and_warnings_are_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     log = logging.getLogger("decnef_data")
-    handlers, level, propagate = log.handlers[:], log.level, log.propagate
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            listen()
-            log.getChild("fetch").info("Trying 'atr'.")
-            log.getChild("fetch").warning("'synapse' failed.")
-            warnings.warn("One file is left out.", UserWarning, stacklevel=1)
-            hush(quiet=True)
-            log.info("Not said.")
-            log.warning("Said.")
-    finally:
-        log.handlers[:], log.propagate = handlers, propagate
-        log.setLevel(level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        listen()
+        log.getChild("fetch").info("Trying 'atr'.")
+        log.getChild("fetch").warning("'synapse' failed.")
+        warnings.warn("One file is left out.", UserWarning, stacklevel=1)
+        hush(quiet=True)
+        log.info("Not said.")
+        log.warning("Said.")
     told = "Trying 'atr'.\nwarning: 'synapse' failed.\nwarning: One file is left out.\nwarning: Said.\n"
     assert capsys.readouterr() == ("", told)

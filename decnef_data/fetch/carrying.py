@@ -75,7 +75,7 @@ class Run:
         told = _Together(self.progress, remote.name)
         work = partial(self._one, remote, progress=told)
         try:
-            found = Crew(work, f"decnef-{remote.name}").run(small, told.tell)
+            found = Crew(work, small, f"decnef-{remote.name}").run(told.tell)
         finally:
             remote.expect(())
             told.tell(0)

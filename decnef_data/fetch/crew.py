@@ -1,7 +1,7 @@
 """Works through many small things with as many threads as help: more while now and then all of them wait."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Final, Generic, TypeVar
 
@@ -26,31 +26,33 @@ class Crew(Generic[Thing, Result]):
     ----------
     work
         What is done with each; it steps aside (:func:`~decnef_data.turns.aside`) where it waits.
+    things
+        What it is done with.
     name
         How the threads are called.
 
     Examples
     --------
-    >>> Crew(abs, "example").run([-1, -2], tell=lambda _threads: None)
+    >>> Crew(abs, [-1, -2], "example").run(lambda _threads: None)
     [1, 2]
     """
 
-    def __init__(self, work: Callable[[Thing], Result], name: str) -> None:
-        self._work, self._name = work, name
+    def __init__(self, work: Callable[[Thing], Result], things: Sequence[Thing], name: str) -> None:
+        self._work, self._things, self._name = work, things, name
+        self._left = iter(enumerate(things))
         self._turn = Turn()
         self._results: dict[int, Result] = {}
         self._stopped = False
 
-    def run(self, things: Sequence[Thing], tell: Callable[[int], None]) -> list[Result]:
-        """Give the results in the order of `things`.
+    def run(self, tell: Callable[[int], None]) -> list[Result]:
+        """Give the results in the order of the things.
 
         The thread that asks calls `tell` now and then, with the number of threads at work.
         Raises what `work` raised first; what the other threads are at is finished before.
         """
-        left = iter(enumerate(things))
         with ThreadPoolExecutor(MOST, thread_name_prefix=self._name) as pool:
             try:
-                working = {pool.submit(self._through, left) for _ in range(FIRST)}
+                working = {pool.submit(self._through) for _ in range(FIRST)}
                 since, idle = time.perf_counter(), self._turn.idle
                 while working:
                     done, working = wait(working, _TICK, FIRST_EXCEPTION)
@@ -60,15 +62,15 @@ class Crew(Generic[Thing, Result]):
                     now, seen = time.perf_counter(), self._turn.idle
                     if seen - idle > _IDLE * (now - since):
                         more = min(len(working), MOST - len(working))
-                        working |= {pool.submit(self._through, left) for _ in range(more)}
+                        working |= {pool.submit(self._through) for _ in range(more)}
                     since, idle = now, seen
             finally:
                 self._stopped = True
-        return [self._results[number] for number in range(len(things))]
+        return [self._results[number] for number in range(len(self._things))]
 
-    def _through(self, left: Iterator[tuple[int, Thing]]) -> None:
-        with self._turn.taken():  # nobody else moves `left` meanwhile
-            for number, thing in left:
+    def _through(self) -> None:
+        with self._turn.taken():  # nobody else takes of what is left meanwhile
+            for number, thing in self._left:
                 self._results[number] = self._work(thing)
                 if self._stopped:
                     return

@@ -1,4 +1,4 @@
-"""Where pooch comes in: it gives a verified file its place, and hands out the registry of the files."""
+"""Where pooch comes in: it gives a large verified file its place, and hands out the registry of the files."""
 
 import os
 import re

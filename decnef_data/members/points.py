@@ -33,12 +33,12 @@ NEEDED: Final = _SEARCHED + _TRIED
 _HEADER: Final = 17
 _MOST_LENGTHS, _MOST_CODES = 19, 29
 _NOT_LAST_AND_DYNAMIC: Final = 0b100  # of the first three bits the first is the lowest
-#: Bytes of the header of a stored block that begins with a byte, and what its lengths differ in.
-_STORED: Final = 5
-_INVERTED: Final = 0xFF
 _OVER: Final = (_HEADER + 3 * _MOST_LENGTHS + 8) // 8 + 1
 _KRAFT: Final = np.array([0, 64, 32, 16, 8, 4, 2, 1], np.int16)
 _COMPLETE: Final = 128
+#: Bytes of the header of a stored block that begins with a byte, and what its lengths differ in.
+_STORED: Final = 5
+_INVERTED: Final = 0xFF
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
