@@ -23,6 +23,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name content after its parameter: its bytes may hold a time, and workers must agree on the names of tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def phantom_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """One cache folder for all tests that only read the phantom: making it takes seconds."""
