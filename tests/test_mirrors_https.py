@@ -3,15 +3,18 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from urllib3.connectionpool import HTTPConnectionPool
 
 from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials, transport
 from decnef_data.mirrors.https import Https, check
+from decnef_data.mirrors.links import Link
 from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
@@ -367,6 +370,27 @@ class TestTheWay:
         server.faults.add(faults.refuse_range(), None)
         assert remote.find(dataset()) == (file,)
         assert received(remote.open(file, 9, 1_000)) == (0, CONTENT)
+
+    def test_many_first_requests_at_once(self, monkeypatch: pytest.MonkeyPatch, server: LinkServer) -> None:
+        """However late the kind of a connection is looked up, none is made that does not know what to ask for."""
+
+        class Late:
+            kind = HTTPConnectionPool.ConnectionCls
+
+            def __get__(self, pool: object, owner: object) -> type:
+                time.sleep(0.05)
+                return self.kind
+
+        monkeypatch.setattr(HTTPConnectionPool, "ConnectionCls", Late())
+
+        def ask(number: int) -> int:
+            time.sleep(0.02 * number)
+            with transport.get(over, link, {}, "atr") as answer:
+                return answer.status_code
+
+        over, link = transport.session(), Link.parse(server.link(CONTENT, name=NAME))
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(ask, range(8))) == {200}
 
     def test_nobody_there(self, credentials: Credentials) -> None:
         with LinkServer() as server:

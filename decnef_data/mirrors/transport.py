@@ -67,12 +67,20 @@ class _Discreet:
 
 
 class _DiscreetAdapter(HTTPAdapter):
-    """Gives the same connections for the same origin without finding out anew which those are."""
+    """Has discreet connections alone, and knows those of an origin it was asked for before."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._renaming = threading.Lock()
+        self._making = threading.Lock()
         self._pools: dict[object, Any] = {}
+        super().__init__(**options)
+
+    def init_poolmanager(self, *asked: Any, **named: Any) -> None:
+        super().init_poolmanager(*asked, **named)
+        _make_discreet(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        with self._making:
+            return _make_discreet(super().proxy_manager_for(proxy, **named))
 
     def get_connection_with_tls_context(
         self,
@@ -82,15 +90,25 @@ class _DiscreetAdapter(HTTPAdapter):
         cert: Any = None,
     ) -> Any:
         asked = (request.url, verify, cert, *(proxies or {}).items())
-        known = self._pools.get(asked)
-        if known is not None and known.pool is not None:  # a closed one has none
-            return known
-        pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        with self._renaming:
-            self._pools[asked] = pool
-            if not issubclass(pool.ConnectionCls, _Discreet):
-                pool.ConnectionCls = type("Discreet", (_Discreet, pool.ConnectionCls), {})
+        pool = self._pools.get(asked)
+        if pool is None or pool.pool is None:  # a closed one has none
+            pool = self._pools[asked] = super().get_connection_with_tls_context(
+                request, verify, proxies, cert
+            )
         return pool
+
+
+def _make_discreet(manager: Any) -> Any:
+    """Have a manager make pools of discreet connections, before any thread sees one."""
+    kinds = manager.pool_classes_by_scheme
+    if not all(issubclass(kind.ConnectionCls, _Discreet) for kind in kinds.values()):
+        manager.pool_classes_by_scheme = {scheme: _discreet(kind) for scheme, kind in kinds.items()}
+    return manager
+
+
+def _discreet(kind: Any) -> Any:
+    connection = type("Discreet", (_Discreet, kind.ConnectionCls), {})
+    return type(kind.__name__, (kind,), {"ConnectionCls": connection})
 
 
 class Session(requests.Session):
