@@ -21,6 +21,7 @@ from decnef_data.files import Files, parts
 from decnef_data.mirrors import Credentials, Remote, connect, transport
 from decnef_data.model import Holding, Mirror
 from decnef_data.progress import choose
+from tests import remotes
 from tests.mirror_contract import dataset
 from tests.servers import faults
 from tests.servers.faults import Fault, Proceed
@@ -167,11 +168,11 @@ def patient(patch: pytest.MonkeyPatch, manner: str) -> None:
 @contextmanager
 def bench(mirror: str, manner: str, folder: Path, *, stated: bool = True) -> Iterator[Bench]:
     """Start a mirror that has the file."""
-    credentials = Credentials(folder / "config")
     with ExitStack() as stack:
         other = stack.enter_context(LinkServer())
         if mirror == "atr":
             server = stack.enter_context(LinkServer())
+            credentials = Credentials(folder / "config")
             credentials.put("atr/srpbs-fc", server.link(CONTENT, name=NAME))
             checksum = f"md5:{hashlib.md5(CONTENT).hexdigest()}" if stated else None
             record = Mirror(
@@ -185,16 +186,8 @@ def bench(mirror: str, manner: str, folder: Path, *, stated: bool = True) -> Ite
             return
         (folder / NAME).write_bytes(CONTENT)
         synapse = stack.enter_context(SynapseServer(project(dataset().title, folder / NAME), lifetime=900))
-        synapse.config(Path.home() / ".synapseConfig", synapse.token)
-        record = Mirror(
-            name="synapse",
-            title="Synapse",
-            protocol="synapse",
-            order=1,
-            address=synapse.node("DecNef Project Brain Data Repository").id,
-            holdings=(Holding(dataset="srpbs-fc"),),
-        )
-        yield Bench(connect(record, credentials, cache=folder / "clients"), synapse.storage, other, manner)
+        remote = remotes.synapse(synapse, "DecNef Project Brain Data Repository", folder)
+        yield Bench(remote, synapse.storage, other, manner)
 
 
 def meet(case: Case, mirror: str, manner: str, folder: Path) -> Result:

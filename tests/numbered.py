@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from decnef_data.mirrors import Credentials, Remote, connect
-from decnef_data.model import Holding, Mirror
 from tests.mirror_contract import dataset
-from tests.servers.synapse import Entity, SynapseServer
+from tests.servers.synapse import Entity
+
+PROJECT = "DecNef"
 
 
 def content(number: int) -> bytes:
@@ -21,18 +21,4 @@ def project(folder: Path, count: int) -> Entity:
         path = folder / f"{number:03d}.bin"
         path.write_bytes(content(number))
         files.append(Entity(path.name, content=path))
-    return Entity("DecNef", [Entity(dataset().title, files)])
-
-
-def remote(server: SynapseServer, folder: Path) -> Remote:
-    """Log in to the server, and give it as a mirror; what that keeps lies in the folder."""
-    server.config(Path.home() / ".synapseConfig", server.token)
-    mirror = Mirror(
-        name="synapse",
-        title="S",
-        protocol="synapse",
-        order=1,
-        address=server.node("DecNef").id,
-        holdings=(Holding(dataset="srpbs-fc"),),
-    )
-    return connect(mirror, Credentials(folder / "config"), cache=folder / "clients")
+    return Entity(PROJECT, [Entity(dataset().title, files)])

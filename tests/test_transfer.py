@@ -27,7 +27,7 @@ from decnef_data.files.parts import crc32c
 from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
 from decnef_data.progress import choose
-from tests import fault_matrix, numbered
+from tests import fault_matrix, numbered, remotes
 from tests.fault_matrix import CONTENT, NAME, PART
 from tests.mirror_contract import dataset
 from tests.servers import faults
@@ -301,7 +301,7 @@ class TestMirrors:
     def test_many_files_of_synapse_within_its_limits(self, tmp_path: Path) -> None:
         with SynapseServer(numbered.project(tmp_path, 60), throttle=Throttle(), lifetime=900) as server:
             server.latency = 0.01
-            remote = numbered.remote(server, tmp_path)
+            remote = remotes.synapse(server, numbered.PROJECT, tmp_path)
             found = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ()).bring(remote)
             assert len(found) == len(server.issued) == 60
             assert all(

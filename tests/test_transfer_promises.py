@@ -22,7 +22,7 @@ from decnef_data.fetch.retries import Patience
 from decnef_data.files import Files, PartMap
 from decnef_data.mirrors import Credentials, Remote, bounds, connect, transport
 from decnef_data.progress import choose
-from tests import fault_matrix, numbered
+from tests import fault_matrix, numbered, remotes
 from tests.benchmarks.transfer import serving
 from tests.continued import continued
 from tests.fault_matrix import CONTENT, NAME, PART
@@ -298,7 +298,7 @@ class TestWaiting:
         throttle = Throttle(concurrent=3, requests=12, seconds=1.0)
         with SynapseServer(numbered.project(tmp_path, 25), throttle=throttle, lifetime=900) as server:
             server.latency = 0.005
-            remote = numbered.remote(server, tmp_path)
+            remote = remotes.synapse(server, numbered.PROJECT, tmp_path)
             began = time.monotonic()
             found = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ()).bring(remote)
             assert len(found) == 25

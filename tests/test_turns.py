@@ -15,7 +15,7 @@ from decnef_data.mirrors import Remote
 from decnef_data.model import VerifiedFile
 from decnef_data.progress import choose
 from decnef_data.turns import Turn, aside
-from tests import numbered
+from tests import numbered, remotes
 from tests.mirror_contract import dataset
 from tests.servers.faults import busy, together
 from tests.servers.synapse import SynapseServer
@@ -86,7 +86,7 @@ def server(tmp_path: Path) -> Iterator[SynapseServer]:
 
 @pytest.fixture
 def remote(server: SynapseServer, tmp_path: Path) -> Remote:
-    return numbered.remote(server, tmp_path)
+    return remotes.synapse(server, numbered.PROJECT, tmp_path)
 
 
 def bring(remote: Remote, cache: Path) -> tuple[VerifiedFile, ...]:

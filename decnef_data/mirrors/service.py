@@ -11,6 +11,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,7 @@ class Service:
         yield from _configured()
 
 
+@cache
 def _synapseclient() -> Any:
     """Import synapseclient: 0.3 seconds that only this mirror needs."""
     with _logging_left_alone():
@@ -250,6 +252,10 @@ def _reason(response: requests.Response) -> str:
         return str(response.reason)
 
 
+#: Two threads that undid this at the same time would undo it to what the other left.
+_ALONE = threading.RLock()
+
+
 @contextmanager
 def _logging_left_alone() -> Iterator[None]:
     """Undo what importing and making a client does to the process: its warnings would vanish into a log.
@@ -257,19 +263,20 @@ def _logging_left_alone() -> Iterator[None]:
     It configures logging, which closes every handler of the process that logging knows of; some, as
     absl's, then close the stream that they write to.  Meanwhile logging knows of none.
     """
-    shown, captured = warnings.showwarning, logging.getLogger("py.warnings")
-    handlers, level = captured.handlers, logging.getLogger("requests").level
-    known, named = logging._handlerList[:], dict(logging._handlers)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
-    logging._handlerList.clear()  # type: ignore[attr-defined]  # noqa: SLF001
-    try:
-        yield
-    finally:
-        logging._handlerList[:0] = known  # type: ignore[attr-defined]  # noqa: SLF001
-        logging._handlers.update(named)  # type: ignore[attr-defined]  # noqa: SLF001
-        if warnings.showwarning is not shown:
-            logging.captureWarnings(False)
-        captured.handlers = handlers
-        logging.getLogger("requests").setLevel(level)
+    with _ALONE:
+        shown, captured = warnings.showwarning, logging.getLogger("py.warnings")
+        handlers, level = captured.handlers, logging.getLogger("requests").level
+        known, named = logging._handlerList[:], dict(logging._handlers)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+        logging._handlerList.clear()  # type: ignore[attr-defined]  # noqa: SLF001
+        try:
+            yield
+        finally:
+            logging._handlerList[:0] = known  # type: ignore[attr-defined]  # noqa: SLF001
+            logging._handlers.update(named)  # type: ignore[attr-defined]  # noqa: SLF001
+            if warnings.showwarning is not shown:
+                logging.captureWarnings(False)
+            captured.handlers = handlers
+            logging.getLogger("requests").setLevel(level)
 
 
 def _scratch(owner: object) -> Path:
