@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.errors import CatalogError
 from decnef_data.model import Acceptance, Terms
 
@@ -52,7 +53,7 @@ class Consent:
 
     def _read(self) -> Mapping[str, Acceptance]:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, Acceptance])
+            return msgspec.json.decode(self._file.read_bytes(), type=decodable(dict[str, Acceptance]))
         except FileNotFoundError:
             return {}
         except msgspec.DecodeError as error:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.model import Exported
 
 __all__ = ["Ledger"]
@@ -65,6 +66,6 @@ class Ledger:
 
 def _read(line: bytes) -> Exported | None:
     try:
-        return msgspec.json.decode(line, type=Exported)
+        return msgspec.json.decode(line, type=decodable(Exported))
     except msgspec.DecodeError:
         return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.errors import FormatError
 from decnef_data.model import Difference, Lock, LockedFile
 
@@ -64,7 +65,7 @@ def read(path: Path) -> Lock:
     decnef_data.errors.FormatError: '...decnef.lock' is no lock ...
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Lock)
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), decodable(Lock))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         message = (
             f"'{path}' is no lock that this version reads: {error}. Write it anew with `decnef lock NAME`."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from decnef_data import fetch, locks
+from decnef_data.decoding import decodable
 from decnef_data.errors import DecnefDataWarning, IntegrityError, SelectionError
 from decnef_data.fetch import Place
 from decnef_data.layouts import of as layout_of
@@ -136,7 +137,7 @@ def narrowed(selection: Selection, stated: Lock, dataset: str) -> Selection:
         message = f"The lock is of '{stated.dataset}', not of '{dataset}'. Ask for the one that it is of."
         raise SelectionError(message, asked=dataset, known=(stated.dataset,))
     agreed = {field: _agreed(field, selection, stated) for field in _FIELDS}
-    return msgspec.convert({"dataset": selection.dataset, **agreed}, Selection)
+    return msgspec.convert({"dataset": selection.dataset, **agreed}, decodable(Selection))
 
 
 def alike(here: Lock, other: Lock) -> Lock:

@@ -15,6 +15,7 @@ from typing import Final, Literal, overload
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.files.private import private_folder
 from decnef_data.model import Checksum, Copy, RemoteFile, VerifiedFile
 
@@ -51,7 +52,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, tag="mark"):
     paths: tuple[str, ...]
 
 
-_DECODER: Final = msgspec.json.Decoder(Header | Receipt | Mark)
+_DECODER: Final = msgspec.json.Decoder(decodable(Header | Receipt | Mark))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.files.private import write_whole
 
 __all__ = ["read", "write"]
@@ -47,4 +48,4 @@ def _decoded(path: Path, _status: tuple[int, ...], kind: Hashable) -> object:
         except ValueError as error:
             raise msgspec.DecodeError("there is nothing in it") from error
         with mapped:
-            return msgspec.msgpack.decode(mapped, type=cast("type[Any]", kind))
+            return msgspec.msgpack.decode(mapped, type=decodable(cast("type[Any]", kind)))

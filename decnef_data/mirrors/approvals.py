@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.errors import AccessError, MirrorError
 from decnef_data.mirrors.redaction import redact
 from decnef_data.mirrors.service import Service
@@ -62,7 +63,7 @@ def expiring(service: Service, requirements: Iterable[int], page: str) -> tuple[
 
 def _asked(service: Service, requirement: int) -> _Status | None:
     try:
-        return msgspec.convert(service.get(f"/accessRequirement/{requirement}/status"), _Status)
+        return msgspec.convert(service.get(f"/accessRequirement/{requirement}/status"), decodable(_Status))
     except (MirrorError, AccessError, msgspec.ValidationError):
         return None  # it is said to be unmet, which is true; only how far it has come is not known
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirrors import approvals
 from decnef_data.mirrors.links import Link, UnusableLinkError
@@ -135,7 +136,7 @@ _T = TypeVar("_T")
 def read(content: Any, kind: type[_T]) -> _T:
     """Make a value of what Synapse answered."""
     try:
-        return msgspec.convert(content, kind)
+        return msgspec.convert(content, decodable(kind))
     except msgspec.ValidationError as error:
         reason = redact(str(error))
     del content  # it may hold links, and this frame is about to be shown

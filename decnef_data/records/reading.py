@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import msgspec.toml
 
+from decnef_data.decoding import decodable
 from decnef_data.errors import CatalogError
 from decnef_data.model import Dataset, Mirror, Record, Shelf
 
@@ -83,7 +84,7 @@ def _shelved(shelf: Shelf, file: str) -> Iterator[Entry]:
 
 def _read(file: "Traversable", kind: type[_Read]) -> _Read:
     try:
-        return msgspec.toml.decode(file.read_bytes(), type=kind)
+        return msgspec.toml.decode(file.read_bytes(), type=decodable(kind))
     except UnicodeDecodeError as error:
         raise CatalogError(
             f"The catalog file '{file}' is not UTF-8 at byte {error.start}. Save it as UTF-8.",

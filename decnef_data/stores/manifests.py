@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from decnef_data.decoding import decodable
 from decnef_data.errors import IntegrityError
 from decnef_data.model import FileCheck
 from decnef_data.model.catalog import Record
@@ -114,7 +115,7 @@ def load(store: Path) -> Manifest:
     try:
         attributes = json.loads((store / METADATA).read_bytes())["attributes"]
         text = attributes[_ATTRIBUTE].encode()
-        manifest = msgspec.json.decode(text, type=Manifest)
+        manifest = msgspec.json.decode(text, type=decodable(Manifest))
         changed = google_crc32c.value(text) != attributes[_STAMP]
     except FileNotFoundError as error:
         raise not_whole(store, check(store, METADATA, "missing")) from error

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from decnef_data.decoding import decodable
 from decnef_data.model.catalog import Record
 from decnef_data.stores.blocks import Blocks, Bytes, Form, write
 
@@ -116,7 +117,7 @@ def _write(
 
 
 def _table(store: Path) -> list[Original]:
-    return msgspec.json.decode(Blocks(store, _TABLE).read().tobytes(), type=list[Original])
+    return msgspec.json.decode(Blocks(store, _TABLE).read().tobytes(), type=decodable(list[Original]))
 
 
 def start(store: Path) -> bytes:

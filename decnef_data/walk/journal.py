@@ -17,6 +17,7 @@ from typing import IO, Final
 
 import msgspec
 
+from decnef_data.decoding import decodable
 from decnef_data.files.private import private_folder
 from decnef_data.mirrors.editions import Edition
 from decnef_data.walk.values import Header, Item
@@ -63,8 +64,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     unmet: tuple[int, ...] = ()
 
 
-_INDEX: Final = msgspec.json.Decoder(Header | Item)
-_JOURNAL: Final = msgspec.json.Decoder(Begun | Page | Sized | Limits)
+_INDEX: Final = msgspec.json.Decoder(decodable(Header | Item))
+_JOURNAL: Final = msgspec.json.Decoder(decodable(Begun | Page | Sized | Limits))
 
 
 def place(root: Path, mirror: str) -> Path:
