@@ -6,10 +6,12 @@ import io
 import os
 import re
 import stat
+import threading
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -633,6 +635,19 @@ def test_a_compressed_element_inflates_to_what_went_in(pieces: list[bytes | int]
     kind, size = np.frombuffer(data[:8], "<u4")
     assert (kind, size) == (15, len(data) - 8)
     assert zlib.decompress(data[8:]) == b"".join(bytes(piece) for piece in pieces)
+
+
+def test_threads_write_hdf5_at_the_same_time() -> None:
+    values = [np.full((500, 2000), number, "<f8") for number in range(8)]
+    begin = threading.Barrier(8)
+
+    def write(one: NDArray[np.float64]) -> bytes:
+        begin.wait()
+        return matfiles.v73("X", one)
+
+    with ThreadPoolExecutor(8) as threads:
+        written = list(threads.map(write, values))
+    assert written == [matfiles.v73("X", one) for one in values]
 
 
 def test_long_data_is_stored_in_several_blocks() -> None:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from threading import get_ident
 from zlib import adler32
 
 import h5py
@@ -124,8 +125,9 @@ def v73(name: str, values: NDArray[np.float64]) -> bytes:
 
     HDF5 1.14 and 2.0 write the same bytes when the format is bound to one version and no time is kept.
     """
+    place = f"phantom of thread {get_ident()}"  # no file, but HDF5 refuses to have the same one open twice
     with h5py.File(
-        "phantom", "w", driver="core", backing_store=False, libver=("earliest", "v108"), userblock_size=512
+        place, "w", driver="core", backing_store=False, libver=("earliest", "v108"), userblock_size=512
     ) as file:
         dataset = file.create_dataset(name, data=values, dtype="<f8", track_times=False)
         dataset.attrs.create("MATLAB_class", np.bytes_("double"))
