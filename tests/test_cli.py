@@ -262,6 +262,7 @@ def test_verify_says_whole(data: Path) -> None:
     assert (told.code, told.err) == (0, "")
     assert told.json["whole"] is True
     assert {check["state"] for check in told.json["checks"]} == {"whole"}
+    assert [check["mirror"] for check in told.json["checks"] if check["path"].endswith(".zip")] == ["phantom"]
 
 
 def test_verify_ends_with_five_when_something_changed(adopted: Path) -> None:

@@ -244,8 +244,11 @@ def test_files_say_on_what_their_checksum_rests() -> None:
 
 
 def test_checks_say_what_is_wrong() -> None:
-    checks = [FileCheck("a.zip", "whole"), FileCheck("b.zip", "damaged", "md5 differs")]
-    assert drawn(pages.checks_table(checks))[2:4] == ["a.zip  whole", "b.zip  damaged  md5 differs"]
+    checks = [FileCheck("a.zip", "whole", mirror="atr"), FileCheck("b.zarr", "damaged", "md5 differs")]
+    assert drawn(pages.checks_table(checks))[2:4] == [
+        "a.zip   atr     whole",
+        "b.zarr          damaged  md5 differs",
+    ]
 
 
 def test_people_are_shown_in_part_and_the_caption_says_so() -> None:

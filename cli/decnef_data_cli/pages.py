@@ -227,9 +227,8 @@ def _basis(file: "VerifiedFile") -> str:
 
 def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
     """List what verifying found."""
-    return table(
-        "file", "state", "detail", rows=((short(check.path), check.state, check.detail) for check in checks)
-    )
+    rows = ((short(check.path), check.mirror, check.state, check.detail) for check in checks)
+    return table("file", "mirror", "state", "detail", rows=rows)
 
 
 def cache_page(listing: "CacheListing", *, removed: bool = False) -> "Iterator[RenderableType]":

@@ -312,11 +312,16 @@ class Client:
 
     def _checks(self, place: Place, *, deep: bool) -> Iterator[FileCheck]:
         for source in place.sources:
-            yield from place.files.verify(place.dataset.name, source.record.name, deep=deep)
-            copy = place.files.copy(place.dataset.name, source.record.name) if place.dataset.listed else None
-            yield from self._opening(place).checks(copy, deep=deep) if copy else ()
+            mirror = source.record.name
+            yield from (replace(check, mirror=mirror) for check in self._checked(place, mirror, deep=deep))
         held = next(held for held in self._holdings if held.root == place.files.root)
         yield from held.checks(place.dataset.name, deep=deep)
+
+    def _checked(self, place: Place, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
+        name = place.dataset.name
+        yield from place.files.verify(name, mirror, deep=deep)
+        copy = place.files.copy(name, mirror) if place.dataset.listed else None
+        yield from self._opening(place).checks(copy, deep=deep) if copy else ()
 
     def _asked(self, selection: Selection, *, read: bool = True) -> Dataset:
         """The dataset, once it is sure that it can be read and has the group: before any byte moves."""

@@ -208,11 +208,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What verifying found of one file or store."""
+    """What verifying found of one file or store; ``mirror`` is where the file came from, of a store none."""
 
     path: str
     state: Literal["whole", "changed", "missing", "damaged"]
     detail: str = ""
+    mirror: str = ""
 
 
 @dataclass(frozen=True, slots=True)
