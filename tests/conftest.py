@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -17,8 +18,19 @@ _LOOPBACK = ("127.", "::1", "localhost")
 _CHECKED_AGAINST = {"DECNEF_SYNAPSE_SPEC", "DECNEF_SCHEMA_TYPES"}
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer to hand over between threads more often, so that what depends on their order shows."""
+    parser.addoption(
+        "--switch-interval",
+        type=float,
+        help="Seconds after which Python lets another thread go on; 1e-5 finds what threads get wrong.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let Ctrl-C reach the programs that tests start, also where a shell runs the tests in the background."""
+    if interval := config.getoption("switch_interval"):
+        sys.setswitchinterval(interval)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -59,9 +59,9 @@ def _own_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def server(tmp_path: Path) -> Iterator[LinkServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path / "host.pem"))
-    with LinkServer() as server:
-        http = server._running()
-        http.socket = context.wrap_socket(http.socket, server_side=True)
+    server = LinkServer()
+    server.tls = context
+    with server:
         yield server
 
 

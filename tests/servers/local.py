@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -78,10 +79,12 @@ class LocalServer:
     """A server on a free port of this machine, for as long as its ``with`` block lasts.
 
     ``requests`` holds every exchange in the order of the answers; ``advance`` moves the server's clock, so
-    that what expires can be made to expire without waiting.
+    that what expires can be made to expire without waiting.  With ``tls``, set before the block, it speaks
+    https.
     """
 
     def __init__(self) -> None:
+        self.tls: ssl.SSLContext | None = None
         self.requests: list[Exchange] = []
         self.closing = threading.Event()
         self._ahead = 0.0
@@ -90,6 +93,8 @@ class LocalServer:
 
     def __enter__(self) -> Self:
         self._http = _Http(self.respond)
+        if self.tls is not None:
+            self._http.socket = self.tls.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
         self._thread.start()
         return self
