@@ -20,7 +20,8 @@ def decodable(kind: Any) -> Any:
     """Give a type that msgspec may decode in any thread.
 
     msgspec (0.22) notes what it found out about a struct on the struct, and does so before it has found
-    out all; another thread that decodes one meanwhile reads what is not there yet.
+    out all (``StructInfo_Convert`` in its ``_core.c``); another thread that decodes one meanwhile reads
+    what is not there yet.
 
     Examples
     --------
