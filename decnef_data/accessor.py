@@ -1,7 +1,7 @@
-"""What ``leaf.decnef`` offers: the functions of the face that take a dataset, as its methods.
+"""The accessor ``dataset.decnef``: the public functions that take an xarray Dataset, as methods.
 
 Importing this module registers the accessor, and so does fetching; the functions need no registration.
-What a method needs is imported when it is called: whoever fetches matrices need not wait for nibabel.
+Each method imports what it needs when it is called, so that fetching matrices does not import nibabel.
 """
 
 import os
@@ -19,7 +19,7 @@ __all__ = ["Accessor"]
 
 
 class Accessor:
-    """What ``dataset.decnef`` offers."""
+    """The methods of ``dataset.decnef``."""
 
     def __init__(self, dataset: xr.Dataset) -> None:
         self._dataset = dataset
@@ -39,7 +39,7 @@ class Accessor:
     def to_nifti(
         self, *, subject: str | None = None, session: str | None = None, run: int | None = None
     ) -> Any:
-        """Give one scan as an image of nibabel, as :func:`decnef_data.to_nifti` does.
+        """Return one scan as a nibabel image, as :func:`decnef_data.to_nifti` does.
 
         Examples
         --------
@@ -56,7 +56,7 @@ class Accessor:
     def timeseries(
         self, labels_img: Any, *, names: Mapping[int, str] | Sequence[str] | None = None
     ) -> xr.Dataset:
-        """Average the signal over each region, as :func:`decnef_data.timeseries` does.
+        """Average the signal of each region, as :func:`decnef_data.timeseries` does.
 
         Examples
         --------
@@ -72,7 +72,7 @@ class Accessor:
         return timeseries(self._dataset, labels_img, names=names)
 
     def connectivity(self) -> xr.Dataset:
-        """Correlate the series of regions, as :func:`decnef_data.connectivity` does.
+        """Correlate the time series of regions, as :func:`decnef_data.connectivity` does.
 
         Examples
         --------
@@ -93,7 +93,7 @@ class Accessor:
         i_may_share: bool = False,
         progress: str = "auto",
     ) -> None:
-        """Copy this as one zarr, as :func:`decnef_data.to_zarr` does.
+        """Write a portable Zarr store, as :func:`decnef_data.to_zarr` does.
 
         Examples
         --------
@@ -108,16 +108,16 @@ class Accessor:
         to_zarr(self._dataset, dest, chunks=chunks, client=client, i_may_share=i_may_share, progress=progress)
 
     def cite(self) -> str:
-        """Say what to cite for these data; :func:`decnef_data.cite` knows other styles.
+        """Return what to cite for these data; :func:`decnef_data.cite` has other styles.
 
         Examples
         --------
         >>> xr.Dataset(attrs={"citation": ["A. B. 2021"]}).decnef.cite()
         'A. B. 2021'
         """
-        cited = self._dataset.attrs.get("citation", ())
-        return cited if isinstance(cited, str) else "\n\n".join(map(str, cited))
+        citations = self._dataset.attrs.get("citation", ())
+        return citations if isinstance(citations, str) else "\n\n".join(map(str, citations))
 
 
-if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, as reloading would
-    xr.register_dataset_accessor("decnef")(Accessor)  # type: ignore[no-untyped-call]  # xarray leaves it bare
+if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, e.g. on reload
+    xr.register_dataset_accessor("decnef")(Accessor)  # type: ignore[no-untyped-call]  # xarray does not annotate it

@@ -1,4 +1,4 @@
-"""Lazy arrays over mapped bytes, and the matrix view of a connectivity cube."""
+"""Lazy arrays over memory-mapped files, stacks of them, and the matrix view of connectivity."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,13 +12,13 @@ from xarray.core import indexing
 
 from decnef_data.errors import IntegrityError, SelectionError
 
-__all__ = ["MappedArray", "Slab", "Slabs", "StackedArray", "mapped", "stacked", "to_matrix"]
+__all__ = ["LazySlabs", "MappedArray", "Slab", "StackedArray", "memmap_variable", "stack_lazily", "to_matrix"]
 
 _Key = tuple[Any, ...]
-_Of = TypeVar("_Of")
+_Item = TypeVar("_Item")
 
 
-def mapped(
+def memmap_variable(
     path: Path,
     dims: Sequence[str],
     dtype: DTypeLike,
@@ -26,7 +26,7 @@ def mapped(
     offset: int = 0,
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.Variable:
-    """Lay a lazy variable over the C-ordered bytes of a file, of which nothing is read yet.
+    """Return a lazy variable over the C-ordered bytes of a file, of which nothing is read yet.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def mapped(
     dims, shape
         The array's dimensions and their lengths.
     dtype
-        The stored type, byte order included.
+        The stored type, including its byte order.
     offset
         Where the array begins in the file, in bytes.
     attrs
@@ -44,7 +44,7 @@ def mapped(
     Returns
     -------
     xarray.Variable
-        Integers and slices give read-only views of the file; a pickle of it holds the path only.
+        Integers and slices return read-only views of the file; its pickle holds only the path.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def mapped(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "cube.bin")
     ...     _ = path.write_bytes(np.arange(6, dtype="<f4").tobytes())
-    ...     mapped(path, ("subject", "edge"), "<f4", (2, 3))[1].values.tolist()
+    ...     memmap_variable(path, ("subject", "edge"), "<f4", (2, 3))[1].values.tolist()
     [3.0, 4.0, 5.0]
     """
     array = MappedArray(Path(path), np.dtype(dtype), tuple(shape), offset)
@@ -79,7 +79,7 @@ def _require_bytes(path: Path, needed: int) -> None:
 
 
 class MappedArray(BackendArray):
-    """The bytes of a file as an array that xarray indexes lazily; it pickles as a path."""
+    """The bytes of a file as an array that xarray indexes lazily; its pickle holds only the path."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> None:
         self.path = path
@@ -97,70 +97,72 @@ class MappedArray(BackendArray):
         return {**self.__dict__, "_map": None}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return _indexed(key, self.shape, self._outer)
+        return _apply_indexer(key, self.shape, self._read_outer)
 
-    def _outer(self, key: _Key) -> NDArray[Any]:
+    def _read_outer(self, key: _Key) -> NDArray[Any]:
         # Integers and slices first, as a view; then one vector at a time, since numpy moves the axes
         # of a key that mixes integers and vectors to the front.
-        out = self._mapping()[tuple(slice(None) if _is_vector(part) else part for part in key)]
+        out = self._open_memmap()[tuple(slice(None) if _is_vector(part) else part for part in key)]
         kept = [part for part in key if not isinstance(part, int | np.integer)]
         for axis, part in enumerate(kept):
             if _is_vector(part):
                 out = out[(slice(None),) * axis + (part,)]
         return np.asarray(out)
 
-    def _mapping(self) -> NDArray[Any]:
+    def _open_memmap(self) -> NDArray[Any]:
         if self._map is None:
             self._map = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         return self._map
 
 
 class Slab(Protocol):
-    """One place along the first dimension of a stack, wherever its bytes lie; it must pickle."""
+    """One position along the first dimension of a stack, wherever its bytes are; it must be picklable."""
 
     def fill(self, key: tuple[Any, ...], out: NDArray[Any]) -> None:
-        """Read what `key` (an integer, slice or vector a dimension) selects into `out`."""
+        """Read what `key` (an integer, slice or vector per dimension) selects into `out`."""
 
 
-class Slabs(Sequence[Slab], Generic[_Of]):
-    """Slabs that are made when they are asked for: a leaf has thousands, and few are read.
+class LazySlabs(Sequence[Slab], Generic[_Item]):
+    """Slabs that are created on first access: a group has thousands, and few are read.
 
     Parameters
     ----------
-    make
-        Makes one.
-    of
-        What each is made of.
+    factory
+        Creates a slab from an item.
+    items
+        One item per slab.
 
     Examples
     --------
-    >>> slabs = Slabs(lambda number: f"the slab of {number}", range(3000))
+    >>> slabs = LazySlabs(lambda number: f"the slab of {number}", range(3000))
     >>> slabs[2] is slabs[2], len(slabs)
     (True, 3000)
     """
 
-    def __init__(self, make: Callable[[_Of], Slab], of: Sequence[_Of]) -> None:
-        self._make, self._of = make, of
-        self._made: dict[int, Slab] = {}
+    def __init__(self, factory: Callable[[_Item], Slab], items: Sequence[_Item]) -> None:
+        self._factory, self._items = factory, items
+        self._cache: dict[int, Slab] = {}
 
     def __len__(self) -> int:
-        return len(self._of)
+        return len(self._items)
 
     @overload
-    def __getitem__(self, at: int) -> Slab: ...
+    def __getitem__(self, index: int) -> Slab: ...
     @overload
-    def __getitem__(self, at: slice) -> Sequence[Slab]: ...
-    def __getitem__(self, at: int | slice) -> Slab | Sequence[Slab]:
-        if isinstance(at, slice):
-            return tuple(map(self.__getitem__, range(*at.indices(len(self)))))
-        found = self._made.get(at)
-        return found if found is not None else self._made.setdefault(at, self._make(self._of[at]))
+    def __getitem__(self, index: slice) -> Sequence[Slab]: ...
+    def __getitem__(self, index: int | slice) -> Slab | Sequence[Slab]:
+        if isinstance(index, slice):
+            return tuple(map(self.__getitem__, range(*index.indices(len(self)))))
+        found = self._cache.get(index)
+        return (
+            found if found is not None else self._cache.setdefault(index, self._factory(self._items[index]))
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, (tuple(self),)  # what makes them need not pickle, and they do
+        return tuple, (tuple(self),)  # the factory may not be picklable, the slabs are
 
 
-def stacked(
+def stack_lazily(
     slabs: Sequence[Slab], dims: Sequence[str], dtype: DTypeLike, shape: Sequence[int]
 ) -> xr.Variable:
     """Stack arrays of one shape and type along a new first dimension, lazily.
@@ -168,18 +170,18 @@ def stacked(
     Parameters
     ----------
     slabs
-        Where each array's bytes come from; nothing is asked of them yet.
+        The sources of the arrays; nothing is read from them yet.
     dims
         The dimensions, that of the stack first.
     dtype, shape
-        Type and shape that every slab has.
+        The type and shape of every slab.
 
     Examples
     --------
     >>> class Ones:
     ...     def fill(self, key, out):
     ...         out[...] = 1
-    >>> stacked([Ones(), Ones()], ("scan", "time"), "i2", (3,))[:, 1].values.tolist()
+    >>> stack_lazily([Ones(), Ones()], ("scan", "time"), "i2", (3,))[:, 1].values.tolist()
     [1, 1]
     """
     array = StackedArray(slabs, np.dtype(dtype), (len(slabs), *shape))
@@ -187,7 +189,7 @@ def stacked(
 
 
 class StackedArray(BackendArray):
-    """Arrays of one shape as one, which xarray indexes lazily; only slabs that are asked for are read."""
+    """Arrays of one shape as one, which xarray indexes lazily; only the slabs that are needed are read."""
 
     def __init__(self, slabs: Sequence[Slab], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         self.slabs = slabs
@@ -195,20 +197,20 @@ class StackedArray(BackendArray):
         self.shape = shape
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return _indexed(key, self.shape, self._outer)
+        return _apply_indexer(key, self.shape, self._read_outer)
 
-    def _outer(self, key: _Key) -> NDArray[Any]:
+    def _read_outer(self, key: _Key) -> NDArray[Any]:
         first, *inner = key
-        places = np.atleast_1d(np.arange(len(self.slabs))[first])
-        out = np.empty((places.size, *_lengths(inner, self.shape[1:])), self.dtype)
+        positions = np.atleast_1d(np.arange(len(self.slabs))[first])
+        out = np.empty((positions.size, *_selected_shape(inner, self.shape[1:])), self.dtype)
         if out.size:
-            for position, place in enumerate(places.tolist()):
-                self.slabs[place].fill(tuple(inner), out[position, ...])  # a view, also of a single number
+            for row, index in enumerate(positions.tolist()):
+                self.slabs[index].fill(tuple(inner), out[row, ...])  # a view, even of a single number
         return out[0] if isinstance(first, int | np.integer) else out
 
 
-def _lengths(key: Sequence[Any], shape: Sequence[int]) -> list[int]:
-    """Give the shape of what a key selects; an integer takes its dimension away."""
+def _selected_shape(key: Sequence[Any], shape: Sequence[int]) -> list[int]:
+    """Return the shape of what a key selects; an integer removes its dimension."""
     return [
         len(range(*part.indices(length))) if isinstance(part, slice) else len(part)
         for part, length in zip(key, shape, strict=True)
@@ -216,13 +218,13 @@ def _lengths(key: Sequence[Any], shape: Sequence[int]) -> list[int]:
     ]
 
 
-def _indexed(
-    key: indexing.ExplicitIndexer, shape: tuple[int, ...], outer: Callable[[_Key], NDArray[Any]]
+def _apply_indexer(
+    key: indexing.ExplicitIndexer, shape: tuple[int, ...], read_outer: Callable[[_Key], NDArray[Any]]
 ) -> Any:
     if isinstance(key, indexing.VectorizedIndexer):
-        return indexing.explicit_indexing_adapter(key, shape, indexing.IndexingSupport.OUTER, outer)
-    # xarray's adapter fails on an empty slice of negative step, and reads what it then turns round.
-    return outer(key.tuple)
+        return indexing.explicit_indexing_adapter(key, shape, indexing.IndexingSupport.OUTER, read_outer)
+    # xarray's adapter fails on an empty slice of negative step, and reverses other slices after reading.
+    return read_outer(key.tuple)
 
 
 def _is_vector(part: object) -> bool:
@@ -230,22 +232,23 @@ def _is_vector(part: object) -> bool:
 
 
 def to_matrix(dataset: xr.Dataset) -> xr.DataArray:
-    """View the condensed connectivity of a cube as square symmetric matrices, lazily.
+    """Return the condensed connectivity of a dataset as square symmetric matrices, lazily.
 
     Parameters
     ----------
     dataset
-        A cube with ``fc (..., edge)``, the regions ``roi`` and each edge's ends ``roi_a`` and ``roi_b``.
+        A connectivity dataset with ``fc (..., edge)``, the regions ``roi`` and each edge's ends ``roi_a``
+        and ``roi_b``.
 
     Returns
     -------
     xarray.DataArray
-        ``fc (..., roi, roi_2)`` with diagonal 1; only the edges that are asked for are read.
+        ``fc (..., roi, roi_2)`` with diagonal 1; only the edges that are needed are read.
 
     Raises
     ------
     SelectionError
-        The dataset is no such cube, or does not hold the edge of every pair of its regions.
+        The dataset lacks one of these, or the edge of a pair of its regions.
 
     Examples
     --------
@@ -279,12 +282,12 @@ def _require_cube(dataset: xr.Dataset) -> None:
         raise SelectionError(
             f"The matrix view needs a connectivity cube, and this dataset has no '{absent[0]}'. "
             "Give it a leaf of srpbs-fc that keeps 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'.",
-            asked="to_matrix",
+            requested="to_matrix",
         )
 
 
 def _edge_of_cell(dataset: xr.Dataset) -> NDArray[np.intp]:
-    """Give the position along ``edge`` of each cell of the matrix, -1 on the diagonal."""
+    """Return the position along ``edge`` of each cell of the matrix, -1 on the diagonal."""
     names = np.atleast_1d(dataset["roi"].to_numpy())
     _require_distinct(names)
     a, b = (_positions(names, dataset[end].to_numpy()) for end in ("roi_a", "roi_b"))
@@ -296,10 +299,10 @@ def _edge_of_cell(dataset: xr.Dataset) -> NDArray[np.intp]:
 
 
 def _positions(names: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.intp]:
-    """Give the place of each wanted name among the names, -1 where it is not there."""
+    """Return the position of each wanted name among `names`, -1 if it is not there."""
     order = np.argsort(names)
-    place = order[np.searchsorted(names, wanted, sorter=order).clip(max=names.size - 1)]
-    return np.where(names[place] == wanted, place, -1)
+    position = order[np.searchsorted(names, wanted, sorter=order).clip(max=names.size - 1)]
+    return np.where(names[position] == wanted, position, -1)
 
 
 def _require_distinct(names: NDArray[Any]) -> None:
@@ -308,7 +311,7 @@ def _require_distinct(names: NDArray[Any]) -> None:
         raise SelectionError(
             f"The matrix view tells regions apart by name, and '{known[counts > 1][0]}' is there twice. "
             "Give 'roi', 'roi_a' and 'roi_b' a name for each region.",
-            asked="to_matrix",
+            requested="to_matrix",
         )
 
 
@@ -320,12 +323,12 @@ def _require_pairs(cells: NDArray[np.intp]) -> None:
             f"The matrix view needs the edge of every pair of regions, and {absent} of the "
             f"{regions * (regions - 1) // 2} are not in this dataset. "
             "Make the view before selecting edges, then select regions of the view.",
-            asked="to_matrix",
+            requested="to_matrix",
         )
 
 
 class _SquareForm(BackendArray):
-    """The square form of a condensed variable whose last dimension is the edge."""
+    """The square form of a condensed variable whose last dimension is ``edge``."""
 
     def __init__(self, condensed: xr.Variable, cells: NDArray[np.intp]) -> None:
         self.condensed = condensed
@@ -334,31 +337,31 @@ class _SquareForm(BackendArray):
         self.dtype = condensed.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return _indexed(key, self.shape, self._outer)
+        return _apply_indexer(key, self.shape, self._read_outer)
 
-    def _outer(self, key: _Key) -> NDArray[Any]:
+    def _read_outer(self, key: _Key) -> NDArray[Any]:
         *rows, i, j = key
         cells = self.cells[i][..., j]
         needed = np.zeros(self.condensed.shape[-1] + 1, dtype=bool)  # the diagonal's -1 marks the last
         needed[cells] = True
         columns = np.cumsum(needed)[cells] - 1
-        read = np.ascontiguousarray(self.condensed[(*rows, _run(np.flatnonzero(needed[:-1])))].values)
-        out = _take(read, columns.reshape(-1))
+        read = np.ascontiguousarray(self.condensed[(*rows, _as_slice(np.flatnonzero(needed[:-1])))].values)
+        out = _take_columns(read, columns.reshape(-1))
         out[..., np.flatnonzero(cells < 0)] = 1
         return out.reshape((*read.shape[:-1], *cells.shape))
 
 
-def _run(edges: NDArray[np.intp]) -> NDArray[np.intp] | slice:
-    """Turn consecutive positions into a slice, which is read as a view."""
+def _as_slice(edges: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """Convert consecutive positions to a slice, which is read as a view."""
     if edges.size == 0:
-        return slice(0, 1)  # the diagonal alone: any column gives the shape and type
+        return slice(0, 1)  # only the diagonal: any column has the shape and type
     if int(edges[-1]) - int(edges[0]) + 1 == edges.size:
         return slice(int(edges[0]), int(edges[-1]) + 1)
     return edges
 
 
-def _take(read: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
-    """Take columns row by row: ten times faster than scattering; what lies beyond is clipped."""
+def _take_columns(read: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+    """Take columns row by row, ten times faster than scattering; indices past the end are clipped."""
     out = np.empty((*read.shape[:-1], columns.size), read.dtype)
     if read.size and columns.size:
         pairs = zip(read.reshape(-1, read.shape[-1]), out.reshape(-1, columns.size), strict=True)

@@ -1,6 +1,5 @@
-"""What the user has accepted: which terms, in which version, and when."""
+"""The record of accepted terms: for which dataset, in which version, and when."""
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,61 +7,57 @@ from typing import Final
 
 import msgspec
 
-from decnef_data.decoding import decodable
+from decnef_data.atomic_files import write_atomic
 from decnef_data.errors import CatalogError
 from decnef_data.model import Acceptance, Terms
+from decnef_data.msgspec_threads import prepare_type
 
-_FILE: Final = "accepted.json"
+_FILE_NAME: Final = "accepted.json"
 
 
-class Consent:
-    """The acceptances kept in one file of the user's configuration folder.
+class ConsentFile:
+    """The acceptances in one file of the user's configuration folder.
 
     Parameters
     ----------
     folder
-        The configuration folder; made, for the user alone, when something is first accepted.
+        The configuration folder; created with mode 0700 when terms are first accepted.
 
     Examples
     --------
     >>> import tempfile
     >>> terms = Terms(name="srpbs", version="1", title="Terms", text="Share nothing.")
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     consent = Consent(Path(folder))
-    ...     before = consent.accepted("srpbs-fc", terms)
+    ...     consent = ConsentFile(Path(folder))
+    ...     before = consent.find_acceptance("srpbs-fc", terms)
     ...     after = consent.accept("srpbs-fc", terms)
-    ...     known = consent.accepted("srpbs-fc", terms) == after
-    >>> before, after.version, known
+    ...     found = consent.find_acceptance("srpbs-fc", terms)
+    >>> before, after.version, found == after
     (None, '1', True)
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file = folder / _FILE
+        self._path = folder / _FILE_NAME
 
-    def accepted(self, dataset: str, terms: Terms) -> Acceptance | None:
-        """When `terms`, in the version they have now, were accepted for `dataset`; else ``None``."""
-        found = self._read().get(dataset)
-        return found if found and (found.terms, found.version) == (terms.name, terms.version) else None
+    def find_acceptance(self, dataset: str, terms: Terms) -> Acceptance | None:
+        """Return the acceptance of `terms`, in their current version, for `dataset`, or ``None``."""
+        acceptance = self._read().get(dataset)
+        if acceptance and (acceptance.terms, acceptance.version) == (terms.name, terms.version):
+            return acceptance
+        return None
 
     def accept(self, dataset: str, terms: Terms) -> Acceptance:
-        """Record that the user accepts `terms` for `dataset`, now."""
+        """Record that the user accepts `terms` for `dataset` now."""
         acceptance = Acceptance(dataset, terms.name, terms.version, datetime.now(UTC).replace(microsecond=0))
-        self._write({**self._read(), dataset: acceptance})
+        acceptances = {**self._read(), dataset: acceptance}
+        write_atomic(self._path, msgspec.json.format(msgspec.json.encode(acceptances)))
         return acceptance
 
     def _read(self) -> Mapping[str, Acceptance]:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=decodable(dict[str, Acceptance]))
+            return msgspec.json.decode(self._path.read_bytes(), type=prepare_type(dict[str, Acceptance]))
         except FileNotFoundError:
             return {}
         except msgspec.DecodeError as error:
-            message = f"The record of accepted terms '{self._file}' is damaged: {error}. Remove it."
-            raise CatalogError(message, file=str(self._file)) from error
-
-    def _write(self, acceptances: Mapping[str, Acceptance]) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        staged = self._file.with_name(f"{_FILE}.{os.getpid()}")
-        staged.touch(mode=0o600)
-        staged.write_bytes(msgspec.json.format(msgspec.json.encode(acceptances)))
-        staged.replace(self._file)
+            message = f"The record of accepted terms '{self._path}' is damaged: {error}. Remove it."
+            raise CatalogError(message, file=str(self._path)) from error

@@ -1,7 +1,7 @@
-"""Every error of the package, grouped by who can mend it, holding plain values only.
+"""The errors of the package: one class for each person who can fix the cause.
 
-Each class carries the exit code the command line ends with, and each instance keeps the values
-its sentence was made of.  All of them survive pickling, so they cross process borders whole.
+Each class has the exit code of the command line, and each instance keeps the values that its message
+was formatted from.  They are plain values, so that every error survives pickling between processes.
 
 >>> error = IntegrityError("'a.zip' is damaged.", file="a.zip")
 >>> error.file, error.exit_code
@@ -27,29 +27,32 @@ __all__ = [
 ]
 
 
+_EXIT_CODE_PRIORITY = (5, 6, 4, 3, 2)  # most serious first
+
+
 class DecnefDataError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of every error that this package raises on purpose."""
 
     exit_code: ClassVar[int] = 1
 
 
 class DecnefDataWarning(UserWarning):
-    """Something about the data that a careful user wants to know, and that stops nothing."""
+    """Warning about the data that a careful user wants to know, although the request can be answered."""
 
 
 class SelectionError(DecnefDataError):
-    """What was asked for is not there; the caller mends the request."""
+    """What was requested does not exist; the caller fixes the request."""
 
     exit_code = 2
 
-    def __init__(self, message: str, *, asked: str | None = None, known: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, *, requested: str | None = None, known: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.asked = asked
+        self.requested = requested
         self.known = tuple(known)
 
 
 class AccessError(DecnefDataError):
-    """A login, terms, an approval or a valid link is missing; the user mends it where the message says."""
+    """A login, accepted terms, an approval or a valid link is missing; the message says what to do."""
 
     exit_code = 3
 
@@ -68,7 +71,7 @@ class AccessError(DecnefDataError):
 
 
 class MirrorError(DecnefDataError):
-    """A mirror is unreachable, refuses or is overloaded; waiting or another mirror mends it."""
+    """A mirror is unreachable, refuses or is overloaded; waiting or using another mirror helps."""
 
     exit_code = 4
 
@@ -83,12 +86,12 @@ class MirrorError(DecnefDataError):
         super().__init__(message)
         self.mirror = mirror
         self.status = status
-        #: Seconds that the mirror asked to be left alone, where it said so.
+        #: Seconds that the mirror asked to wait before the next request, or ``None``.
         self.retry_after = retry_after
 
 
 class IntegrityError(DecnefDataError):
-    """Bytes are not the ones that were promised; another download or another copy mends it."""
+    """Bytes are not the expected ones; another download or another copy fixes it."""
 
     exit_code = 5
 
@@ -105,45 +108,42 @@ class IntegrityError(DecnefDataError):
         self.file = file
         self.expected = expected
         self.found = found
-        #: The mirror that served them, where it is known.
+        #: The mirror that served the bytes, where it is known.
         self.mirror = mirror
 
 
 class FormatError(DecnefDataError):
-    """A file is whole but not what its layout says; its publisher, or our layout, mends it."""
+    """A file is complete but not in the expected format; its publisher, or our layout, has to be fixed."""
 
     exit_code = 6
 
-    def __init__(self, message: str, *, file: str | None = None, place: str | None = None) -> None:
+    def __init__(self, message: str, *, file: str | None = None, location: str | None = None) -> None:
         super().__init__(message)
         self.file = file
-        self.place = place
+        self.location = location
 
 
 class CatalogError(DecnefDataError):
-    """A catalog record is malformed; whoever wrote the record mends it."""
+    """A catalog record is malformed; its author fixes it."""
 
     exit_code = 70
 
-    def __init__(self, message: str, *, file: str | None = None, place: str | None = None) -> None:
+    def __init__(self, message: str, *, file: str | None = None, location: str | None = None) -> None:
         super().__init__(message)
         self.file = file
-        self.place = place
-
-
-_GRAVEST_FIRST = (5, 6, 4, 3, 2)
+        self.location = location
 
 
 class FetchError(DecnefDataError):
-    """Several errors at once, by file and mirror; its exit code is that of the gravest."""
+    """Several errors at once, by file and mirror; the exit code is that of the most serious one."""
 
     def __init__(self, message: str, *, causes: Sequence[tuple[str, str, DecnefDataError]] = ()) -> None:
         super().__init__(message)
-        #: One ``(file, mirror, error)`` a failure; the file is empty where a whole mirror failed.
+        #: One ``(file, mirror, error)`` per failure; the file is empty where a mirror failed as a whole.
         self.causes = tuple(causes)
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]
-        """The first of 5, 6, 4, 3, 2 that a cause carries, else 1."""
-        found = {error.exit_code for _, _, error in self.causes}
-        return next((code for code in _GRAVEST_FIRST if code in found), 1)
+        """The first of 5, 6, 4, 3, 2 that one of the causes has, else 1."""
+        codes = {error.exit_code for _, _, error in self.causes}
+        return next((code for code in _EXIT_CODE_PRIORITY if code in codes), 1)

@@ -1,11 +1,11 @@
-"""Tells how far a transfer is: bars on a terminal, log lines elsewhere, events for a program, or nothing."""
+"""Progress of transfers and counts: bars on a terminal, log lines, events for programs, or nothing."""
 
 import json
 import logging
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from decnef_data.errors import SelectionError
 from decnef_data.model import Progress
@@ -13,22 +13,35 @@ from decnef_data.model import Progress
 if TYPE_CHECKING:
     import rich.progress
 
-Kind = Literal["auto", "bars", "lines", "json", "none"]
-
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _SECONDS_BETWEEN_EVENTS: Final = 0.5
+_SECONDS_BETWEEN_COUNT_LINES: Final = 10.0
+_ProgressType = TypeVar("_ProgressType")
 
 
-def choose(kind: str = "auto") -> Progress:
-    """Choose who is told.
+class CountProgress(Protocol):
+    """A receiver of how many items were counted."""
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Start `what`, of `total` items, of which `done` are known already."""
+
+    def advance(self, count: int) -> None:
+        """Count `count` more."""
+
+    def finish(self) -> None:
+        """End the count, successful or not."""
+
+
+def create_progress(kind: str = "auto") -> Progress:
+    """Create the progress display of a transfer.
 
     Parameters
     ----------
     kind
-        ``"bars"`` draws on standard error, ``"lines"`` logs at level INFO, ``"json"`` writes an event a line
-        to standard error, ``"none"`` is silent, and ``"auto"`` draws where standard error is a terminal,
-        else logs.
+        ``"bars"`` draws on standard error, ``"lines"`` logs at level INFO, ``"json"`` writes one event per
+        line to standard error, ``"none"`` shows nothing, and ``"auto"`` is bars if standard error is a
+        terminal, else lines.
 
     Raises
     ------
@@ -37,73 +50,94 @@ def choose(kind: str = "auto") -> Progress:
 
     Examples
     --------
-    >>> told = choose("none")
-    >>> told.start("SRPBS_FC.zip", 10, 0); told.advance(10); told.finish()
+    >>> progress = create_progress("none")
+    >>> progress.start("SRPBS_FC.zip", 10, 0); progress.advance(10); progress.finish()
     """
-    makers: dict[str, Callable[[], Progress]] = {
-        "bars": Bars,
-        "lines": Lines,
-        "json": Events,
-        "none": Silence,
+    classes: dict[str, Callable[[], Progress]] = {
+        "bars": BarProgress,
+        "lines": LogProgress,
+        "json": JsonProgress,
+        "none": NoProgress,
     }
+    return _create(kind, classes)
+
+
+def create_count_progress(kind: str = "auto") -> CountProgress:
+    """Create a progress display that counts items, not bytes; the kinds are those of a transfer except JSON.
+
+    Examples
+    --------
+    >>> progress = create_count_progress("none")
+    >>> progress.start("synapse: files", 10, 0); progress.advance(10); progress.finish()
+    """
+    classes: dict[str, Callable[[], CountProgress]] = {
+        "bars": BarCountProgress,
+        "lines": LogCountProgress,
+        "none": NoProgress,
+    }
+    return _create(kind, classes)
+
+
+def _create(kind: str, classes: Mapping[str, Callable[[], _ProgressType]]) -> _ProgressType:
     name = kind if kind != "auto" else ("bars" if sys.stderr.isatty() else "lines")
-    if name not in makers:
-        message = f"There is no progress '{kind}'. Choose one of: auto, bars, lines, json, none."
-        raise SelectionError(message, asked=kind, known=("auto", *makers))
-    return makers[name]()
+    if name not in classes:
+        known = ("auto", *classes)
+        message = f"There is no progress '{kind}'. Choose one of: {', '.join(known)}."
+        raise SelectionError(message, requested=kind, known=known)
+    return classes[name]()
 
 
-class Silence:
-    """Tells nobody."""
+class NoProgress:
+    """Shows nothing."""
 
     def start(self, what: str, total: int | None, done: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def advance(self, count: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
-    def via(self, mirror: str, connections: int) -> None:
-        """Say nothing."""
+    def set_source(self, mirror: str, connections: int) -> None:
+        """Do nothing."""
 
-    def scans(self, count: int) -> None:
-        """Say nothing."""
+    def set_scan_count(self, count: int) -> None:
+        """Do nothing."""
 
     def finish(self) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
-class Lines:
+class LogProgress:
     """Logs a line at the start, one every ten seconds, and one at the end."""
 
     def __init__(self) -> None:
-        self._what, self._done, self._said, self._scans = "", 0, 0.0, 0
+        self._what, self._done, self._last_logged, self._scans = "", 0, 0.0, 0
         self._total: int | None = None
 
     def start(self, what: str, total: int | None, done: int) -> None:
-        """Say what begins."""
+        """Log the first line."""
         self._what, self._total, self._done, self._scans = what, total, done, 0
-        _LOG.info("%s: %s", what, self._state())
-        self._said = time.monotonic()
+        _LOG.info("%s: %s", what, self._format_state())
+        self._last_logged = time.monotonic()
 
     def advance(self, count: int) -> None:
-        """Say how far it is, if the last line is old."""
+        """Log a line if the last one is ten seconds old."""
         self._done += count
-        if time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
-            _LOG.info("%s: %s", self._what, self._state())
-            self._said = time.monotonic()
+        if time.monotonic() - self._last_logged >= _SECONDS_BETWEEN_LINES:
+            _LOG.info("%s: %s", self._what, self._format_state())
+            self._last_logged = time.monotonic()
 
-    def via(self, mirror: str, connections: int) -> None:
-        """Say nothing: lines are few."""
+    def set_source(self, mirror: str, connections: int) -> None:
+        """Do nothing, to keep the log short."""
 
-    def scans(self, count: int) -> None:
-        """Have the next line say how many."""
+    def set_scan_count(self, count: int) -> None:
+        """Set the number of scans for the next line."""
         self._scans = count
 
     def finish(self) -> None:
-        """Say where it ended."""
-        _LOG.info("%s: ended at %s", self._what, self._state())
+        """Log the last line."""
+        _LOG.info("%s: ended at %s", self._what, self._format_state())
 
-    def _state(self) -> str:
+    def _format_state(self) -> str:
         scans = f", {self._scans} scans stored" if self._scans else ""
         done = f"{self._done / 1e6:,.1f} MB"
         if not self._total:
@@ -111,39 +145,39 @@ class Lines:
         return f"{done} of {self._total / 1e6:,.1f} MB ({self._done / self._total:.0%}){scans}"
 
 
-class Events:
-    """Writes one JSON object a line to standard error: ``start``, ``progress`` twice a second, and ``end``.
+class JsonProgress:
+    """Writes one JSON object per line to standard error: ``start``, ``progress`` twice a second, and ``end``.
 
     Every event has ``event``, ``what``, ``done`` and ``total`` (bytes; ``total`` may be null), ``rate``
-    (bytes a second since the start), ``left`` (seconds, or null), ``mirror``, ``connections``, and ``scans``,
-    how many images were stored on the way.
+    (bytes per second since the start), ``left`` (seconds, or null), ``mirror``, ``connections``, and
+    ``scans``, the number of images that were stored meanwhile.
     """
 
     def __init__(self) -> None:
         self._what, self._mirror, self._connections, self._scans = "", "", 0, 0
         self._total: int | None = None
-        self._before, self._done, self._began, self._said = 0, 0, 0.0, 0.0
+        self._initial, self._done, self._started, self._last_written = 0, 0, 0.0, 0.0
 
     def start(self, what: str, total: int | None, done: int) -> None:
         """Write the first event."""
-        self._what, self._total, self._before, self._done = what, total, done, done
+        self._what, self._total, self._initial, self._done = what, total, done, done
         self._mirror, self._connections, self._scans = "", 0, 0
-        self._began = self._said = time.monotonic()
+        self._started = self._last_written = time.monotonic()
         self._write("start")
 
     def advance(self, count: int) -> None:
-        """Write an event, if the last is old."""
+        """Write an event if the last one is half a second old."""
         self._done += count
-        if time.monotonic() - self._said >= _SECONDS_BETWEEN_EVENTS:
-            self._said = time.monotonic()
+        if time.monotonic() - self._last_written >= _SECONDS_BETWEEN_EVENTS:
+            self._last_written = time.monotonic()
             self._write("progress")
 
-    def via(self, mirror: str, connections: int) -> None:
-        """Note what the next events say."""
+    def set_source(self, mirror: str, connections: int) -> None:
+        """Set mirror and connections for the next events."""
         self._mirror, self._connections = mirror, connections
 
-    def scans(self, count: int) -> None:
-        """Note what the next events say."""
+    def set_scan_count(self, count: int) -> None:
+        """Set the number of scans for the next events."""
         self._scans = count
 
     def finish(self) -> None:
@@ -151,9 +185,9 @@ class Events:
         self._write("end")
 
     def _write(self, event: str) -> None:
-        rate = (self._done - self._before) / max(time.monotonic() - self._began, 1e-3)
+        rate = (self._done - self._initial) / max(time.monotonic() - self._started, 1e-3)
         known = self._total is not None and rate > 0
-        said = {
+        fields = {
             "event": event,
             "what": self._what,
             "done": self._done,
@@ -164,59 +198,126 @@ class Events:
             "connections": self._connections,
             "scans": self._scans,
         }
-        sys.stderr.write(json.dumps(said, ensure_ascii=False) + "\n")
+        sys.stderr.write(json.dumps(fields, ensure_ascii=False) + "\n")
         sys.stderr.flush()
 
 
-class Bars:
-    """Draws one bar a transfer with bytes, rate and the time left, on standard error."""
+class BarProgress:
+    """Draws one bar per transfer on standard error, with bytes, rate and time left."""
 
     def __init__(self) -> None:
-        self._bars: rich.progress.Progress | None = None
+        self._bar: rich.progress.Progress | None = None
         self._task: rich.progress.TaskID | None = None
 
     def start(self, what: str, total: int | None, done: int) -> None:
-        """Begin a bar."""
-        self._bars = _bars()
-        self._bars.start()
-        self._task = self._bars.add_task(what, total=total, completed=done, via="", scans="")
+        """Start a bar."""
+        self._bar = _build_byte_bar()
+        self._bar.start()
+        self._task = self._bar.add_task(what, total=total, completed=done, via="", scans="")
 
     def advance(self, count: int) -> None:
-        """Lengthen the bar."""
-        if self._bars is not None and self._task is not None:
-            self._bars.advance(self._task, count)
+        """Advance the bar."""
+        if self._bar is not None and self._task is not None:
+            self._bar.advance(self._task, count)
 
-    def via(self, mirror: str, connections: int) -> None:
-        """Show where the bytes come from."""
-        if self._bars is not None and self._task is not None:
-            over = "" if connections == 1 else f" x{connections}"
-            self._bars.update(self._task, via=f"{mirror}{over}")
+    def set_source(self, mirror: str, connections: int) -> None:
+        """Show the mirror that the bytes come from, and the number of connections."""
+        if self._bar is not None and self._task is not None:
+            connection_count = "" if connections == 1 else f" x{connections}"
+            self._bar.update(self._task, via=f"{mirror}{connection_count}")
 
-    def scans(self, count: int) -> None:
-        """Show how many there are."""
-        if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, scans=f"{count} scans" if count else "")
+    def set_scan_count(self, count: int) -> None:
+        """Show the number of scans."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, scans=f"{count} scans" if count else "")
 
     def finish(self) -> None:
-        """Leave the bar as it is, and let go of the terminal."""
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = self._task = None
+        """Stop the bar, which remains visible, and release the terminal."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
 
 
-def _bars() -> "rich.progress.Progress":
+def _build_byte_bar() -> "rich.progress.Progress":
     import rich.console  # 40 ms that only a terminal needs
     import rich.progress
     import rich.table
 
-    whole = rich.table.Column(no_wrap=True)  # on a narrow terminal the bar gives way, and then the name
+    unwrapped = rich.table.Column(no_wrap=True)  # on a narrow terminal the bar shrinks first, then the name
     return rich.progress.Progress(
         rich.progress.TextColumn("{task.description}", table_column=rich.table.Column(overflow="fold")),
         rich.progress.BarColumn(bar_width=None, table_column=rich.table.Column(min_width=4)),
-        rich.progress.DownloadColumn(table_column=whole),
-        rich.progress.TransferSpeedColumn(table_column=whole),
-        rich.progress.TimeRemainingColumn(compact=True, table_column=whole),
-        rich.progress.TextColumn("{task.fields[via]}", table_column=whole),
-        rich.progress.TextColumn("{task.fields[scans]}", table_column=whole),
+        rich.progress.DownloadColumn(table_column=unwrapped),
+        rich.progress.TransferSpeedColumn(table_column=unwrapped),
+        rich.progress.TimeRemainingColumn(compact=True, table_column=unwrapped),
+        rich.progress.TextColumn("{task.fields[via]}", table_column=unwrapped),
+        rich.progress.TextColumn("{task.fields[scans]}", table_column=unwrapped),
+        console=rich.console.Console(stderr=True),
+    )
+
+
+class LogCountProgress:
+    """Logs a line with counts every ten seconds, and one at the end."""
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Start a count."""
+        self._what, self._total, self._done, self._initial = what, total, done, done
+        self._started = self._last_logged = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """Log a line if the last one is ten seconds old."""
+        self._done += count
+        if time.monotonic() - self._last_logged >= _SECONDS_BETWEEN_COUNT_LINES:
+            self._last_logged = time.monotonic()
+            _LOG.info("%s: %s%s", self._what, self._format_state(), self._format_time_left())
+
+    def finish(self) -> None:
+        """Log the last line."""
+        _LOG.info("%s: %s", self._what, self._format_state())
+
+    def _format_state(self) -> str:
+        return f"{self._done:,}" if self._total is None else f"{self._done:,} of {self._total:,}"
+
+    def _format_time_left(self) -> str:
+        """Format the time left at the rate so far; empty if it is unknown."""
+        counted, elapsed = self._done - self._initial, time.monotonic() - self._started
+        if self._total is None or not counted:
+            return ""
+        minutes = (self._total - self._done) * elapsed / counted / 60
+        return f", about {max(1, round(minutes))} min left"
+
+
+class BarCountProgress:
+    """Draws one bar on standard error, with counts and time left."""
+
+    _bar: "rich.progress.Progress | None" = None
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Start a bar."""
+        self._bar = _build_count_bar()
+        self._task = self._bar.add_task(what, total=total, completed=done)
+        self._bar.start()
+
+    def advance(self, count: int) -> None:
+        """Advance the bar."""
+        if self._bar is not None:
+            self._bar.advance(self._task, count)
+
+    def finish(self) -> None:
+        """Stop the bar, which remains visible, and release the terminal."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _build_count_bar() -> "rich.progress.Progress":
+    import rich.console  # 40 ms that only a terminal needs
+    import rich.progress
+
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(bar_width=None),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeRemainingColumn(compact=True),
         console=rich.console.Console(stderr=True),
     )

@@ -79,6 +79,6 @@ def _one_signature(_app: "Sphinx") -> None:
     # The overloads of fetch_dataset repeat fourteen parameters three times; the text says what they say.
     from sphinx.pycode import ModuleAnalyzer
 
-    analyzer = ModuleAnalyzer.for_module("decnef_data.verbs.fetching")
+    analyzer = ModuleAnalyzer.for_module("decnef_data.api.fetch")
     analyzer.analyze()
     analyzer.overloads.clear()

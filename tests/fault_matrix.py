@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from decnef_data.errors import DecnefDataError
-from decnef_data.fetch import pace, receiving, retries
-from decnef_data.fetch.carrying import Run
-from decnef_data.files import Files, parts
-from decnef_data.mirrors import Credentials, Remote, connect, transport
+from decnef_data.file_cache import FileCache, part_map
+from decnef_data.mirrors import Credentials, Remote, connect
+from decnef_data.mirrors.http import session
 from decnef_data.model import Holding, Mirror
-from decnef_data.progress import choose
+from decnef_data.progress import create_progress
+from decnef_data.transfer import concurrency, download, retry
+from decnef_data.transfer.run import TransferRun
 from tests import remotes
 from tests.mirror_contract import dataset
 from tests.servers import faults
@@ -33,7 +34,7 @@ from tests.servers.synapse import SynapseServer, project
 PART = 1 << 16
 CONTENT = b"".join(hashlib.sha256(i.to_bytes(4, "little")).digest() for i in range(16 * PART // 32))
 CHANGED = CONTENT[::-1]
-MIRRORS, MANNERS = ("atr", "synapse"), ("one stream", "parts")
+MIRRORS, MODES = ("atr", "synapse"), ("one stream", "parts")
 NAME = "SRPBS_FC.zip"
 
 
@@ -44,12 +45,12 @@ class Bench:
     remote: Remote
     storage: StorageServer
     other: LinkServer
-    manner: str
+    mode: str
 
     @property
     def half(self) -> int:
         """Half of what one request asks for."""
-        return PART // 2 if self.manner == "parts" else len(CONTENT) // 2
+        return PART // 2 if self.mode == "parts" else len(CONTENT) // 2
 
 
 @dataclass(frozen=True)
@@ -152,21 +153,21 @@ class Result:
     requests: int
 
 
-def patient(patch: pytest.MonkeyPatch, manner: str) -> None:
-    """Shorten what is waited for, and fetch in the manner that is asked for."""
-    patch.setattr(retries, "_FIRST", 0.02)
-    patch.setattr(retries, "BUDGETS", (0.5, 0.5))
-    patch.setattr(transport, "_WAITS", (0.02,))
-    patch.setattr(transport, "TIMEOUTS", (2.0, 0.4))
-    patch.setattr(transport, "SLOWEST", (1 << 10, 0.3))
-    patch.setattr(parts, "_LEAST", PART)
-    if manner == "parts":
-        patch.setattr(pace, "FIRST", 4)
-        patch.setattr(receiving, "SMALL", 0)
+def patient(patch: pytest.MonkeyPatch, mode: str) -> None:
+    """Shorten what is waited for, and fetch in the mode that is asked for."""
+    patch.setattr(retry, "_INITIAL_DELAY", 0.02)
+    patch.setattr(retry, "BUDGETS", (0.5, 0.5))
+    patch.setattr(session, "_RETRY_DELAYS", (0.02,))
+    patch.setattr(session, "TIMEOUTS", (2.0, 0.4))
+    patch.setattr(session, "STALL_LIMIT", (1 << 10, 0.3))
+    patch.setattr(part_map, "_MIN_PART_SIZE", PART)
+    if mode == "parts":
+        patch.setattr(concurrency, "INITIAL_CONNECTIONS", 4)
+        patch.setattr(download, "SMALL_FILE_SIZE", 0)
 
 
 @contextmanager
-def bench(mirror: str, manner: str, folder: Path, *, stated: bool = True) -> Iterator[Bench]:
+def bench(mirror: str, mode: str, folder: Path, *, stated: bool = True) -> Iterator[Bench]:
     """Start a mirror that has the file."""
     with ExitStack() as stack:
         other = stack.enter_context(LinkServer())
@@ -182,25 +183,25 @@ def bench(mirror: str, manner: str, folder: Path, *, stated: bool = True) -> Ite
                 order=1,
                 holdings=(Holding(dataset="srpbs-fc", checksum=checksum),),
             )
-            yield Bench(connect(record, credentials), server, other, manner)
+            yield Bench(connect(record, credentials), server, other, mode)
             return
         (folder / NAME).write_bytes(CONTENT)
         synapse = stack.enter_context(SynapseServer(project(dataset().title, folder / NAME), lifetime=900))
         remote = remotes.synapse(synapse, "DecNef Project Brain Data Repository", folder)
-        yield Bench(remote, synapse.storage, other, manner)
+        yield Bench(remote, synapse.storage, other, mode)
 
 
-def meet(case: Case, mirror: str, manner: str, folder: Path) -> Result:
+def meet(case: Case, mirror: str, mode: str, folder: Path) -> Result:
     """Let a fault happen to a download, and see what comes of it."""
     folder.mkdir(exist_ok=True)
-    files = Files(folder / "cache")
-    with bench(mirror, manner, folder, stated=case.stated) as ready:
-        run = Run(dataset(), files, choose("none"), lambda: ())
-        run.listed(ready.remote)
+    files = FileCache(folder / "cache")
+    with bench(mirror, mode, folder, stated=case.stated) as ready:
+        run = TransferRun(dataset(), files, create_progress("none"), lambda: ())
+        run.list_files(ready.remote)
         before = len(ready.storage.requests)
         case.happens(ready)
         try:
-            (found,) = run.bring(ready.remote)
+            (found,) = run.fetch_files(ready.remote)
         except DecnefDataError as error:
             outcome, said = type(error).__name__, str(error)
         else:
@@ -214,18 +215,18 @@ def meet(case: Case, mirror: str, manner: str, folder: Path) -> Result:
 
 def table(folder: Path) -> Iterator[str]:
     """Meet every fault everywhere, and give the table, a line at a time."""
-    columns = [(mirror, manner) for mirror in MIRRORS for manner in MANNERS]
-    yield "| fault | " + " | ".join(f"{mirror}, {manner}" for mirror, manner in columns) + " |"
+    columns = [(mirror, mode) for mirror in MIRRORS for mode in MODES]
+    yield "| fault | " + " | ".join(f"{mirror}, {mode}" for mirror, mode in columns) + " |"
     yield "|---" * (len(columns) + 1) + "|"
     for row, (name, case) in enumerate(CASES.items()):
         cells = []
-        for column, (mirror, manner) in enumerate(columns):
+        for column, (mirror, mode) in enumerate(columns):
             with pytest.MonkeyPatch.context() as patch:
                 home = folder / f"{row}-{column}"  # synapseclient reads the configuration at one path once
                 home.mkdir()
                 patch.setenv("HOME", str(home))
-                patient(patch, manner)
-                result = meet(case, mirror, manner, home)
+                patient(patch, mode)
+                result = meet(case, mirror, mode, home)
             cells.append(f"{result.outcome} ({result.requests})")
         yield f"| {name} | " + " | ".join(cells) + " |"
 

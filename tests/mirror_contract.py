@@ -1,4 +1,4 @@
-"""What every mirror owes, whatever its protocol: one class of tests, filled in by each."""
+"""What every mirror must do, whatever its protocol: one class of tests, with a fixture for each mirror."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,14 +11,14 @@ import pytest
 
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.mirrors import Remote
-from decnef_data.mirrors.steps import State
+from decnef_data.mirrors.requirements import RequirementState
 from decnef_data.model import Access, Body, Checksum, Dataset, RemoteFile
 
-CONTENT = bytes(range(256)) * 9_000  # more than two chunks, and every place in it can be told
+CONTENT = bytes(range(256)) * 9_000  # more than two chunks, and offsets can be told apart
 
 
 def dataset(name: str = "srpbs-fc", title: str = "SRPBS Multi-disorder Connectivity Dataset") -> Dataset:
-    """Describe a dataset as the catalog does, but for what mirrors do not ask."""
+    """Build a record of a dataset, without the fields that mirrors do not use."""
     return Dataset(
         name=name,
         title=title,
@@ -34,12 +34,12 @@ def dataset(name: str = "srpbs-fc", title: str = "SRPBS Multi-disorder Connectiv
 
 
 def _never(content: bytes) -> None:
-    """Change nothing: behind an identity of this mirror there are always the same bytes."""
+    """Change nothing: an identity of this mirror always stands for the same bytes."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A mirror that is ready, the same one without credentials or files, and what it must give."""
+    """A mirror that is ready, the same one without credentials or files, and the expected content."""
 
     remote: Remote
     bare: Remote
@@ -49,13 +49,13 @@ class Bench:
 
 
 def received(opening: AbstractContextManager[Body]) -> tuple[int, bytes]:
-    """Read a body to its end: where it began, and its bytes."""
+    """Read a body to its end; return its start and its bytes."""
     with opening as body:
         return body.start, b"".join(body.chunks)
 
 
 class MirrorContract:
-    """The tests; a subclass gives the ``bench`` fixture."""
+    """The tests; a subclass provides the ``bench`` fixture."""
 
     @pytest.fixture
     def bench(self) -> Bench:
@@ -137,10 +137,10 @@ class MirrorContract:
     def test_a_dataset_that_the_mirror_does_not_hold(self, bench: Bench) -> None:
         with pytest.raises((SelectionError, AccessError)):
             bench.remote.find(dataset("fifth", "A dataset of another house"))
-        assert not bench.remote.ready(dataset("fifth", "A dataset of another house"))
+        assert not bench.remote.is_ready(dataset("fifth", "A dataset of another house"))
 
     def test_without_credentials_or_files_there_is_no_access(self, bench: Bench) -> None:
-        assert not bench.bare.ready(dataset())
+        assert not bench.bare.is_ready(dataset())
         assert not bench.bare.access(dataset()).granted
         with pytest.raises(AccessError) as caught:
             bench.bare.find(dataset())
@@ -148,8 +148,8 @@ class MirrorContract:
 
     def test_being_ready_is_known_without_the_network(self, bench: Bench) -> None:
         before = bench.requests()
-        assert bench.remote.ready(dataset())
-        assert not bench.bare.ready(dataset())
+        assert bench.remote.is_ready(dataset())
+        assert not bench.bare.is_ready(dataset())
         assert bench.requests() == before
 
     def test_access_says_what_is_needed(self, bench: Bench) -> None:
@@ -158,13 +158,13 @@ class MirrorContract:
         assert access.requirements
         assert access.granted
         for requirement in (*access.requirements, *bench.bare.access(dataset()).requirements):
-            assert requirement.state in get_args(State)
+            assert requirement.state in get_args(RequirementState)
             assert requirement.text
             assert requirement.command is None or requirement.command.startswith("decnef ")
 
 
 class ChangingMirrorContract(MirrorContract):
-    """The tests of a mirror where other bytes may come to lie at the same address."""
+    """The tests of a mirror where the bytes at an address can change."""
 
     def test_a_changed_file_begins_anew(self, bench: Bench, found: tuple[RemoteFile, ...]) -> None:
         bench.change(CONTENT[::-1] + b"more")

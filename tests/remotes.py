@@ -1,4 +1,4 @@
-"""Mirrors of one dataset whose servers run on this machine, logged in to."""
+"""Mirrors of one dataset whose servers run on this machine, with a login."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.servers.synapse import SynapseServer
 
 
 def synapse(server: SynapseServer, project: str, folder: Path) -> Remote:
-    """Log in to the server, and give the project of that name as a mirror; what it keeps lies in the folder."""
+    """Log in to the server, and return its project `project` as a mirror that keeps its files in `folder`."""
     server.config(Path.home() / ".synapseConfig", server.token)
     record = Mirror(
         name="synapse",
@@ -18,4 +18,4 @@ def synapse(server: SynapseServer, project: str, folder: Path) -> Remote:
         address=server.node(project).id,
         holdings=(Holding(dataset="srpbs-fc"),),
     )
-    return connect(record, Credentials(folder / "config"), cache=folder / "clients")
+    return connect(record, Credentials(folder / "config"), synapse_cache=folder / "clients")

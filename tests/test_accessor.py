@@ -1,4 +1,4 @@
-"""What ``leaf.decnef`` offers: the functions of the face, registered by fetching or by one import."""
+"""The accessor ``dataset.decnef``: the public functions as methods, registered by fetching or by one import."""
 
 import importlib
 import subprocess
@@ -16,23 +16,23 @@ from tests import trees
 
 def test_every_method_gives_what_the_function_of_its_name_gives() -> None:
     rng = np.random.default_rng(1)
-    leaf = xr.Dataset(
+    dataset = xr.Dataset(
         {"bold": (("scan", "time", "z", "y", "x"), rng.integers(0, 99, (2, 6, 4, 3, 3), dtype="i2"))},
         {"subject": ("scan", ["a", "b"]), "affine": (("scan", "row", "column"), [np.eye(4)] * 2)},
         {"citation": ["A. B. 2021", "C. D. 2022"]},
     )
     labels = nib.Nifti1Image(np.arange(36, dtype="i2").reshape(3, 3, 4) % 4, np.eye(4))
-    found = leaf.decnef.to_nifti(subject="b")
-    assert np.array_equal(found.dataobj, decnef_data.to_nifti(leaf, subject="b").dataobj)
-    series = leaf.decnef.timeseries(labels, names=["one", "two", "three"])
-    assert series.identical(decnef_data.timeseries(leaf, labels, names=["one", "two", "three"]))
+    found = dataset.decnef.to_nifti(subject="b")
+    assert np.array_equal(found.dataobj, decnef_data.to_nifti(dataset, subject="b").dataobj)
+    series = dataset.decnef.timeseries(labels, names=["one", "two", "three"])
+    assert series.identical(decnef_data.timeseries(dataset, labels, names=["one", "two", "three"]))
     cube = series.decnef.connectivity()
     assert cube.identical(decnef_data.connectivity(series))
     assert cube.decnef.to_matrix().identical(decnef_data.to_matrix(cube))
     assert cube.decnef.cite() == "A. B. 2021\n\nC. D. 2022"
 
 
-def test_importing_the_room_again_does_not_warn() -> None:
+def test_importing_the_module_again_does_not_warn() -> None:
     before = xr.Dataset.decnef
     importlib.reload(accessor)
     assert xr.Dataset.decnef is before
@@ -49,7 +49,7 @@ def test_fetching_registers_it_and_nibabel_waits_until_it_is_needed(phantom_dir:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_a_leaf_as_it_stands_in_its_tree_has_it_too(tmp_path: Path) -> None:
+def test_a_dataset_in_its_tree_has_it_too(tmp_path: Path) -> None:
     tree = trees.srpbs_open(tmp_path / "own")
     decnef_data.adopt("srpbs-open", tree, data_dir=tmp_path / "cache", progress="none")
     found = decnef_data.fetch_dataset("srpbs-open", data_dir=tmp_path / "cache", progress="none")

@@ -1,4 +1,4 @@
-"""Lazy arrays over mapped bytes, and the matrix view, against numpy."""
+"""Lazy arrays over memory-mapped files, and the matrix view, against numpy."""
 
 import copy
 import pickle
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from decnef_data.arrays import Slabs, mapped, stacked, to_matrix
+from decnef_data.arrays import LazySlabs, memmap_variable, stack_lazily, to_matrix
 from decnef_data.errors import IntegrityError, SelectionError
 
 LAW = settings(database=None, deadline=None, max_examples=100)
@@ -63,7 +63,9 @@ def values() -> NDArray:
 
 @pytest.fixture(scope="module")
 def variable(tmp_path_factory: pytest.TempPathFactory, values: NDArray) -> xr.Variable:
-    return mapped(write(tmp_path_factory.mktemp("mapped") / "values.bin", values), DIMS, "<f8", SHAPE)
+    return memmap_variable(
+        write(tmp_path_factory.mktemp("mapped") / "values.bin", values), DIMS, "<f8", SHAPE
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def fc() -> NDArray:
 @pytest.fixture(scope="module")
 def mapped_cube(tmp_path_factory: pytest.TempPathFactory, fc: NDArray) -> xr.Dataset:
     path = write(tmp_path_factory.mktemp("cube") / "fc.bin", fc)
-    return cube_of(mapped(path, ("subject", "edge"), "<f8", fc.shape))
+    return cube_of(memmap_variable(path, ("subject", "edge"), "<f8", fc.shape))
 
 
 def one_key(length: int) -> st.SearchStrategy:
@@ -150,7 +152,7 @@ class TestMapped:
 
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path: Path) -> None:
         path = write(tmp_path / "values.bin", np.zeros(6))
-        variable = mapped(path, ("x",), "<f8", (6,))
+        variable = memmap_variable(path, ("x",), "<f8", (6,))
         path.write_bytes(np.arange(6.0).tobytes())
         assert variable[2:4].to_numpy().tolist() == [2.0, 3.0]
 
@@ -161,7 +163,7 @@ class TestMapped:
 
     def test_a_pickle_holds_the_path_not_the_bytes(self, tmp_path: Path) -> None:
         values = np.random.default_rng(3).normal(size=(500, 300))
-        variable = mapped(write(tmp_path / "values.bin", values), ("x", "y"), "<f8", values.shape)
+        variable = memmap_variable(write(tmp_path / "values.bin", values), ("x", "y"), "<f8", values.shape)
         variable[0].to_numpy()
         content = pickle.dumps(variable)
         assert len(content) < 1000
@@ -169,33 +171,33 @@ class TestMapped:
 
     def test_a_deep_copy_stays_lazy(self, tmp_path: Path) -> None:
         path = write(tmp_path / "values.bin", np.zeros(6))
-        again = copy.deepcopy(mapped(path, ("x",), "<f8", (6,)))
+        again = copy.deepcopy(memmap_variable(path, ("x",), "<f8", (6,)))
         path.write_bytes(np.ones(6).tobytes())
         assert again.to_numpy().tolist() == [1.0] * 6
 
     @pytest.mark.parametrize("dtype", ["<f4", ">f8", ">i2", "<i4", "|u1"])
     def test_stored_types_and_byte_orders_are_kept(self, tmp_path: Path, dtype: str) -> None:
         values = np.arange(6).astype(dtype).reshape(2, 3)
-        variable = mapped(write(tmp_path / "values.bin", values), ("x", "y"), dtype, (2, 3))
+        variable = memmap_variable(write(tmp_path / "values.bin", values), ("x", "y"), dtype, (2, 3))
         assert variable.dtype == np.dtype(dtype)
         np.testing.assert_array_equal(variable[:, [2, 0]].to_numpy(), values[:, [2, 0]])
 
     def test_the_array_may_begin_and_end_inside_the_file(self, tmp_path: Path) -> None:
         values = np.arange(4.0)
         (tmp_path / "values.bin").write_bytes(b"headr" + values.tobytes() + b"crc!")
-        variable = mapped(tmp_path / "values.bin", ("x",), "<f8", (4,), 5, {"units": "1"})
+        variable = memmap_variable(tmp_path / "values.bin", ("x",), "<f8", (4,), 5, {"units": "1"})
         np.testing.assert_array_equal(variable.to_numpy(), values)
         assert variable.attrs == {"units": "1"}
 
     @pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
     def test_an_empty_array_needs_no_bytes(self, tmp_path: Path, shape: tuple[int, int]) -> None:
-        variable = mapped(write(tmp_path / "values.bin", np.empty(0)), ("x", "y"), "<f4", shape)
+        variable = memmap_variable(write(tmp_path / "values.bin", np.empty(0)), ("x", "y"), "<f4", shape)
         assert (variable.shape, variable.dtype) == (shape, np.dtype("f4"))
 
     def test_a_file_that_is_too_short_says_so_at_once(self, tmp_path: Path) -> None:
         path = write(tmp_path / "values.bin", np.zeros(5))
         with pytest.raises(IntegrityError) as caught:
-            mapped(path, ("x",), "<f8", (5,), offset=4)
+            memmap_variable(path, ("x",), "<f8", (5,), offset=4)
         assert str(caught.value) == (
             f"'{path}' holds 40 bytes where 44 are needed. Remove it and fetch the dataset again."
         )
@@ -203,13 +205,13 @@ class TestMapped:
 
     def test_a_file_that_is_not_there_stays_an_oserror_with_its_path(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError) as caught:
-            mapped(tmp_path / "absent.bin", ("x",), "<f8", (5,))
+            memmap_variable(tmp_path / "absent.bin", ("x",), "<f8", (5,))
         assert caught.value.filename == str(tmp_path / "absent.bin")
 
     def test_chunks_of_dask_read_the_file_when_computed(self, tmp_path: Path) -> None:
         pytest.importorskip("dask")
         values = np.random.default_rng(4).normal(size=(40, 30))
-        variable = mapped(write(tmp_path / "values.bin", values), ("x", "y"), "<f8", values.shape)
+        variable = memmap_variable(write(tmp_path / "values.bin", values), ("x", "y"), "<f8", values.shape)
         chunked = variable.chunk({"x": 7})
         assert chunked.chunks == ((7, 7, 7, 7, 7, 5), (30,))
         np.testing.assert_array_equal(chunked.to_numpy(), values)
@@ -316,7 +318,9 @@ class TestMatrix:
 
     def test_a_pickle_of_the_view_holds_no_values(self, tmp_path: Path) -> None:
         fc = np.random.default_rng(7).uniform(-1, 1, (PEOPLE, 9730))
-        cube = cube_of(mapped(write(tmp_path / "fc.bin", fc), ("subject", "edge"), "<f8", fc.shape), 140)
+        cube = cube_of(
+            memmap_variable(write(tmp_path / "fc.bin", fc), ("subject", "edge"), "<f8", fc.shape), 140
+        )
         content = pickle.dumps(to_matrix(cube))
         assert len(content) < fc.nbytes / 2
         np.testing.assert_array_equal(pickle.loads(content).to_numpy(), squares(fc, 140))
@@ -378,7 +382,7 @@ class TestSlabsMadeWhenTheyAreAskedFor:
             made.append(level)
             return Level(level)
 
-        variable = stacked(Slabs(make, range(3000)), ("scan", "time"), "i4", (2,))
+        variable = stack_lazily(LazySlabs(make, range(3000)), ("scan", "time"), "i4", (2,))
         assert variable[[7, 11]].values.tolist() == [[7, 7], [11, 11]]
         assert variable[11].values.tolist() == [11, 11]
         assert made == [7, 11]
@@ -389,12 +393,12 @@ class TestSlabsMadeWhenTheyAreAskedFor:
         def make(level: int) -> Level:
             return local[0](level)
 
-        variable = stacked(Slabs(make, range(3)), ("scan", "time"), "i4", (2,))
+        variable = stack_lazily(LazySlabs(make, range(3)), ("scan", "time"), "i4", (2,))
         again = pickle.loads(pickle.dumps(variable))
         assert again.values.tolist() == [[0, 0], [1, 1], [2, 2]]
 
     def test_slices_and_places_beyond(self) -> None:
-        slabs = Slabs(Level, range(3))
+        slabs = LazySlabs(Level, range(3))
         assert [slab.level for slab in slabs[1:]] == [1, 2]
         with pytest.raises(IndexError):
             slabs[3]

@@ -6,7 +6,7 @@ from importlib.resources import files
 import msgspec
 import pytest
 
-from decnef_data.model import Dataset, Graded, Matrix, Record
+from decnef_data.model import Dataset, GradedRecord, MatrixFile, Record
 from decnef_data.records import Records
 
 RECORDS = Records.load()
@@ -42,7 +42,7 @@ SHIPPED = [
 ]
 
 
-# The whole
+# All records
 
 
 def test_every_shipped_file_is_read() -> None:
@@ -75,13 +75,13 @@ def test_a_comment_or_grade_tells_every_inferred_record() -> None:
     assert all(
         record.grade_of(field) in "ABCD"
         for record in SHIPPED
-        if isinstance(record, Graded)
+        if isinstance(record, GradedRecord)
         for field in record.grades
     )
     restated = [
         (record, field)
         for record in SHIPPED
-        if isinstance(record, Graded)
+        if isinstance(record, GradedRecord)
         for field, grade in record.grades.items()
         if grade == record.grade
     ]
@@ -92,7 +92,7 @@ def test_a_comment_or_grade_tells_every_inferred_record() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "folder", "people", "level", "layout"),
+    ("name", "folder", "n_participants", "level", "layout"),
     [
         ("srpbs-fc", "SRPBS_FC", 1625, "restricted", "connectivity"),
         ("srpbs-1600", "SRPBS_1600", 1627, "restricted", "mri"),
@@ -100,11 +100,11 @@ def test_a_comment_or_grade_tells_every_inferred_record() -> None:
         ("srpbs-ts", "SRPBS_TS", 9, "registered", "traveling"),
     ],
 )
-def test_the_four_datasets(name: str, folder: str, people: int, level: str, layout: str) -> None:
+def test_the_four_datasets(name: str, folder: str, n_participants: int, level: str, layout: str) -> None:
     dataset = RECORDS.dataset(name)
-    assert (dataset.top_folder, dataset.people, dataset.level, dataset.layout) == (
+    assert (dataset.top_folder, dataset.n_participants, dataset.level, dataset.layout) == (
         folder,
-        people,
+        n_participants,
         level,
         layout,
     )
@@ -112,7 +112,7 @@ def test_the_four_datasets(name: str, folder: str, people: int, level: str, layo
     assert dataset.citations[0] == "tanaka2021"
     assert not dataset.redistributable
     assert dataset.grade_of("title") == "A"
-    assert dataset.grade_of("people") == "B"
+    assert dataset.grade_of("n_participants") == "B"
     assert (RECORDS.dataset(folder), RECORDS.dataset(dataset.title_ja)) == (dataset, dataset)
 
 
@@ -142,7 +142,9 @@ def test_mirrors_are_tried_from_the_near_to_the_far() -> None:
 def test_inferred_synapse_ids_are_unverified() -> None:
     synapse = RECORDS.mirror("synapse")
     assert synapse.address == "syn22317076"
-    assert {h.dataset: (h.address, h.grade_of("address"), h.verified) for h in synapse.holdings} == {
+    assert {
+        h.dataset: (h.address, h.grade_of("address"), h.has_verified_address) for h in synapse.holdings
+    } == {
         "srpbs-fc": ("syn22317078", "C", False),
         "srpbs-1600": ("syn22317079", "C", False),
         "srpbs-open": ("syn22317081", "A", True),
@@ -329,7 +331,7 @@ def test_atlases() -> None:
     assert bal.grade_of("roi_names") == "B"
 
 
-def _cohorts(matrix: Matrix, field: str) -> list[object]:
+def _cohorts(matrix: MatrixFile, field: str) -> list[object]:
     """What the cohorts of a file say of a field, the longest path first."""
     found = [cohort for cohort in FC.cohorts if matrix.path.startswith(cohort.path)]
     found.sort(key=lambda cohort: -len(cohort.path))
@@ -348,11 +350,11 @@ def test_paths_that_were_filled_in_are_graded() -> None:
 
 
 def test_every_known_matrix_has_an_institute_and_a_diagnosis_where_its_path_tells() -> None:
-    told = {
+    stated = {
         matrix.key: (_cohorts(matrix, "institute")[0], *_cohorts(matrix, "diagnosis")[:1])
         for matrix in FC.matrices
     }
-    assert told == {
+    assert stated == {
         "atr-hc": ("ATR", "HC"),
         "atr-ocd": ("ATR", "OCD"),
         "atr-ocd-oblique": ("ATR", "OCD"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from decnef_data_cli.edge import EXIT_CODES
-from decnef_data_cli.reference import reference
+from decnef_data_cli.errors import EXIT_CODES
+from decnef_data_cli.reference import build_reference
 
 import decnef_data
 from tests import small
@@ -65,9 +65,9 @@ def test_help_and_version_need_none_of_the_heavy_libraries() -> None:
     ask = """
 import sys
 sys.argv[1:] = [{option!r}]
-from decnef_data_cli import main
+from decnef_data_cli.main import run
 try:
-    main()
+    run()
 except SystemExit as stop:
     assert stop.code == 0
 heavy = "numpy pandas xarray zarr requests synapseclient pooch scipy h5py".split()
@@ -104,33 +104,33 @@ def test_every_command_takes_its_options(command: str) -> None:
     shown = run(*command.split(), "--help")
     assert (shown.code, shown.err) == (0, "")
     assert [option for option in OPTIONS[command].split() if f"│ {option} " not in shown.out] == []
-    assert (
-        "<" not in shown.out.partition("─ Options ")[2]
-    )  # options are spelled by their names, not by Python's types
+    # Metavars are the options' names, not Python's types.
+    assert "<" not in shown.out.partition("─ Options ")[2]
 
 
 def test_version_is_one_line() -> None:
-
     assert run("--version") == Outcome(0, f"decnef-data {decnef_data.__version__}\n", "")
 
 
 def test_the_reference_is_that_of_this_version() -> None:
     page = ROOT / "docs" / "reference" / "command-line.md"
-    assert page.read_text(encoding="utf-8") == reference(), "run python -m decnef_data_cli.reference " + str(
-        page
+    assert page.read_text(encoding="utf-8") == build_reference(), (
+        "run python -m decnef_data_cli.reference " + str(page)
     )
 
 
 def test_list_is_a_table_or_json() -> None:
-    assert run("list").out.splitlines()[0].split() == ["name", "title", "access", "people", "mirrors"]
+    assert run("list").out.splitlines()[0].split() == ["name", "title", "access", "participants", "mirrors"]
     listed = run("list", "--json")
     assert (listed.code, listed.err) == (0, "")
     assert isinstance(listed.json, list)
-    assert all({"name", "title", "access", "people", "mirrors"} <= set(entry) for entry in listed.json)
+    assert all(
+        {"name", "title", "access", "n_participants", "mirrors"} <= set(entry) for entry in listed.json
+    )
     assert len(listed.json) == 4
     fc = next(entry for entry in listed.json if entry["name"] == "srpbs-fc")
     assert fc["title"] == "SRPBS Multi-disorder Connectivity Dataset"
-    assert (fc["access"], fc["people"], fc["mirrors"]) == ("restricted", 1625, ["synapse", "atr"])
+    assert (fc["access"], fc["n_participants"], fc["mirrors"]) == ("restricted", 1625, ["synapse", "atr"])
 
 
 def test_info_takes_any_name_of_a_dataset() -> None:
@@ -197,7 +197,7 @@ def test_a_dry_run_says_what_would_be_done(data: Path) -> None:
     assert told.out.splitlines()[1].split() == ["mirror", "phantom"]
     planned = run(*asked, "--json", "--site", "SWA").json
     assert planned["selection"]["sites"] == ["SWA"]
-    assert (planned["mirror"], planned["to_fetch"]) == ("phantom", 0)
+    assert (planned["mirror"], planned["download_size"]) == ("phantom", 0)
 
 
 def test_a_dry_run_fetches_nothing(tmp_path: Path) -> None:
@@ -251,8 +251,8 @@ def test_the_demo_says_that_it_is_synthetic_and_what_is_next(data: Path) -> None
 
 def test_the_demo_is_json_too(data: Path) -> None:
     told = run("demo", "--data-dir", str(data), "--quiet", "--json").json
-    people = told["summary"]["people"]
-    assert sum(sum(row.values()) for row in people.values()) == 1625
+    counts = told["summary"]["n_participants"]
+    assert sum(sum(row.values()) for row in counts.values()) == 1625
     assert told["summary"]["synthetic"] is True
     assert all(entry["synthetic"] for entry in told["cache"]["entries"])
 
@@ -260,8 +260,8 @@ def test_the_demo_is_json_too(data: Path) -> None:
 def test_verify_says_whole(data: Path) -> None:
     told = run("verify", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--json")
     assert (told.code, told.err) == (0, "")
-    assert told.json["whole"] is True
-    assert {check["state"] for check in told.json["checks"]} == {"whole"}
+    assert told.json["complete"] is True
+    assert {check["state"] for check in told.json["checks"]} == {"intact"}
     assert [check["mirror"] for check in told.json["checks"] if check["path"].endswith(".zip")] == ["phantom"]
 
 

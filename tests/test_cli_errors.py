@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from decnef_data_cli.edge import error_lines
+from decnef_data_cli.errors import error_lines
 
 import decnef_data
 from tests import small

@@ -99,7 +99,7 @@ def test_a_pipe_that_broke_ends_with_141(arguments: list[str], monkeypatch: pyte
     with os.fdopen(writer, "w") as broken:
         monkeypatch.setattr(sys, "stdout", broken)
         with pytest.raises(SystemExit) as stop:
-            main()
+            main.run()
     assert stop.value.code == 141
 
 

@@ -137,7 +137,7 @@ class TestWarmCalls:
     ) -> None:
         cube(accept_terms=True)
         assert_is_the_small_cube(cube(mirror="atr"), "atr")
-        assert decnef_data.verify("srpbs-fc").whole  # the same bytes: what is there is left as it is
+        assert decnef_data.verify("srpbs-fc").complete  # the same bytes: what is there is left as it is
 
     def test_a_changed_file_is_fetched_again(self, cache: Path, links: LinkServer) -> None:
         cube(accept_terms=True)
@@ -382,12 +382,12 @@ class TestTheRestOfTheVerbs:
         decnef_data.accept("srpbs-fc")
         before = decnef_data.plan("srpbs-fc")
         assert before.mirror == "atr"
-        assert before.to_fetch == archive.stat().st_size
+        assert before.download_size == archive.stat().st_size
         assert not cache.exists()
         path = decnef_data.download("srpbs-fc", progress="none")
-        assert path.stat().st_size == before.to_fetch
+        assert path.stat().st_size == before.download_size
         after = decnef_data.plan("srpbs-fc")
-        assert (after.size, after.to_fetch) == (archive.stat().st_size, 0)
+        assert (after.size, after.download_size) == (archive.stat().st_size, 0)
 
     def test_a_plan_says_why_a_mirror_is_passed_over(
         self, cache: Path, synapse: SynapseServer, links: LinkServer
@@ -399,14 +399,14 @@ class TestTheRestOfTheVerbs:
 
     def test_verifying(self, cache: Path, links: LinkServer) -> None:
         cube(accept_terms=True)
-        assert decnef_data.verify("srpbs-fc").whole
-        assert decnef_data.verify("srpbs-fc", deep=True).whole
+        assert decnef_data.verify("srpbs-fc").complete
+        assert decnef_data.verify("srpbs-fc", deep=True).complete
         (chunk,) = cache.glob("stores/*.zarr/bal140/fc/c/0/0")
         data = bytearray(chunk.read_bytes())
         data[99] ^= 1
         chunk.chmod(0o600)
         chunk.write_bytes(data)
-        assert not decnef_data.verify("srpbs-fc", deep=True).whole
+        assert not decnef_data.verify("srpbs-fc", deep=True).complete
         with pytest.raises(SelectionError):
             decnef_data.verify("srpbs-ts")
 

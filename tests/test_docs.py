@@ -259,12 +259,12 @@ class TestGenerated:
     @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
     def test_tables_say_what_the_catalog_says(self, page: Path) -> None:
         text = page.read_text("utf-8")
-        assert tool("tables").written(text) == text, "run `python docs/_make/tables.py`"
+        assert tool("tables").fill_tables(text) == text, "run `python docs/_make/tables.py`"
 
     def test_pictures_show_what_the_code_does(self) -> None:
-        drawn = tool("pictures").drawings()
+        drawn = tool("figures").figures()
         for file, drawing in drawn.items():
-            assert file.read_text("utf-8") == drawing, "run `python docs/_make/pictures.py`"
+            assert file.read_text("utf-8") == drawing, "run `python docs/_make/figures.py`"
         kept = {picture for picture in DOCS.rglob("*.svg") if "_build" not in picture.parts}
         assert kept == set(drawn)
 
@@ -290,7 +290,7 @@ class TestNothingIsLeftOut:
 
     def test_every_value_and_record_is_in_the_reference(self) -> None:
         text = "".join((DOCS / "reference" / page).read_text("utf-8") for page in ("values.md", "records.md"))
-        joins_others = {"Grade", "Graded", "Record", "Shelf"}
+        joins_others = {"CatalogFile", "Grade", "GradedRecord", "Record"}
         listed = set(re.findall(r"(?:^### |autoclass:: decnef_data\.model\.)(\w+)$", text, re.MULTILINE))
         assert set(model.__all__) - joins_others - listed == set()
 
@@ -313,6 +313,21 @@ def _variables() -> set[str]:
 
 
 class TestPages:
+    @pytest.mark.parametrize("page", [ROOT / "README.md", *pages()], ids=lambda page: page.name)
+    def test_the_first_mention_of_the_phantom_says_what_it_is(self, page: Path) -> None:
+        # A phantom is also an object that is scanned; a page may be the first that a reader sees.
+        text = page.read_text("utf-8").lower()
+        japanese = page.parent.name == "ja"
+        word, explained = (
+            ("ファントム", "合成データ\uff08デジタル")
+            if japanese
+            else ("phantom", "synthetic data (a digital ")
+        )
+        first = text.find(word)
+        if first >= 0:
+            text = re.sub(r"\s+", " ", text[: first + len(word)].replace("`", ""))
+            assert text.endswith(explained + word)
+
     @pytest.mark.parametrize("page", [ROOT / "README.md", *pages()], ids=lambda page: page.name)
     def test_links_lead_somewhere(self, page: Path) -> None:
         text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""Errors carry plain values and exit codes, and cross process borders whole."""
+"""Errors carry plain values and exit codes, and survive pickling between processes."""
 
 import pickle
 
@@ -8,12 +8,12 @@ from decnef_data import errors
 from decnef_data.model import Access
 
 SAMPLES = [
-    errors.SelectionError("No.", asked="x", known=("y", "z")),
+    errors.SelectionError("No.", requested="x", known=("y", "z")),
     errors.AccessError("No.", dataset="d", mirror="m", access=Access("d", "m", "restricted")),
     errors.MirrorError("No.", mirror="m", status=503),
     errors.IntegrityError("No.", file="f", expected="a", found="b"),
-    errors.FormatError("No.", file="f", place="row 3"),
-    errors.CatalogError("No.", file="f", place="$.name"),
+    errors.FormatError("No.", file="f", location="row 3"),
+    errors.CatalogError("No.", file="f", location="$.name"),
     errors.FetchError("No.", causes=[("f", "m", errors.MirrorError("No.", mirror="m"))]),
 ]
 

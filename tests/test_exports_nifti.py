@@ -19,12 +19,12 @@ import pytest
 
 import decnef_data
 from decnef_data import AccessError, DecnefDataWarning, FormatError, IntegrityError, SelectionError
-from decnef_data.client import Client, Manner
+from decnef_data.client import Client, FetchOptions
 from decnef_data.exports import nifti
-from decnef_data.model import Export, Image, ImageSet, Selection
-from decnef_data.progress import choose
-from decnef_data.stores import scans
-from decnef_data.stores.scans import HeldFile, HeldScan, StoredScan
+from decnef_data.model import ExportSummary, Image, ImageSet, Selection
+from decnef_data.progress import create_progress
+from decnef_data.stores import scan_store
+from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan, StoredScan
 from tests import trees
 from tests.command import run
 
@@ -37,8 +37,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def parted(path: Path) -> Iterator[bytes]:
-    """Part a run into files of one volume each, as scanners write them: nibabel would scale each anew."""
+def split_volumes(path: Path) -> Iterator[bytes]:
+    """Split a run into files of one volume each, as scanners write them: nibabel would rescale each."""
     content = path.read_bytes()
     header = nib.Nifti1Header(content[:348])
     begins, (*space, count) = int(header["vox_offset"]), header.get_data_shape()
@@ -63,7 +63,7 @@ def own(tmp_path: Path) -> Path:
     shutil.copy(SHIPPED / "anatomical.nii", data / "sub-0002/t1/defaced_mprage.nii")
     shutil.rmtree(data / "sub-0001/rsfmri")
     (data / "sub-0001/rsfmri").mkdir()
-    for number, volume in enumerate(parted(SHIPPED / "functional.nii")):
+    for number, volume in enumerate(split_volumes(SHIPPED / "functional.nii")):
         (data / f"sub-0001/rsfmri/vol_{number:04d}").write_bytes(volume)
     people = (tree / "SRPBS_OPEN/participants.tsv").read_text()
     (tree / "SRPBS_OPEN/participants.tsv").write_text(people.replace("KUT\t13\t", "KUT\t\t"))
@@ -71,46 +71,48 @@ def own(tmp_path: Path) -> Path:
     return tree
 
 
-def chosen(**asked: Any) -> ImageSet:
+def select_images(**asked: Any) -> ImageSet:
     selection = Selection("srpbs-open", **asked)
-    return Client.default().images(selection, Manner(progress="none"))
+    return Client.default().images(selection, FetchOptions(progress="none"))
 
 
 def as_stored(image: Image, folder: Path) -> Image:
-    """Put a scan into a store, as an archive would be read, and take it from there."""
-    place = scans.place(folder, f"{image.subject}_{image.kind}_{image.run}")
+    """Write a scan to a store, as if read from an archive, and return it from there."""
+    place = scan_store.store_path(folder, f"{image.subject}_{image.kind}_{image.run}")
     if place.exists():  # made for an earlier test, of the same files
         return replace(image, source=StoredScan(place))
     files = []
-    for path, content in image.source.originals():
+    for path, content in image.source.iter_originals():
         plain = gzip.decompress(content) if path.endswith(".gz") else content
         begins, length = 0, 0
         if image.shape:
-            begins = len(image.source.start())
+            begins = len(image.source.read_header())
             each = int(np.prod(image.shape)) * np.dtype(image.dtype).itemsize // len(image.files)
             length = each
-        files.append(HeldFile(path, plain, begins, length, content if plain is not content else None))
-    scans.publish(place, HeldScan(image.kind, image.shape, image.dtype, dict(image.about), tuple(files)))
+        files.append(InMemoryFile(path, plain, begins, length, content if plain is not content else None))
+    scan_store.publish(
+        place, InMemoryScan(image.kind, image.shape, image.dtype, dict(image.metadata), tuple(files))
+    )
     return replace(image, source=StoredScan(place))
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stores")
 
 
 @pytest.fixture(params=["folder", "stores"])
-def images(request: pytest.FixtureRequest, own: Path, shelf: Path) -> ImageSet:
-    """The same scans from the folder where they lie, and from stores that were made of them."""
-    found = chosen()
+def images(request: pytest.FixtureRequest, own: Path, store_folder: Path) -> ImageSet:
+    """The same scans from their folder, and from stores written from it."""
+    found = select_images()
     if request.param == "folder":
         return found
-    return replace(found, images=tuple(as_stored(image, shelf) for image in found.images))
+    return replace(found, images=tuple(as_stored(image, store_folder) for image in found.images))
 
 
-def write(images: ImageSet, folder: Path, **how: Any) -> Export:
+def write(images: ImageSet, folder: Path, **how: Any) -> ExportSummary:
     dataset = decnef_data.catalog().dataset("srpbs-open")
-    return nifti.write(images, dataset, nifti.Destination(folder, **how), choose("none"))
+    return nifti.write_scans(images, dataset, nifti.Destination(folder, **how), create_progress("none"))
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -121,7 +123,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
     }
 
 
-def of_scans(tree: Path) -> dict[str, bytes]:
+def scan_files(tree: Path) -> dict[str, bytes]:
     found = files_below(tree)
     return {path: content for path, content in found.items() if "/data/" in path and ".DS_Store" not in path}
 
@@ -129,21 +131,21 @@ def of_scans(tree: Path) -> dict[str, bytes]:
 class TestOriginals:
     def test_every_file_is_written_bit_for_bit(self, images: ImageSet, own: Path, tmp_path: Path) -> None:
         made = write(images, tmp_path / "out", original=True)
-        expected = of_scans(own)
+        expected = scan_files(own)
         assert files_below(tmp_path / "out") == expected
-        assert made == Export(tmp_path / "out", len(expected), 0, sum(map(len, expected.values())))
+        assert made == ExportSummary(tmp_path / "out", len(expected), 0, sum(map(len, expected.values())))
 
     def test_files_that_are_there_are_left_and_others_are_written(
         self, images: ImageSet, own: Path, tmp_path: Path
     ) -> None:
         write(images, tmp_path / "out", original=True)
-        expected = of_scans(own)
+        expected = scan_files(own)
         gone, short, *others = expected
         (tmp_path / "out" / gone).unlink()
         (tmp_path / "out" / short).write_bytes(b"cut short")
         before = {path: (tmp_path / "out" / path).stat().st_mtime_ns for path in others}
         made = write(images, tmp_path / "out", original=True)
-        assert (made.written, made.kept) == (2, len(others))
+        assert (made.written, made.skipped) == (2, len(others))
         assert files_below(tmp_path / "out") == expected
         assert {path: (tmp_path / "out" / path).stat().st_mtime_ns for path in others} == before
 
@@ -185,7 +187,7 @@ class TestRuns:
             "sub-0008/anat/sub-0008_T1w.json", "sub-0008/anat/sub-0008_T1w.nii.gz",
             "sub-0008/func/sub-0008_task-rest_bold.json", "sub-0008/func/sub-0008_task-rest_bold.nii.gz",
         ]  # fmt: skip
-        assert (made.written, made.kept) == (13, 0)
+        assert (made.written, made.skipped) == (13, 0)
 
     @pytest.mark.parametrize(
         ("subject", "name"),
@@ -217,7 +219,7 @@ class TestRuns:
 
     def test_where_nothing_states_it_nothing_does(self, images: ImageSet, tmp_path: Path) -> None:
         (image,) = (one for one in images.images if (one.subject, one.kind) == ("sub-0008", "bold"))
-        write(ImageSet((replace(image, about={}),), synthetic=False), tmp_path / "out")
+        write(ImageSet((replace(image, metadata={}),), synthetic=False), tmp_path / "out")
         path = tmp_path / "out/sub-0008/func/sub-0008_task-rest_bold"
         assert "RepetitionTime" not in json.loads(path.with_suffix(".json").read_text())
         assert nib.load(f"{path}.nii.gz").header.get_zooms()[3] == 0
@@ -279,7 +281,7 @@ class TestRuns:
         expected = files_below(tmp_path / "out")
         (tmp_path / "out/sub-0001/func/sub-0001_task-rest_bold.nii.gz").unlink()
         made = write(images, tmp_path / "out")
-        assert (made.written, made.kept) == (1, 12)
+        assert (made.written, made.skipped) == (1, 12)
         assert files_below(tmp_path / "out") == expected
 
     def test_only_the_owner_may_look(self, images: ImageSet, tmp_path: Path) -> None:
@@ -301,11 +303,12 @@ class TestRuns:
 class TestNames:
     @pytest.fixture
     def image(self, own: Path) -> Image:
-        return chosen(subjects=("sub-0001",), modalities=("bold",)).images[0]
+        return select_images(subjects=("sub-0001",), modalities=("bold",)).images[0]
 
     def test_runs_and_sessions_are_named_where_there_are_several(self, image: Image, tmp_path: Path) -> None:
         several = [
-            replace(image, subject="MP001", session="siteATTd1", run=number, alone=False) for number in (1, 2)
+            replace(image, subject="MP001", session="siteATTd1", run=number, is_only_scan=False)
+            for number in (1, 2)
         ]
         write(ImageSet(tuple(several), synthetic=True), tmp_path / "out")
         found = [path for path in files_below(tmp_path / "out") if path.endswith(".nii.gz")]
@@ -328,7 +331,7 @@ class TestNames:
         data = own / "SRPBS_OPEN/data/sub-0001"
         shutil.copytree(data / "fmap", data / "fmap2")
         decnef_data.adopt("srpbs-open", own, progress="none")
-        write(chosen(subjects=("sub-0001",), modalities=("fmap",)), tmp_path / "out")
+        write(select_images(subjects=("sub-0001",), modalities=("fmap",)), tmp_path / "out")
         found = [path for path in files_below(tmp_path / "out") if path.endswith("phase.nii")]
         assert found == ["sub-0001/fmap/run-1/phase.nii", "sub-0001/fmap/run-2/phase.nii"]
 
@@ -473,7 +476,7 @@ class TestCommand:
             "--json",
             "--quiet",
         )
-        assert again.json == {"folder": str(tmp_path / "out"), "written": 0, "kept": 4, "size": 0}
+        assert again.json == {"folder": str(tmp_path / "out"), "written": 0, "skipped": 4, "size": 0}
 
     def test_originals_and_sites(self, own: Path, tmp_path: Path) -> None:
         done = run("export", "nifti", "srpbs-open", str(tmp_path / "out"), "--site", "KUT", "--original")

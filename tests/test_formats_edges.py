@@ -29,7 +29,7 @@ def matlab_vector(matrix: np.ndarray) -> list[float]:
 @pytest.mark.parametrize("rois", range(3, 141))
 def test_pairs_are_those_of_the_definition_and_both_ways_undo_each_other(rois: int) -> None:
     order = matlab_order(rois)
-    roi_a, roi_b = edges.pairs(rois)
+    roi_a, roi_b = edges.edge_indices(rois)
     assert [(row + 1, column + 1) for column, row in zip(roi_a, roi_b, strict=True)] == order
     numbered = np.arange(len(order), dtype="f8")
     square = edges.to_matrix(numbered, diagonal=1.0)
@@ -40,7 +40,7 @@ def test_pairs_are_those_of_the_definition_and_both_ways_undo_each_other(rois: i
 
 
 def test_first_edges_of_the_published_order() -> None:
-    roi_a, roi_b = edges.pairs(140)
+    roi_a, roi_b = edges.edge_indices(140)
     named = [(int(row) + 1, int(column) + 1) for column, row in zip(roi_a, roi_b, strict=True)]
     assert named[:2] == [(2, 1), (3, 1)]
     assert named[138:140] == [(140, 1), (3, 2)]
@@ -48,7 +48,7 @@ def test_first_edges_of_the_published_order() -> None:
 
 
 def test_tril_indices_would_be_wrong() -> None:
-    roi_a, roi_b = edges.pairs(140)
+    roi_a, roi_b = edges.edge_indices(140)
     row, column = np.tril_indices(140, k=-1)
     assert np.mean((roi_a != column) | (roi_b != row)) > 0.99
 
@@ -81,14 +81,14 @@ def test_to_matrix_takes_another_diagonal() -> None:
 
 @given(st.integers(2, 300))
 def test_rois_of_undoes_counting(rois: int) -> None:
-    assert edges.rois_of(rois * (rois - 1) // 2) == rois
+    assert edges.count_rois(rois * (rois - 1) // 2) == rois
 
 
 @pytest.mark.parametrize("count", [-1, 0, 2, 9729, 9731])
 def test_rois_of_refuses_what_is_no_triangle(count: int) -> None:
     message = f"No number of regions has {count} edges between them. Pass whole rows of edges."
     with pytest.raises(FormatError, match=f"^{re.escape(message)}$"):
-        edges.rois_of(count)
+        edges.count_rois(count)
 
 
 def test_from_matrix_refuses_what_is_not_square() -> None:

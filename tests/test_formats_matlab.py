@@ -93,7 +93,7 @@ def test_every_version_gives_the_same_matrix(version: str) -> None:
 def test_regions_of_a_struct_array(version: str) -> None:
     read = matlab.read(VERSIONS[version], "a.mat")
     assert set(read) == {"X", "ROI"}
-    assert read["ROI"] == matlab.Regions((1, 2), ("S.C._left", "L.CB"))
+    assert read["ROI"] == matlab.AtlasRegions((1, 2), ("S.C._left", "L.CB"))
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,13 @@ def test_regions_of_a_struct_array(version: str) -> None:
 )
 def test_regions_of_one_struct_with_a_cell_or_a_padded_text(names: np.ndarray) -> None:
     read = matlab.read(saved({"ROI": {"id": np.array([[1], [2]]), "name": names}}), "a.mat")
-    assert read["ROI"] == matlab.Regions((1, 2), ("S.C._left", "L.CB"))
+    assert read["ROI"] == matlab.AtlasRegions((1, 2), ("S.C._left", "L.CB"))
 
 
 def test_regions_of_one_struct_in_hdf5() -> None:
-    assert matlab.read(hdf5(scalar_struct), "a.mat") == {"ROI": matlab.Regions((1, 2), ("S.C._left", "L.CB"))}
+    assert matlab.read(hdf5(scalar_struct), "a.mat") == {
+        "ROI": matlab.AtlasRegions((1, 2), ("S.C._left", "L.CB"))
+    }
 
 
 def test_hdf5_without_the_text_before_it() -> None:
@@ -224,7 +226,7 @@ def test_damage_says_where(data: bytes, reason: str) -> None:
         matlab.read(data, "a.mat")
     assert str(caught.value) == f"'a.mat' is a damaged MATLAB file: {reason}. Download it again."
     assert caught.value.file == "a.mat"
-    assert isinstance(caught.value.__cause__, mat5.Damage)
+    assert isinstance(caught.value.__cause__, mat5.DamagedFileError)
 
 
 def test_an_unfinished_stream() -> None:
@@ -237,7 +239,7 @@ def test_an_unfinished_stream() -> None:
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mat5, "LARGEST", 10_000)
+    monkeypatch.setattr(mat5, "MAX_VARIABLE_SIZE", 10_000)
     data = saved({"X": np.zeros((10, 10_000))}, do_compression=True)
     with pytest.raises(FormatError) as caught:
         matlab.read(data, "a.mat")
@@ -265,4 +267,4 @@ def test_damaged_bytes_are_a_format_error_or_still_readable(version: str, data: 
     cut = data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))
     with suppress(FormatError):  # any other error, or a warning, fails
         read = matlab.read(bytes(whole[:cut]), "a.mat")
-        assert all(isinstance(value, np.ndarray | matlab.Regions) for value in read.values())
+        assert all(isinstance(value, np.ndarray | matlab.AtlasRegions) for value in read.values())

@@ -13,8 +13,8 @@ SHIPPED = Path(nib.__file__).parent / "tests" / "data"
 AFFINE = np.diag([2.0, 3.0, 4.0, 1.0])
 
 
-def read(path: Path) -> nifti.Header:
-    return nifti.read(nifti.head(path)[0], path.name)
+def read(path: Path) -> nifti.NiftiHeader:
+    return nifti.read(nifti.read_header_bytes(path)[0], path.name)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_what_nibabel_ships_reads_as_nibabel_reads_it(name: str) -> None:
     assert header.offset == image.dataobj.offset
     assert (header.slope, header.inter) == (image.dataobj.slope, image.dataobj.inter)
     assert np.array_equal(np.frombuffer(header.affine, "<f8").reshape(4, 4), image.affine)
-    assert nifti.head(SHIPPED / name)[1] == name.endswith(".gz")
+    assert nifti.read_header_bytes(SHIPPED / name)[1] == name.endswith(".gz")
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_the_repetition_time_in_any_unit(kind: type, unit: str, stated: float, s
     image = kind(np.zeros((2, 2, 2, 3), "i2"), AFFINE)
     image.header.set_xyzt_units("mm", unit)
     image.header["pixdim"][4] = stated
-    assert nifti.read(image.to_bytes()[: nifti.LENGTH], "a").repetition_time == pytest.approx(seconds)
+    assert nifti.read(image.to_bytes()[: nifti.HEADER_LENGTH], "a").repetition_time == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 2), (2, 2, 2, 3)])
 def test_a_header_without_repetition_time(shape: tuple[int, ...]) -> None:
     image = nib.Nifti1Image(np.zeros(shape, "i2"), AFFINE)
     image.header["pixdim"][4] = 0
-    assert np.isnan(nifti.read(image.to_bytes()[: nifti.LENGTH], "a").repetition_time)
+    assert np.isnan(nifti.read(image.to_bytes()[: nifti.HEADER_LENGTH], "a").repetition_time)
 
 
 def test_dimensions_of_one_behind_time_are_none() -> None:
     image = nib.Nifti1Image(np.zeros((2, 3, 4, 5, 1), "i2"), AFFINE)
-    header = nifti.read(image.to_bytes()[: nifti.LENGTH], "a")
+    header = nifti.read(image.to_bytes()[: nifti.HEADER_LENGTH], "a")
     assert (header.shape, header.nbytes) == ((2, 3, 4, 5), 240)
 
 
@@ -102,7 +102,7 @@ def test_the_signature_tells_what_matters_from_what_does_not(kind: type, change:
 )
 def test_what_is_no_image_of_ours(data: bytes, said: str) -> None:
     with pytest.raises(FormatError) as caught:
-        nifti.read(data[: nifti.LENGTH], "a")
+        nifti.read(data[: nifti.HEADER_LENGTH], "a")
     assert str(caught.value) == said
     assert caught.value.file == "a"
 
@@ -111,13 +111,13 @@ def test_a_damaged_header() -> None:
     data = bytearray(nib.Nifti1Image(np.zeros((2, 2, 2), "i2"), AFFINE).to_bytes())
     data[70:72] = b"\x63\x63"
     with pytest.raises(FormatError, match=r"^'a' has a damaged header: data code 25443 not recognized"):
-        nifti.read(bytes(data[: nifti.LENGTH]), "a")
+        nifti.read(bytes(data[: nifti.HEADER_LENGTH]), "a")
 
 
 def test_colors_are_no_numbers() -> None:
     colors = np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     with pytest.raises(FormatError, match="not one number a voxel"):
-        nifti.read(nib.Nifti1Image(colors, AFFINE).to_bytes()[: nifti.LENGTH], "a")
+        nifti.read(nib.Nifti1Image(colors, AFFINE).to_bytes()[: nifti.HEADER_LENGTH], "a")
 
 
 def test_a_damaged_gzip_file(tmp_path: Path) -> None:
@@ -125,4 +125,4 @@ def test_a_damaged_gzip_file(tmp_path: Path) -> None:
     data[20:40] = bytes(20)
     (tmp_path / "a.nii.gz").write_bytes(data)
     with pytest.raises(FormatError, match=r"^'a.nii.gz' is damaged: .*\. Get it from its publisher again\.$"):
-        nifti.head(tmp_path / "a.nii.gz")
+        nifti.read_header_bytes(tmp_path / "a.nii.gz")

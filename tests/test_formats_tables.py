@@ -108,4 +108,4 @@ def _own_limit() -> Iterator[None]:
 def test_errors_name_the_place(data: bytes, message: str, place: str) -> None:
     with pytest.raises(FormatError, match=f"^{re.escape(message)}$") as caught:
         tables.read(data, "a.tsv")
-    assert (caught.value.file, caught.value.place) == ("a.tsv", place)
+    assert (caught.value.file, caught.value.location) == ("a.tsv", place)

@@ -1,4 +1,4 @@
-"""A zoo of matrices and tables becomes labelled cubes; what does not fit is left out and named."""
+"""Matrices and tables of all kinds become labelled arrays; what does not fit is omitted and reported."""
 
 import io
 import re
@@ -16,12 +16,12 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decnef_data.archives import Member, iter_members
 from decnef_data.errors import FormatError, SelectionError
-from decnef_data.layouts import Reading, of
-from decnef_data.layouts.pairing import Rows, pair
-from decnef_data.layouts.people import slug, values
-from decnef_data.members import Member, members
-from decnef_data.model import Atlas, Cohort, Dataset, Matrix, VerifiedFile
+from decnef_data.layouts import LayoutResult, get_layout
+from decnef_data.layouts.connectivity.pairing import ParticipantFile, pair_tables
+from decnef_data.layouts.participants import parse_column, slug
+from decnef_data.model import Atlas, Cohort, Dataset, MatrixFile, VerifiedFile
 from decnef_data.records import Records
 
 RECORDS = Records.load()
@@ -40,8 +40,8 @@ DATASET = msgspec.structs.replace(
     RECORDS.dataset("srpbs-fc"),
     atlases=(msgspec.structs.replace(ATLASES[0], roi_names={"4": "VERM"}), *ATLASES[1:]),
     matrices=(
-        Matrix(path="UTO/known.mat", key="uto-known", variable="FC", table="UTO/hinted.tsv"),
-        Matrix(path="ATR/a.mat", key="atr"),
+        MatrixFile(path="UTO/known.mat", key="uto-known", variable="FC", table="UTO/hinted.tsv"),
+        MatrixFile(path="ATR/a.mat", key="atr"),
     ),
     cohorts=(
         Cohort(path="ATR/", institute="ATR", sex_codes={"0": "male", "1": "female"}),
@@ -70,24 +70,24 @@ def given_members(content: Mapping[str, bytes]) -> Iterator[Member]:
     return (Member(path, len(data), lambda data=data: data) for path, data in content.items())
 
 
-def read(content: Mapping[str, bytes], dataset: Dataset = DATASET, top: str = "SRPBS_FC/") -> Reading:
-    return of("connectivity").read(
+def read(content: Mapping[str, bytes], dataset: Dataset = DATASET, top: str = "SRPBS_FC/") -> LayoutResult:
+    return get_layout("connectivity").read(
         given_members({top + path: data for path, data in content.items()}), dataset, RECORDS
     )
 
 
-def leaf(content: Mapping[str, bytes], group: str = "a4") -> xr.Dataset:
-    reading = read(content)
-    assert reading.problems == ()
-    return reading.groups[group]
+def read_group(content: Mapping[str, bytes], group: str = "a4") -> xr.Dataset:
+    result = read(content)
+    assert result.problems == ()
+    return result.groups[group]
 
 
 def problems(content: Mapping[str, bytes]) -> list[str]:
     """What is said of `content` beside one matrix that is as it should be."""
     whole = {"Good/good.mat": mat({"X": r(1)}), "Good/SUBINFO.tsv": table(1)}
-    reading = read({**whole, **content})
-    assert reading.groups["a4"]["source_file"].values.tolist() == ["Good/good.mat"]
-    return [str(problem) for problem in reading.problems]
+    result = read({**whole, **content})
+    assert result.groups["a4"]["source_file"].values.tolist() == ["Good/good.mat"]
+    return [str(problem) for problem in result.problems]
 
 
 ONE = {"ATR/a.mat": mat({"X": r(2)}), "ATR/SUBINFO.tsv": table(2)}
@@ -110,7 +110,7 @@ def test_every_form_and_both_ways_round_are_bit_equal(form: str, *, transposed: 
     else:
         options = {"format": "4"} if form == "v4" else {"do_compression": form == "v7"}
         scipy.io.savemat(opened, {"anything": stored}, **options)
-    found = leaf({"ATR/a.mat": opened.getvalue(), "ATR/SUBINFO.tsv": table(2)})
+    found = read_group({"ATR/a.mat": opened.getvalue(), "ATR/SUBINFO.tsv": table(2)})
     assert found["fc"].dims == ("subject", "edge")
     assert found["fc"].values.tobytes() == expected.tobytes()
     assert found["fc"].values.flags.c_contiguous
@@ -118,13 +118,13 @@ def test_every_form_and_both_ways_round_are_bit_equal(form: str, *, transposed: 
 
 def test_atlases_are_told_apart_by_shape_and_listed_in_their_order() -> None:
     content = {f"ATR/m_{edges}.mat": mat({"v": r(3, edges)}) for edges in (15, 6, 10)}
-    reading = read({**content, "ATR/SUBINFO.tsv": table(3)})
-    assert {group: leaf["fc"].shape for group, leaf in reading.groups.items()} == {
+    result = read({**content, "ATR/SUBINFO.tsv": table(3)})
+    assert {group: dataset["fc"].shape for group, dataset in result.groups.items()} == {
         "a4": (3, 6),
         "a5": (3, 10),
         "a6": (3, 15),
     }
-    assert reading.problems == ()
+    assert result.problems == ()
 
 
 def test_rows_stand_by_path_whatever_the_archive_does() -> None:
@@ -134,7 +134,7 @@ def test_rows_stand_by_path_whatever_the_archive_does() -> None:
         "A/a.mat": mat({"X": r(2)}),
         "A/s.tsv": table(2),
     }
-    found = leaf(content)
+    found = read_group(content)
     assert found["subject"].values.tolist() == ["a-a-0001", "a-a-0002", "b-b-0001"]
     assert found["source_file"].values.tolist() == ["A/a.mat", "A/a.mat", "B/b.mat"]
     assert found["source_row"].values.tolist() == [1, 2, 1]
@@ -152,14 +152,14 @@ def test_dtypes_are_kept_and_mixed_ones_widened(kinds: tuple[str, str], expected
         "SUBINFO.tsv": table(1),
     }
     content |= {"A/s.tsv": table(1), "B/s.tsv": table(1)}
-    assert leaf(content)["fc"].dtype == np.dtype(expected)
+    assert read_group(content)["fc"].dtype == np.dtype(expected)
 
 
 def test_known_files_bear_the_key_of_their_record_wherever_the_copy_lies() -> None:
     for top in ("SRPBS_FC/", "", "my copy/", "x/srpbs_fc/"):
-        reading = read(ONE, top=top)
-        assert reading.groups["a4"]["subject"].values.tolist() == ["atr-0001", "atr-0002"]
-        assert set(reading.groups["a4"]["source_file"].values.tolist()) == {"ATR/a.mat"}
+        result = read(ONE, top=top)
+        assert result.groups["a4"]["subject"].values.tolist() == ["atr-0001", "atr-0002"]
+        assert set(result.groups["a4"]["source_file"].values.tolist()) == {"ATR/a.mat"}
 
 
 def test_a_stated_variable_and_table_win() -> None:
@@ -168,7 +168,7 @@ def test_a_stated_variable_and_table_win() -> None:
         "UTO/known_SUBINFO.tsv": table(2, cell="1"),
         "UTO/hinted.tsv": table(2, cell="2"),
     }
-    found = leaf(content)
+    found = read_group(content)
     assert found["fc"].values.tolist() == r(2).tolist()
     assert found["age"].values.tolist() == [2, 2]
 
@@ -196,7 +196,7 @@ def test_a_matrix_that_fits_both_ways() -> None:
 
 def test_whole_numbers_are_no_matrix() -> None:
     content = {"ATR/a.mat": mat({"X": r(2), "labels": np.ones((2, 6), "i2")}), "ATR/SUBINFO.tsv": table(2)}
-    assert leaf(content)["fc"].values.tolist() == r(2).tolist()
+    assert read_group(content)["fc"].values.tolist() == r(2).tolist()
 
 
 def test_a_known_or_wide_file_without_a_matrix() -> None:
@@ -229,15 +229,15 @@ def test_a_member_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
         for name, data in {**ONE, "ATR/b.mat": b"1 2 3 4 5 6"}.items():
             made.writestr(f"SRPBS_FC/{name}", data)
     archive.write_bytes(archive.read_bytes().replace(b"1 2 3 4 5 6", b"1 2 3 4 5 7"))
-    file = VerifiedFile("a.zip", archive, archive.stat().st_size, (), "folder", stated=True)
-    reading = of("connectivity").read(members([file]), DATASET, RECORDS)
-    assert [str(problem) for problem in reading.problems] == [
+    file = VerifiedFile("a.zip", archive, archive.stat().st_size, (), "folder", has_expected_checksum=True)
+    result = get_layout("connectivity").read(iter_members([file]), DATASET, RECORDS)
+    assert [str(problem) for problem in result.problems] == [
         (
             "'SRPBS_FC/ATR/b.mat' in 'a.zip' is damaged or cut short: Bad CRC-32 for file 'SRPBS_FC/ATR/b.mat'. "
             "Download the archive again."
         )
     ]
-    assert reading.groups["a4"].sizes["subject"] == 2
+    assert result.groups["a4"].sizes["subject"] == 2
 
 
 def test_the_same_file_twice() -> None:
@@ -246,8 +246,8 @@ def test_the_same_file_twice() -> None:
         "SRPBS_FC/ATR/SUBINFO.tsv": table(2),
         "copy/SRPBS_FC/ATR/a.mat": b"",
     }
-    reading = of("connectivity").read(given_members(content), DATASET, RECORDS)
-    assert [str(problem) for problem in reading.problems] == [
+    result = get_layout("connectivity").read(given_members(content), DATASET, RECORDS)
+    assert [str(problem) for problem in result.problems] == [
         "'ATR/a.mat' comes twice in this copy. Keep one of the two."
     ]
 
@@ -271,7 +271,7 @@ def test_rows_with_nan_are_kept_and_counted() -> None:
     holed = r(3)
     holed[0] = np.nan
     holed[2, 1] = np.nan
-    found = leaf({"ATR/a.mat": mat({"X": holed}), "ATR/s.tsv": table(3)})
+    found = read_group({"ATR/a.mat": mat({"X": holed}), "ATR/s.tsv": table(3)})
     assert np.array_equal(found["fc"].values, holed, equal_nan=True)
     assert (found.attrs["nan_rows"], found.attrs["out_of_range"]) == (2, 0)
     assert found["fc"].attrs == {"long_name": "functional connectivity (Pearson r)", "units": "1"}
@@ -279,7 +279,7 @@ def test_rows_with_nan_are_kept_and_counted() -> None:
 
 def test_what_is_no_correlation_is_counted_and_loses_its_name() -> None:
     fisher = np.array([[1 + 2e-6, -1.5, np.nan, 0, 0, np.inf], [1 + 1e-7, -1, 1, 0, 0, 0]])
-    found = leaf({"ATR/a.mat": mat({"X": fisher}), "ATR/s.tsv": table(2)})
+    found = read_group({"ATR/a.mat": mat({"X": fisher}), "ATR/s.tsv": table(2)})
     assert (found.attrs["nan_rows"], found.attrs["out_of_range"]) == (1, 3)
     assert found["fc"].attrs == {
         "long_name": "functional connectivity",
@@ -298,7 +298,7 @@ def roi_table(names: list[str]) -> bytes:
 
 
 def test_regions_are_numbered_where_the_copy_has_no_names() -> None:
-    found = leaf(ONE)
+    found = read_group(ONE)
     assert found["roi"].values.tolist() == ["roi_001", "roi_002", "roi_003", "VERM"]
     assert found["roi_a"].values.tolist() == [
         "roi_001",
@@ -313,16 +313,16 @@ def test_regions_are_numbered_where_the_copy_has_no_names() -> None:
 
 
 def test_regions_are_named_by_the_copy() -> None:
-    found = leaf({**ONE, "anywhere/ROITBL_BAL.mat": roi_table(["L.a", "", "L.c", "L.d"])})
+    found = read_group({**ONE, "anywhere/ROITBL_BAL.mat": roi_table(["L.a", "", "L.c", "L.d"])})
     assert found["roi"].values.tolist() == ["L.a", "roi_002", "L.c", "L.d"]
 
 
 def test_regions_stand_by_their_numbers_where_these_count() -> None:
     fields = [("id", object), ("name", object)]
     shuffled = np.array([(2, "b"), (1, "a"), (4, "d"), (3, "c")], dtype=fields)
-    assert leaf({**ONE, "t.mat": mat({"ROI": shuffled})})["roi"].values.tolist() == ["a", "b", "c", "d"]
+    assert read_group({**ONE, "t.mat": mat({"ROI": shuffled})})["roi"].values.tolist() == ["a", "b", "c", "d"]
     labels = np.array([(12, "a"), (11, "b"), (14, "c"), (13, "d")], dtype=fields)
-    assert leaf({**ONE, "t.mat": mat({"ROI": labels})})["roi"].values.tolist() == ["a", "b", "c", "d"]
+    assert read_group({**ONE, "t.mat": mat({"ROI": labels})})["roi"].values.tolist() == ["a", "b", "c", "d"]
 
 
 def test_two_tables_that_name_regions_differently() -> None:
@@ -340,7 +340,7 @@ def test_two_tables_that_name_regions_differently() -> None:
 def people(header: str, *rows: str, path: str = "ATR/a.mat") -> xr.Dataset:
     folder = path.rpartition("/")[0]
     text = "\n".join([header, *rows]).replace("|", "\t").encode()
-    return leaf({path: mat({"X": r(len(rows))}), f"{folder}/SUBINFO.tsv": text})
+    return read_group({path: mat({"X": r(len(rows))}), f"{folder}/SUBINFO.tsv": text})
 
 
 def listed(found: xr.Dataset, *names: str) -> list[list[object]]:
@@ -470,7 +470,7 @@ def test_institutes_have_columns_of_their_own() -> None:
         "B/b.mat": mat({"X": r(1)}),
         "B/SUBINFO.tsv": table(1, "VAS", "3"),
     }
-    found = leaf(content)
+    found = read_group(content)
     assert found["a_vas"].values[0] == 80
     assert np.isnan(found["a_vas"].values[1])
     assert found["b_vas"].values[1] == 3
@@ -478,7 +478,7 @@ def test_institutes_have_columns_of_their_own() -> None:
 
 def test_files_that_are_no_tables_of_people_are_passed_over() -> None:
     extra = {"README.txt": b"one, two\nthree\n", "ATR/protocols.tsv": b"TR\n2.5\n", "ATR/notes.pdf": b"%PDF"}
-    assert leaf({**ONE, **extra}).sizes["subject"] == 2
+    assert read_group({**ONE, **extra}).sizes["subject"] == 2
 
 
 def test_the_mark_of_a_phantom() -> None:
@@ -497,7 +497,7 @@ def test_nothing_warns() -> None:
 
 @given(st.lists(st.sampled_from(["", "1", "2.5", "-3e2", "x", "1_0"])))
 def test_a_column_is_numbers_only_when_every_cell_is(cells: list[str]) -> None:
-    read_back = values(cells)
+    read_back = parse_column(cells)
     assert read_back.dtype.kind == ("U" if {"x", "1_0"} & set(cells) else "f")
     if read_back.dtype.kind == "U":
         assert read_back.tolist() == cells
@@ -522,19 +522,20 @@ def test_a_table_of_another_length() -> None:
 
 def test_no_table() -> None:
     whole = {"Good/good.mat": mat({"X": r(1)}), "Good/SUBINFO.tsv": table(1)}
-    reading = read({**whole, "ATR/a.mat": mat({"X": r(2)})})
-    assert [str(problem) for problem in reading.problems] == [
+    result = read({**whole, "ATR/a.mat": mat({"X": r(2)})})
+    assert [str(problem) for problem in result.problems] == [
         (
             "'ATR/a.mat' has no table of its 2 people beside it or in a folder above. "
             "Add the table, or leave the file out with strict=False."
         )
     ]
-    assert reading.problems[0].file == "ATR/a.mat"
+    assert result.problems[0].file == "ATR/a.mat"
 
 
 def test_two_tables_as_near() -> None:
-    found = pair(
-        [Rows("A/m.mat", 2, "a4")], [Rows("A/one.tsv", 2), Rows("A/two.tsv", 2), Rows("A/three.tsv", 3)]
+    found = pair_tables(
+        [ParticipantFile("A/m.mat", 2, "a4")],
+        [ParticipantFile("A/one.tsv", 2), ParticipantFile("A/two.tsv", 2), ParticipantFile("A/three.tsv", 3)],
     )
     assert str(found["A/m.mat"]) == (
         "'A/m.mat' could belong to 'A/one.tsv' and 'A/two.tsv': all have 2 rows and names as near. "
@@ -558,34 +559,37 @@ def test_two_tables_as_near() -> None:
     ],
 )
 def test_the_rule_of_pairing(matrix: str, tables: list[str], expected: str) -> None:
-    made = [Rows(name.partition(":")[0], int(name.partition(":")[2] or 2)) for name in tables]
-    assert pair([Rows(matrix, 2, "a4")], made) == {matrix: expected}
+    made = [ParticipantFile(name.partition(":")[0], int(name.partition(":")[2] or 2)) for name in tables]
+    assert pair_tables([ParticipantFile(matrix, 2, "a4")], made) == {matrix: expected}
 
 
 def test_files_whose_names_differ_by_their_code_only() -> None:
     codes = {"00": 5, "01": 3, "02": 3, "99": 4}
-    matrices = [Rows(f"U/UTO_30_{code}_BAL_COR.mat", count, "a4") for code, count in codes.items()]
-    tables = [Rows(f"U/SUBINFO_UTO_30_{code}.tsv", count) for code, count in codes.items()]
-    assert pair(matrices, tables) == {
+    matrices = [ParticipantFile(f"U/UTO_30_{code}_BAL_COR.mat", count, "a4") for code, count in codes.items()]
+    tables = [ParticipantFile(f"U/SUBINFO_UTO_30_{code}.tsv", count) for code, count in codes.items()]
+    assert pair_tables(matrices, tables) == {
         f"U/UTO_30_{code}_BAL_COR.mat": f"U/SUBINFO_UTO_30_{code}.tsv" for code in codes
     }
 
 
 def test_a_name_that_agrees_where_the_count_does_not_is_no_guess() -> None:
-    tables = [Rows("U/SUBINFO_UTO_01.tsv", 4), Rows("U/SUBINFO_UTO_02.tsv", 3)]
-    found = pair([Rows("U/UTO_01.mat", 3, "a4")], tables)
+    tables = [ParticipantFile("U/SUBINFO_UTO_01.tsv", 4), ParticipantFile("U/SUBINFO_UTO_02.tsv", 3)]
+    found = pair_tables([ParticipantFile("U/UTO_01.mat", 3, "a4")], tables)
     assert str(found["U/UTO_01.mat"]).startswith(
         "'U/UTO_01.mat' has 3 rows but its table 'U/SUBINFO_UTO_01.tsv' has 4."
     )
 
 
 def test_one_table_for_the_same_people_in_several_atlases() -> None:
-    matrices = [Rows(f"U/UTO_{group}.mat", 2, group) for group in ("a4", "a5", "a6")]
-    assert set(pair(matrices, [Rows("U/SUBINFO.tsv", 2)]).values()) == {"U/SUBINFO.tsv"}
+    matrices = [ParticipantFile(f"U/UTO_{group}.mat", 2, group) for group in ("a4", "a5", "a6")]
+    assert set(pair_tables(matrices, [ParticipantFile("U/SUBINFO.tsv", 2)]).values()) == {"U/SUBINFO.tsv"}
 
 
 def test_one_table_for_two_matrices_of_one_atlas() -> None:
-    found = pair([Rows("U/a.mat", 2, "a4"), Rows("U/b.mat", 2, "a4")], [Rows("U/SUBINFO.tsv", 2)])
+    found = pair_tables(
+        [ParticipantFile("U/a.mat", 2, "a4"), ParticipantFile("U/b.mat", 2, "a4")],
+        [ParticipantFile("U/SUBINFO.tsv", 2)],
+    )
     assert [str(error) for error in found.values()] == [
         f"'U/{one}.mat' and 'U/{other}.mat' could both belong to 'U/SUBINFO.tsv', which has as many rows. "
         "Add the missing table, or leave the file out with strict=False."
@@ -594,7 +598,10 @@ def test_one_table_for_two_matrices_of_one_atlas() -> None:
 
 
 def test_the_nearer_of_two_matrices_keeps_the_table() -> None:
-    found = pair([Rows("U/x_01.mat", 2, "a4"), Rows("U/x_02.mat", 2, "a4")], [Rows("U/SUBINFO_02.tsv", 2)])
+    found = pair_tables(
+        [ParticipantFile("U/x_01.mat", 2, "a4"), ParticipantFile("U/x_02.mat", 2, "a4")],
+        [ParticipantFile("U/SUBINFO_02.tsv", 2)],
+    )
     assert found["U/x_02.mat"] == "U/SUBINFO_02.tsv"
     assert str(found["U/x_01.mat"]).startswith(
         "'U/x_01.mat' and 'U/x_02.mat' could both belong to 'U/SUBINFO_02.tsv'"
@@ -603,12 +610,16 @@ def test_the_nearer_of_two_matrices_keeps_the_table() -> None:
 
 def test_a_hint_wins_where_the_table_is_there_and_may_be_shared() -> None:
     matrices = [
-        Rows("A/a.mat", 2, "a4", "B/s.tsv"),
-        Rows("A/b.mat", 2, "a4", "B/s.tsv"),
-        Rows("A/c.mat", 2, "a4", "B/gone.tsv"),
+        ParticipantFile("A/a.mat", 2, "a4", "B/s.tsv"),
+        ParticipantFile("A/b.mat", 2, "a4", "B/s.tsv"),
+        ParticipantFile("A/c.mat", 2, "a4", "B/gone.tsv"),
     ]
-    tables = [Rows("A/c_table.tsv", 2), Rows("B/s.tsv", 2)]
-    assert pair(matrices, tables) == {"A/a.mat": "B/s.tsv", "A/b.mat": "B/s.tsv", "A/c.mat": "A/c_table.tsv"}
+    tables = [ParticipantFile("A/c_table.tsv", 2), ParticipantFile("B/s.tsv", 2)]
+    assert pair_tables(matrices, tables) == {
+        "A/a.mat": "B/s.tsv",
+        "A/b.mat": "B/s.tsv",
+        "A/c.mat": "A/c_table.tsv",
+    }
 
 
 NAMES = st.sampled_from(["a_1", "a_2", "b_1", "UTO_00", "UTO_01"])
@@ -619,11 +630,11 @@ COUNTS = st.integers(1, 3)
 def test_pairs_have_equal_counts_and_depend_on_no_order(
     matrices: dict[str, int], tables: dict[str, int], random: object
 ) -> None:
-    these = [Rows(f"A/{name}.mat", count, "a4") for name, count in matrices.items()]
-    those = [Rows(f"A/SUBINFO_{name}.tsv", count) for name, count in tables.items()]
-    found = pair(these, those)
+    these = [ParticipantFile(f"A/{name}.mat", count, "a4") for name, count in matrices.items()]
+    those = [ParticipantFile(f"A/SUBINFO_{name}.tsv", count) for name, count in tables.items()]
+    found = pair_tables(these, those)
     shuffled = those[::-1]
-    again = pair(these[::-1], shuffled)
+    again = pair_tables(these[::-1], shuffled)
     counts = {table.path: table.count for table in those}
     for matrix in these:
         table = found[matrix.path]
@@ -636,7 +647,7 @@ def test_pairs_have_equal_counts_and_depend_on_no_order(
     assert len(taken) == len(set(taken))
 
 
-# The room
+# The layout
 
 
 def test_a_layout_that_is_not_built() -> None:
@@ -645,9 +656,9 @@ def test_a_layout_that_is_not_built() -> None:
         "Download the files as they are with decnef_data.download, or upgrade decnef-data."
     )
     with pytest.raises(SelectionError, match=f"^{re.escape(message)}$") as caught:
-        of("attic")
-    assert (caught.value.asked, caught.value.known) == ("attic", ("connectivity", "mri", "traveling"))
+        get_layout("attic")
+    assert (caught.value.requested, caught.value.known) == ("attic", ("connectivity", "mri", "traveling"))
 
 
 def test_the_layout_has_a_name_and_a_version() -> None:
-    assert (of("connectivity").name, of("connectivity").version) == ("connectivity", 1)
+    assert (get_layout("connectivity").name, get_layout("connectivity").version) == ("connectivity", 1)

@@ -1,4 +1,4 @@
-"""Connecting gives each record its protocol, and brings no more than that protocol needs."""
+"""Connecting gives each record its protocol, and imports no more than that protocol needs."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ READY = """
 remote = connect(record, Credentials(Path("nowhere")))
 d = Dataset(name="d", title="D", title_ja="D", layout="l", top_folder="D", level="registered", terms="t",
             page="p", summary="s")
-remote.ready(d), remote.access(d)
+remote.is_ready(d), remote.access(d)
 """
 
 
@@ -53,7 +53,7 @@ def test_every_mirror_of_the_catalog_connects(record: Mirror, tmp_path: Path) ->
     remote: Remote = connect(record, Credentials(tmp_path / "config"))
     assert remote.name == record.name
     for each in Records.load().datasets:
-        assert not remote.ready(each)
+        assert not remote.is_ready(each)
         assert not remote.access(each).granted
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Each protocol, in each shape that its mirror may have, keeps the one contract."""
+"""Each protocol, in each form that its mirror may have, fulfils the one contract."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,8 +113,8 @@ class _Synapse(MirrorContract):
             server.config(Path.home() / ".synapseConfig")
             some.put("synapse", server.token)
             yield Bench(
-                connect(SYNAPSE, some, cache=tmp_path / "cache"),
-                connect(SYNAPSE, none, cache=tmp_path / "cache"),
+                connect(SYNAPSE, some, synapse_cache=tmp_path / "cache"),
+                connect(SYNAPSE, none, synapse_cache=tmp_path / "cache"),
                 self.content,
                 lambda: len(server.requests) + len(server.storage.requests),
             )

@@ -1,4 +1,4 @@
-"""Secrets are kept where only their owner reads them."""
+"""Secrets are stored where only their owner can read them."""
 
 import json
 import logging
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from decnef_data.errors import AccessError
-from decnef_data.mirrors.credentials import Credentials, variable
+from decnef_data.mirrors.credentials import Credentials, environment_variable
 
 KEYRING = '''
-"""Stands where the keyring package would."""
+"""A replacement of the keyring package."""
 from types import SimpleNamespace
 from keyring import errors
 KEPT, PRIORITY, LOCKED = {}, 5, False
@@ -132,8 +132,8 @@ def test_the_environment_wins_for_links(credentials: Credentials, monkeypatch: p
 
 
 def test_a_token_has_no_variable_of_ours() -> None:
-    assert variable("synapse") is None
-    assert variable("atr/srpbs-1600") == "DECNEF_ATR_LINK_SRPBS_1600"
+    assert environment_variable("synapse") is None
+    assert environment_variable("atr/srpbs-1600") == "DECNEF_ATR_LINK_SRPBS_1600"
 
 
 def test_a_keyring_keeps_secrets_out_of_the_file(

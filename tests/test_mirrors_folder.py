@@ -1,4 +1,4 @@
-"""A copy that the user already has is read where it lies."""
+"""A copy that the user already has is read in place."""
 
 import os
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from decnef_data.errors import AccessError, SelectionError
-from decnef_data.mirrors.folder import Folder
+from decnef_data.mirrors.folder import FolderMirror
 from decnef_data.model import Access, Holding, Mirror, Requirement
 from tests.mirror_contract import dataset, received
 
 FOLDER = Mirror(name="folder", title="Files you have", protocol="folder", order=1)
 
 
-def adopted(path: Path) -> Folder:
-    return Folder(FOLDER, {"srpbs-fc": path})
+def adopted(path: Path) -> FolderMirror:
+    return FolderMirror(FOLDER, {"srpbs-fc": path})
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_nothing_adopted() -> None:
     with pytest.raises(AccessError) as caught:
-        Folder(FOLDER, {}).find(dataset())
+        FolderMirror(FOLDER, {}).find(dataset())
     assert str(caught.value) == (
         "No copy of 'srpbs-fc' was adopted. If you have one, run 'decnef adopt srpbs-fc PATH'."
     )
@@ -117,7 +117,7 @@ def test_access_is_having_a_copy(tree: Path) -> None:
     has = Requirement("copy", "met", f"Your copy at '{tree}'")
     assert adopted(tree).access(dataset()) == Access("srpbs-fc", "folder", "restricted", (has,))
     lacks = Requirement("copy", "unmet", "A copy that you already have", command="decnef adopt srpbs-fc PATH")
-    assert Folder(FOLDER, {}).access(dataset()).requirements == (lacks,)
+    assert FolderMirror(FOLDER, {}).access(dataset()).requirements == (lacks,)
 
 
 def test_an_archive_has_the_checksum_that_its_mirrors_record_states(tmp_path: Path) -> None:
@@ -130,5 +130,5 @@ def test_an_archive_has_the_checksum_that_its_mirrors_record_states(tmp_path: Pa
         order=1,
         holdings=(Holding(dataset="srpbs-fc", checksum=stated),),
     )
-    (file,) = Folder(record, {"srpbs-fc": tmp_path / "a.zip"}).find(dataset())
+    (file,) = FolderMirror(record, {"srpbs-fc": tmp_path / "a.zip"}).find(dataset())
     assert str(file.checksum) == stated

@@ -12,9 +12,10 @@ import pytest
 from urllib3.connectionpool import HTTPConnectionPool
 
 from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, MirrorError, SelectionError
-from decnef_data.mirrors import Credentials, transport
-from decnef_data.mirrors.https import Https, check
-from decnef_data.mirrors.links import Link
+from decnef_data.mirrors import Credentials
+from decnef_data.mirrors.http import session
+from decnef_data.mirrors.http.links import Link
+from decnef_data.mirrors.https import HttpsMirror
 from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
@@ -43,13 +44,13 @@ def credentials(tmp_path: Path) -> Credentials:
 
 
 @pytest.fixture
-def remote(credentials: Credentials, server: LinkServer) -> Https:
+def remote(credentials: Credentials, server: LinkServer) -> HttpsMirror:
     credentials.put("atr/srpbs-fc", server.link(CONTENT, name=NAME))
-    return Https(record(), credentials)
+    return HttpsMirror(record(), credentials)
 
 
 @pytest.fixture
-def file(remote: Https, server: LinkServer) -> RemoteFile:
+def file(remote: HttpsMirror, server: LinkServer) -> RemoteFile:
     (file,) = remote.find(dataset())
     server.requests.clear()
     return file
@@ -57,12 +58,12 @@ def file(remote: Https, server: LinkServer) -> RemoteFile:
 
 @pytest.fixture
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "TIMEOUTS", (1.0, 0.3))
-    monkeypatch.setattr(transport, "_WAITS", (0.0, 0.0))
+    monkeypatch.setattr(session, "TIMEOUTS", (1.0, 0.3))
+    monkeypatch.setattr(session, "_RETRY_DELAYS", (0.0, 0.0))
 
 
 def sentence(call: Callable[[], object], kind: type[DecnefDataError]) -> str:
-    """Provoke an error and give its text, the port of the day left out."""
+    """Provoke an error and return its text, with the port replaced."""
     with pytest.raises(kind) as caught:
         call()
     assert type(caught.value) is kind
@@ -70,7 +71,7 @@ def sentence(call: Callable[[], object], kind: type[DecnefDataError]) -> str:
 
 
 def changed(**headers: str) -> Fault:
-    """Answer as usual but for some headers; an empty one is left out."""
+    """Answer as usual except for some headers; an empty one is left out."""
 
     def fault(request: object, proceed: Callable[[object], Answer]) -> Answer:
         answer = proceed(request)
@@ -82,12 +83,12 @@ def changed(**headers: str) -> Fault:
 
 class TestTheLink:
     def test_missing(self, credentials: Credentials) -> None:
-        said = sentence(lambda: Https(record(), credentials).find(dataset()), AccessError)
+        said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), AccessError)
         assert said == f"No download link for 'srpbs-fc' is stored for mirror 'atr'. {ASK}"
 
     def test_unusable(self, credentials: Credentials) -> None:
         credentials.put("atr/srpbs-fc", "http://host.example/a.zip?s=ecret")
-        said = sentence(lambda: Https(record(), credentials).find(dataset()), AccessError)
+        said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), AccessError)
         assert said == (
             "The link stored for 'srpbs-fc' cannot be used: it begins with 'http://', "
             f"which would send it readable by anyone on the way. {ASK}"
@@ -100,16 +101,16 @@ class TestTheLink:
         server.advance(-3 * 86_400)
         ended = datetime.fromtimestamp(server.now() + 3_600, UTC)
         credentials.put("atr/srpbs-fc", server.link(CONTENT, form=form, name=NAME))
-        (file,) = Https(record(), credentials).find(dataset())
-        assert received(Https(record(), credentials).open(file)) == (0, CONTENT)
+        (file,) = HttpsMirror(record(), credentials).find(dataset())
+        assert received(HttpsMirror(record(), credentials).open(file)) == (0, CONTENT)
         server.advance(3 * 86_400)
-        said = sentence(lambda: Https(record(), credentials).find(dataset()), AccessError)
+        said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), AccessError)
         assert said == (
             f"The link for 'srpbs-fc' has expired at {ended:%Y-%m-%d %H:%M} UTC, 2 days ago "
             f"('http://HOST' answered 403, AccessDenied, Request has expired). {ASK}"
         )
 
-    def test_expired_by_the_hosts_clock(self, remote: Https, server: LinkServer) -> None:
+    def test_expired_by_the_hosts_clock(self, remote: HttpsMirror, server: LinkServer) -> None:
         server.advance(4_000)
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
             "The link for 'srpbs-fc' has expired "
@@ -117,7 +118,7 @@ class TestTheLink:
         )
 
     def test_expired_between_finding_and_opening(
-        self, remote: Https, server: LinkServer, file: RemoteFile
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
     ) -> None:
         server.advance(4_000)
         assert sentence(lambda: received(remote.open(file)), AccessError) == (
@@ -127,18 +128,20 @@ class TestTheLink:
 
     def test_damaged(self, credentials: Credentials, server: LinkServer) -> None:
         credentials.put("atr/srpbs-fc", server.link(CONTENT, name=NAME)[:-1] + "x")
-        said = sentence(lambda: Https(record(), credentials).find(dataset()), AccessError)
+        said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), AccessError)
         assert said.startswith("'http://HOST' refused the link for 'srpbs-fc' (403, SignatureDoesNotMatch, ")
         assert said.endswith(ASK)
 
-    def test_of_a_file_that_is_gone(self, remote: Https, server: LinkServer) -> None:
+    def test_of_a_file_that_is_gone(self, remote: HttpsMirror, server: LinkServer) -> None:
         server.objects.clear()
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
             "'http://HOST' did not give 'srpbs-fc' (404, NoSuchKey, The specified key does not exist.). "
             "Try again later, or from another mirror."
         )
 
-    def test_is_signed_for_get_alone_and_found_nevertheless(self, remote: Https, server: LinkServer) -> None:
+    def test_is_signed_for_get_alone_and_found_nevertheless(
+        self, remote: HttpsMirror, server: LinkServer
+    ) -> None:
         remote.find(dataset())
         assert [(request.method, request.headers["Range"]) for request in server.requests] == [
             ("GET", "bytes=0-0")
@@ -146,48 +149,30 @@ class TestTheLink:
 
     def test_of_the_user_wins_over_the_public_one(self, credentials: Credentials, server: LinkServer) -> None:
         public = server.link(b"public", name="public.zip")
-        remote = Https(record(address=public), credentials)
+        remote = HttpsMirror(record(address=public), credentials)
         assert remote.find(dataset())[0].path == "public.zip"
         credentials.put("atr/srpbs-fc", server.link(b"personal", name="personal.zip"))
         assert remote.find(dataset())[0].path == "personal.zip"
 
     def test_of_a_doubtful_record_is_not_used(self, credentials: Credentials) -> None:
-        remote = Https(record(address="https://host.example/guess.zip", grade="C"), credentials)
-        assert not remote.ready(dataset())
+        remote = HttpsMirror(record(address="https://host.example/guess.zip", grade="C"), credentials)
+        assert not remote.is_ready(dataset())
 
-    def test_to_a_dataset_that_is_not_held(self, remote: Https) -> None:
+    def test_to_a_dataset_that_is_not_held(self, remote: HttpsMirror) -> None:
         said = sentence(lambda: remote.find(dataset("fifth")), SelectionError)
         assert said == "Mirror 'atr' does not hold 'fifth'. It holds srpbs-fc."
 
 
-class TestChecking:
-    def test_a_good_link_says_until_when(self) -> None:
-        assert check("https://host.example/a?Expires=4102444800") == datetime(2100, 1, 1, tzinfo=UTC)
-        assert check("https://host.example/a") is None
-
-    @pytest.mark.parametrize(
-        ("text", "reason"),
-        [
-            ("hello", "it does not begin with 'https://'"),
-            ("https://host.example/a?Expires=1600000000", "it expired at 2020-09-13 12:26 UTC, "),
-        ],
-    )
-    def test_a_bad_link_says_why(self, text: str, reason: str) -> None:
-        said = sentence(lambda: check(text), AccessError)
-        assert said.startswith(f"This link cannot be used: {reason}")
-        assert said.endswith(". Paste it whole, as it stands in the e-mail, or ask for a new one.")
-
-
 class TestWhatIsFound:
     def test_the_record_states_the_checksum_and_an_etag_never_does(
-        self, remote: Https, credentials: Credentials
+        self, remote: HttpsMirror, credentials: Credentials
     ) -> None:
         assert remote.find(dataset())[0].checksum is None
-        stating = Https(record(checksum="MD5:" + "AB" * 16), credentials)
+        stating = HttpsMirror(record(checksum="MD5:" + "AB" * 16), credentials)
         assert stating.find(dataset())[0].checksum == Checksum("md5", "ab" * 16)
 
-    def test_another_size_than_recorded(self, remote: Https, credentials: Credentials) -> None:
-        said = sentence(lambda: Https(record(size=7), credentials).find(dataset()), IntegrityError)
+    def test_another_size_than_recorded(self, remote: HttpsMirror, credentials: Credentials) -> None:
+        said = sentence(lambda: HttpsMirror(record(size=7), credentials).find(dataset()), IntegrityError)
         assert said == (
             f"'{NAME}' at mirror 'atr' has {len(CONTENT)} bytes where 7 are recorded. "
             "The link may lead to another file or release; ask for a new one, or try another mirror."
@@ -203,23 +188,23 @@ class TestWhatIsFound:
             ("", NAME),
         ],
     )
-    def test_its_name(self, remote: Https, server: LinkServer, disposition: str, name: str) -> None:
+    def test_its_name(self, remote: HttpsMirror, server: LinkServer, disposition: str, name: str) -> None:
         server.faults.add(changed(Content_Disposition=disposition))
         assert remote.find(dataset())[0].path == name
 
-    def test_a_host_without_ranges(self, remote: Https, server: LinkServer, file: RemoteFile) -> None:
+    def test_a_host_without_ranges(self, remote: HttpsMirror, server: LinkServer, file: RemoteFile) -> None:
         server.faults.add(faults.ignore_range(), None)
         assert remote.find(dataset()) == (file,)
         assert received(remote.open(file, 9)) == (0, CONTENT)
         assert received(remote.open(file, 9, 20)) == (0, CONTENT[:20])
 
-    def test_a_host_that_does_not_state_the_size(self, remote: Https, server: LinkServer) -> None:
+    def test_a_host_that_does_not_state_the_size(self, remote: HttpsMirror, server: LinkServer) -> None:
         server.faults.add(changed(Content_Range="bytes 0-0/*"))
         assert remote.find(dataset())[0].size is None
 
     def test_an_empty_file(self, credentials: Credentials, server: LinkServer) -> None:
         credentials.put("atr/srpbs-fc", server.link(b"", name=NAME))
-        remote = Https(record(), credentials)
+        remote = HttpsMirror(record(), credentials)
         (file,) = remote.find(dataset())
         assert (file.size, file.path) == (0, NAME)
         assert received(remote.open(file, 0, 10)) == (0, b"")
@@ -227,7 +212,7 @@ class TestWhatIsFound:
 
 class TestResuming:
     def test_asks_for_the_rest_of_the_same_file(
-        self, remote: Https, server: LinkServer, file: RemoteFile
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
     ) -> None:
         received(remote.open(file, 1_000))
         (request,) = server.requests
@@ -236,14 +221,14 @@ class TestResuming:
         assert request.headers["Accept-Encoding"] == "identity"
 
     def test_notices_another_file_where_the_host_ignores_if_range(
-        self, remote: Https, server: LinkServer, file: RemoteFile
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
     ) -> None:
         server.put(NAME, CONTENT[::-1])
         server.faults.add(lambda request, proceed: proceed(request.without("if-range")))
         assert received(remote.open(file, 1_000)) == (0, CONTENT[::-1])
 
     def test_notices_another_file_where_a_part_is_asked_for(
-        self, remote: Https, server: LinkServer, file: RemoteFile
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
     ) -> None:
         server.put(NAME, CONTENT[::-1])
         server.faults.add(lambda request, proceed: proceed(request.without("if-range")))
@@ -251,12 +236,12 @@ class TestResuming:
 
     @pytest.mark.parametrize("identity", [None, 'W/"weak"'])
     def test_without_a_strong_identity_begins_anew(
-        self, remote: Https, file: RemoteFile, identity: str | None
+        self, remote: HttpsMirror, file: RemoteFile, identity: str | None
     ) -> None:
         assert received(remote.open(replace(file, identity=identity), 9)) == (0, CONTENT)
 
     def test_goes_by_the_date_where_there_is_no_etag(
-        self, remote: Https, server: LinkServer, file: RemoteFile
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
     ) -> None:
         server.faults.add(changed(ETag=""), None)
         (dated,) = remote.find(dataset())
@@ -265,7 +250,7 @@ class TestResuming:
 
     @pytest.mark.parametrize("start", [0, 10])
     def test_bytes_of_another_place_are_refused(
-        self, remote: Https, server: LinkServer, file: RemoteFile, start: int
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile, start: int
     ) -> None:
         server.faults.add(changed(Content_Range=f"bytes 5-99/{file.size}"))
         assert sentence(lambda: received(remote.open(file, start, 100)), MirrorError) == (
@@ -275,7 +260,7 @@ class TestResuming:
 
     @pytest.mark.parametrize("text", ["", "bytes", "bytes */5", "bytes x-y/z"])
     def test_a_part_that_does_not_say_which(
-        self, remote: Https, server: LinkServer, file: RemoteFile, text: str
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile, text: str
     ) -> None:
         server.faults.add(changed(Content_Range=text))
         assert sentence(lambda: received(remote.open(file, 9)), MirrorError) == (
@@ -285,7 +270,9 @@ class TestResuming:
 
 
 class TestTheWay:
-    def test_a_page_in_place_of_the_file(self, remote: Https, server: LinkServer, file: RemoteFile) -> None:
+    def test_a_page_in_place_of_the_file(
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
+    ) -> None:
         server.faults.add(faults.portal(), None)
         said = (
             "'http://HOST' answered with a web page where a file was expected. "
@@ -294,7 +281,7 @@ class TestTheWay:
         assert sentence(lambda: remote.find(dataset()), MirrorError) == said
         assert sentence(lambda: received(remote.open(file)), MirrorError) == said
 
-    def test_a_body_that_breaks_off(self, remote: Https, server: LinkServer, file: RemoteFile) -> None:
+    def test_a_body_that_breaks_off(self, remote: HttpsMirror, server: LinkServer, file: RemoteFile) -> None:
         server.faults.add(faults.drop(2_000_000))
         got = b""
 
@@ -313,7 +300,7 @@ class TestTheWay:
         assert received(remote.open(file, len(got))) == (len(got), CONTENT[len(got) :])
 
     @pytest.mark.usefixtures("_hurried")
-    def test_a_body_that_stalls(self, remote: Https, server: LinkServer, file: RemoteFile) -> None:
+    def test_a_body_that_stalls(self, remote: HttpsMirror, server: LinkServer, file: RemoteFile) -> None:
         server.faults.add(faults.stall(10, server.closing))
         began = time.monotonic()
         said = sentence(lambda: received(remote.open(file)), MirrorError)
@@ -324,7 +311,9 @@ class TestTheWay:
         assert time.monotonic() - began < 5
 
     @pytest.mark.usefixtures("_hurried")
-    def test_an_answer_that_never_begins(self, remote: Https, server: LinkServer, file: RemoteFile) -> None:
+    def test_an_answer_that_never_begins(
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
+    ) -> None:
         def held(request: object, proceed: object) -> Answer:
             server.closing.wait(30)
             return Answer.of(200, b"", "text/plain")
@@ -335,12 +324,14 @@ class TestTheWay:
             "Check the connection, or try again later."
         )
 
-    def test_a_busy_host_is_asked_again(self, remote: Https, server: LinkServer, file: RemoteFile) -> None:
+    def test_a_busy_host_is_asked_again(
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
+    ) -> None:
         server.faults.add(faults.busy(503, 0))
         server.faults.add(faults.busy(429, 0), 2)
         assert received(remote.open(file)) == (0, CONTENT)
 
-    def test_a_host_that_stays_busy(self, remote: Https, server: LinkServer, file: RemoteFile) -> None:
+    def test_a_host_that_stays_busy(self, remote: HttpsMirror, server: LinkServer, file: RemoteFile) -> None:
         server.faults.add(faults.busy(503, 0), None)
         assert sentence(lambda: received(remote.open(file)), MirrorError) == (
             "'http://HOST' did not give 'srpbs-fc' (503, SlowDown, Please reduce your request rate.). "
@@ -352,27 +343,27 @@ class TestTheWay:
         import requests
 
         answer = requests.Response()
-        assert transport._wanted(answer, 0.5) == 0.5
+        assert session._retry_delay(answer, 0.5) == 0.5
         answer.headers["Retry-After"] = "3"
-        assert transport._wanted(answer, 0.5) == 3
+        assert session._retry_delay(answer, 0.5) == 3
         answer.headers["Retry-After"] = "86400"
-        assert transport._wanted(answer, 0.5) == 20
+        assert session._retry_delay(answer, 0.5) == 20
         answer.headers["Retry-After"] = "Thu, 01 Jan 1970 00:00:09 GMT"
-        assert transport._wanted(answer, 0.5) == 0.5  # by whose clock?
+        assert session._retry_delay(answer, 0.5) == 0.5  # by whose clock?
         answer.headers["Date"] = "Thu, 01 Jan 1970 00:00:04 GMT"
-        assert transport._wanted(answer, 0.5) == 5
+        assert session._retry_delay(answer, 0.5) == 5
         answer.headers["Retry-After"] = "soon"
-        assert transport._wanted(answer, 0.5) == 0.5
+        assert session._retry_delay(answer, 0.5) == 0.5
 
     def test_a_host_that_refuses_all_ranges(
-        self, remote: Https, server: LinkServer, file: RemoteFile
+        self, remote: HttpsMirror, server: LinkServer, file: RemoteFile
     ) -> None:
         server.faults.add(faults.refuse_range(), None)
         assert remote.find(dataset()) == (file,)
         assert received(remote.open(file, 9, 1_000)) == (0, CONTENT)
 
     def test_many_first_requests_at_once(self, monkeypatch: pytest.MonkeyPatch, server: LinkServer) -> None:
-        """However late the kind of a connection is looked up, none is made that does not know what to ask for."""
+        """However late the class of a connection is looked up, none is created that sends the wrong target."""
 
         class Late:
             kind = HTTPConnectionPool.ConnectionCls
@@ -385,17 +376,17 @@ class TestTheWay:
 
         def ask(number: int) -> int:
             time.sleep(0.02 * number)
-            with transport.get(over, link, {}, "atr") as answer:
+            with session.get(http_session, link, {}, "atr") as answer:
                 return answer.status_code
 
-        over, link = transport.session(), Link.parse(server.link(CONTENT, name=NAME))
+        http_session, link = session.create_session(), Link.parse(server.link(CONTENT, name=NAME))
         with ThreadPoolExecutor(8) as threads:
             assert set(threads.map(ask, range(8))) == {200}
 
     def test_nobody_there(self, credentials: Credentials) -> None:
         with LinkServer() as server:
             credentials.put("atr/srpbs-fc", server.link(CONTENT, name=NAME))
-        assert sentence(lambda: Https(record(), credentials).find(dataset()), MirrorError) == (
+        assert sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), MirrorError) == (
             "'http://HOST' could not be reached (ConnectionError: Failed to establish a new connection: "
             "[Errno 111] Connection refused). Check the connection, or try again later."
         )
@@ -405,7 +396,7 @@ class TestRedirects:
     def test_are_followed_to_another_host(self, credentials: Credentials, server: LinkServer) -> None:
         with LinkServer() as other:
             credentials.put("atr/srpbs-fc", server.redirect(other.link(CONTENT, name=NAME)))
-            remote = Https(record(), credentials)
+            remote = HttpsMirror(record(), credentials)
             (file,) = remote.find(dataset())
             assert received(remote.open(file, 5)) == (5, CONTENT[5:])
             assert file.path == NAME
@@ -413,13 +404,13 @@ class TestRedirects:
     def test_that_do_not_end(self, credentials: Credentials, server: LinkServer) -> None:
         link = server.redirect("/redirect/0")
         credentials.put("atr/srpbs-fc", link)
-        said = sentence(lambda: Https(record(), credentials).find(dataset()), MirrorError)
+        said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), MirrorError)
         assert said == "'http://HOST' redirects more than 5 times. Try again later."
         assert len(server.requests) == 6
 
     def test_that_lead_to_plain_http_elsewhere(self, credentials: Credentials, server: LinkServer) -> None:
         credentials.put("atr/srpbs-fc", server.redirect("http://host.example/a?s=ecret"))
-        said = sentence(lambda: Https(record(), credentials).find(dataset()), MirrorError)
+        said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), MirrorError)
         assert said == (
             "A redirect from 'http://HOST' was not followed: it begins with 'http://', "
             "which would send it readable by anyone on the way. Tell the mirror's keepers."
@@ -430,7 +421,7 @@ class TestRedirects:
         led = Answer.of(302, b"", "text/plain", {"Location": link, "Set-Cookie": "pass=1; Path=/"})
         server.faults.add(lambda _request, _proceed: led)
         credentials.put("atr/srpbs-fc", link)
-        remote = Https(record(), credentials)
+        remote = HttpsMirror(record(), credentials)
         (file,) = remote.find(dataset())
         assert received(remote.open(file, 5)) == (5, CONTENT[5:])
         assert [request.headers.get("Cookie") for request in server.requests] == [None, "pass=1", "pass=1"]
@@ -440,14 +431,14 @@ class TestRedirects:
         netrc.write_text("default login me password s3cret\n")
         netrc.chmod(0o600)
         credentials.put("atr/srpbs-fc", server.redirect(server.link(CONTENT, name=NAME)))
-        Https(record(), credentials).find(dataset())
+        HttpsMirror(record(), credentials).find(dataset())
         assert len(server.requests) == 2
         assert all("Authorization" not in request.headers for request in server.requests)
 
 
 class TestAccess:
     def states(self, credentials: Credentials) -> list[tuple[str, str, str | None]]:
-        requirements = Https(record(), credentials).access(dataset()).requirements
+        requirements = HttpsMirror(record(), credentials).access(dataset()).requirements
         return [(each.kind, each.state, each.command) for each in requirements]
 
     def test_follows_the_link(self, credentials: Credentials) -> None:

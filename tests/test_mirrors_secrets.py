@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from decnef_data.errors import DecnefDataError
-from decnef_data.mirrors import Credentials, Remote, connect, service, transport
+from decnef_data.mirrors import Credentials, Remote, connect
+from decnef_data.mirrors.http import session
+from decnef_data.mirrors.synapse import service
 from decnef_data.model import Holding, Mirror, RemoteFile
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
@@ -44,7 +46,7 @@ def credentials(tmp_path: Path) -> Credentials:
 def watched(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], str]:
-    """Turn on every log there is, and what http.client prints; give all that was said."""
+    """Turn on all logs and the output of http.client; return everything that was printed or logged."""
     for name in (
         "urllib3",
         "requests",
@@ -58,7 +60,7 @@ def watched(
 
 
 def shown(error: BaseException) -> str:
-    """Print an error as the most talkative of tracebacks would: causes, contexts and every local of ours."""
+    """Format an error as the most verbose traceback would: causes, contexts and all our locals."""
     text, seen = "", [error]
     for each in seen:
         text += f"{each!s} {each!r} {each.args!r} {vars(each)!r}"
@@ -72,12 +74,12 @@ def shown(error: BaseException) -> str:
 
 
 def check(call: Callable[[], object], watched: Callable[[], str]) -> None:
-    """Provoke an error, soon, and look for secrets in all that it leaves behind."""
-    with pytest.MonkeyPatch.context() as hurried:
-        hurried.setattr(service, "PATIENCE", 0.5)
-        hurried.setattr(service, "TIMEOUTS", (0.3, 0.3))
-        hurried.setattr(transport, "TIMEOUTS", (0.3, 0.3))
-        hurried.setattr(transport, "_WAITS", (0.0,))
+    """Provoke an error quickly, and look for secrets in everything that it leaves behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "CALL_TIME_LIMIT", 0.5)
+        patch.setattr(service, "TIMEOUTS", (0.3, 0.3))
+        patch.setattr(session, "TIMEOUTS", (0.3, 0.3))
+        patch.setattr(session, "_RETRY_DELAYS", (0.0,))
         with pytest.raises(DecnefDataError) as caught:
             call()
     left = shown(caught.value) + watched() + repr(pickle.dumps(caught.value))

@@ -16,9 +16,11 @@ import pytest
 import synapseclient
 
 from decnef_data.errors import AccessError, DecnefDataError, MirrorError, SelectionError
-from decnef_data.mirrors import Credentials, service, transport
-from decnef_data.mirrors.synapse import Synapse, whoami
-from decnef_data.model import Grade, Holding, Mirror, RemoteFile, Step
+from decnef_data.mirrors import Credentials
+from decnef_data.mirrors.http import session
+from decnef_data.mirrors.synapse import service
+from decnef_data.mirrors.synapse.mirror import SynapseMirror, whoami
+from decnef_data.model import AccessStep, Grade, Holding, Mirror, RemoteFile
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
 from tests.servers.local import Answer, Request
@@ -55,7 +57,7 @@ def mirror(address: str | None = None, grade: Grade = "C") -> Mirror:
         address="syn22317076",
         page="https://www.synapse.org/Synapse:syn22317076",
         holdings=(Holding(dataset="srpbs-fc", address=address, grade=grade),),
-        steps=(Step(kind="account", text="Make an account.", url="https://www.synapse.org"),),
+        steps=(AccessStep(kind="account", text="Make an account.", url="https://www.synapse.org"),),
     )
 
 
@@ -87,17 +89,17 @@ def serve(credentials: Credentials) -> Iterator[Callable[..., SynapseServer]]:
 
 
 @pytest.fixture
-def remote(credentials: Credentials, tmp_path: Path) -> Synapse:
-    return Synapse(mirror(), credentials, tmp_path / "cache")
+def remote(credentials: Credentials, tmp_path: Path) -> SynapseMirror:
+    return SynapseMirror(mirror(), credentials, tmp_path / "cache")
 
 
 @pytest.fixture
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "PATIENCE", 1.0)
-    monkeypatch.setattr(service, "_RETRIES", {"retries": 60, "wait": 0.1, "max_wait": 0.2})
+    monkeypatch.setattr(service, "CALL_TIME_LIMIT", 1.0)
+    monkeypatch.setattr(service, "_RETRY_POLICY", {"retries": 60, "wait": 0.1, "max_wait": 0.2})
     monkeypatch.setattr(service, "TIMEOUTS", (0.4, 0.4))
-    monkeypatch.setattr(transport, "TIMEOUTS", (1.0, 0.4))
-    monkeypatch.setattr(transport, "_WAITS", (0.0,))
+    monkeypatch.setattr(session, "TIMEOUTS", (1.0, 0.4))
+    monkeypatch.setattr(session, "_RETRY_DELAYS", (0.0,))
 
 
 def raised(call: Callable[[], object], kind: type[DecnefDataError]) -> DecnefDataError:
@@ -108,7 +110,7 @@ def raised(call: Callable[[], object], kind: type[DecnefDataError]) -> DecnefDat
 
 
 def sentence(call: Callable[[], object], kind: type[DecnefDataError]) -> str:
-    """Provoke an error and give its text, the port of the day left out."""
+    """Provoke an error and return its text, with the port replaced."""
     return re.sub(r"127\.0\.0\.1:\d+", "HOST", str(raised(call, kind)))
 
 
@@ -117,7 +119,7 @@ def asked(server: SynapseServer) -> list[str]:
 
 
 class TestFinding:
-    def test_by_title_among_others(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_by_title_among_others(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         server = serve(Entity("Other", content=b"x"), archive(), Entity("SRPBS_OPEN", content=b"y"))
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
         assert "/entity/syn22317078/bundle2" in asked(server)
@@ -132,16 +134,20 @@ class TestFinding:
             "SRPBS Multi-Disorder Connectivity dataset",
         ],
     )
-    def test_by_any_name_of_it(self, serve: Callable[..., SynapseServer], remote: Synapse, name: str) -> None:
+    def test_by_any_name_of_it(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, name: str
+    ) -> None:
         serve(Entity(name, content=CONTENT))
         (file,) = remote.find(dataset())
         assert received(remote.open(file)) == (0, CONTENT)
 
-    def test_one_folder_further_down(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_one_folder_further_down(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         serve(Entity("Data", [archive()]), Entity("Documents", [Entity("terms.pdf", content=b"x")]))
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
 
-    def test_nothing_of_that_title(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_nothing_of_that_title(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(Entity("Other", content=b"x"), Entity("Data", [Entity("more", content=b"y")]))
         error = raised(lambda: remote.find(dataset()), SelectionError)
         assert str(error) == (
@@ -149,14 +155,14 @@ class TestFinding:
             "Try another mirror."
         )
 
-    def test_an_empty_project(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_an_empty_project(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve()
         assert sentence(lambda: remote.find(dataset()), SelectionError) == (
             f"Synapse project 'syn22317076' has nothing titled '{TITLE}'; it has nothing that you may see. "
             "Try another mirror."
         )
 
-    def test_two_of_that_title(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_two_of_that_title(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(archive(), Entity("SRPBS_FC.zip", content=b"x", id=5))
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
             "Two things in the Synapse project could be 'srpbs-fc': "
@@ -168,7 +174,7 @@ class TestFinding:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         server = serve(archive(), Entity("Other", content=b"x", id=77))
-        remote = Synapse(mirror("syn77", "C"), credentials)
+        remote = SynapseMirror(mirror("syn77", "C"), credentials)
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
         assert not any("syn77" in path for path in asked(server))
 
@@ -176,7 +182,7 @@ class TestFinding:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         server = serve(archive())
-        remote = Synapse(mirror("syn22317078", "A"), credentials)
+        remote = SynapseMirror(mirror("syn22317078", "A"), credentials)
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
         assert asked(server)[:2] == ["/userProfile", "/entity/syn22317078/bundle2"]
 
@@ -185,29 +191,31 @@ class TestFinding:
         self, serve: Callable[..., SynapseServer], credentials: Credentials, address: str
     ) -> None:
         serve(archive(), Entity("x", content=b"x", id=77), Entity("y", content=b"y", id=78, trashed=True))
-        remote = Synapse(mirror(address, "A"), credentials)
+        remote = SynapseMirror(mirror(address, "A"), credentials)
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
 
-    def test_many_files_by_pages(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_many_files_by_pages(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         names = [f"{number:03d}.mat" for number in range(120)]
         server = serve(Entity(TITLE, [Entity(name, content=b"x") for name in names]))
         assert [file.path for file in remote.find(dataset())] == names
         assert asked(server).count("/entity/children") == 4
 
-    def test_what_is_known_of_a_file(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_what_is_known_of_a_file(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         serve(archive(version=3))
         (file,) = remote.find(dataset())
         assert (file.address, file.identity) == ("syn22318000/62318000", "syn22318000.3:62318000")
 
     def test_a_file_without_size_and_checksum(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         serve(archive(md5=False, sized=False))
         (file,) = remote.find(dataset())
         assert (file.size, file.checksum) == (None, None)
         assert received(remote.open(file, 5)) == (5, CONTENT[5:])
 
-    def test_a_mirror_that_does_not_hold_it(self, remote: Synapse) -> None:
+    def test_a_mirror_that_does_not_hold_it(self, remote: SynapseMirror) -> None:
         assert sentence(lambda: remote.find(dataset("fifth")), SelectionError) == (
             "Mirror 'synapse' does not hold 'fifth'. It holds srpbs-fc."
         )
@@ -217,17 +225,17 @@ class TestFinding:
     ) -> None:
         holdings = (Holding(dataset="srpbs-fc"),)
         record = Mirror(name="synapse", title="S", protocol="synapse", order=1, holdings=holdings)
-        assert sentence(lambda: Synapse(record, credentials).find(dataset()), MirrorError) == (
+        assert sentence(lambda: SynapseMirror(record, credentials).find(dataset()), MirrorError) == (
             "Mirror 'synapse' names no project to find 'srpbs-fc' in. Correct its record."
         )
 
-    def test_an_empty_folder(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_an_empty_folder(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(Entity(TITLE, id=22317078))
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
             f"'{TITLE}' (syn22317078) in Synapse holds no files. Try another mirror."
         )
 
-    def test_a_name_that_is_no_name(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_a_name_that_is_no_name(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(Entity(TITLE, [Entity("..", content=b"x")]))
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
             "Synapse lists a file whose name cannot be used: '..'. Tell the project's keepers."
@@ -240,12 +248,12 @@ class TestOpening:
         return serve(archive())
 
     @pytest.fixture
-    def file(self, server: SynapseServer, remote: Synapse) -> RemoteFile:
+    def file(self, server: SynapseServer, remote: SynapseMirror) -> RemoteFile:
         (file,) = remote.find(dataset())
         return file
 
     def test_asks_for_one_link_and_only_when_opened(
-        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+        self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
     ) -> None:
         assert server.issued == []
         received(remote.open(file))
@@ -253,13 +261,15 @@ class TestOpening:
         assert len(server.issued) == 1
 
     def test_a_link_that_expired_is_asked_for_once_more(
-        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+        self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
     ) -> None:
         server.storage.faults.add(lambda request, proceed: EXPIRED)
         assert received(remote.open(file, 5)) == (5, CONTENT[5:])
         assert len(server.issued) == 2
 
-    def test_links_that_always_expire(self, server: SynapseServer, remote: Synapse, file: RemoteFile) -> None:
+    def test_links_that_always_expire(
+        self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
+    ) -> None:
         server.storage.faults.add(lambda request, proceed: EXPIRED, None)
         assert sentence(lambda: received(remote.open(file)), MirrorError) == (
             "Synapse's storage did not give 'SRPBS_FC.zip' (403, AccessDenied, Request has expired). "
@@ -268,7 +278,7 @@ class TestOpening:
         assert len(server.issued) == 2
 
     def test_another_refusal_is_not_repeated(
-        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+        self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
     ) -> None:
         server.storage.faults.add(lambda request, proceed: Answer.of(404, b"", "text/plain"))
         assert sentence(lambda: received(remote.open(file)), MirrorError) == (
@@ -277,7 +287,7 @@ class TestOpening:
         assert len(server.issued) == 1
 
     def test_a_body_that_breaks_off_is_continued_from_there(
-        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+        self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
     ) -> None:
         server.storage.faults.add(faults.drop(1_500_000))
         assert "Run the same again to go on from there." in sentence(
@@ -286,14 +296,14 @@ class TestOpening:
         assert received(remote.open(file, 1 << 20)) == (1 << 20, CONTENT[1 << 20 :])
 
     def test_storage_hears_nothing_of_the_login(
-        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+        self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
     ) -> None:
         received(remote.open(file))
         assert all("Authorization" not in request.headers for request in server.storage.requests)
         assert all(request.headers["Authorization"] == f"Bearer {GOOD}" for request in server.requests)
 
     def test_a_web_page_may_be_what_was_asked_for(
-        self, server: SynapseServer, remote: Synapse, file: RemoteFile
+        self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
     ) -> None:
         server.storage.faults.add(faults.portal(), 2)
         assert received(remote.open(replace(file, path="README.html")))[1].startswith(b"<!DOCTYPE html>")
@@ -302,7 +312,9 @@ class TestOpening:
             "Open the link in a browser to see what it asks for, or log in to the network you are on."
         )
 
-    def test_a_file_whose_bytes_are_lost(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_a_file_whose_bytes_are_lost(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         serve(archive(lost=True))
         gone = RemoteFile("a.zip", address="syn22318000/62318000")
         assert sentence(lambda: received(remote.open(gone)), MirrorError) == (
@@ -311,7 +323,7 @@ class TestOpening:
 
 
 class TestAccess:
-    def test_an_unmet_requirement(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_an_unmet_requirement(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(archive(requirements=(9605,)), token="unapproved")
         error = raised(lambda: remote.find(dataset()), AccessError)
         assert isinstance(error, AccessError)
@@ -324,14 +336,16 @@ class TestAccess:
         assert not remote.access(dataset()).granted
 
     def test_where_one_file_is_refused_the_others_are_not_asked(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         files = [Entity(f"{number:03d}.mat", content=b"x") for number in range(100)]
         server = serve(Entity(TITLE, files, requirements=(9605,)), token="unapproved")
         raised(lambda: remote.find(dataset()), AccessError)
         assert sum(path.endswith("/bundle2") for path in asked(server)) < 20
 
-    def test_a_requirement_that_was_met(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_a_requirement_that_was_met(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         serve(archive(requirements=(9605,)))
         assert remote.find(dataset())
         assert [(each.kind, each.state) for each in remote.access(dataset()).requirements] == [
@@ -339,7 +353,9 @@ class TestAccess:
             ("login", "met"),
         ]
 
-    def test_a_file_that_may_only_be_seen(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_a_file_that_may_only_be_seen(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         serve(archive(may=("READ",)))
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
             "Synapse does not let you download 'syn22318000' yet: "
@@ -348,7 +364,7 @@ class TestAccess:
         )
 
     def test_permission_that_was_withdrawn_after_finding(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive(requirements=(9605,)))
         (file,) = remote.find(dataset())
@@ -360,13 +376,13 @@ class TestAccess:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         serve(Entity(TITLE, content=b"x", id=77, may=()))
-        said = sentence(lambda: Synapse(mirror("syn77", "A"), credentials).find(dataset()), AccessError)
+        said = sentence(lambda: SynapseMirror(mirror("syn77", "A"), credentials).find(dataset()), AccessError)
         assert said == (
             "Synapse refuses (SynapseHTTPError: 403, You lack READ access to the requested entity.). " + MEND
         )
 
     def test_without_a_token_nothing_is_asked(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive(), token=None)
         assert [(each.kind, each.state, each.command) for each in remote.access(dataset()).requirements] == [
@@ -375,14 +391,16 @@ class TestAccess:
         ]
         assert server.requests == []
 
-    def test_with_a_token_that_is_refused(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_with_a_token_that_is_refused(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         serve(archive(), token="revoked")
         states = {each.kind: each.state for each in remote.access(dataset()).requirements}
         assert states == {"account": "unknown", "login": "unmet"}
 
     @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
-    def test_with_nobody_there(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_with_nobody_there(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         server = serve(archive())
         server.faults.add(maintenance(), None)
         states = {each.kind: each.state for each in remote.access(dataset()).requirements}
@@ -392,7 +410,7 @@ class TestAccess:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         serve(Entity(TITLE, content=b"x", id=77, may=()))
-        access = Synapse(mirror("syn77", "A"), credentials).access(dataset())
+        access = SynapseMirror(mirror("syn77", "A"), credentials).access(dataset())
         assert [(each.kind, each.state) for each in access.requirements] == [
             ("account", "met"),
             ("login", "met"),
@@ -400,7 +418,7 @@ class TestAccess:
         ]
 
     def test_when_synapse_does_not_say_what_is_missing(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive(requirements=(9605,)), token="unapproved")
         bad = Answer.json(404, {"reason": "no such service"})
@@ -416,9 +434,9 @@ class TestAccess:
 
 
 class TestLogin:
-    def test_no_token(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_no_token(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         server = serve(archive(), token=None)
-        assert not remote.ready(dataset())
+        assert not remote.is_ready(dataset())
         assert sentence(lambda: remote.find(dataset()), AccessError) == f"No Synapse token is known. {RENEW}"
         assert server.requests == []
 
@@ -431,7 +449,7 @@ class TestLogin:
         ],
     )
     def test_a_token_that_is_refused(
-        self, serve: Callable[..., SynapseServer], remote: Synapse, token: str, reason: str
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, token: str, reason: str
     ) -> None:
         serve(archive(), token=token)
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
@@ -439,7 +457,7 @@ class TestLogin:
         )
 
     def test_terms_of_use_that_are_not_signed(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         serve(archive(), token="unsigned")
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
@@ -447,7 +465,7 @@ class TestLogin:
         )
 
     def test_a_token_that_may_not_download(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         serve(archive(), token="viewer")
         (file,) = remote.find(dataset())
@@ -456,7 +474,9 @@ class TestLogin:
             f"Request lacks scope(s) required by this service: download). {RENEW}"
         )
 
-    def test_a_token_without_any_scope(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_a_token_without_any_scope(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         serve(archive(), token=personal_token(()))
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
             "Synapse refused the login (SynapseAuthenticationError: A view scoped token is required). "
@@ -464,21 +484,21 @@ class TestLogin:
         )
 
     def test_from_the_environment(
-        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         serve(archive(), token=None)
         monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", GOOD)
-        assert remote.ready(dataset())
+        assert remote.is_ready(dataset())
         assert remote.find(dataset())
 
-    def test_from_the_configuration(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_from_the_configuration(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         server = serve(archive(), token=None)
         server.config(Path.home() / ".synapseConfig", GOOD)
-        assert remote.ready(dataset())
+        assert remote.is_ready(dataset())
         assert remote.find(dataset())
 
     def test_the_stored_token_wins(
-        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server = serve(archive())
         server.config(Path.home() / ".synapseConfig", "revoked")
@@ -486,12 +506,12 @@ class TestLogin:
         assert remote.find(dataset())
 
     def test_by_a_profile(
-        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server = serve(archive(), token=None)
         server.config(Path.home() / ".synapseConfig", GOOD, "profile work")
         monkeypatch.setenv("SYNAPSE_PROFILE", "work")
-        assert remote.ready(dataset())
+        assert remote.is_ready(dataset())
         if "profile" in signature(synapseclient.Synapse.login).parameters:
             assert remote.find(dataset())
         else:
@@ -500,7 +520,9 @@ class TestLogin:
                 "Upgrade synapseclient, or run 'decnef login synapse'."
             )
 
-    def test_an_endpoint_that_shows_the_token_to_all(self, remote: Synapse, credentials: Credentials) -> None:
+    def test_an_endpoint_that_shows_the_token_to_all(
+        self, remote: SynapseMirror, credentials: Credentials
+    ) -> None:
         config = Path.home() / ".synapseConfig"
         config.write_text("[endpoints]\nrepoEndpoint = http://synapse.example/repo/v1\n")
         credentials.put("synapse", GOOD)
@@ -509,9 +531,11 @@ class TestLogin:
             "on the way. Correct [endpoints] there."
         )
 
-    def test_a_configuration_that_cannot_be_read(self, remote: Synapse, credentials: Credentials) -> None:
+    def test_a_configuration_that_cannot_be_read(
+        self, remote: SynapseMirror, credentials: Credentials
+    ) -> None:
         (Path.home() / ".synapseConfig").write_text("authtoken = s3cret\n")
-        assert not remote.ready(dataset())
+        assert not remote.is_ready(dataset())
         credentials.put("synapse", GOOD)
         said = sentence(lambda: remote.find(dataset()), MirrorError)
         assert said.startswith(
@@ -537,7 +561,7 @@ class TestLogin:
 class TestTheWay:
     @pytest.mark.slow
     def test_a_busy_service_is_asked_again(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive())
         server.faults.add(faults.busy(429))
@@ -547,7 +571,7 @@ class TestTheWay:
     @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
     def test_a_login_that_stays_busy_is_given_up(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive())
         server.faults.add(maintenance(), None)
@@ -564,7 +588,7 @@ class TestTheWay:
     @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
     def test_a_service_that_stays_busy_is_given_up(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive())
         assert remote.find(dataset())
@@ -576,7 +600,9 @@ class TestTheWay:
 
     @pytest.mark.slow
     @pytest.mark.usefixtures("_hurried")
-    def test_a_service_that_never_answers(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_a_service_that_never_answers(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         server = serve(archive())
         server.latency = 30
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
@@ -585,7 +611,7 @@ class TestTheWay:
         )
 
     def test_a_networks_login_page_at_login(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive())
         server.faults.add(faults.portal(), None)
@@ -595,7 +621,7 @@ class TestTheWay:
         )
 
     def test_a_networks_login_page_later_on(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         server = serve(archive())
         remote.find(dataset())
@@ -605,7 +631,9 @@ class TestTheWay:
             "If you are on a network that asks for a login, log in there; else upgrade decnef-data."
         )
 
-    def test_a_status_without_a_reason(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_a_status_without_a_reason(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         server = serve(archive())
         server.faults.add(lambda request, proceed: Answer.of(418, b"teapot", "text/plain"), None)
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
@@ -613,7 +641,7 @@ class TestTheWay:
             "Check the connection, or try again later."
         )
 
-    def test_nobody_there(self, credentials: Credentials, remote: Synapse) -> None:
+    def test_nobody_there(self, credentials: Credentials, remote: SynapseMirror) -> None:
         with SynapseServer(Entity("DecNef"), TOKENS) as server:
             server.config(Path.home() / ".synapseConfig")
         credentials.put("synapse", GOOD)
@@ -624,7 +652,9 @@ class TestTheWay:
         )
         assert time.monotonic() - began < 5
 
-    def test_the_services_limits_are_kept(self, serve: Callable[..., SynapseServer], remote: Synapse) -> None:
+    def test_the_services_limits_are_kept(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
         server = serve(archive(), throttle=Throttle(concurrent=1))
         (file,) = remote.find(dataset())
         received(remote.open(file))
@@ -633,7 +663,7 @@ class TestTheWay:
 
 class TestTheProcess:
     def test_is_left_as_it_was(
-        self, serve: Callable[..., SynapseServer], remote: Synapse, tmp_path: Path
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, tmp_path: Path
     ) -> None:
         serve(archive())
         before = (warnings.showwarning, logging.getLogger("py.warnings").handlers[:])
@@ -645,7 +675,7 @@ class TestTheProcess:
         assert (tmp_path / "cache").is_dir()
 
     def test_a_client_of_the_users_own_stays_the_default(
-        self, serve: Callable[..., SynapseServer], remote: Synapse
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
     ) -> None:
         serve(archive())
         before = synapseclient.Synapse._synapse_client
@@ -653,7 +683,7 @@ class TestTheProcess:
         assert synapseclient.Synapse._synapse_client is before
 
     def test_nothing_is_printed(
-        self, serve: Callable[..., SynapseServer], remote: Synapse, capfd: pytest.CaptureFixture[str]
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, capfd: pytest.CaptureFixture[str]
     ) -> None:
         serve(archive())
         (file,) = remote.find(dataset())
@@ -661,7 +691,7 @@ class TestTheProcess:
         assert capfd.readouterr() == ("", "")
 
     def test_nothing_is_said_of_a_long_wait_but_where_it_is_not_ours(
-        self, serve: Callable[..., SynapseServer], remote: Synapse, monkeypatch: pytest.MonkeyPatch
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("synapseclient.core.retry.doze", lambda seconds: None)
         heard = logging.handlers.BufferingHandler(100)
@@ -678,7 +708,7 @@ class TestTheProcess:
 
 LOADED = """
 import io, logging
-from decnef_data.mirrors import service
+from decnef_data.mirrors.synapse import service
 
 class Closing(logging.StreamHandler):
     def close(self):
@@ -687,7 +717,7 @@ class Closing(logging.StreamHandler):
 
 handler = Closing(io.StringIO())
 logging.getLogger().addHandler(handler)
-service._synapseclient()
+service._import_synapseclient()
 logging.getLogger().error("still heard")
 print(handler.stream.getvalue(), end="")
 """

@@ -26,20 +26,27 @@ from scipy.io.matlab import matfile_version
 
 from decnef_data import phantom
 from decnef_data.errors import SelectionError
-from decnef_data.phantom import SHA256, SIZE, make, matfiles, truth
-from decnef_data.phantom import archive as archives
-from decnef_data.phantom.draws import BELL_SD, Draws
-from decnef_data.phantom.effects import EFFECTS, GRID, NETWORKS, Effect, network_of
-from decnef_data.phantom.people import Stratum, draw
-from decnef_data.phantom.sources import SOURCES, Source
-from decnef_data.phantom.values import matrix, on_effect, pairs
+from decnef_data.formats.edges import edge_indices
+from decnef_data.phantom import (
+    ARCHIVE_SHA256,
+    ARCHIVE_SIZE,
+    connectivity_archive,
+    ground_truth,
+    mat_writer,
+    write_phantom,
+)
+from decnef_data.phantom.connectivity_values import draw_edge_values, effect_edges
+from decnef_data.phantom.effects import EFFECTS, GRID, NETWORKS, Effect, roi_network
+from decnef_data.phantom.matrix_specs import MATRIX_SPECS, MatrixSpec
+from decnef_data.phantom.participants import Stratum, draw_participants
+from decnef_data.phantom.random_stream import NORMAL_SD, RandomStream
 
-Told = dict[str, Any]
+ParticipantFields = dict[str, Any]
 Values = NDArray[np.floating]
 Contents = dict[str, bytes]
 Matrices = dict[str, Values]
 Tables = dict[str, list[dict[str, str]]]
-Cube = tuple[Values, list[Told]]
+Cube = tuple[Values, list[ParticipantFields]]
 Verb = Callable[[str, Path], object]
 
 EDGES = {140: 9730, 93: 4278, 116: 6670}
@@ -76,7 +83,7 @@ HEADERS = {
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make("srpbs-fc", tmp_path_factory.mktemp("phantom") / "made")
+    return write_phantom("srpbs-fc", tmp_path_factory.mktemp("phantom") / "made")
 
 
 @pytest.fixture(scope="module")
@@ -87,35 +94,35 @@ def contents(archive: Path) -> Iterator[Contents]:
 
 @pytest.fixture(scope="module")
 def matrices(contents: Contents) -> Matrices:
-    """Every matrix (person, edge) as any reader of MAT files gives it."""
-    return {source.path: read_matrix(contents[f"SRPBS_FC/{source.path}"], source) for source in SOURCES}
+    """Every matrix ``(participant, edge)``, as any reader of MAT files returns it."""
+    return {spec.path: read_matrix(contents[f"SRPBS_FC/{spec.path}"], spec) for spec in MATRIX_SPECS}
 
 
 @pytest.fixture(scope="module")
 def tables(contents: Contents) -> Tables:
-    return {source.path: read_table(contents[f"SRPBS_FC/{source.table}"]) for source in SOURCES}
+    return {spec.path: read_table(contents[f"SRPBS_FC/{spec.table_path}"]) for spec in MATRIX_SPECS}
 
 
 @pytest.fixture(scope="module")
 def cube(matrices: Matrices, tables: Tables) -> Cube:
-    """BAL-140 rows of the whole archive, with what the tables and folders say of their people."""
-    paths = [source.path for source in SOURCES if source.rois == 140]
+    """The BAL-140 rows of the archive without NaN, with the participants of the tables and folders."""
+    paths = [spec.path for spec in MATRIX_SPECS if spec.rois == 140]
     values = np.concatenate([matrices[path] for path in paths])
-    people = [told(path, row) for path in paths for row in tables[path]]
+    people = [read_participant(path, row) for path in paths for row in tables[path]]
     whole = ~np.isnan(values).any(axis=1) & np.array(
         [None not in (one["age"], one["mean_fd"]) for one in people]
     )
     return values[whole], [one for one, kept in zip(people, whole, strict=True) if kept]
 
 
-def read_matrix(data: bytes, source: Source) -> Values:
-    if source.form == "text":
+def read_matrix(data: bytes, spec: MatrixSpec) -> Values:
+    if spec.file_format == "text":
         return np.loadtxt(io.BytesIO(data))
-    if source.form == "v7.3":
+    if spec.file_format == "v7.3":
         with h5py.File(io.BytesIO(data)) as file:
-            return file[source.variable][:].T
-    values = scipy.io.loadmat(io.BytesIO(data))[source.variable]
-    return values.T if source.transposed else values
+            return file[spec.variable][:].T
+    values = scipy.io.loadmat(io.BytesIO(data))[spec.variable]
+    return values.T if spec.transposed else values
 
 
 def read_table(data: bytes) -> list[dict[str, str]]:
@@ -127,8 +134,8 @@ def read_table(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
-def told(path: str, row: dict[str, str]) -> Told:
-    """What one row of one table, and its place, say of a person."""
+def read_participant(path: str, row: dict[str, str]) -> ParticipantFields:
+    """Read a participant from a row of a table and from its path."""
     folder = path.split("/", maxsplit=1)[0]
     printed = {name: next((row[h] for h in headers if h in row), "") for name, headers in HEADERS.items()}
     codes = OWN_CODES.get(folder, CODES)
@@ -147,19 +154,22 @@ def number(text: str) -> float | None:
     return None if text in {"", "n/a", "NaN", "-1000"} else float(text)
 
 
-def lattice(effect: Effect, rois: int) -> list[int]:
-    """The edges of `effect`, from the definition: below the diagonal, column after column."""
+def edges_by_definition(effect: Effect, rois: int) -> list[int]:
+    """The edges of `effect` by definition: below the diagonal, column after column."""
     one, other = effect.networks
     order = [(row, column) for column in range(rois) for row in range(column + 1, rois)]
     return [
         number
         for number, (row, column) in enumerate(order)
-        if {network_of(row, rois), network_of(column, rois)} == {one, other}
+        if {roi_network(row, rois), roi_network(column, rois)} == {one, other}
     ]
 
 
-def fitted(
-    values: Values, people: list[Told], levels_of: Callable[[Told], str], reference: str
+def fit_levels(
+    values: Values,
+    people: list[ParticipantFields],
+    levels_of: Callable[[ParticipantFields], str],
+    reference: str,
 ) -> tuple[dict[str, float], Counter[str]]:
     """Least squares on an intercept, age, motion and one level each; the coefficients by name."""
     counts = Counter(levels_of(person) for person in people)
@@ -183,8 +193,8 @@ def effect_named(covariate: str) -> Effect:
 
 def test_the_archive_has_the_recorded_bytes(archive: Path) -> None:
     assert archive.name == "SRPBS_FC-synthetic.zip"
-    assert archive.stat().st_size == SIZE["srpbs-fc"]
-    assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256["srpbs-fc"]
+    assert archive.stat().st_size == ARCHIVE_SIZE["srpbs-fc"]
+    assert hashlib.sha256(archive.read_bytes()).hexdigest() == ARCHIVE_SHA256["srpbs-fc"]
 
 
 def test_it_is_about_as_large_as_the_real_one(archive: Path) -> None:
@@ -200,22 +210,22 @@ def test_it_stands_alone_in_its_folder(archive: Path) -> None:
     assert [path.name for path in archive.parent.iterdir()] == ["SRPBS_FC-synthetic.zip"]
 
 
-def test_a_whole_one_is_left_as_it_is(archive: Path) -> None:
+def test_a_complete_one_is_left_as_it_is(archive: Path) -> None:
     before = archive.stat()
-    assert make("srpbs-fc", archive.parent) == archive
+    assert write_phantom("srpbs-fc", archive.parent) == archive
     assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 @pytest.mark.slow
-def test_one_that_is_not_whole_is_made_anew(archive: Path, tmp_path: Path) -> None:
+def test_an_incomplete_one_is_written_again(archive: Path, tmp_path: Path) -> None:
     data = archive.read_bytes()
     (tmp_path / archive.name).write_bytes(data[:-1])
-    assert make("srpbs-fc", tmp_path).read_bytes() == data
+    assert write_phantom("srpbs-fc", tmp_path).read_bytes() == data
 
 
-def test_shorter_longer_or_of_another_version_is_not_whole(tmp_path: Path) -> None:
+def test_shorter_longer_or_of_another_version_is_not_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
-    size, stamp = SIZE["srpbs-fc"], phantom._stamp("srpbs-fc").encode()
+    size, stamp = ARCHIVE_SIZE["srpbs-fc"], phantom._stamp("srpbs-fc").encode()
     for ending, whole in (
         (stamp, True),
         (stamp[:-1], False),
@@ -226,7 +236,7 @@ def test_shorter_longer_or_of_another_version_is_not_whole(tmp_path: Path) -> No
         os.truncate(path, size - len(stamp))
         with path.open("ab") as file:
             file.write(ending)
-        assert phantom._whole(path, "srpbs-fc") is whole, ending
+        assert phantom._is_complete_archive(path, "srpbs-fc") is whole, ending
 
 
 def test_what_killed_runs_left_is_swept_after_a_day(tmp_path: Path) -> None:
@@ -234,7 +244,7 @@ def test_what_killed_runs_left_is_swept_after_a_day(tmp_path: Path) -> None:
     for left in (old, new):
         left.write_bytes(b"half")
     os.utime(old, (0, 0))
-    archives._sweep(tmp_path / "a.zip")
+    connectivity_archive._remove_stale_files(tmp_path / "a.zip")
     assert list(tmp_path.iterdir()) == [new]
 
 
@@ -249,16 +259,16 @@ def test_of_two_that_make_it_at_once_the_first_keeps_its_place(
     def fill(archive: zipfile.ZipFile) -> None:
         running.append(archive)
         if len(running) == 1:
-            archives.publish(path, "first", lambda: False)
+            connectivity_archive.write_archive(path, "first", lambda: False)
         archive.writestr("number", str(len(running)))
 
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(archives, "_fill", fill)
+    monkeypatch.setattr(connectivity_archive, "_write_members", fill)
     if not linked:
         monkeypatch.setattr(Path, "hardlink_to", refuse)
-    archives.publish(path, "second", lambda: good and path.exists())
+    connectivity_archive.write_archive(path, "second", lambda: good and path.exists())
     assert path.read_bytes().endswith(b"first" if good else b"second")
     assert [left.name for left in tmp_path.iterdir()] == ["a.zip"]
 
@@ -268,11 +278,11 @@ def test_what_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> No
     taken = tmp_path / "taken.zip"
     taken.mkdir()
     with pytest.raises(IsADirectoryError):
-        archives.publish(taken, "stamp", taken.is_file)
+        connectivity_archive.write_archive(taken, "stamp", taken.is_file)
     assert list(tmp_path.iterdir()) == [taken]
 
 
-@pytest.mark.parametrize("verb", [make, lambda name, _: truth(name)])
+@pytest.mark.parametrize("verb", [write_phantom, lambda name, _: ground_truth(name)])
 def test_other_datasets_have_no_phantom(tmp_path: Path, verb: Verb) -> None:
     with pytest.raises(SelectionError) as caught:
         verb("srpbs-none", tmp_path)
@@ -280,19 +290,19 @@ def test_other_datasets_have_no_phantom(tmp_path: Path, verb: Verb) -> None:
     assert str(caught.value) == (
         "There is no phantom of 'srpbs-none'. Ask for 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'."
     )
-    assert (caught.value.asked, caught.value.known) == ("srpbs-none", known)
+    assert (caught.value.requested, caught.value.known) == ("srpbs-none", known)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_truth_is_stated_of_one_phantom_only() -> None:
     with pytest.raises(SelectionError) as caught:
-        truth("srpbs-open")
+        ground_truth("srpbs-open")
     assert str(caught.value) == (
         "What a reader should find is stated of the phantom of 'srpbs-fc' only, not of 'srpbs-open'. Ask for that."
     )
 
 
-def test_members_bear_one_fixed_time_and_are_not_compressed(archive: Path) -> None:
+def test_members_have_one_fixed_time_and_are_not_compressed(archive: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         infos = file.infolist()
     assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
@@ -305,9 +315,9 @@ def test_members_bear_one_fixed_time_and_are_not_compressed(archive: Path) -> No
 
 
 def test_every_file_says_that_it_is_synthetic(contents: Contents, tables: Tables) -> None:
-    for source in SOURCES:
-        assert b"SYNTHETIC" in contents[f"SRPBS_FC/{source.path}"][:128], source.path
-        assert {row["synthetic"] for row in tables[source.path]} == {"1"}, source.table
+    for spec in MATRIX_SPECS:
+        assert b"SYNTHETIC" in contents[f"SRPBS_FC/{spec.path}"][:128], spec.path
+        assert {row["synthetic"] for row in tables[spec.path]} == {"1"}, spec.table_path
     for name in ("SYNTHETIC.txt", "README.txt"):
         assert contents[f"SRPBS_FC/{name}"].startswith(
             b"SYNTHETIC phantom: nothing in this archive belongs to"
@@ -343,30 +353,30 @@ def test_the_published_names_are_there(contents: Contents) -> None:
 
 
 def test_files_of_each_atlas_are_as_many_as_published() -> None:
-    assert Counter(source.rois for source in SOURCES) == {140: 20, 93: 7, 116: 7}
+    assert Counter(spec.rois for spec in MATRIX_SPECS) == {140: 20, 93: 7, 116: 7}
 
 
 def test_every_table_lies_beside_its_matrix_and_has_its_rows(matrices: Matrices, tables: Tables) -> None:
-    for source in SOURCES:
-        assert source.table.rpartition("/")[0] == source.path.rpartition("/")[0]
-        assert matrices[source.path].shape == (len(tables[source.path]), EDGES[source.rois]), source.path
+    for spec in MATRIX_SPECS:
+        assert spec.table_path.rpartition("/")[0] == spec.path.rpartition("/")[0]
+        assert matrices[spec.path].shape == (len(tables[spec.path]), EDGES[spec.rois]), spec.path
 
 
 def test_the_truth_is_what_the_archive_holds(matrices: Matrices, tables: Tables) -> None:
-    stated = truth("srpbs-fc")
+    stated = ground_truth("srpbs-fc")
     assert stated.rows == {f"SRPBS_FC/{path}": len(values) for path, values in matrices.items()}
     for rois, group in ((140, "bal140"), (93, "roi93"), (116, "aal116")):
-        paths = [source.path for source in SOURCES if source.rois == rois]
-        people = [told(path, row) for path in paths for row in tables[path]]
-        assert stated.people[group] == len(people)
+        paths = [spec.path for spec in MATRIX_SPECS if spec.rois == rois]
+        people = [read_participant(path, row) for path in paths for row in tables[path]]
+        assert stated.participants[group] == len(people)
         assert stated.sites[group] == Counter(person["site"] for person in people)
         assert stated.diagnoses[group] == Counter(person["diagnosis"] for person in people)
         assert stated.nan_rows[group] == sum(np.isnan(matrices[path]).any(axis=1).sum() for path in paths)
 
 
 def test_people_by_site_and_diagnosis() -> None:
-    stated = truth("srpbs-fc")
-    assert stated.people == {"bal140": 1625, "roi93": 344, "aal116": 344}
+    stated = ground_truth("srpbs-fc")
+    assert stated.participants == {"bal140": 1625, "roi93": 344, "aal116": 344}
     assert stated.sites["bal140"] == {
         "": 782,
         "SWA": 235,
@@ -406,9 +416,9 @@ def test_the_people_of_one_institute_are_the_same_in_each_atlas(tables: Tables) 
 
 def test_every_version_of_mat_file_occurs(contents: Contents) -> None:
     found = Counter()
-    for source in SOURCES:
-        data = contents[f"SRPBS_FC/{source.path}"]
-        if source.form == "text":
+    for spec in MATRIX_SPECS:
+        data = contents[f"SRPBS_FC/{spec.path}"]
+        if spec.file_format == "text":
             assert data.startswith(b"# SYNTHETIC")
             continue
         compressed = int.from_bytes(data[128:132], "little") == 15
@@ -428,17 +438,17 @@ def test_one_matrix_is_transposed(contents: Contents) -> None:
 def test_names_of_variables_differ(contents: Contents) -> None:
     names = {
         name
-        for source in SOURCES
-        if source.form in {"v4", "v5", "v7"}
-        for name, _, _ in scipy.io.whosmat(io.BytesIO(contents[f"SRPBS_FC/{source.path}"]))
+        for spec in MATRIX_SPECS
+        if spec.file_format in {"v4", "v5", "v7"}
+        for name, _, _ in scipy.io.whosmat(io.BytesIO(contents[f"SRPBS_FC/{spec.path}"]))
     }
     assert names == {"X", "mat_1D", "FCMat", "FC", "SYNTHETIC"}
 
 
 def test_tables_differ_in_encoding_delimiter_and_end_of_line(contents: Contents) -> None:
     found = set()
-    for source in SOURCES:
-        data = contents[f"SRPBS_FC/{source.table}"]
+    for spec in MATRIX_SPECS:
+        data = contents[f"SRPBS_FC/{spec.table_path}"]
         bom = data.startswith(b"\xef\xbb\xbf")
         try:
             encoding = "utf-8" if data.decode() else ""
@@ -486,9 +496,9 @@ def test_values_lie_on_the_grid_and_within_the_limits_of_a_correlation(matrices:
 
 
 def test_the_values_of_a_file_are_those_that_were_drawn(matrices: Matrices) -> None:
-    source = next(source for source in SOURCES if source.form == "v7.3")
-    drawn = matrix(source.path, draw(source.path, source.strata), 140)
-    assert np.array_equal(matrices[source.path], drawn.T / GRID)
+    spec = next(spec for spec in MATRIX_SPECS if spec.file_format == "v7.3")
+    drawn = draw_edge_values(spec.path, draw_participants(spec.path, spec.strata), 140)
+    assert np.array_equal(matrices[spec.path], drawn.T / GRID)
 
 
 def test_the_atlas_file(archive: Path) -> None:
@@ -513,14 +523,14 @@ def test_the_atlas_file(archive: Path) -> None:
 
 def test_no_two_effects_share_an_edge() -> None:
     for rois in EDGES:
-        edges = np.concatenate([on_effect(number, rois) for number in range(len(EFFECTS))])
+        edges = np.concatenate([effect_edges(number, rois) for number in range(len(EFFECTS))])
         assert len(edges) == len(set(edges.tolist()))
 
 
 @pytest.mark.parametrize("rois", EDGES)
 def test_edges_of_effects_follow_the_definition_of_the_order(rois: int) -> None:
     for number, effect in enumerate(EFFECTS):
-        assert on_effect(number, rois).tolist() == lattice(effect, rois)
+        assert effect_edges(number, rois).tolist() == edges_by_definition(effect, rois)
 
 
 @pytest.mark.parametrize(
@@ -532,12 +542,12 @@ def test_edges_of_effects_follow_the_definition_of_the_order(rois: int) -> None:
     ],
 )
 def test_effects_of_levels_are_found(cube: Cube, covariate: str, reference: str, left_out: set[str]) -> None:
-    """Of pooled institutes the site, and Hiroshima's scanners, are not told: nothing can be said of them."""
+    """The sites of pooled institutes, and the scanners of Hiroshima, are not recorded, so they are left out."""
     values, people = cube
     effect = effect_named(covariate)
     known = {"OsakaU": "Siemens TimTrio", "CiNet": "Siemens TimTrio"} if covariate == "scanner" else {}
-    found, counts = fitted(
-        values[:, lattice(effect, 140)].mean(axis=1),
+    found, counts = fit_levels(
+        values[:, edges_by_definition(effect, 140)].mean(axis=1),
         people,
         lambda one: one[covariate] or known.get(one["institute"], one["institute"]),
         reference,
@@ -554,8 +564,8 @@ def test_effects_of_levels_are_found(cube: Cube, covariate: str, reference: str,
 def test_slopes_are_found(cube: Cube, covariate: str, unit: str) -> None:
     values, people = cube
     effect = effect_named(covariate)
-    block = values[:, lattice(effect, 140)].mean(axis=1)
-    found, counts = fitted(block, people, lambda one: one["diagnosis"], "HC")
+    block = values[:, edges_by_definition(effect, 140)].mean(axis=1)
+    found, counts = fit_levels(block, people, lambda one: one["diagnosis"], "HC")
     assert found[covariate] == pytest.approx(effect.slope, abs=TOLERANCE[unit])
     for level, count in counts.items():
         within = TOLERANCE["many" if count >= 40 else "few"]
@@ -564,7 +574,7 @@ def test_slopes_are_found(cube: Cube, covariate: str, unit: str) -> None:
 
 def test_edges_that_share_a_region_covary(cube: Cube) -> None:
     values, _ = cube
-    column, row = pairs(140)
+    column, row = edge_indices(140)
     sharing = np.flatnonzero(column == 40)[:30]
     apart = np.flatnonzero((row == column + 1) & (column % 2 == 0))[:30]
     assert mean_correlation(values[:, sharing]) == pytest.approx(1 / 3, abs=0.05)
@@ -573,7 +583,7 @@ def test_edges_that_share_a_region_covary(cube: Cube) -> None:
 
 def test_networks_are_seen_in_the_mean(cube: Cube) -> None:
     values, _ = cube
-    column, row = (np.array([network_of(roi, 140) for roi in end]) for end in pairs(140))
+    column, row = (np.array([roi_network(roi, 140) for roi in end]) for end in edge_indices(140))
     mean = values.mean(axis=0)
     within = [mean[(column == network) & (row == network)].mean() for network in NETWORKS]
     assert min(within) > 0.2
@@ -589,39 +599,39 @@ def mean_correlation(values: Values) -> float:
 
 
 def test_raw_words_are_those_that_numpy_promises() -> None:
-    assert Draws("words").words(2).tolist() == [4558038198258439022, 2549272983345332289]
+    assert RandomStream("words").raw_words(2).tolist() == [4558038198258439022, 2549272983345332289]
 
 
-def test_bells_are_nearly_normal() -> None:
-    bells = Draws("bells").bells(200_000)
-    assert bells.mean() == pytest.approx(0, abs=4 * BELL_SD / 200_000**0.5)
-    assert bells.std() == pytest.approx(BELL_SD, rel=0.01)
-    assert np.mean(np.abs(bells) < BELL_SD) == pytest.approx(0.68, abs=0.02)
+def test_integers_are_nearly_normal() -> None:
+    drawn = RandomStream("bells").normal_integers(200_000)
+    assert drawn.mean() == pytest.approx(0, abs=4 * NORMAL_SD / 200_000**0.5)
+    assert drawn.std() == pytest.approx(NORMAL_SD, rel=0.01)
+    assert np.mean(np.abs(drawn) < NORMAL_SD) == pytest.approx(0.68, abs=0.02)
 
 
 def test_integers_keep_within_their_limits() -> None:
-    draws = Draws("limits")
-    drawn = {draws.between(3, 7) for _ in range(2000)}
+    rng = RandomStream("limits")
+    drawn = {rng.normal_between(3, 7) for _ in range(2000)}
     assert drawn == {3, 4, 5, 6, 7}
-    assert {draws.below(3) for _ in range(200)} == {0, 1, 2}
+    assert {rng.randbelow(3) for _ in range(200)} == {0, 1, 2}
 
 
 def test_choices_follow_their_weights() -> None:
-    draws = Draws("choices")
-    counts = Counter(draws.choose((("often", 9), ("rarely", 1), ("never", 0))) for _ in range(5000))
+    rng = RandomStream("choices")
+    counts = Counter(rng.choose((("often", 9), ("rarely", 1), ("never", 0))) for _ in range(5000))
     assert set(counts) == {"often", "rarely"}
     assert counts["rarely"] == pytest.approx(500, abs=100)
 
 
 def test_shuffling_keeps_every_item() -> None:
     items = list(range(100))
-    Draws("shuffle").shuffle(items)
+    RandomStream("shuffle").shuffle(items)
     assert items != sorted(items)
     assert sorted(items) == list(range(100))
 
 
 def test_people_are_drawn_as_many_as_asked() -> None:
-    people = draw(
+    people = draw_participants(
         "some", (Stratum("SWA", "Siemens Verio", "HC", 30), Stratum("SWA", "Siemens Verio", "ASD", 20))
     )
     assert Counter(person.diagnosis for person in people) == {"HC": 30, "ASD": 20}
@@ -631,7 +641,7 @@ def test_people_are_drawn_as_many_as_asked() -> None:
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=300), st.integers(1, 5000)), max_size=8))
 def test_a_compressed_element_inflates_to_what_went_in(pieces: list[bytes | int]) -> None:
-    data = matfiles.compressed(pieces)
+    data = mat_writer.compress_variable(pieces)
     kind, size = np.frombuffer(data[:8], "<u4")
     assert (kind, size) == (15, len(data) - 8)
     assert zlib.decompress(data[8:]) == b"".join(bytes(piece) for piece in pieces)
@@ -643,20 +653,20 @@ def test_threads_write_hdf5_at_the_same_time() -> None:
 
     def write(one: NDArray[np.float64]) -> bytes:
         begin.wait()
-        return matfiles.v73("X", one)
+        return mat_writer.encode_v73_file("X", one)
 
     with ThreadPoolExecutor(8) as threads:
         written = list(threads.map(write, values))
-    assert written == [matfiles.v73("X", one) for one in values]
+    assert written == [mat_writer.encode_v73_file("X", one) for one in values]
 
 
 def test_long_data_is_stored_in_several_blocks() -> None:
     data = bytes(range(256)) * 1000
-    assert zlib.decompress(matfiles.compressed([data])[8:]) == data
+    assert zlib.decompress(mat_writer.compress_variable([data])[8:]) == data
 
 
 def test_runs_of_zeros_become_small() -> None:
-    assert len(matfiles.compressed([9919])) < 9919 // 40
+    assert len(mat_writer.compress_variable([9919])) < 9919 // 40
 
 
 def test_the_notice_is_in_the_folder_that_the_real_archive_has(contents: Contents) -> None:

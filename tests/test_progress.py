@@ -1,4 +1,4 @@
-"""People see bars on a terminal, lines in a log, or nothing."""
+"""Progress is shown as bars on a terminal, as lines in a log, or not at all."""
 
 import io
 import logging
@@ -11,15 +11,15 @@ from decnef_data.errors import SelectionError
 from decnef_data.model import Progress
 
 
-def transfer(told: Progress) -> None:
-    told.start("a.zip", 2_000_000, 500_000)
-    told.advance(1_500_000)
-    told.finish()
+def transfer(display: Progress) -> None:
+    display.start("a.zip", 2_000_000, 500_000)
+    display.advance(1_500_000)
+    display.finish()
 
 
 def test_lines_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "decnef_data"):
-        transfer(progress.choose("lines"))
+        transfer(progress.create_progress("lines"))
     assert [record.getMessage() for record in caplog.records] == [
         "a.zip: 0.5 MB of 2.0 MB (25%)",
         "a.zip: ended at 2.0 MB of 2.0 MB (100%)",
@@ -31,23 +31,23 @@ def test_a_long_transfer_says_how_far_it_is(
 ) -> None:
     now = iter([0.0, 11.0, 11.0, 12.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
-    told = progress.choose("lines")
+    display = progress.create_progress("lines")
     with caplog.at_level(logging.INFO, "decnef_data"):
-        told.start("a.zip", None, 0)
-        told.advance(1_000_000)
-        told.advance(1_000_000)
+        display.start("a.zip", None, 0)
+        display.advance(1_000_000)
+        display.advance(1_000_000)
     assert [record.getMessage() for record in caplog.records] == ["a.zip: 0.0 MB", "a.zip: 1.0 MB"]
 
 
 def test_silence_is_silent(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
     with caplog.at_level(logging.DEBUG):
-        transfer(progress.choose("none"))
+        transfer(progress.create_progress("none"))
     assert not caplog.records
     assert capsys.readouterr() == ("", "")
 
 
 def test_bars_are_drawn_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    transfer(progress.choose("bars"))
+    transfer(progress.create_progress("bars"))
     out, err = capsys.readouterr()
     assert out == ""
     assert "a.zip" in err
@@ -60,12 +60,12 @@ class Terminal(io.StringIO):
 
 
 def test_auto_draws_on_a_terminal_and_logs_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(progress.choose("auto"), progress.Lines)
+    assert isinstance(progress.create_progress("auto"), progress.LogProgress)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert isinstance(progress.choose("auto"), progress.Bars)
+    assert isinstance(progress.create_progress("auto"), progress.BarProgress)
 
 
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(SelectionError) as raised:
-        progress.choose("loud")
+        progress.create_progress("loud")
     assert str(raised.value) == "There is no progress 'loud'. Choose one of: auto, bars, lines, json, none."

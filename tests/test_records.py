@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decnef_data.errors import CatalogError, SelectionError
-from decnef_data.records import Records, fold
+from decnef_data.records import Records, normalize_name
 
 Write = Callable[[str, str], Path]
 
@@ -106,7 +106,7 @@ def test_a_near_miss_is_answered_with_the_name(name: str, near: str) -> None:
     with pytest.raises(SelectionError) as caught:
         Records.load().dataset(name)
     assert str(caught.value) == f"There is no dataset '{name}'. Did you mean '{near}'?"
-    assert caught.value.asked == name
+    assert caught.value.requested == name
     assert caught.value.known == ("srpbs-1600", "srpbs-fc", "srpbs-open", "srpbs-ts")
 
 
@@ -194,13 +194,13 @@ def test_case_and_separators_never_matter(name: str, data: st.DataObject) -> Non
 
 @given(st.text())
 def test_folding_twice_is_folding_once(text: str) -> None:
-    assert fold(fold(text)) == fold(text)
+    assert normalize_name(normalize_name(text)) == normalize_name(text)
 
 
 @given(st.text(alphabet=st.characters(codec="ascii", categories=["L", "N"])))
 def test_what_differs_in_letters_stays_apart(text: str) -> None:
-    assert fold(text) == text.lower()
-    assert fold(text + "x") != fold(text)
+    assert normalize_name(text) == text.lower()
+    assert normalize_name(text + "x") != normalize_name(text)
 
 
 # Adding
@@ -216,9 +216,9 @@ def test_a_fifth_dataset_and_a_mirror_are_data_only(folder: Path, write: Write) 
     assert records.terms_of(dataset).text == "Be kind."
     assert records.citation(dataset.citations[0]).text == "Our laboratory. 2024."
     assert [mirror.name for mirror in records.mirrors] == ["folder", "synapse", "atr", "lab"]
-    holding = records.mirror("lab").holding("lab-fc")
+    holding = records.mirror("lab").find_holding("lab-fc")
     assert holding is not None
-    assert holding.verified
+    assert holding.has_verified_address
     assert len(records.datasets) == len(Records.load().datasets) + 1
 
 
@@ -280,7 +280,7 @@ def test_a_malformed_record_is_refused_with_its_place(
     path = write(name, text)
     error = _refusal(folder)
     assert str(error) == f"The catalog file '{path}' is malformed at '{place}': {reason}. Correct it there."
-    assert (error.file, error.place) == (str(path), place)
+    assert (error.file, error.location) == (str(path), place)
 
 
 def test_a_file_in_another_encoding_is_refused(folder: Path, write: Write) -> None:
@@ -288,7 +288,7 @@ def test_a_file_in_another_encoding_is_refused(folder: Path, write: Write) -> No
     path.write_bytes("# 昭和大学".encode("cp932"))
     error = _refusal(folder)
     assert str(error) == f"The catalog file '{path}' is not UTF-8 at byte 2. Save it as UTF-8."
-    assert error.place == "byte 2"
+    assert error.location == "byte 2"
 
 
 def test_two_records_of_one_key_in_one_folder_are_refused(folder: Path, write: Write) -> None:
@@ -299,7 +299,7 @@ def test_two_records_of_one_key_in_one_folder_are_refused(folder: Path, write: W
         f"The catalog file '{second}' repeats 'LAB' at '$.sites[0]', which '{first}' has at '$.sites[0]'. "
         "Leave one of them out."
     )
-    assert (error.file, error.place) == (str(second), "$.sites[0]")
+    assert (error.file, error.location) == (str(second), "$.sites[0]")
 
 
 def _with(part: str) -> str:
@@ -342,7 +342,7 @@ def test_a_dataset_that_names_what_is_not_there_is_refused(
         f"The catalog file '{path}' names the {named} at '{place}', which no record has. "
         "Correct the name or add the record."
     )
-    assert (error.file, error.place) == (str(path), place)
+    assert (error.file, error.location) == (str(path), place)
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_a_record_that_contradicts_itself_is_refused(
     path = write("datasets/lab-fc.toml", _with(part))
     error = _refusal(folder)
     assert str(error) == f"The catalog file '{path}' {problem} at '{place}'. Correct it there."
-    assert (error.file, error.place) == (str(path), place)
+    assert (error.file, error.location) == (str(path), place)
 
 
 def test_a_holding_that_grades_an_unknown_field_is_refused(folder: Path, write: Write) -> None:
@@ -418,7 +418,7 @@ def test_an_alias_that_another_dataset_goes_by_is_refused(folder: Path, write: W
     assert str(error) == (
         f"The catalog file '{path}' gives 'Un-Restricted' at '$', but 'srpbs-open' goes by it. Choose another."
     )
-    assert (error.file, error.place) == (str(path), "$")
+    assert (error.file, error.location) == (str(path), "$")
 
 
 def test_a_header_that_another_column_goes_by_is_refused(folder: Path, write: Write) -> None:

@@ -25,7 +25,7 @@ TITLE = "SRPBS Multi-disorder Connectivity Dataset"
 RUNNER = """
 import http.client, json, logging, os, sys, traceback
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
-from decnef_data_cli import main
+from decnef_data_cli.main import run
 for line in sys.argv[1:]:
     argv, _, typed = line.partition(" < ")
     sys.argv = ["decnef", *argv.split()]
@@ -34,7 +34,7 @@ for line in sys.argv[1:]:
         sys.stdin = open(0, closefd=False)
     print("$ decnef", argv, file=sys.stderr)
     try:
-        main()
+        run()
     except SystemExit as stop:
         print("exit", stop.code, file=sys.stderr)
         error = stop
@@ -71,7 +71,7 @@ def typed(folder: Path, secret: str) -> Path:
 
 
 def run(*commands: str, **environment: str) -> str:
-    """Run the commands and give everything that they said."""
+    """Run the commands and return everything that they printed."""
     done = subprocess.run(
         [sys.executable, "-c", RUNNER, *commands],
         capture_output=True,
@@ -107,7 +107,7 @@ def assert_kept(said: str, secrets: set[str]) -> None:
 
 
 def commands(group: object = None, before: str = "") -> Iterator[str]:
-    """Name every command that there is."""
+    """Yield the name of every command."""
     whole = typer.main.get_command(app) if group is None else group
     for name, command in whole.commands.items():  # type: ignore[attr-defined]
         below = list(commands(command, f"{before}{name} ")) if hasattr(command, "commands") else []

@@ -1,4 +1,4 @@
-"""The local servers behave as Synapse and S3 do, to the real synapseclient and to requests."""
+"""The local servers behave like Synapse and S3 to the real synapseclient and to requests."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The server of personal links behaves as S3 does, to requests; its faults are those that happen."""
+"""The server of personal links behaves like S3 to requests; its faults are ones that really happen."""
 
 import hashlib
 import os

@@ -20,10 +20,10 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decnef_data.arrays import mapped
+from decnef_data.arrays import memmap_variable
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.model import Checksum, FileCheck
-from decnef_data.stores import Stores, key, staging
+from decnef_data.stores import Stores, staging, store_key
 
 LAW = settings(database=None, deadline=None, max_examples=25)
 KEY = "0123abcd"
@@ -54,7 +54,7 @@ def cube(rows: int = 6, edges: int = 10) -> xr.Dataset:
 
 @pytest.fixture
 def stores(tmp_path: Path) -> Stores:
-    return Stores(tmp_path / "cache" / "stores", mapped)
+    return Stores(tmp_path / "cache" / "stores", memmap_variable)
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def leftovers(stores: Stores) -> list[str]:
     return sorted(path.name for path in stores.root.iterdir() if path.suffix != ".zarr")
 
 
-def flip(path: Path, place: int = 0) -> None:
+def flip(path: Path, index: int = 0) -> None:
     content = bytearray(path.read_bytes())
-    content[place] ^= 1
+    content[index] ^= 1
     path.write_bytes(content)
 
 
@@ -81,15 +81,15 @@ class TestKey:
 
     def test_it_is_the_digest_of_sources_and_layout(self) -> None:
         text = f"md5:{'1' * 32}\nsha256:{'2' * 64}\nconnectivity\n3"
-        assert key([self.TWO, self.ONE], "connectivity", 3) == hashlib.sha256(text.encode()).hexdigest()
+        assert store_key([self.TWO, self.ONE], "connectivity", 3) == hashlib.sha256(text.encode()).hexdigest()
 
     def test_anything_else_has_another_key(self) -> None:
         found = {
-            key([self.ONE], "connectivity", 1),
-            key([self.TWO], "connectivity", 1),
-            key([self.ONE, self.TWO], "connectivity", 1),
-            key([self.ONE], "connectivity", 2),
-            key([self.ONE], "mri", 1),
+            store_key([self.ONE], "connectivity", 1),
+            store_key([self.TWO], "connectivity", 1),
+            store_key([self.ONE, self.TWO], "connectivity", 1),
+            store_key([self.ONE], "connectivity", 2),
+            store_key([self.ONE], "mri", 1),
         }
         assert len(found) == 5
 
@@ -146,7 +146,7 @@ class TestRoundTrip:
         texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=9)
     )
     def test_every_text_comes_back(self, tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
-        stores = Stores(tmp_path_factory.mktemp("law"), mapped)
+        stores = Stores(tmp_path_factory.mktemp("law"), memmap_variable)
         written = xr.Dataset(coords={"note": ("subject", np.array(texts, dtype=str))})
         stores.publish(KEY, {"one": written}, {})
         assert stores.open(KEY, "one")["note"].to_numpy().tolist() == texts
@@ -229,7 +229,7 @@ class TestFormat:
 
     @plain_reader
     def test_a_large_cube_is_blocks_of_whole_rows(self, tmp_path: Path) -> None:
-        stores = Stores(tmp_path, mapped, block=3 * 80)
+        stores = Stores(tmp_path, memmap_variable, max_chunk_bytes=3 * 80)
         written = cube(8, 10)
         path = stores.publish(KEY, {"bal140": written}, {})
         blocks = files_of(path / "bal140/fc/c")
@@ -245,7 +245,7 @@ class TestFormat:
         assert stores.manifest(KEY).arrays["bal140/fc"] == 4
 
     def test_a_row_above_the_limit_is_a_block(self, tmp_path: Path) -> None:
-        stores = Stores(tmp_path, mapped, block=8)
+        stores = Stores(tmp_path, memmap_variable, max_chunk_bytes=8)
         path = stores.publish(KEY, {"bal140": cube(3, 4)}, {})
         assert len(files_of(path / "bal140/fc/c")) == 3
         assert len(files_of(path / "bal140/age/c")) == 1
@@ -264,7 +264,7 @@ class TestManifest:
         manifest = stores.manifest(KEY)
         assert (manifest.key, manifest.format, manifest.groups) == (KEY, 1, ("bal140", "roi93"))
         assert manifest.attrs == {"title": "Two cubes", "people": 6}
-        assert manifest.arrays_of("roi93") == tuple(cube().variables)
+        assert manifest.array_names("roi93") == tuple(cube().variables)
         assert set(manifest.arrays.values()) == {1}
         assert manifest.software["zarr"] == zarr.__version__
         assert set(manifest.software) == {"decnef-data", "zarr", "xarray", "numpy"}
@@ -289,7 +289,7 @@ class TestManifest:
             str(caught.value)
             == f"The store '{published}' has no group 'aal116'. Ask for one of 'bal140', 'roi93'."
         )
-        assert (caught.value.asked, caught.value.known) == ("aal116", ("bal140", "roi93"))
+        assert (caught.value.requested, caught.value.known) == ("aal116", ("bal140", "roi93"))
 
     def test_a_store_that_is_not_there_is_named(self, stores: Stores) -> None:
         with pytest.raises(SelectionError) as caught:
@@ -307,12 +307,12 @@ class TestDamage:
         )
 
     def states(self, stores: Stores, *, deep: bool) -> dict[str, str]:
-        return {check.path: check.state for check in stores.check(KEY, deep=deep) if check.state != "whole"}
+        return {check.path: check.state for check in stores.check(KEY, deep=deep) if check.state != "intact"}
 
     @pytest.mark.parametrize("deep", [True, False])
     def test_a_whole_store_is_whole_file_by_file(self, stores: Stores, published: Path, deep: bool) -> None:
         checks = stores.check(KEY, deep=deep)
-        assert {check.state for check in checks} == {"whole"}
+        assert {check.state for check in checks} == {"intact"}
         expected = {f"{KEY}.zarr/{path.relative_to(published).as_posix()}" for path in files_of(published)}
         assert {check.path for check in checks} == expected - {f"{KEY}.zarr/zarr.json"}
 
@@ -342,16 +342,16 @@ class TestDamage:
         with pytest.raises(IntegrityError) as caught:
             stores.open(KEY, "bal140")
         assert str(caught.value) == self.message(published, self.FC, "changed")
-        found = [check for check in stores.check(KEY, deep=True) if check.state != "whole"]
+        found = [check for check in stores.check(KEY, deep=True) if check.state != "intact"]
         detail = f"It holds {size} bytes where 484 were written."
         assert found == [FileCheck(f"{KEY}.zarr/{self.FC}", "changed", detail)]
 
     @pytest.mark.parametrize("file", [FC, "roi93/age/c/0", "bal140/site/zarr.json"])
-    @pytest.mark.parametrize("place", [0, -1])
+    @pytest.mark.parametrize("index", [0, -1])
     def test_one_changed_bit_is_found_by_a_deep_check_only(
-        self, stores: Stores, published: Path, file: str, place: int
+        self, stores: Stores, published: Path, file: str, index: int
     ) -> None:
-        flip(published / file, place)
+        flip(published / file, index)
         assert self.states(stores, deep=False) == {}
         assert self.states(stores, deep=True) == {f"{KEY}.zarr/{file}": "damaged"}
 
@@ -405,7 +405,7 @@ class TestDamage:
             FileCheck(f"{KEY}.zarr", "missing", "There is no such store."),
         )
 
-    def test_publishing_again_mends_a_damaged_store(self, stores: Stores, published: Path) -> None:
+    def test_publishing_again_repairs_a_damaged_store(self, stores: Stores, published: Path) -> None:
         (published / self.FC).unlink()
         assert stores.publish(KEY, {"bal140": cube()}, {}) == published
         xr.testing.assert_identical(stores.open(KEY, "bal140"), cube())
@@ -432,7 +432,7 @@ class TestPublishing:
 
     def test_removing_nothing_frees_nothing(self, stores: Stores, published: Path) -> None:
         assert stores.remove("other") == 0
-        assert Stores(published / "nowhere", mapped).remove(KEY) == 0
+        assert Stores(published / "nowhere", memmap_variable).remove(KEY) == 0
 
     def test_a_failed_writing_leaves_nothing(self, stores: Stores) -> None:
         with pytest.raises(TypeError):
@@ -454,7 +454,7 @@ import os, sys, traceback
 from pathlib import Path
 import numpy as np
 import xarray as xr
-from decnef_data.arrays import mapped
+from decnef_data.arrays import memmap_variable
 from decnef_data.stores import Stores
 
 people = {f"note_{number}": ("subject", np.resize(["yes", "no", ""], 400)) for number in range(12)}
@@ -470,7 +470,7 @@ for line in sys.stdin:
     if not writer:
         status = 1
         try:
-            Stores(Path(sys.argv[1]), mapped).publish(which, groups, {"title": "Killed"})
+            Stores(Path(sys.argv[1]), memmap_variable).publish(which, groups, {"title": "Killed"})
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -538,24 +538,24 @@ class TestProcesses:
         assert writers.wait(writer) in {0, -signal.SIGKILL}
         if stores.manifest(f"{attempt}") is None:
             return "none"
-        assert {check.state for check in stores.check(f"{attempt}", deep=True)} == {"whole"}
+        assert {check.state for check in stores.check(f"{attempt}", deep=True)} == {"intact"}
         fc = stores.open(f"{attempt}", "bal140")["fc"].to_numpy()
         return "whole" if (fc.ravel() == np.arange(fc.size)).all() else "wrong"
 
     def test_writers_of_one_store_do_not_harm_each_other(self, stores: Stores, writers: Writers) -> None:
         several = [writers.start(KEY) for _ in range(4)]
         assert [writers.wait(writer) for writer in several] == [0, 0, 0, 0]
-        assert {check.state for check in stores.check(KEY, deep=True)} == {"whole"}
+        assert {check.state for check in stores.check(KEY, deep=True)} == {"intact"}
         assert leftovers(stores) == []
 
     @pytest.mark.slow
     def test_a_disk_that_takes_no_more_stays_an_oserror_with_its_path(self, tmp_path: Path) -> None:
         script = (
             "import resource, sys; from pathlib import Path; import numpy as np; import xarray as xr\n"
-            "from decnef_data.arrays import mapped; from decnef_data.stores import Stores\n"
+            "from decnef_data.arrays import memmap_variable; from decnef_data.stores import Stores\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"
             "cube = xr.Dataset({'fc': (('subject', 'edge'), np.zeros((100, 1000)))})\n"
-            "try: Stores(Path(sys.argv[1]), mapped).publish('big', {'bal140': cube}, {})\n"
+            "try: Stores(Path(sys.argv[1]), memmap_variable).publish('big', {'bal140': cube}, {})\n"
             "except OSError as error: print(error.errno, error.filename)"
         )
         done = subprocess.run(
@@ -583,28 +583,28 @@ class TestSweeping:
         return done.pid
 
     def test_what_a_dead_process_left_is_swept(self, tmp_path: Path) -> None:
-        orphan = self.orphan(tmp_path, self.dead(), staging._machine())
-        staging.sweep(tmp_path)
+        orphan = self.orphan(tmp_path, self.dead(), staging._machine_id())
+        staging.remove_orphans(tmp_path)
         assert not orphan.exists()
 
     def test_what_a_living_process_writes_is_left(self, tmp_path: Path) -> None:
-        own = self.orphan(tmp_path, os.getpid(), staging._machine(), age=1e7)
-        foreign = self.orphan(tmp_path, 1, staging._machine(), age=1e7)
-        staging.sweep(tmp_path)
+        own = self.orphan(tmp_path, os.getpid(), staging._machine_id(), age=1e7)
+        foreign = self.orphan(tmp_path, 1, staging._machine_id(), age=1e7)
+        staging.remove_orphans(tmp_path)
         assert own.exists()
         assert foreign.exists()
 
     @pytest.mark.parametrize(("days", "left"), [(6, True), (8, False)])
     def test_another_machines_is_swept_when_old(self, tmp_path: Path, days: int, left: bool) -> None:
         orphan = self.orphan(tmp_path, self.dead(), "ffffffff", age=days * 86400)
-        staging.sweep(tmp_path)
+        staging.remove_orphans(tmp_path)
         assert orphan.exists() is left
 
     def test_a_name_of_no_known_form_is_swept_when_old(self, tmp_path: Path) -> None:
         for name, age in {".staging-": 0, ".staging-x": 8 * 86400}.items():
             (tmp_path / name).mkdir()
             os.utime(tmp_path / name, (time.time() - age, time.time() - age))
-        staging.sweep(tmp_path)
+        staging.remove_orphans(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == [".staging-"]
 
     def test_nothing_else_is_swept(self, stores: Stores, published: Path) -> None:

@@ -18,15 +18,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import decnef_data
 from decnef_data.errors import AccessError, MirrorError, SelectionError
-from decnef_data.fetch import pace
-from decnef_data.fetch.carrying import Run
-from decnef_data.fetch.pace import Pace
-from decnef_data.fetch.spans import Span, Spans
-from decnef_data.files import Files, PartMap
-from decnef_data.files.parts import crc32c
+from decnef_data.file_cache import FileCache, PartMap
+from decnef_data.file_cache.part_map import crc32c
 from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
-from decnef_data.progress import choose
+from decnef_data.progress import create_progress
+from decnef_data.transfer import concurrency
+from decnef_data.transfer.concurrency import ConnectionScaler
+from decnef_data.transfer.ranges import ByteRange, RangeScheduler
+from decnef_data.transfer.run import TransferRun
 from tests import fault_matrix, numbered, remotes
 from tests.fault_matrix import CONTENT, NAME, PART
 from tests.mirror_contract import dataset
@@ -36,15 +36,15 @@ from tests.servers.synapse import SynapseServer, Throttle
 
 MD5 = hashlib.md5(CONTENT).hexdigest()
 ROOT = Path(__file__).parents[1]
-LOCKLESS = "import decnef_data.files.claims as c; c.flock = lambda *_: None"
+LOCKLESS = "import decnef_data.file_cache.claims as c; c.flock = lambda *_: None"
 BRING = """
 import logging, sys
 logging.basicConfig(level=logging.DEBUG)
 sys.path.insert(0, sys.argv[1])
 {before}
-from decnef_data.fetch import pace, receiving
-from decnef_data.files import parts
-pace.FIRST, receiving.SMALL, parts._LEAST = 4, 0, 1 << 16
+from decnef_data.transfer import concurrency, download
+from decnef_data.file_cache import part_map
+concurrency.INITIAL_CONNECTIONS, download.SMALL_FILE_SIZE, part_map._MIN_PART_SIZE = 4, 0, 1 << 16
 from tests.test_transfer import brought
 brought(sys.argv[2], sys.argv[3])
 """
@@ -59,8 +59,8 @@ def brought(folder: str | Path, link: str) -> Path:
     """Bring the file behind the link into the cache below the folder."""
     credentials = Credentials(Path(folder) / "config")
     credentials.put("atr/srpbs-fc", link)
-    run = Run(dataset(), Files(Path(folder) / "cache"), choose("none"), lambda: ())
-    (found,) = run.bring(connect(record(), credentials))
+    run = TransferRun(dataset(), FileCache(Path(folder) / "cache"), create_progress("none"), lambda: ())
+    (found,) = run.fetch_files(connect(record(), credentials))
     return found.location
 
 
@@ -132,9 +132,9 @@ class TestKills:
                 process.send_signal(signal.SIGKILL)
             (found,) = tmp_path.rglob("*.part")
             kept = PartMap(len(CONTENT), PART)
-            assert kept.take(found.read_bytes()[len(CONTENT) :])
+            assert kept.load(found.read_bytes()[len(CONTENT) :])
             sent = sum(1 for request in server.requests if request.status == 206)
-            assert kept.here >= (sent - 1 - 2 * 4) * PART
+            assert kept.received >= (sent - 1 - 2 * 4) * PART
             server.rate = None
             assert brought(tmp_path, link).read_bytes() == CONTENT
 
@@ -151,8 +151,8 @@ class TestKills:
             assert time.monotonic() - began < 5
             (found,) = tmp_path.rglob("*.part")
             kept = PartMap(len(CONTENT), PART)
-            assert kept.take(found.read_bytes()[len(CONTENT) :])
-            assert kept.here > 0
+            assert kept.load(found.read_bytes()[len(CONTENT) :])
+            assert kept.received > 0
 
 
 class TestTogether:
@@ -170,9 +170,9 @@ class TestTogether:
                 assert_kept(said, link)
         assert (tmp_path / "cache/files/srpbs-fc" / NAME).read_bytes() == CONTENT
         assert tree(tmp_path / "cache") == WHOLE
-        journal = Files(tmp_path / "cache").journal("srpbs-fc", "atr")
+        journal = FileCache(tmp_path / "cache").journal("srpbs-fc", "atr")
         assert journal is not None
-        assert journal.verified(NAME) is not None
+        assert journal.verified_file(NAME) is not None
 
     @pytest.mark.slow
     @pytest.mark.usefixtures("in_parts")
@@ -183,8 +183,10 @@ class TestTogether:
                 while not list(tmp_path.rglob("*.part")):
                     time.sleep(0.01)
                 credentials = Credentials(tmp_path / "config")
-                run = Run(dataset(), Files(tmp_path / "cache"), choose("json"), lambda: ())
-                (found,) = run.bring(connect(record(), credentials))
+                run = TransferRun(
+                    dataset(), FileCache(tmp_path / "cache"), create_progress("json"), lambda: ()
+                )
+                (found,) = run.fetch_files(connect(record(), credentials))
                 assert process.wait(30) == 0
         assert found.location.read_bytes() == CONTENT
         events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
@@ -208,7 +210,7 @@ class TestDisks:
         if mounted.returncode:
             pytest.skip("no small file system can be mounted here")
         try:
-            monkeypatch.setattr("decnef_data.files.partials._SPARE", 0)
+            monkeypatch.setattr("decnef_data.file_cache.partial._RESERVED_SPACE", 0)
             with LinkServer() as server:
                 link = server.link(CONTENT, name=NAME)
                 server.faults.add(lambda request, proceed: proceed(request))
@@ -260,12 +262,14 @@ class TestMirrors:
             credentials.put("atr/srpbs-fc", one.link(CONTENT, name=NAME))
             credentials.put("other/srpbs-fc", two.link(CONTENT, name=NAME))
             remotes = [connect(record(name=name), credentials) for name in ("atr", "other")]
-            run = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: remotes)
-            run.listed(remotes[0])
+            run = TransferRun(
+                dataset(), FileCache(tmp_path / "cache"), create_progress("none"), lambda: remotes
+            )
+            run.list_files(remotes[0])
             for _ in range(6):
                 one.faults.add(lambda request, proceed: proceed(request))
             one.faults.add(faults.busy(404), None)
-            (found,) = run.bring(remotes[0])
+            (found,) = run.fetch_files(remotes[0])
         assert found.location.read_bytes() == CONTENT
         assert (
             sum(request.status == 206 for request in two.requests) <= 14
@@ -279,13 +283,20 @@ class TestMirrors:
             credentials = Credentials(tmp_path / "config")
             credentials.put("atr/srpbs-fc", one.link(CONTENT, name=NAME))
             remote = connect(record(), credentials)
-            run = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: [remote])
-            run.listed(remote)
+            run = TransferRun(
+                dataset(), FileCache(tmp_path / "cache"), create_progress("none"), lambda: [remote]
+            )
+            run.list_files(remote)
             one.faults.add(faults.flip(5), None)
             with pytest.raises(decnef_data.IntegrityError):
-                run.bring(remote)
+                run.fetch_files(remote)
             assert (
-                list(run._elsewhere(connect(record(name="other"), credentials), run.listed(remote)[0])) == []
+                list(
+                    run._find_alternatives(
+                        connect(record(name="other"), credentials), run.list_files(remote)[0]
+                    )
+                )
+                == []
             )
         assert "'atr' served wrong bytes and is not asked again in this run." in caplog.text
         assert tree(tmp_path / "cache") == set()
@@ -293,8 +304,8 @@ class TestMirrors:
     @pytest.mark.usefixtures("in_parts")
     def test_all_parts_of_a_file_come_by_one_link_of_synapse(self, tmp_path: Path) -> None:
         with fault_matrix.bench("synapse", "parts", tmp_path) as ready:
-            run = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ())
-            run.bring(ready.remote)
+            run = TransferRun(dataset(), FileCache(tmp_path / "cache"), create_progress("none"), lambda: ())
+            run.fetch_files(ready.remote)
             assert len({tuple(request.query.items()) for request in ready.storage.requests}) == 1
             assert len(ready.storage.requests) == 16
 
@@ -302,7 +313,9 @@ class TestMirrors:
         with SynapseServer(numbered.project(tmp_path, 60), throttle=Throttle(), lifetime=900) as server:
             server.latency = 0.01
             remote = remotes.synapse(server, numbered.PROJECT, tmp_path)
-            found = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ()).bring(remote)
+            found = TransferRun(
+                dataset(), FileCache(tmp_path / "cache"), create_progress("none"), lambda: ()
+            ).fetch_files(remote)
             assert len(found) == len(server.issued) == 60
             assert all(
                 one.location.read_bytes() == numbered.content(number) for number, one in enumerate(found)
@@ -340,8 +353,8 @@ class TestTheFace:
         spoilt[11 * PART] ^= 1
         path.write_bytes(spoilt)
         before = len(ready.requests)
-        assert not decnef_data.verify("srpbs-fc", mirror="atr").whole
-        assert decnef_data.verify("srpbs-fc", mirror="atr", repair=True, progress="none").whole
+        assert not decnef_data.verify("srpbs-fc", mirror="atr").complete
+        assert decnef_data.verify("srpbs-fc", mirror="atr", repair=True, progress="none").complete
         assert path.read_bytes() == CONTENT
         asked = [request.headers["Range"] for request in ready.requests[before:]]
         ours = [f"bytes={part * PART}-{(part + 1) * PART - 1}" for part in (5, 11)]
@@ -350,7 +363,7 @@ class TestTheFace:
     def test_a_repair_of_what_is_whole_asks_nobody(self, ready: LinkServer) -> None:
         decnef_data.download("srpbs-fc", mirror="atr", accept_terms=True, progress="none")
         before = len(ready.requests)
-        assert decnef_data.verify("srpbs-fc", mirror="atr", repair=True).whole
+        assert decnef_data.verify("srpbs-fc", mirror="atr", repair=True).complete
         assert len(ready.requests) == before
 
     def test_offline_nothing_is_asked_and_what_is_missing_is_said(
@@ -415,11 +428,11 @@ def test_events_are_lines_of_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("decnef_data.progress._SECONDS_BETWEEN_EVENTS", 0.0)
-    told = choose("json")
-    told.start("a.zip", 100, 20)
-    told.via("atr", 4)
-    told.advance(80)
-    told.finish()
+    progress = create_progress("json")
+    progress.start("a.zip", 100, 20)
+    progress.set_source("atr", 4)
+    progress.advance(80)
+    progress.finish()
     first, second, last = map(json.loads, capsys.readouterr().err.splitlines())
     assert (first["event"], first["done"], first["total"], first["left"]) == ("start", 20, 100, None)
     assert (second["event"], second["done"], second["mirror"], second["connections"]) == (
@@ -431,34 +444,38 @@ def test_events_are_lines_of_json(
     assert (last["event"], last["left"]) == ("end", 0.0)
 
 
-class TestPace:
+class TestConnectionScaler:
     """How many connections are wanted."""
 
     def test_a_cap_for_each_connection_wants_them_all(self) -> None:
-        pace_, sent = Pace(0.0), 0
+        scaler, sent = ConnectionScaler(0.0), 0
         for tick in range(1, 20):
-            sent += 20 * pace_.wanted
-            pace_.look(float(tick), sent << 20, behind=False)
-        assert pace_.wanted == pace.MOST
+            sent += 20 * scaler.target
+            scaler.update(float(tick), sent << 20, hashing_behind=False)
+        assert scaler.target == concurrency.MAX_CONNECTIONS
 
     def test_a_cap_for_all_together_wants_one(self) -> None:
-        pace_ = Pace(0.0)
-        wanted = [pace_.look(float(tick), tick * 100 << 20, behind=False) for tick in range(1, 9)]
+        scaler = ConnectionScaler(0.0)
+        wanted = [scaler.update(float(tick), tick * 100 << 20, hashing_behind=False) for tick in range(1, 9)]
         assert wanted == [4, 1, 1, 1, 1, 1, 1, 1]
 
     def test_none_are_added_while_the_hashing_is_behind(self) -> None:
-        pace_ = Pace(0.0)
-        assert {pace_.look(float(tick), tick * 900 << 20, behind=True) for tick in range(1, 9)} == {1}
+        scaler = ConnectionScaler(0.0)
+        assert {
+            scaler.update(float(tick), tick * 900 << 20, hashing_behind=True) for tick in range(1, 9)
+        } == {1}
 
     def test_a_host_that_refuses_is_asked_less(self) -> None:
-        pace_ = Pace(0.0)
-        pace_.look(1.0, 20 << 20, behind=False)
-        pace_.refused()
-        assert pace_.look(2.0, 100 << 20, behind=False) == 2
+        scaler = ConnectionScaler(0.0)
+        scaler.update(1.0, 20 << 20, hashing_behind=False)
+        scaler.back_off()
+        assert scaler.update(2.0, 100 << 20, hashing_behind=False) == 2
 
     def test_after_a_while_more_are_tried_again(self) -> None:
-        pace_ = Pace(0.0)
-        assert [pace_.look(now, int(now) * 100 << 20, behind=False) for now in (1.0, 2.0, 20.0, 40.0)] == [
+        scaler = ConnectionScaler(0.0)
+        assert [
+            scaler.update(now, int(now) * 100 << 20, hashing_behind=False) for now in (1.0, 2.0, 20.0, 40.0)
+        ] == [
             4,
             1,
             1,
@@ -467,32 +484,32 @@ class TestPace:
 
 
 class Parts(RuleBasedStateMachine):
-    """The part map, its spans and what lies on the disk, against a set of bytes."""
+    """The part map, its ranges and the saved map on disk, compared with a set of bytes."""
 
     @initialize(size=st.integers(1, 300), step=st.integers(1, 50))
     def begin(self, size: int, step: int) -> None:
         self.content = bytes(random.Random(size).randbytes(size))
         self.parts = PartMap(size, step)
-        self.spans = Spans(self.parts)
+        self.ranges = RangeScheduler(self.parts)
         self.here: set[int] = set()
-        self.running: list[Span] = []
+        self.running: list[ByteRange] = []
         self.disk = self.parts.encode()
 
     @rule(most=st.one_of(st.none(), st.integers(1, 120)), least=st.one_of(st.none(), st.integers(0, 100)))
     def take(self, most: int | None, least: int | None) -> None:
-        span = self.spans.take(most, least=least)
-        if span is not None:
-            assert not self.here & set(range(span.start, span.stop))
+        byte_range = self.ranges.acquire(most, min_split_size=least)
+        if byte_range is not None:
+            assert not self.here & set(range(byte_range.start, byte_range.stop))
             for other in self.running:
-                assert span.start >= other.stop or span.stop <= other.position
-            self.running.append(span)
+                assert byte_range.start >= other.stop or byte_range.stop <= other.position
+            self.running.append(byte_range)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), count=st.integers(1, 80))
     def write(self, data: st.DataObject, count: int) -> None:
-        span = data.draw(st.sampled_from(self.running))
-        at = span.position
-        granted = self.spans.claim(span, count)
+        byte_range = data.draw(st.sampled_from(self.running))
+        at = byte_range.position
+        granted = self.ranges.claim(byte_range, count)
         assert granted <= count
         done = 0
         while done < granted:
@@ -506,24 +523,24 @@ class Parts(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        span = data.draw(st.sampled_from(self.running))
-        self.running.remove(span)
-        self.spans.leave(span)
+        byte_range = data.draw(st.sampled_from(self.running))
+        self.running.remove(byte_range)
+        self.ranges.release(byte_range)
 
     @rule(most=st.integers(1, 60))
     def trim(self, most: int) -> None:
-        self.spans.trim(most)
+        self.ranges.shrink(most)
 
     @rule(data=st.data())
     def spoil(self, data: st.DataObject) -> None:
         index = data.draw(st.integers(0, self.parts.count - 1))
         owned = any(
-            span.start < self.parts.bounds(index)[1] and span.stop > self.parts.bounds(index)[0]
-            for span in self.running
+            byte_range.start < self.parts.bounds(index)[1] and byte_range.stop > self.parts.bounds(index)[0]
+            for byte_range in self.running
         )
-        if self.parts.full(index) and not owned:
-            self.parts.forget(index)
-            self.spans.miss(index)
+        if self.parts.is_part_complete(index) and not owned:
+            self.parts.invalidate(index)
+            self.ranges.invalidate(index)
             self.here -= set(range(*self.parts.bounds(index)))
 
     @rule()
@@ -534,14 +551,14 @@ class Parts(RuleBasedStateMachine):
     def killed(self, torn: int) -> None:
         """What was saved last is what is known; a torn end is not known, and nothing else is."""
         saved = PartMap(self.parts.size, self.parts.step)
-        assert saved.take(self.disk)
+        assert saved.load(self.disk)
         partly = PartMap(self.parts.size, self.parts.step)
-        if partly.take(self.disk[:torn]):
+        if partly.load(self.disk[:torn]):
             assert all(
                 length in {0, whole} for length, whole in zip(partly.lengths, saved.lengths, strict=True)
             )
         self.parts.lengths, self.parts.crcs = list(saved.lengths), list(saved.crcs)
-        self.spans = Spans(self.parts)
+        self.ranges = RangeScheduler(self.parts)
         self.running = []
         self.here = {
             index * self.parts.step + offset
@@ -553,11 +570,11 @@ class Parts(RuleBasedStateMachine):
     def the_map_is_the_set(self) -> None:
         if not hasattr(self, "parts"):
             return
-        assert self.parts.here == len(self.here)
-        assert self.parts.whole is (len(self.here) == self.parts.size)
+        assert self.parts.received == len(self.here)
+        assert self.parts.is_complete is (len(self.here) == self.parts.size)
         missing = {byte for start, stop in self.parts.gaps() for byte in range(start, stop)}
         assert missing == set(range(self.parts.size)) - self.here
-        front = self.parts.front(0)
+        front = self.parts.contiguous_end(0)
         assert set(range(front)) <= self.here
         assert front == self.parts.size or front not in self.here
         for index, length in enumerate(self.parts.lengths):
@@ -575,10 +592,10 @@ def test_a_receipt_keeps_the_checksums_of_the_parts(size: int) -> None:
     for index in range(made.count):
         start, stop = made.bounds(index)
         made.add(start, bytes(stop - start))
-    text = made.receipt()
-    again = PartMap.of_receipt(text, size)
+    text = made.encode_checksums()
+    again = PartMap.from_checksums(text, size)
     assert (again is None) is (made.count == 1)
-    assert again is None or (again.crcs, again.whole) == (made.crcs, True)
+    assert again is None or (again.crcs, again.is_complete) == (made.crcs, True)
 
 
 def test_a_file_of_a_size_that_nobody_tells(tmp_path: Path) -> None:
@@ -598,11 +615,11 @@ def test_a_file_of_a_size_that_nobody_tells(tmp_path: Path) -> None:
                 return nullcontext(Body(0, _breaking(CONTENT[:1000])))
             return nullcontext(Body(start, iter([CONTENT[start:]])))
 
-    from decnef_data.fetch.transfer import Offer, Transfer
+    from decnef_data.transfer.failover import MirrorFile, Transfer
 
     file = RemoteFile("a.bin", None, Checksum("md5", MD5), "v1")
-    transfer = Transfer("ds", Files(tmp_path), choose("none"))
-    found = transfer.bring(Offer(Untold(), file))  # type: ignore[arg-type]
+    transfer = Transfer("ds", FileCache(tmp_path), create_progress("none"))
+    found = transfer.fetch(MirrorFile(Untold(), file))  # type: ignore[arg-type]
     assert found.location.read_bytes() == CONTENT
 
 

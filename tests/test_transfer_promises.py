@@ -17,16 +17,18 @@ import pytest
 
 import decnef_data
 from decnef_data.errors import AccessError, IntegrityError, MirrorError
-from decnef_data.fetch.carrying import Run
-from decnef_data.fetch.retries import Patience
-from decnef_data.files import Files, PartMap
-from decnef_data.mirrors import Credentials, Remote, bounds, connect, transport
-from decnef_data.progress import choose
+from decnef_data.file_cache import FileCache, PartMap
+from decnef_data.mirrors import Credentials, Remote, connect
+from decnef_data.mirrors.http import session
+from decnef_data.mirrors.synapse import service
+from decnef_data.progress import create_progress
+from decnef_data.transfer.retry import RetryBudget
+from decnef_data.transfer.run import TransferRun
 from tests import fault_matrix, numbered, remotes
 from tests.benchmarks.transfer import serving
-from tests.continued import continued
 from tests.fault_matrix import CONTENT, NAME, PART
 from tests.mirror_contract import dataset
+from tests.resume_elsewhere import continued
 from tests.servers import faults
 from tests.servers.faults import Proceed
 from tests.servers.links import LinkServer
@@ -48,10 +50,10 @@ class Watching:
 
     def advance(self, count: int) -> None: ...
 
-    def via(self, mirror: str, connections: int) -> None:
+    def set_source(self, mirror: str, connections: int) -> None:
         self.connections.append(connections)
 
-    def scans(self, count: int) -> None: ...
+    def set_scan_count(self, count: int) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -90,8 +92,8 @@ class TestConnections:
         with serving("tests.servers.fast", str(tmp_path / "source"), *rate) as url:
             credentials = Credentials(tmp_path / "config")
             credentials.put("atr/srpbs-fc", f"{url}/{NAME}")
-            run = Run(dataset(), Files(tmp_path / "cache"), watching, lambda: ())
-            run.bring(connect(record(md5), credentials))
+            run = TransferRun(dataset(), FileCache(tmp_path / "cache"), watching, lambda: ())
+            run.fetch_files(connect(record(md5), credentials))
         return watching.connections
 
     @pytest.mark.slow
@@ -111,8 +113,8 @@ from tests.test_transfer import brought, record
 import tests.test_transfer as t
 t.MD5 = sys.argv[4]
 t.record.__defaults__ = (sys.argv[4], "atr")
-from decnef_data.fetch import pace
-pace._FACTOR = int(sys.argv[5])
+from decnef_data.transfer import concurrency
+concurrency._GROWTH_FACTOR = int(sys.argv[5])
 def most():  # not what getrusage tells: that knows the process it was started by, too
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -184,15 +186,19 @@ class TestResuming:
             (left,) = tmp_path.rglob("*.part")
             kept = PartMap(len(CONTENT), PART)
             data = bytearray(left.read_bytes())
-            assert kept.take(bytes(data[len(CONTENT) :]))
-            spoilt = next(index for index in range(kept.count) if kept.full(index))
+            assert kept.load(bytes(data[len(CONTENT) :]))
+            spoilt = next(index for index in range(kept.count) if kept.is_part_complete(index))
             data[spoilt * PART : (spoilt + 1) * PART] = bytes(PART)  # blocks that never reached the disk
             left.write_bytes(data)
             server.faults.clear()
             before = len(server.requests)
             assert brought(tmp_path, link).read_bytes() == CONTENT
             asked = {request.headers["Range"] for request in server.requests[before:]}
-        here = {f"bytes={part * PART}-{(part + 1) * PART - 1}" for part in range(16) if kept.full(part)}
+        here = {
+            f"bytes={part * PART}-{(part + 1) * PART - 1}"
+            for part in range(16)
+            if kept.is_part_complete(part)
+        }
         assert asked & here == {f"bytes={spoilt * PART}-{(spoilt + 1) * PART - 1}"}
 
 
@@ -200,15 +206,17 @@ class TestSeveralMirrors:
     """That state the same checksum."""
 
     @contextmanager
-    def ready(self, tmp_path: Path) -> Iterator[tuple[Run, list[Remote], list[LinkServer]]]:
+    def ready(self, tmp_path: Path) -> Iterator[tuple[TransferRun, list[Remote], list[LinkServer]]]:
         with LinkServer() as one, LinkServer() as two:
             credentials = Credentials(tmp_path / "config")
             credentials.put("atr/srpbs-fc", one.link(CONTENT, name=NAME))
             credentials.put("other/srpbs-fc", two.link(CONTENT, name=NAME))
             remotes = [connect(record(name=name), credentials) for name in ("atr", "other")]
-            run = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: remotes)
+            run = TransferRun(
+                dataset(), FileCache(tmp_path / "cache"), create_progress("none"), lambda: remotes
+            )
             for remote in remotes:
-                run.listed(remote)
+                run.list_files(remote)
             yield run, remotes, [one, two]
 
     @pytest.mark.usefixtures("in_parts")
@@ -216,7 +224,7 @@ class TestSeveralMirrors:
         with self.ready(tmp_path) as (run, remotes, (one, two)):
             one.faults.add(refusing(3), None)
             two.faults.add(refusing(9), None)
-            (found,) = run.bring(remotes[0])
+            (found,) = run.fetch_files(remotes[0])
         assert found.location.read_bytes() == CONTENT
 
     @pytest.mark.usefixtures("in_parts")
@@ -227,14 +235,14 @@ class TestSeveralMirrors:
             lacking = refusing(3)
             one.faults.add(
                 lambda request, proceed: (
-                    proceed if run.dropped("other") else partial(lacking, proceed=proceed)
+                    proceed if run.is_excluded("other") else partial(lacking, proceed=proceed)
                 )(request),
                 None,
             )
             two.faults.add(faults.flip(5), None)
-            (found,) = run.bring(remotes[0])
-            assert run.dropped("other")
-            assert not run.dropped("atr")
+            (found,) = run.fetch_files(remotes[0])
+            assert run.is_excluded("other")
+            assert not run.is_excluded("atr")
         assert found.location.read_bytes() == CONTENT
         assert "'other' served wrong bytes and is not asked again in this run." in caplog.text
 
@@ -242,7 +250,7 @@ class TestSeveralMirrors:
         with self.ready(tmp_path) as (run, remotes, (one, _)):
             one.faults.add(faults.flip(5), None)
             with pytest.raises(IntegrityError) as raised:
-                run.bring(remotes[0])
+                run.fetch_files(remotes[0])
         assert raised.value.mirror == "atr"
 
 
@@ -261,21 +269,21 @@ class TestWaiting:
             assert len(server.requests) == 3
 
     def test_ever_longer_with_jitter_and_not_for_ever(self) -> None:
-        patience, waits = Patience(), []
-        while (wait := patience.after(MirrorError("no answer"))) is not None:
+        budget, waits = RetryBudget(), []
+        while (wait := budget.next_delay(MirrorError("no answer"))) is not None:
             waits.append(wait)
         assert sum(waits[:-1]) < 8 <= sum(waits)
         for number, wait in enumerate(waits):
             assert 0.5 * 0.5 * 2**number <= wait <= 1.5 * 0.5 * 2**number
-        patience.progressed()
-        assert patience.after(MirrorError("busy", status=503, retry_after=100.0)) == 100
-        assert patience.after(MirrorError("busy", status=503, retry_after=86400.0)) is None
-        assert patience.after(MirrorError("refused", status=403)) is None
+        budget.record_progress()
+        assert budget.next_delay(MirrorError("busy", status=503, retry_after=100.0)) == 100
+        assert budget.next_delay(MirrorError("busy", status=503, retry_after=86400.0)) is None
+        assert budget.next_delay(MirrorError("refused", status=403)) is None
 
     def test_a_host_that_never_takes_the_connection(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(transport, "TIMEOUTS", (0.3, 5.0))
+        monkeypatch.setattr(session, "TIMEOUTS", (0.3, 5.0))
         with ExitStack() as stack:
             host = stack.enter_context(socket.socket())
             host.bind(("127.0.0.1", 0))
@@ -293,14 +301,18 @@ class TestWaiting:
 
     @pytest.mark.slow
     def test_within_the_limits_of_synapse(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bounds, "_MOST", 12)
-        monkeypatch.setattr(bounds, "_SECONDS", 1.2)  # the host's second is shorter than ours, as on the way
+        monkeypatch.setattr(service, "_MAX_REQUESTS", 12)
+        monkeypatch.setattr(
+            service, "_PERIOD_SECONDS", 1.2
+        )  # the host's second is shorter than ours, as on the way
         throttle = Throttle(concurrent=3, requests=12, seconds=1.0)
         with SynapseServer(numbered.project(tmp_path, 25), throttle=throttle, lifetime=900) as server:
             server.latency = 0.005
             remote = remotes.synapse(server, numbered.PROJECT, tmp_path)
             began = time.monotonic()
-            found = Run(dataset(), Files(tmp_path / "cache"), choose("none"), lambda: ()).bring(remote)
+            found = TransferRun(
+                dataset(), FileCache(tmp_path / "cache"), create_progress("none"), lambda: ()
+            ).fetch_files(remote)
             assert len(found) == 25
             asked = [request.status for request in server.requests]
             assert 429 not in asked
@@ -412,15 +424,15 @@ class TestReadOnly:
         with read_only(shared):
             found = decnef_data.download("srpbs-fc", mirror="atr", progress="none")
             assert found.read_bytes() == CONTENT
-            assert decnef_data.verify("srpbs-fc", mirror="atr", deep=True).whole
+            assert decnef_data.verify("srpbs-fc", mirror="atr", deep=True).complete
         assert found.is_relative_to(shared)
         assert len(server.requests) == asked
 
 
 def test_the_page_names_every_field_of_an_event(capsys: pytest.CaptureFixture[str]) -> None:
-    told = choose("json")
-    told.start("a", 1, 0)
-    told.finish()
+    progress = create_progress("json")
+    progress.start("a", 1, 0)
+    progress.finish()
     fields = set(json.loads(capsys.readouterr().err.splitlines()[0]))
     page = (ROOT / "docs/reference/transfers.md").read_text("utf-8")
     table = page.split("## Progress for programs")[1].split("## ")[0]

@@ -1,4 +1,4 @@
-"""Small trees with the layout of the image datasets, written by nibabel: five invented people."""
+"""Small trees with the layout of the image datasets, written by nibabel: five invented participants."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ AFFINE = np.array([[-3.0, 0, 0, 10], [0, 3, 0, -20], [0, 0, 4, -30], [0, 0, 0, 1
 
 
 def voxels(subject: int, shape: tuple[int, ...]) -> np.ndarray:
-    """The voxels (x, y, z[, t]) of a person, the same at every call."""
+    """The voxels (x, y, z[, t]) of a subject, the same at every call."""
     return (np.arange(np.prod(shape)).reshape(shape) * 31 + subject * 1000) % 30011
 
 
@@ -56,7 +56,7 @@ VOLUMES = {1: 4, 2: 4, 3: 3, 7: 4}  # the third has one less, the eighth no run 
 
 
 def srpbs_open(root: Path) -> Path:
-    """Write the tree; gives the folder above ``SRPBS_OPEN``."""
+    """Write the tree; return the folder above ``SRPBS_OPEN``."""
     top = root / "SRPBS_OPEN"
     write(
         top,

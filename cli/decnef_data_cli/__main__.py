@@ -1,5 +1,5 @@
 """``python -m decnef_data_cli`` is ``decnef``."""
 
-from decnef_data_cli import main
+from decnef_data_cli.main import run
 
-main()
+run()

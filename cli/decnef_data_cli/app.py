@@ -1,19 +1,19 @@
-"""The table of commands."""
+"""The Typer app: every command, with its group and its help panel."""
 
 from typing import Annotated
 
 import typer
 
 import decnef_data
-from decnef_data_cli import asking, demo, doctor, files, handing, look, permits, purging, reproducing, walking
-from decnef_data_cli.edge import Edge, listen
-from decnef_data_cli.show import say
+from decnef_data_cli import access, catalog, demo, doctor, export, files, lock, mirrors, purge, query
+from decnef_data_cli.console import print_result
+from decnef_data_cli.errors import ErrorHandlingGroup, log_to_stderr
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="decnef",
-    cls=Edge,
+    cls=ErrorHandlingGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # rich's traceback shows local variables, and with them secrets
     rich_markup_mode="rich",
@@ -23,14 +23,14 @@ _cache = typer.Typer(no_args_is_help=True, help="Say where data are kept, list t
 _export = typer.Typer(
     no_args_is_help=True, help="Hand on: describe a dataset, or write scans as NIfTI files."
 )
-_mirrors = typer.Typer(invoke_without_command=True, callback=walking.mirrors)
-# What login does not know may be a secret, which the parser would print in its complaint.
-_UNPARSED = {"ignore_unknown_options": True, "allow_extra_args": True}
+_mirrors = typer.Typer(invoke_without_command=True, callback=mirrors.mirrors)
+# An unexpected argument of login may be a secret, which the parser would quote in its error.
+_UNPARSED_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        say(f"decnef-data {decnef_data.__version__}")
+def _print_version(requested: bool) -> None:
+    if requested:
+        print_result(f"decnef-data {decnef_data.__version__}")
         raise typer.Exit
 
 
@@ -45,35 +45,35 @@ def decnef(
 
     Results go to standard output, everything else to standard error.
     """
-    listen()
+    log_to_stderr()
 
 
-_LOOK, _ACCESS, _DATA = "Look", "Get access", "Get data"
-app.command("list", rich_help_panel=_LOOK)(look.list_datasets)
-app.command("info", rich_help_panel=_LOOK)(look.info)
-app.command("participants", rich_help_panel=_LOOK)(look.participants)
-app.command("query", rich_help_panel=_LOOK)(asking.query)
-app.command("cite", rich_help_panel=_LOOK)(look.cite)
-app.add_typer(_export, name="export", rich_help_panel=_LOOK)
-_export.command("nifti")(handing.nifti)
-for _style in handing.DESCRIPTIONS:
-    _export.command(_style)(handing.describing(_style))
-app.command("demo", rich_help_panel=_LOOK)(demo.demo)
-app.command("index", rich_help_panel=_LOOK)(walking.index)
-app.add_typer(_mirrors, name="mirrors", rich_help_panel=_LOOK)
-_mirrors.command("audit")(walking.audit)
-app.command("access", rich_help_panel=_ACCESS)(permits.access)
-app.command("accept", rich_help_panel=_ACCESS)(permits.accept)
-app.command("login", rich_help_panel=_ACCESS, context_settings=_UNPARSED)(permits.login)
-app.command("logout", rich_help_panel=_ACCESS)(permits.logout)
-app.command("download", rich_help_panel=_DATA)(files.download)
-app.command("adopt", rich_help_panel=_DATA)(files.adopt)
-app.command("verify", rich_help_panel=_DATA)(files.verify)
-app.command("doctor", rich_help_panel=_DATA)(doctor.doctor)
-app.command("lock", rich_help_panel=_DATA)(reproducing.lock)
-app.command("diff", rich_help_panel=_DATA)(reproducing.diff)
-app.command("purge", rich_help_panel=_DATA)(purging.purge)
-app.add_typer(_cache, name="cache", rich_help_panel=_DATA)
+_LOOK_PANEL, _ACCESS_PANEL, _DATA_PANEL = "Look", "Get access", "Get data"
+app.command("list", rich_help_panel=_LOOK_PANEL)(catalog.list_datasets)
+app.command("info", rich_help_panel=_LOOK_PANEL)(catalog.info)
+app.command("participants", rich_help_panel=_LOOK_PANEL)(catalog.participants)
+app.command("query", rich_help_panel=_LOOK_PANEL)(query.query)
+app.command("cite", rich_help_panel=_LOOK_PANEL)(catalog.cite)
+app.add_typer(_export, name="export", rich_help_panel=_LOOK_PANEL)
+_export.command("nifti")(export.nifti)
+for _style in export.DESCRIPTIONS:
+    _export.command(_style)(export.create_description_command(_style))
+app.command("demo", rich_help_panel=_LOOK_PANEL)(demo.demo)
+app.command("index", rich_help_panel=_LOOK_PANEL)(mirrors.index)
+app.add_typer(_mirrors, name="mirrors", rich_help_panel=_LOOK_PANEL)
+_mirrors.command("audit")(mirrors.audit)
+app.command("access", rich_help_panel=_ACCESS_PANEL)(access.access)
+app.command("accept", rich_help_panel=_ACCESS_PANEL)(access.accept)
+app.command("login", rich_help_panel=_ACCESS_PANEL, context_settings=_UNPARSED_ARGUMENTS)(access.login)
+app.command("logout", rich_help_panel=_ACCESS_PANEL)(access.logout)
+app.command("download", rich_help_panel=_DATA_PANEL)(files.download)
+app.command("adopt", rich_help_panel=_DATA_PANEL)(files.adopt)
+app.command("verify", rich_help_panel=_DATA_PANEL)(files.verify)
+app.command("doctor", rich_help_panel=_DATA_PANEL)(doctor.doctor)
+app.command("lock", rich_help_panel=_DATA_PANEL)(lock.lock)
+app.command("diff", rich_help_panel=_DATA_PANEL)(lock.diff)
+app.command("purge", rich_help_panel=_DATA_PANEL)(purge.purge)
+app.add_typer(_cache, name="cache", rich_help_panel=_DATA_PANEL)
 _cache.command("path")(files.cache_path)
 _cache.command("list")(files.cache_list)
 _cache.command("clear")(files.cache_clear)

@@ -1,4 +1,4 @@
-"""The command that shows, on synthetic data, what the package does: demo."""
+"""The command that demonstrates the package on synthetic data (a digital phantom): demo."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import decnef_data
-from decnef_data_cli.options import AsJson, DataDir, Quiet, progress
-from decnef_data_cli.pages import below
-from decnef_data_cli.show import draw, emit, human_size, section, short, table
+from decnef_data_cli.console import human_size, print_json, print_rich, section, shorten_digests, table
+from decnef_data_cli.options import AsJson, DataDir, Quiet, progress_kind
+from decnef_data_cli.tables import relative_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from decnef_data.model import CacheListing
 
-__all__ = ["Difference", "GroupSummary", "Summary", "demo", "demo_page", "summarize"]
+__all__ = ["DemoSummary", "EdgeDifference", "GroupSummary", "demo", "demo_page", "summarize"]
 
-_BAR = 30  # characters
+_BAR_WIDTH = 30  # characters
 _NEXT_SHELL = (
     "decnef participants srpbs-fc --mirror phantom",
     "decnef list",
@@ -35,109 +35,111 @@ _NEXT_PYTHON = (
 
 @dataclass(frozen=True, slots=True)
 class GroupSummary:
-    """One leaf of the tree: how many people and edges, and the bytes of its cube."""
+    """A group of the tree: its numbers of participants, edges and ROIs, and the bytes of its ``fc`` array."""
 
     group: str
-    people: int
+    n_participants: int
     edges: int
     rois: int
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """The edge at which the two largest diagnoses differ most, and the mean r of every diagnosis there."""
+class EdgeDifference:
+    """The edge at which the two largest diagnoses differ most, with the mean r of every diagnosis at it."""
 
     roi_a: str
     roi_b: str
     diagnoses: tuple[str, str]
-    people: Mapping[str, int]
+    n_participants: Mapping[str, int]
     mean_r: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What the demo tells of the synthetic dataset."""
+class DemoSummary:
+    """The summary of the synthetic dataset that the demo prints."""
 
     synthetic: bool
     groups: tuple[GroupSummary, ...]
-    people: Mapping[str, Mapping[str, int]]
-    difference: Difference
+    n_participants: Mapping[str, Mapping[str, int]]
+    difference: EdgeDifference
 
 
 def demo(data_dir: DataDir = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Make a synthetic srpbs-fc, open it, and show what is in it."""
-    summary = summarize(decnef_data.demo(data_dir=data_dir, progress=progress(quiet)))
+    summary = summarize(decnef_data.demo(data_dir=data_dir, progress=progress_kind(quiet)))
     listing = decnef_data.cache(data_dir=data_dir)
     if as_json:
-        emit({"summary": summary, "cache": listing})
+        print_json({"summary": summary, "cache": listing})
     else:
-        draw(*demo_page(summary, listing))
+        print_rich(*demo_page(summary, listing))
 
 
-def summarize(tree: "xr.DataTree") -> Summary:
-    """Count and measure the leaves of `tree`; people and diagnoses are those of its largest leaf."""
-    groups = tuple(_group(name, node.to_dataset()) for name, node in tree.children.items())
-    largest = tree[max(groups, key=lambda group: group.people).group].to_dataset()
-    return Summary(
+def summarize(tree: "xr.DataTree") -> DemoSummary:
+    """Summarize the groups of `tree`; participants and diagnoses are those of its largest group."""
+    groups = tuple(_summarize_group(name, node.to_dataset()) for name, node in tree.children.items())
+    largest = tree[max(groups, key=lambda group: group.n_participants).group].to_dataset()
+    return DemoSummary(
         synthetic=bool(largest.attrs.get("synthetic")),
         groups=groups,
-        people=_cross(largest),
-        difference=_difference(largest),
+        n_participants=_count_by_site(largest),
+        difference=_find_largest_difference(largest),
     )
 
 
-def _group(name: str, leaf: "xr.Dataset") -> GroupSummary:
-    people, edges = leaf["fc"].shape
-    return GroupSummary(name, people, edges, leaf.sizes["roi"], leaf["fc"].nbytes)
+def _summarize_group(name: str, dataset: "xr.Dataset") -> GroupSummary:
+    n_participants, edges = dataset["fc"].shape
+    return GroupSummary(name, n_participants, edges, dataset.sizes["roi"], dataset["fc"].nbytes)
 
 
-def _cross(leaf: "xr.Dataset") -> dict[str, dict[str, int]]:
-    """Count people by place, then diagnosis; both by falling numbers."""
-    places = [
-        site or f"{institute}*" for site, institute in zip(*_texts(leaf, "site", "institute"), strict=True)
+def _count_by_site(dataset: "xr.Dataset") -> dict[str, dict[str, int]]:
+    """Count participants by site, then diagnosis; both in descending order of their counts."""
+    sites = [
+        site or f"{institute}*"
+        for site, institute in zip(*_text_columns(dataset, "site", "institute"), strict=True)
     ]
-    diagnoses = _diagnoses(leaf)
-    counts = Counter(zip(places, diagnoses, strict=True))
+    diagnoses = _diagnoses(dataset)
+    counts = Counter(zip(sites, diagnoses, strict=True))
     columns = [name for name, _ in Counter(diagnoses).most_common()]
     return {
-        place: {name: counts[place, name] for name in columns} for place, _ in Counter(places).most_common()
+        site_label: {name: counts[site_label, name] for name in columns}
+        for site_label, _ in Counter(sites).most_common()
     }
 
 
-def _diagnoses(leaf: "xr.Dataset") -> list[str]:
-    return [diagnosis or "not said" for diagnosis in _texts(leaf, "diagnosis")[0]]
+def _diagnoses(dataset: "xr.Dataset") -> list[str]:
+    return [diagnosis or "not said" for diagnosis in _text_columns(dataset, "diagnosis")[0]]
 
 
-def _texts(leaf: "xr.Dataset", *names: str) -> list[list[str]]:
-    return [[str(value) for value in leaf[name].to_numpy()] for name in names]
+def _text_columns(dataset: "xr.Dataset", *names: str) -> list[list[str]]:
+    return [[str(value) for value in dataset[name].to_numpy()] for name in names]
 
 
-def _difference(leaf: "xr.Dataset") -> Difference:
+def _find_largest_difference(dataset: "xr.Dataset") -> EdgeDifference:
     import numpy as np
 
-    diagnosis = np.array(_diagnoses(leaf))
-    people = {str(name): count for name, count in Counter(diagnosis.tolist()).most_common()}
-    values = leaf["fc"].to_numpy()
-    first, second = list(people)[:2] if len(people) > 1 else [next(iter(people))] * 2
-    apart = np.abs(_mean(values[diagnosis == first]) - _mean(values[diagnosis == second]))
-    edge = int(np.nanargmax(apart))
-    means = {name: float(_mean(values[diagnosis == name, edge])) for name in people}
-    roi_a, roi_b = (str(leaf[name].to_numpy()[edge]) for name in ("roi_a", "roi_b"))
-    return Difference(roi_a, roi_b, (first, second), people, means)
+    diagnosis = np.array(_diagnoses(dataset))
+    counts = {str(name): count for name, count in Counter(diagnosis.tolist()).most_common()}
+    values = dataset["fc"].to_numpy()
+    first, second = list(counts)[:2] if len(counts) > 1 else [next(iter(counts))] * 2
+    distance = np.abs(_finite_mean(values[diagnosis == first]) - _finite_mean(values[diagnosis == second]))
+    edge = int(np.nanargmax(distance))
+    means = {name: float(_finite_mean(values[diagnosis == name, edge])) for name in counts}
+    roi_a, roi_b = (str(dataset[name].to_numpy()[edge]) for name in ("roi_a", "roi_b"))
+    return EdgeDifference(roi_a, roi_b, (first, second), counts, means)
 
 
-def _mean(values: "np.ndarray") -> "np.ndarray":
+def _finite_mean(values: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
-    known = np.isfinite(values)
-    total = np.where(known, values, 0).sum(axis=0, dtype=np.float64)
-    mean: np.ndarray = total / np.maximum(known.sum(axis=0), 1)
+    finite = np.isfinite(values)
+    total = np.where(finite, values, 0).sum(axis=0, dtype=np.float64)
+    mean: np.ndarray = total / np.maximum(finite.sum(axis=0), 1)
     return mean
 
 
-def demo_page(summary: Summary, listing: "CacheListing") -> "Iterator[RenderableType]":
-    """Show the summary, where things lie, and what to type next."""
+def demo_page(summary: DemoSummary, listing: "CacheListing") -> "Iterator[RenderableType]":
+    """Yield the summary, the locations of the files, and the commands to try next."""
     from rich.console import Group
     from rich.text import Text
 
@@ -148,71 +150,84 @@ def demo_page(summary: Summary, listing: "CacheListing") -> "Iterator[Renderable
     )
     yield section("Connectivity cubes", _groups_table(summary))
     yield section(
-        "People by site and diagnosis", Group(_people_table(summary.people), _pooled(summary.people))
+        "People by site and diagnosis",
+        Group(_participants_table(summary.n_participants), _pooled_note(summary.n_participants)),
     )
     yield section(_difference_title(summary.difference), _difference_table(summary.difference))
-    yield section(f"Where things lie, below {listing.root}", _kept_table(listing))
+    yield section(f"Where things lie, below {listing.root}", _cache_table(listing))
     yield section("Next, in a shell", Text("\n".join(f"  {line}" for line in _NEXT_SHELL)))
     yield section("or in Python", Text("\n".join(f"  {line}" for line in _NEXT_PYTHON)))
 
 
-def _groups_table(summary: Summary) -> "RenderableType":
+def _groups_table(summary: DemoSummary) -> "RenderableType":
     rows = (
-        (leaf.group, f"{leaf.people:,}", f"{leaf.rois:,}", f"{leaf.edges:,}", human_size(leaf.size))
-        for leaf in summary.groups
+        (
+            group.group,
+            f"{group.n_participants:,}",
+            f"{group.rois:,}",
+            f"{group.edges:,}",
+            human_size(group.size),
+        )
+        for group in summary.groups
     )
     return table("group", ">people", ">ROIs", ">edges", ">cube", rows=rows)
 
 
-def _people_table(people: Mapping[str, Mapping[str, int]]) -> "RenderableType":
-    diagnoses = list(next(iter(people.values())))
+def _participants_table(counts: Mapping[str, Mapping[str, int]]) -> "RenderableType":
+    diagnoses = list(next(iter(counts.values())))
     rows: Iterable[Iterable[str | Text]] = [
-        [place, *map(_cell, row.values()), f"{sum(row.values()):,}"] for place, row in people.items()
+        [site, *map(_count_cell, row.values()), f"{sum(row.values()):,}"] for site, row in counts.items()
     ]
-    sums = [sum(row[name] for row in people.values()) for name in diagnoses]
-    made = table("site", *(f">{name}" for name in (*diagnoses, "sum")), rows=rows)
-    made.columns[0].no_wrap = True
-    made.add_section()
-    made.add_row("sum", *(f"{number:,}" for number in (*sums, sum(sums))), style="bold")
-    return made
+    sums = [sum(row[name] for row in counts.values()) for name in diagnoses]
+    result = table("site", *(f">{name}" for name in (*diagnoses, "sum")), rows=rows)
+    result.columns[0].no_wrap = True
+    result.add_section()
+    result.add_row("sum", *(f"{number:,}" for number in (*sums, sum(sums))), style="bold")
+    return result
 
 
-def _pooled(people: Mapping[str, Mapping[str, int]]) -> "Text":
+def _pooled_note(counts: Mapping[str, Mapping[str, int]]) -> "Text":
     from rich.text import Text
 
-    starred = any(place.endswith("*") for place in people)
+    starred = any(site.endswith("*") for site in counts)
     return Text(
         "* several sites, which the table of the institute does not tell apart" if starred else "",
         style="dim",
     )
 
 
-def _cell(count: int) -> "Text":
+def _count_cell(count: int) -> "Text":
     from rich.text import Text
 
     return Text(f"{count:,}") if count else Text("·", style="dim")
 
 
-def _difference_title(found: Difference) -> str:
-    first, second = found.diagnoses
-    return f"Mean r between {found.roi_a} and {found.roi_b}, where {first} and {second} differ most"
+def _difference_title(difference: EdgeDifference) -> str:
+    first, second = difference.diagnoses
+    return f"Mean r between {difference.roi_a} and {difference.roi_b}, where {first} and {second} differ most"
 
 
-def _difference_table(found: Difference) -> "RenderableType":
-    longest = max(abs(mean) for mean in found.mean_r.values()) or 1.0
-    means = found.mean_r.items()
-    rows = ((name, f"{found.people[name]:,}", f"{mean:+.3f}", _bar(mean / longest)) for name, mean in means)
+def _difference_table(difference: EdgeDifference) -> "RenderableType":
+    longest = max(abs(mean) for mean in difference.mean_r.values()) or 1.0
+    means = difference.mean_r.items()
+    rows = (
+        (name, f"{difference.n_participants[name]:,}", f"{mean:+.3f}", _draw_bar(mean / longest))
+        for name, mean in means
+    )
     return table("diagnosis", ">people", ">mean r", "", rows=rows)
 
 
-def _kept_table(listing: "CacheListing") -> "RenderableType":
-    kept = (entry for entry in listing.entries if entry.synthetic)
-    rows = ((entry.kind, human_size(entry.size), short(below(listing.root, entry.path))) for entry in kept)
+def _cache_table(listing: "CacheListing") -> "RenderableType":
+    synthetic = (entry for entry in listing.entries if entry.synthetic)
+    rows = (
+        (entry.kind, human_size(entry.size), shorten_digests(relative_path(listing.root, entry.path)))
+        for entry in synthetic
+    )
     return table("kind", ">size", "path", rows=rows)
 
 
-def _bar(share: float) -> "Text":
+def _draw_bar(share: float) -> "Text":
     from rich.text import Text
 
-    filled = round(abs(share) * _BAR)
+    filled = round(abs(share) * _BAR_WIDTH)
     return Text("█" * filled, style="cyan") if share >= 0 else Text("░" * filled, style="magenta")

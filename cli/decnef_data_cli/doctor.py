@@ -1,4 +1,4 @@
-"""The command that recounts a copy: doctor."""
+"""The command that checks a local copy against the catalog: doctor."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import decnef_data
+from decnef_data_cli.console import print_json, print_rich, replace_unprintable, section, table
 from decnef_data_cli.options import AsJson, DataDir, MirrorChoice, Name
-from decnef_data_cli.show import draw, emit, section, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from decnef_data.model import Examination
+    from decnef_data.model import DoctorReport
 
 __all__ = ["doctor"]
 
@@ -31,34 +31,29 @@ def doctor(
 
     That is no error: records are graded, from A (two sources or more) to D (unconfirmed); your copy is right.
     """
-    found = decnef_data.doctor(name, mirror=mirror, data_dir=data_dir)
+    report = decnef_data.doctor(name, mirror=mirror, data_dir=data_dir)
     if as_json:
-        emit(found)
+        print_json(report)
     else:
-        draw(*_page(found, everything=everything))
+        print_rich(*_report_page(report, everything=everything))
 
 
-def _page(found: "Examination", *, everything: bool) -> "Iterator[RenderableType]":
+def _report_page(report: "DoctorReport", *, everything: bool) -> "Iterator[RenderableType]":
     from rich.text import Text
 
-    shown = found.findings if everything else found.disagreements
+    shown = report.findings if everything else report.disagreements
     rows = [
         (
-            "" if each.agrees else "differs",
-            _printable(each.what),
-            each.expected,
-            _printable(each.found),
-            each.grade,
+            "" if finding.agrees else "differs",
+            replace_unprintable(finding.what),
+            finding.expected,
+            replace_unprintable(finding.found),
+            finding.grade,
         )
-        for each in shown
+        for finding in shown
     ]
     if rows:
-        title = f"{found.dataset}, the copy from {found.mirror}"
+        title = f"{report.dataset}, the copy from {report.mirror}"
         yield section(title, table("", "what", "recorded", "found", "grade", rows=rows))
-    agreeing = len(found.findings) - len(found.disagreements)
-    yield Text(f"{agreeing} of {len(found.findings)} statements are as recorded.")
-
-
-def _printable(text: str) -> str:
-    """Write a file's name without what would move the cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    agreeing = len(report.findings) - len(report.disagreements)
+    yield Text(f"{agreeing} of {len(report.findings)} statements are as recorded.")

@@ -1,4 +1,4 @@
-"""The commands that move or mind files: download, adopt, verify, cache."""
+"""The commands that manage files: download, adopt, verify, cache."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli import pages, permits
-from decnef_data_cli.costs import plan_page
-from decnef_data_cli.edge import fail
+from decnef_data_cli import access, tables
+from decnef_data_cli.console import confirm, human_size, print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.errors import error_exit
 from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
@@ -21,14 +21,14 @@ from decnef_data_cli.options import (
     Modalities,
     Name,
     OptionalName,
-    Progressing,
+    ProgressChoice,
     Quiet,
     Sites,
     Subjects,
-    chosen,
+    none_if_empty,
+    progress_kind,
 )
-from decnef_data_cli.options import progress as told
-from decnef_data_cli.show import ask, draw, emit, human_size, note, say
+from decnef_data_cli.plan_table import plan_page
 
 if TYPE_CHECKING:
     from decnef_data.model import Plan
@@ -53,7 +53,7 @@ def download(
         bool, typer.Option("--dry-run", help="Show what would be fetched; fetch nothing.")
     ] = False,
     as_json: AsJson = False,
-    progress: Progressing = "auto",
+    progress: ProgressChoice = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Fetch and verify a dataset's files, and print where they are."""
@@ -61,55 +61,57 @@ def download(
         planned = decnef_data.plan(
             name,
             group=group,
-            subjects=chosen(subject),
-            sites=chosen(site),
-            diagnoses=chosen(diagnosis),
-            modalities=chosen(modality),
+            subjects=none_if_empty(subject),
+            sites=none_if_empty(site),
+            diagnoses=none_if_empty(diagnosis),
+            modalities=none_if_empty(modality),
             mirror=mirror,
             data_dir=data_dir,
             keep_archive=keep_archive,
         )
-        show_plan(planned, as_json=as_json)
+        _print_plan(planned, as_json=as_json)
         return
     if accept_terms and not quiet:
-        permits.show_terms(name)
+        access.show_terms(name)
     path = decnef_data.download(
         name,
         group=group,
-        subjects=chosen(subject),
-        sites=chosen(site),
-        diagnoses=chosen(diagnosis),
-        modalities=chosen(modality),
+        subjects=none_if_empty(subject),
+        sites=none_if_empty(site),
+        diagnoses=none_if_empty(diagnosis),
+        modalities=none_if_empty(modality),
         mirror=mirror,
         data_dir=data_dir,
         keep_archive=keep_archive,
         accept_terms=accept_terms,
         frozen=frozen,
-        progress=told(quiet, progress),
+        progress=progress_kind(quiet, progress),
     )
     if as_json:
-        emit({"path": path})
+        print_json({"path": path})
     else:
-        say(str(path))
+        print_result(str(path))
 
 
-def show_plan(planned: "Plan", *, as_json: bool) -> None:
-    """Print a plan; one that no mirror can carry out ends with the code of missing access."""
+def _print_plan(planned: "Plan", *, as_json: bool) -> None:
+    """Print a plan; exit with code 3, missing access, if no mirror can carry it out."""
     if as_json:
-        emit(planned)
+        print_json(planned)
     else:
-        draw(*plan_page(planned))
+        print_rich(*plan_page(planned))
     if planned.mirror is None:
         name = planned.selection.dataset
-        raise fail(3, f"No mirror can give '{name}' yet. Run `decnef access {name}` to see what is missing.")
+        raise error_exit(
+            3, f"No mirror can give '{name}' yet. Run `decnef access {name}` to see what is missing."
+        )
     if not as_json:
-        note(f"Nothing was fetched. {_next_step(planned)}")
+        print_stderr(f"Nothing was fetched. {_next_step(planned)}")
 
 
 def _next_step(planned: "Plan") -> str:
     name = planned.selection.dataset
-    command = next((item.command for item in planned.missing if item.command), None)
-    if planned.to_fetch == 0:
+    command = next((item.command for item in planned.missing_requirements if item.command), None)
+    if planned.download_size == 0:
         mirror = " --mirror phantom" if planned.mirror == "phantom" else ""
         return f"'{name}' is here: `decnef participants {name}{mirror}` shows its people."
     return f"Run `{command}` first." if command else f"Leave out --dry-run to fetch '{name}'."
@@ -125,11 +127,11 @@ def adopt(
     quiet: Quiet = False,
 ) -> None:
     """Register a copy you already have, where it lies; nothing is copied."""
-    adopted = decnef_data.adopt(name, path, data_dir=data_dir, progress=told(quiet))
+    adopted = decnef_data.adopt(name, path, data_dir=data_dir, progress=progress_kind(quiet))
     if as_json:
-        emit(adopted)
+        print_json(adopted)
     else:
-        draw(pages.files_table(adopted))
+        print_rich(tables.files_table(adopted))
 
 
 def verify(
@@ -147,31 +149,35 @@ def verify(
     quiet: Quiet = False,
 ) -> None:
     """Check that what was fetched or adopted is still whole."""
-    found = decnef_data.verify(
-        name, deep=deep, repair=repair, mirror=mirror, data_dir=data_dir, progress=told(quiet)
+    verification = decnef_data.verify(
+        name, deep=deep, repair=repair, mirror=mirror, data_dir=data_dir, progress=progress_kind(quiet)
     )
     if as_json:
-        emit(found)
+        print_json(verification)
     else:
-        draw(pages.checks_table(found.checks))
-    if not found.whole:
-        bad = sum(check.state != "whole" for check in found.checks)
-        message = f"{bad} of {len(found.checks)} files of '{found.dataset}' are not whole."
-        raise fail(5, f"{message} Run `decnef cache clear {found.dataset}` and fetch or adopt them again.")
+        print_rich(tables.checks_table(verification.checks))
+    if not verification.complete:
+        n_incomplete = sum(check.state != "intact" for check in verification.checks)
+        message = (
+            f"{n_incomplete} of {len(verification.checks)} files of '{verification.dataset}' are not whole."
+        )
+        raise error_exit(
+            5, f"{message} Run `decnef cache clear {verification.dataset}` and fetch or adopt them again."
+        )
 
 
 def cache_path(data_dir: DataDir = None) -> None:
     """Print the folder in which data are kept."""
-    say(str(decnef_data.cache(data_dir=data_dir).root))
+    print_result(str(decnef_data.cache(data_dir=data_dir).root))
 
 
 def cache_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List what is kept."""
     listing = decnef_data.cache(data_dir=data_dir)
     if as_json:
-        emit(listing)
+        print_json(listing)
     else:
-        draw(*pages.cache_page(listing))
+        print_rich(*tables.cache_page(listing))
 
 
 def cache_clear(
@@ -181,17 +187,17 @@ def cache_clear(
     as_json: AsJson = False,
 ) -> None:
     """Remove what is kept of a dataset, or of all; adopted files are forgotten, never removed."""
-    if not yes and not ask(f"Remove {_kept(name, data_dir)}?", unattended=True):
-        note("Nothing was removed.")
+    if not yes and not confirm(f"Remove {_describe_contents(name, data_dir)}?", unattended=True):
+        print_stderr("Nothing was removed.")
         return
     removed = decnef_data.clear_cache(name, data_dir=data_dir)
     if as_json:
-        emit(removed)
+        print_json(removed)
     else:
-        draw(*pages.cache_page(removed, removed=True))
+        print_rich(*tables.cache_page(removed, removed=True))
 
 
-def _kept(name: str | None, data_dir: Path | None) -> str:
+def _describe_contents(name: str | None, data_dir: Path | None) -> str:
     listing = decnef_data.cache(data_dir=data_dir)
     dataset = decnef_data.catalog().dataset(name).name if name is not None else None
     sizes = [entry.size for entry in listing.entries if dataset in {None, entry.dataset}]

@@ -1,4 +1,4 @@
-"""The arguments and options that several commands share, and how a shell completes them."""
+"""The arguments and options that several commands share, with their shell completion."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli.edge import hush
+from decnef_data_cli.errors import set_quiet
 
 __all__ = [
     "AcceptTerms",
@@ -22,37 +22,44 @@ __all__ = [
     "Name",
     "OptionalMirror",
     "OptionalName",
-    "Progressing",
+    "ProgressChoice",
     "Quiet",
     "Sites",
     "Subjects",
-    "chosen",
-    "progress",
+    "dataset_names",
+    "none_if_empty",
+    "progress_kind",
 ]
 
+#: Values with their help; Typer keeps those that begin with the typed text.
+Completions = list[tuple[str, str]]
 
-Offered = list[tuple[str, str]]  # each with its help; Typer keeps those that begin as what was typed
 
-
-def _dataset_names() -> Offered:
+def dataset_names() -> Completions:
+    """Return the name and title of every dataset, as shell completions."""
     return [(dataset.name, dataset.title) for dataset in decnef_data.catalog().datasets]
 
 
-def _mirror_names() -> Offered:
-    named = [(mirror.name, mirror.title) for mirror in decnef_data.catalog().mirrors]
-    return [*named, ("auto", "Those you have access to, in order"), ("phantom", "Synthetic data, made here")]
+def _mirror_names() -> Completions:
+    mirrors = [(mirror.name, mirror.title) for mirror in decnef_data.catalog().mirrors]
+    return [
+        *mirrors,
+        ("auto", "Those you have access to, in order"),
+        ("synthetic", "Synthetic data (a digital phantom), made here"),
+        ("phantom", "The same as synthetic"),
+    ]
 
 
-def _login_names() -> Offered:
+def _login_mirror_names() -> Completions:
     mirrors = decnef_data.catalog().mirrors
     return [(mirror.name, mirror.title) for mirror in mirrors if mirror.protocol != "folder"]
 
 
-def _site_codes() -> Offered:
+def _site_codes() -> Completions:
     return [(site.code, site.name) for site in decnef_data.catalog().sites]
 
 
-def _diagnosis_labels() -> Offered:
+def _diagnosis_labels() -> Completions:
     return [(code.label, code.title) for code in decnef_data.catalog().codes if code.column == "diagnosis"]
 
 
@@ -61,7 +68,7 @@ Name = Annotated[
     typer.Argument(
         metavar="NAME",
         help="A dataset, by name, alias or title.",
-        autocompletion=_dataset_names,
+        autocompletion=dataset_names,
         show_default=False,
     ),
 ]
@@ -70,7 +77,7 @@ OptionalName = Annotated[
     typer.Argument(
         metavar="NAME",
         help="A dataset, by name, alias or title; all of them if left out.",
-        autocompletion=_dataset_names,
+        autocompletion=dataset_names,
         show_default=False,
     ),
 ]
@@ -107,13 +114,18 @@ Modalities = Annotated[
 MirrorChoice = Annotated[
     str,
     typer.Option(
-        "--mirror", help="Where to fetch from; 'phantom' makes synthetic data.", autocompletion=_mirror_names
+        "--mirror",
+        help="The mirror to use; 'synthetic' is synthetic data (a digital phantom), made here.",
+        autocompletion=_mirror_names,
     ),
 ]
 LoginMirror = Annotated[
     str,
     typer.Argument(
-        metavar="MIRROR", help="A mirror: synapse or atr.", autocompletion=_login_names, show_default=False
+        metavar="MIRROR",
+        help="A mirror: synapse or atr.",
+        autocompletion=_login_mirror_names,
+        show_default=False,
     ),
 ]
 OptionalMirror = Annotated[
@@ -121,7 +133,7 @@ OptionalMirror = Annotated[
     typer.Argument(
         metavar="MIRROR",
         help="A mirror; all of them if left out.",
-        autocompletion=_login_names,
+        autocompletion=_login_mirror_names,
         show_default=False,
     ),
 ]
@@ -156,22 +168,9 @@ Frozen = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", help="Say nothing but the result, warnings and errors.", callback=hush),
+    typer.Option("--quiet", help="Say nothing but the result, warnings and errors.", callback=set_quiet),
 ]
-
-
-def chosen(values: Iterable[str] | None) -> list[str] | None:
-    """Read a repeatable option as the face does: ``None`` is all.
-
-    Examples
-    --------
-    >>> chosen(["SWA"]), chosen([])
-    (['SWA'], None)
-    """
-    return list(values or ()) or None
-
-
-Progressing = Annotated[
+ProgressChoice = Annotated[
     str,
     typer.Option(
         "--progress",
@@ -180,12 +179,23 @@ Progressing = Annotated[
 ]
 
 
-def progress(quiet: bool, kind: str = "auto") -> str:
-    """Name the progress that `quiet` asks for, else `kind`.
+def none_if_empty(values: Iterable[str] | None) -> list[str] | None:
+    """Convert the values of a repeatable option for the public functions, where ``None`` means all.
 
     Examples
     --------
-    >>> progress(quiet=True), progress(quiet=False, kind="json")
+    >>> none_if_empty(["SWA"]), none_if_empty([])
+    (['SWA'], None)
+    """
+    return list(values or ()) or None
+
+
+def progress_kind(quiet: bool, kind: str = "auto") -> str:
+    """Return the kind of progress display: none if `quiet`, otherwise `kind`.
+
+    Examples
+    --------
+    >>> progress_kind(quiet=True), progress_kind(quiet=False, kind="json")
     ('none', 'json')
     """
     return "none" if quiet else kind

@@ -1,1 +1,1 @@
-"""What is asked of the people and their scans: questions, splits, time series, connectivity."""
+"""Analyses of participants and their scans: filters, splits, time series and connectivity."""

@@ -1,4 +1,4 @@
-"""One scan of a leaf: which one is meant, and the image of it that other libraries take."""
+"""Selection of one scan of a dataset, and its conversion to the image that other libraries accept."""
 
 from typing import Any, Final
 
@@ -8,146 +8,153 @@ from numpy.typing import NDArray
 
 from decnef_data.errors import SelectionError
 
-__all__ = ["SPACE", "kind_of", "scaling", "to_nifti"]
+__all__ = ["SPATIAL_DIMS", "image_kind", "scale_factors", "to_nifti"]
 
-SPACE: Final = ("z", "y", "x")
-_KINDS: Final = ("bold", "t1w")
-_SHOWN: Final = 8
-_Who = dict[str, str | int]
+SPATIAL_DIMS: Final = ("z", "y", "x")
+_IMAGE_KINDS: Final = ("bold", "t1w")
+_MAX_LISTED: Final = 8
+_ScanKey = dict[str, str | int]
 
 
 def to_nifti(
     dataset: xr.Dataset, *, subject: str | None = None, session: str | None = None, run: int | None = None
 ) -> Any:
-    """Give one scan as the image that nilearn and nibabel work with, in memory.
+    """Return one scan as an in-memory image for nilearn and nibabel.
 
     Parameters
     ----------
     dataset
-        A leaf of images: ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or one scan of it.
+        The images of a group: ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or one scan of it.
     subject, session, run
-        Which scan; what is left out must not be needed to tell it from others.
+        The scan; each may be left out if the others identify it.
 
     Returns
     -------
     nibabel.Nifti1Image
         ``(x, y, z, time)`` with the repetition time in its header, or ``(x, y, z)``.  Voxels have the stored
-        type, or where the files state a scaling, are float64 as measured.
+        dtype, or are scaled to float64 if the files have a scaling.
 
     Raises
     ------
     SelectionError
-        The dataset is no such leaf, or no scan fits, or several do.
+        The dataset does not hold such images, or no scan or several scans match.
 
     Notes
     -----
-    The affine is that of whole volumes: crop the image, not the leaf.
+    The affine is that of complete volumes: crop the image, not the dataset.
 
     Examples
     --------
-    >>> leaf = xr.Dataset(
+    >>> images = xr.Dataset(
     ...     {"t1w": (("scan", "z", "y", "x"), np.zeros((2, 6, 5, 4), "i2"))},
     ...     {"subject": ("scan", ["sub-0001", "sub-0002"]),
     ...      "affine": (("scan", "row", "column"), [np.eye(4)] * 2)},
     ... )
-    >>> to_nifti(leaf, subject="sub-0002").shape
+    >>> to_nifti(images, subject="sub-0002").shape
     (4, 5, 6)
     """
-    from decnef_data.formats.images import image
+    from decnef_data.formats.images import build_image
 
-    kind = kind_of(dataset, *_KINDS)
-    scan = _one(dataset, {"subject": subject, "session": session, "run": run}, kind)
+    kind = image_kind(dataset, *_IMAGE_KINDS)
+    scan = _select_scan(dataset, {"subject": subject, "session": session, "run": run}, kind)
     values = scan[kind].transpose("x", "y", "z", ...).to_numpy()
-    slope, inter = scaling(scan)
+    slope, inter = scale_factors(scan)
     if (slope, inter) != (1.0, 0.0):
         values = values * slope + inter
     repetition_time = float(scan["repetition_time"]) if "repetition_time" in scan.variables else float("nan")
-    return image(values, scan["affine"].to_numpy(), repetition_time, _about(scan))
+    return build_image(values, scan["affine"].to_numpy(), repetition_time, _describe_scan(scan))
 
 
-def kind_of(dataset: xr.Dataset, *kinds: str) -> str:
-    """Say which of these kinds of image a leaf holds, and that it holds them whole."""
+def image_kind(dataset: xr.Dataset, *kinds: str) -> str:
+    """Return which of these kinds of image a dataset holds, after checking that its volumes are complete."""
     kind = next((kind for kind in kinds if kind in dataset.data_vars), None)
-    words = " or ".join(f"'{kind}'" for kind in kinds)
+    expected = " or ".join(f"'{kind}'" for kind in kinds)
     if kind is None:
         raise SelectionError(
-            f"This needs a leaf with {words}, and this dataset has none. "
+            f"This needs a leaf with {expected}, and this dataset has none. "
             f"Fetch one, such as group='COI/{kinds[0]}'.",
-            asked=kinds[0],
+            requested=kinds[0],
         )
-    absent = {*SPACE, *(("time",) if kind == "bold" else ())} - set(dataset[kind].dims)
-    if absent or "affine" not in dataset.coords:
+    missing = {*SPATIAL_DIMS, *(("time",) if kind == "bold" else ())} - set(dataset[kind].dims)
+    if missing or "affine" not in dataset.coords:
         raise SelectionError(
-            f"'{kind}' has no '{min(absent or {'affine'})}' any more. Give the leaf as it was fetched.",
-            asked=kind,
+            f"'{kind}' has no '{min(missing or {'affine'})}' any more. Give the leaf as it was fetched.",
+            requested=kind,
         )
     return kind
 
 
-def scaling(dataset: xr.Dataset) -> tuple[Any, Any]:
-    """Give what stored voxels are multiplied by, and what is then added, of each scan."""
-    found = [
+def scale_factors(dataset: xr.Dataset) -> tuple[Any, Any]:
+    """Return the slope and intercept that turn the stored voxels of each scan into measured values."""
+    factors = [
         dataset[name].to_numpy().astype(np.float64)[()] if name in dataset.coords else identity
         for name, identity in (("scl_slope", 1.0), ("scl_inter", 0.0))
     ]
-    return found[0], found[1]
+    return factors[0], factors[1]
 
 
-def _one(dataset: xr.Dataset, asked: dict[str, str | int | None], kind: str) -> xr.Dataset:
-    wanted = {name: value for name, value in asked.items() if value is not None}
+def _select_scan(dataset: xr.Dataset, requested: dict[str, str | int | None], kind: str) -> xr.Dataset:
+    scan_key = {name: value for name, value in requested.items() if value is not None}
     single = "scan" not in dataset[kind].dims
-    fits = _fitting(dataset, wanted, 1 if single else dataset.sizes["scan"])
-    if fits.size != 1:
-        raise _none(dataset, wanted) if fits.size == 0 else _several(dataset, wanted, fits)
-    return dataset if single else dataset.isel(scan=int(fits[0]))
+    matches = _matching_scans(dataset, scan_key, 1 if single else dataset.sizes["scan"])
+    if matches.size != 1:
+        raise (
+            _no_scan_error(dataset, scan_key)
+            if matches.size == 0
+            else _ambiguous_scan_error(dataset, scan_key, matches)
+        )
+    return dataset if single else dataset.isel(scan=int(matches[0]))
 
 
-def _fitting(dataset: xr.Dataset, wanted: _Who, scans: int) -> NDArray[np.intp]:
-    fits = np.ones(scans, dtype=bool)
-    for name, value in wanted.items():
+def _matching_scans(dataset: xr.Dataset, scan_key: _ScanKey, n_scans: int) -> NDArray[np.intp]:
+    matches = np.ones(n_scans, dtype=bool)
+    for name, value in scan_key.items():
         if name not in dataset.coords:
             message = f"This leaf has no coordinate '{name}' to choose by. Leave {name}= out."
-            raise SelectionError(message, asked=str(value))
-        fits &= np.atleast_1d(dataset[name].to_numpy()) == value
-    return np.flatnonzero(fits)
+            raise SelectionError(message, requested=str(value))
+        matches &= np.atleast_1d(dataset[name].to_numpy()) == value
+    return np.flatnonzero(matches)
 
 
-def _none(dataset: xr.Dataset, wanted: _Who) -> SelectionError:
+def _no_scan_error(dataset: xr.Dataset, scan_key: _ScanKey) -> SelectionError:
     subjects = tuple(dict.fromkeys(np.atleast_1d(dataset["subject"].to_numpy()).tolist()))
-    return SelectionError(
-        f"This leaf has no scan with {_words(wanted)}. It has those of {_listed(subjects)}.",
-        asked=_words(wanted),
-        known=subjects,
-    )
+    requested = _format_scan_key(scan_key)
+    message = f"This leaf has no scan with {requested}. It has those of {_format_names(subjects)}."
+    return SelectionError(message, requested=requested, known=subjects)
 
 
-def _several(dataset: xr.Dataset, wanted: _Who, fits: NDArray[np.intp]) -> SelectionError:
+def _ambiguous_scan_error(
+    dataset: xr.Dataset, scan_key: _ScanKey, matches: NDArray[np.intp]
+) -> SelectionError:
     names = [name for name in ("subject", "session", "run") if name in dataset.coords]
-    cells = {name: np.atleast_1d(dataset[name].to_numpy())[fits].tolist() for name in names}
-    # What all of them have in common does not help to choose.
-    telling = [name for name in names if len(set(cells[name])) > 1]
+    coord_values = {name: np.atleast_1d(dataset[name].to_numpy())[matches].tolist() for name in names}
+    # A value that all of them share does not help to choose.
+    distinguishing = [name for name in names if len(set(coord_values[name])) > 1]
     known = tuple(
-        " ".join(f"{name}={cells[name][place]!r}" for name in telling) for place in range(fits.size)
+        " ".join(f"{name}={coord_values[name][index]!r}" for name in distinguishing)
+        for index in range(matches.size)
     )
-    which = (
-        f"{fits.size} scans of this leaf have {_words(wanted)}"
-        if wanted
-        else f"This leaf has {fits.size} scans"
+    problem = (
+        f"{matches.size} scans of this leaf have {_format_scan_key(scan_key)}"
+        if scan_key
+        else f"This leaf has {matches.size} scans"
     )
-    return SelectionError(f"{which}. Choose one: {_listed(known)}.", asked=_words(wanted), known=known)
+    return SelectionError(
+        f"{problem}. Choose one: {_format_names(known)}.", requested=_format_scan_key(scan_key), known=known
+    )
 
 
-def _words(wanted: _Who) -> str:
-    return " and ".join(f"{name}={value!r}" for name, value in wanted.items())
+def _format_scan_key(scan_key: _ScanKey) -> str:
+    return " and ".join(f"{name}={value!r}" for name, value in scan_key.items())
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+def _format_names(names: tuple[str, ...]) -> str:
+    n_more = len(names) - _MAX_LISTED
+    return ", ".join(names[:_MAX_LISTED]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
-def _about(scan: xr.Dataset) -> str:
-    """Say in the header what the image is of; of synthetic data above all that."""
-    marked = "SYNTHETIC" if scan.attrs.get("synthetic") else ""
-    who = (scan[name].to_numpy().item() for name in ("subject", "session", "run") if name in scan.coords)
-    return " ".join(str(word) for word in (marked, scan.attrs.get("dataset", ""), *who) if word != "")
+def _describe_scan(scan: xr.Dataset) -> str:
+    """Describe the scan for the header, starting with a mark if it is synthetic."""
+    mark = "SYNTHETIC" if scan.attrs.get("synthetic") else ""
+    scan_ids = (scan[name].to_numpy().item() for name in ("subject", "session", "run") if name in scan.coords)
+    return " ".join(str(word) for word in (mark, scan.attrs.get("dataset", ""), *scan_ids) if word != "")

@@ -1,4 +1,4 @@
-"""Splits into training and test rows that no site, or no person, is on both sides of."""
+"""Splits into training and test rows that keep each site, or each participant, on one side."""
 
 import hashlib
 import warnings
@@ -15,18 +15,18 @@ from decnef_data.errors import DecnefDataWarning, SelectionError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Splits", "Splitting", "split"]
+__all__ = ["SplitOptions", "Splits", "split"]
 
-#: Columns that together name a row, where a table has them.
-_IDENTITY = ("dataset", "group", "subject", "session", "run")
-_Rows = NDArray[np.intp]
+#: Columns that together identify a row, as far as a table has them.
+_ID_COLUMNS = ("dataset", "group", "subject", "session", "run")
+_Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Splitting:
-    """How to split: what stays together, into how many parts, balanced by what, under which seed.
+class SplitOptions:
+    """How to split: the column to keep together, the number of folds, the column to balance, and the seed.
 
-    ``n_splits`` of ``None`` leaves one site (or person) out at a time.
+    With ``n_splits=None`` one site (or participant) is left out at a time.
     """
 
     by: str = "site"
@@ -36,160 +36,164 @@ class Splitting:
 
 
 class Splits:
-    """A cross-validator: each part of the rows is the test once, and all others are the training.
+    """A cross-validator in which each fold is the test set once, and all other rows are the training set.
 
-    scikit-learn takes it as ``cv=``; iterating gives the pairs of indices themselves.
+    scikit-learn accepts it as ``cv=``; iterating yields the pairs of indices.
 
     Parameters
     ----------
-    splitting
-        How it was split.
-    rows
-        What names each row.
-    parts
-        Of each row, the part in which it is the test.
+    options
+        The options of the split.
+    row_ids
+        An identifier of each row.
+    folds
+        The fold of each row.
     held_out
-        Of each part, the sites (or people) in it.
+        The sites (or participants) in each fold.
 
     Examples
     --------
-    >>> splits = Splits(Splitting(), ["a", "b", "c"], np.array([0, 0, 1]), [("SWA",), ("KUT",)])
+    >>> splits = Splits(SplitOptions(), ["a", "b", "c"], np.array([0, 0, 1]), [("SWA",), ("KUT",)])
     >>> [(train.tolist(), test.tolist()) for train, test in splits]
     [([2], [0, 1]), ([0, 1], [2])]
     """
 
     def __init__(
-        self, splitting: Splitting, rows: Sequence[str], parts: _Rows, held_out: Sequence[tuple[str, ...]]
+        self,
+        options: SplitOptions,
+        row_ids: Sequence[str],
+        folds: _Indices,
+        held_out: Sequence[tuple[str, ...]],
     ) -> None:
-        self.splitting = splitting
+        self.options = options
         self.held_out = tuple(held_out)
-        self._rows = np.asarray(rows, dtype=str)
-        self._parts = parts
+        self._row_ids = np.asarray(row_ids, dtype=str)
+        self._folds = folds
 
     def __repr__(self) -> str:
-        return f"<Splits {self.name}: {len(self)} by {self.splitting.by}, of {self._parts.size} rows>"
+        return f"<Splits {self.name}: {len(self)} by {self.options.by}, of {self._folds.size} rows>"
 
     def __len__(self) -> int:
         return len(self.held_out)
 
-    def __iter__(self) -> Iterator[tuple[_Rows, _Rows]]:
-        for part in range(len(self)):
-            is_test = self._parts == part
+    def __iter__(self) -> Iterator[tuple[_Indices, _Indices]]:
+        for fold in range(len(self)):
+            is_test = self._folds == fold
             yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
-    def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[tuple[_Rows, _Rows]]:  # noqa: N803, ARG002 - scikit-learn's names
-        """Give each pair of training and test indices, as scikit-learn asks for them.
+    def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[tuple[_Indices, _Indices]]:  # noqa: N803, ARG002 - scikit-learn's names
+        """Return an iterator over the pairs of training and test indices, for scikit-learn.
 
         Raises
         ------
         SelectionError
-            `X` has not as many rows as the table that was split.
+            `X` and the table that was split differ in their number of rows.
 
         Examples
         --------
-        >>> splits = Splits(Splitting(), ["a", "b"], np.array([0, 1]), [("SWA",), ("KUT",)])
+        >>> splits = Splits(SplitOptions(), ["a", "b"], np.array([0, 1]), [("SWA",), ("KUT",)])
         >>> [test.tolist() for _, test in splits.split([[1.5], [2.5]])]
         [[0], [1]]
         """
-        rows = self._parts.size if X is None else X.shape[0] if hasattr(X, "shape") else len(X)
-        if rows != self._parts.size:
-            message = f"The split is of {self._parts.size} rows, and X has {rows}. Split the rows of X."
-            raise SelectionError(message, asked=str(rows))
+        n_rows = self._folds.size if X is None else X.shape[0] if hasattr(X, "shape") else len(X)
+        if n_rows != self._folds.size:
+            message = f"The split is of {self._folds.size} rows, and X has {n_rows}. Split the rows of X."
+            raise SelectionError(message, requested=str(n_rows))
         return iter(self)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: N803, ARG002 - scikit-learn's names
-        """Say how many pairs there are, as scikit-learn asks.
+        """Return the number of pairs, for scikit-learn.
 
         Examples
         --------
-        >>> Splits(Splitting(), ["a", "b"], np.array([0, 1]), [("SWA",), ("KUT",)]).get_n_splits()
+        >>> Splits(SplitOptions(), ["a", "b"], np.array([0, 1]), [("SWA",), ("KUT",)]).get_n_splits()
         2
         """
         return len(self)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """A name for each pair: a hash of who is on which side, whatever the order of the rows."""
-        return tuple(_hash(self._rows[train], self._rows[test]) for train, test in self)
+        """Name of each pair: a hash of the rows on each side, independent of their order."""
+        return tuple(_hash_rows(self._row_ids[train], self._row_ids[test]) for train, test in self)
 
     @property
     def name(self) -> str:
-        """A name for all of the pairs together, whatever the order of the rows."""
-        return _hash(sorted(self.names))
+        """Name of all pairs together, independent of the order of the rows."""
+        return _hash_rows(sorted(self.names))
 
 
-def split(table: "pd.DataFrame", splitting: Splitting, unjoined: Collection[str] = ()) -> Splits:
+def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collection[str] = ()) -> Splits:
     """Split the rows of a table.
 
-    The parts depend only on who is in the table and on `splitting`: not on the order of the rows, nor on
-    the version of any library.
+    The folds depend only on the rows of the table and on `options`: not on the order of the rows, nor on the
+    version of any library.
 
     Parameters
     ----------
     table
-        A row a person or scan, with ``subject`` and what to split by.
-    splitting
+        One row per participant or scan, with ``subject`` and the column to split by.
+    options
         How to split.
-    unjoined
-        Groups in which one person goes by different names.
+    unlinked_groups
+        Groups in which one participant has different subject ids.
 
     Raises
     ------
     SelectionError
-        The table does not say, for everybody, what to split by; or it has too few of them.
+        A row has no value to split by, or there are too few different values.
 
     Warns
     -----
     DecnefDataWarning
-        People were scanned at several sites, so that by site they are on both sides.
+        Participants were scanned at several sites and are on both sides of a split by site.
 
     Examples
     --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"subject": ["a", "b", "c"], "site": ["SWA", "KUT", "SWA"], "diagnosis": "HC"})
-    >>> splits = split(table, Splitting())
+    >>> splits = split(table, SplitOptions())
     >>> splits.held_out, splits.name
     ((('KUT',), ('SWA',)), '...')
     """
-    _require_joined(table, splitting.by, unjoined)
-    together = _labels(table, splitting.by)
-    _warn_of_travelers(table, together, splitting.by)
-    classes = _classes(table, splitting.stratify)
-    named = sorted(set(together))
-    if len(named) < max(splitting.n_splits or 0, 2):
+    _require_linked_subjects(table, options.by, unlinked_groups)
+    labels = _labels(table, options.by)
+    _warn_of_travelers(table, labels, options.by)
+    classes = _classes(table, options.stratify)
+    unique_labels = sorted(set(labels))
+    if len(unique_labels) < max(options.n_splits or 0, 2):
         message = (
-            f"By '{splitting.by}' there are {len(named)} to hold out, too few for {splitting.n_splits or 2} "
-            "splits. Ask for fewer, or split by what there is more of."
+            f"By '{options.by}' there are {len(unique_labels)} to hold out, too few for "
+            f"{options.n_splits or 2} splits. Ask for fewer, or split by what there is more of."
         )
-        raise SelectionError(message, asked=str(splitting.n_splits))
-    one_each = {label: part for part, label in enumerate(named)}
-    part_of = one_each if splitting.n_splits is None else _dealt(together, classes, splitting)
-    count = max(part_of.values()) + 1
-    held_out = [tuple(label for label in named if part_of[label] == part) for part in range(count)]
-    parts = np.array([part_of[label] for label in together], dtype=np.intp)
-    return Splits(splitting, _identities(table), parts, held_out)
+        raise SelectionError(message, requested=str(options.n_splits))
+    one_fold_each = {label: fold for fold, label in enumerate(unique_labels)}
+    fold_of = one_fold_each if options.n_splits is None else _assign_folds(labels, classes, options)
+    n_folds = max(fold_of.values()) + 1
+    held_out = [tuple(label for label in unique_labels if fold_of[label] == fold) for fold in range(n_folds)]
+    folds = np.array([fold_of[label] for label in labels], dtype=np.intp)
+    return Splits(options, _row_identifiers(table), folds, held_out)
 
 
-def _require_joined(table: "pd.DataFrame", by: str, unjoined: Collection[str]) -> None:
-    """Refuse to keep people together where nobody knows who is who."""
+def _require_linked_subjects(table: "pd.DataFrame", by: str, unlinked_groups: Collection[str]) -> None:
+    """Refuse to split by subject where the rows of one participant cannot be linked."""
     if by != "subject":
         return
-    for column, several in (("dataset", set), ("group", frozenset(unjoined).intersection)):
-        found = sorted(several(table[column])) if column in table.columns else []
+    for column, select_unlinked in (("dataset", set), ("group", frozenset(unlinked_groups).intersection)):
+        found = sorted(select_unlinked(table[column])) if column in table.columns else []
         if len(found) > 1:
             message = (
                 f"One person has different names in '{found[0]}' and '{found[1]}', and would be on both "
                 f"sides. Split the rows of one {column}, or by='institute'."
             )
-            raise SelectionError(message, asked=by, known=found)
+            raise SelectionError(message, requested=by, known=found)
 
 
-def _warn_of_travelers(table: "pd.DataFrame", together: Sequence[str], by: str) -> None:
+def _warn_of_travelers(table: "pd.DataFrame", labels: Sequence[str], by: str) -> None:
     if by == "subject" or "subject" not in table.columns:
         return
     columns = [name for name in ("dataset", "group", "subject") if name in table.columns]
-    places = table[columns].assign(place=together).groupby(columns)["place"].nunique()
-    travelers = int(places.gt(1).sum())
+    n_labels = table[columns].assign(place=labels).groupby(columns)["place"].nunique()
+    travelers = int(n_labels.gt(1).sum())
     if travelers:
         message = (
             f"{travelers} people were scanned at several sites, and by='{by}' has them on both sides. "
@@ -202,25 +206,25 @@ def _labels(table: "pd.DataFrame", by: str) -> list[str]:
     if by not in table.columns:
         known = [name for name in ("site", "institute", "subject") if name in table.columns]
         message = f"The table has no '{by}' to split by. It has: {', '.join(known) or 'none to split by'}."
-        raise SelectionError(message, asked=by, known=known)
+        raise SelectionError(message, requested=by, known=known)
     labels = [str(label) for label in table[by].fillna("")]
     if "" in labels:
-        raise _unlabelled(table, by, labels.count(""))
+        raise _missing_label_error(table, by, labels.count(""))
     return labels
 
 
-def _unlabelled(table: "pd.DataFrame", by: str, count: int) -> SelectionError:
+def _missing_label_error(table: "pd.DataFrame", by: str, count: int) -> SelectionError:
     message = f"{count} of {len(table)} rows have no '{by}', so that one may be on both sides."
     if by == "site" and "institute" in table.columns:
-        nowhere = sorted(set(table.loc[table["site"].fillna("").eq(""), "institute"]))
-        pooled = ", ".join(f"'{institute}'" for institute in nowhere)
+        institutes = sorted(set(table.loc[table["site"].fillna("").eq(""), "institute"]))
+        pooled = ", ".join(f"'{institute}'" for institute in institutes)
         message = (
             f"{count} of {len(table)} rows have no site: their tables pool the sites of {pooled}. "
             "Split by='institute', or leave those rows out."
         )
     else:
         message += " Leave those rows out, or split by something else."
-    return SelectionError(message, asked=by)
+    return SelectionError(message, requested=by)
 
 
 def _classes(table: "pd.DataFrame", stratify: str | None) -> list[str]:
@@ -228,72 +232,77 @@ def _classes(table: "pd.DataFrame", stratify: str | None) -> list[str]:
         return [""] * len(table)
     if stratify not in table.columns:
         message = f"The table has no '{stratify}' to balance. Pass stratify=None, or one of its columns."
-        raise SelectionError(message, asked=stratify, known=tuple(map(str, table.columns)))
+        raise SelectionError(message, requested=stratify, known=tuple(map(str, table.columns)))
     return [str(label) for label in table[stratify].fillna("")]
 
 
-def _identities(table: "pd.DataFrame") -> list[str]:
-    """Name each row; rows of one name are told apart by nothing, and counted."""
-    columns = [name for name in _IDENTITY if name in table.columns and _tells_apart(name, table[name])]
+def _row_identifiers(table: "pd.DataFrame") -> list[str]:
+    """Build an identifier of each row; rows with the same one cannot be distinguished, and are counted."""
+    columns = [
+        name for name in _ID_COLUMNS if name in table.columns and _distinguishes_rows(name, table[name])
+    ]
     if "subject" not in columns:
         message = "The table has no 'subject', so that its split cannot be named. Keep that column."
-        raise SelectionError(message, asked="subject")
+        raise SelectionError(message, requested="subject")
     return ["\x1f".join(map(str, row)) for row in table[columns].itertuples(index=False)]
 
 
-def _tells_apart(name: str, column: "pd.Series[str]") -> bool:
-    # A leaf and its table, which also names the leaf, are split alike and under the same name.
+def _distinguishes_rows(name: str, column: "pd.Series[str]") -> bool:
+    # A group and its table, which has the group as a column, are split alike and under the same name.
     return name not in {"dataset", "group"} or len(set(column)) > 1
 
 
-def _dealt(together: Sequence[str], classes: Sequence[str], splitting: Splitting) -> dict[str, int]:
-    """Deal sites (or people) to the parts, largest first, each to where its classes are rarest.
+def _assign_folds(labels: Sequence[str], classes: Sequence[str], options: SplitOptions) -> dict[str, int]:
+    """Assign sites (or participants) to folds, largest first, each to the fold where its classes are rarest.
 
-    All of it is arithmetic of whole numbers over a hashed order, the same on every machine.
+    This is integer arithmetic over a hashed order, so the result is the same on every machine.
     """
-    people, weights = _tallies(together, classes), _weights(classes)
-    parts: list[dict[str, int]] = [{} for _ in range(splitting.n_splits or 1)]
-    dealt: dict[str, int] = {}
-    for label in _in_turn(people, weights, splitting.seed):
-        mine = people[label]
-        costs = [(_cost(part, mine, weights), sum(part.values())) for part in parts]
-        dealt[label] = costs.index(min(costs))
-        for kind, number in mine.items():
-            there = parts[dealt[label]]
-            there[kind] = there.get(kind, 0) + number
-    return dealt
+    counts, weights = _count_classes(labels, classes), _class_weights(classes)
+    folds: list[dict[str, int]] = [{} for _ in range(options.n_splits or 1)]
+    assigned: dict[str, int] = {}
+    for label in _sort_labels(counts, weights, options.seed):
+        label_counts = counts[label]
+        costs = [(_imbalance(fold, label_counts, weights), sum(fold.values())) for fold in folds]
+        assigned[label] = costs.index(min(costs))
+        for kind, number in label_counts.items():
+            fold_counts = folds[assigned[label]]
+            fold_counts[kind] = fold_counts.get(kind, 0) + number
+    return assigned
 
 
-def _in_turn(people: Mapping[str, Mapping[str, int]], weights: Mapping[str, int], seed: int) -> list[str]:
-    """Order sites (or people) from large to small; which of like size comes first, the seed draws."""
-    draws = {label: hashlib.sha256(f"{seed}\x1f{label}".encode()).hexdigest() for label in people}
-    # Two bits of a sum of squares: within a factor of two of each other.
-    sizes = {label: _cost(mine, mine, weights).bit_length() // 2 for label, mine in people.items()}
-    return sorted(people, key=lambda label: (-sizes[label], draws[label]))
+def _sort_labels(counts: Mapping[str, Mapping[str, int]], weights: Mapping[str, int], seed: int) -> list[str]:
+    """Sort sites (or participants) from large to small, and those of similar size by a seeded hash."""
+    hashes = {label: hashlib.sha256(f"{seed}\x1f{label}".encode()).hexdigest() for label in counts}
+    # Half the bit length of a sum of squares: sizes within a factor of two of each other are equal.
+    sizes = {
+        label: _imbalance(label_counts, label_counts, weights).bit_length() // 2
+        for label, label_counts in counts.items()
+    }
+    return sorted(counts, key=lambda label: (-sizes[label], hashes[label]))
 
 
-def _tallies(together: Iterable[str], classes: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Count each site's (or person's) rows by class."""
-    tallies: dict[str, dict[str, int]] = {}
-    for label, kind in zip(together, classes, strict=True):
-        tally = tallies.setdefault(label, {})
-        tally[kind] = tally.get(kind, 0) + 1
-    return tallies
+def _count_classes(labels: Iterable[str], classes: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Count the rows of each site (or participant) by class."""
+    counts: dict[str, dict[str, int]] = {}
+    for label, kind in zip(labels, classes, strict=True):
+        label_counts = counts.setdefault(label, {})
+        label_counts[kind] = label_counts.get(kind, 0) + 1
+    return counts
 
 
-def _weights(classes: Sequence[str]) -> dict[str, int]:
-    """Weigh each class by its rarity, squared, in whole numbers."""
+def _class_weights(classes: Sequence[str]) -> dict[str, int]:
+    """Compute the weight of each class, its squared rarity, as an integer."""
     totals = {kind: classes.count(kind) for kind in set(classes)}
     multiple = lcm(*totals.values())
     return {kind: (multiple // total) ** 2 for kind, total in totals.items()}
 
 
-def _cost(there: Mapping[str, int], added: Mapping[str, int], weights: Mapping[str, int]) -> int:
-    """Say how much `added` makes `there` more unequal to the other parts."""
-    return sum(weights[kind] * there.get(kind, 0) * number for kind, number in added.items())
+def _imbalance(present: Mapping[str, int], added: Mapping[str, int], weights: Mapping[str, int]) -> int:
+    """Compute how much `added` increases the imbalance of a fold that has `present`."""
+    return sum(weights[kind] * present.get(kind, 0) * number for kind, number in added.items())
 
 
-def _hash(*sides: Iterable[str]) -> str:
-    """Name sets of rows by sixteen digits of their hash."""
+def _hash_rows(*sides: Iterable[str]) -> str:
+    """Return the first sixteen hex digits of the hash of sets of rows."""
     text = "\x1d".join("\x1e".join(sorted(map(str, side))) for side in sides)
     return hashlib.sha256(f"decnef-data split 1\x1d{text}".encode()).hexdigest()[:16]

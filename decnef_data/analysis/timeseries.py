@@ -1,4 +1,4 @@
-"""The mean signal of each region over time, computed scan by scan when it is asked for."""
+"""The mean signal of each region over time, computed scan by scan on access."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from decnef_data.analysis.images import SPACE, kind_of, scaling
-from decnef_data.analysis.regions import Regions, named, regions_of
-from decnef_data.arrays import stacked
+from decnef_data.analysis.images import SPATIAL_DIMS, image_kind, scale_factors
+from decnef_data.analysis.regions import RegionVoxels, load_regions, region_names
+from decnef_data.arrays import stack_lazily
 
 __all__ = ["timeseries"]
 
-#: As many volumes are held at a time as a chunk of the stores has.
-_VOLUMES: Final = 20
+#: Volumes in memory at a time: as many as in a chunk of the stores.
+_BLOCK_VOLUMES: Final = 20
 
 
 def timeseries(
@@ -26,121 +26,122 @@ def timeseries(
     Parameters
     ----------
     dataset
-        A leaf with ``bold (scan, time, z, y, x)``, or one scan of it.
+        The dataset of a group with ``bold (scan, time, z, y, x)``, or one scan of it.
     labels_img
-        A path or an image of nibabel, of whole numbers, on the grid of the scans; 0 is the background.
+        A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.
     names
-        Those of the regions: by label, or in the order of the labels.
+        The names of the regions, by label or in the order of the labels.
 
     Returns
     -------
     xarray.Dataset
         ``timeseries (scan, time, roi)``, float64, with the scaling of the files applied and all coordinates
         of the scans.  ``roi`` holds the names if given, else the labels; ``label`` the labels and
-        ``n_voxels`` the sizes of the regions.  A scan is read when its values are touched; where `dataset`
-        was fetched with ``chunks=``, the result is an array of dask.
+        ``n_voxels`` the sizes of the regions.  A scan is read when its values are accessed; if `dataset` was
+        fetched with ``chunks=``, the result is a dask array.
 
     Raises
     ------
     SelectionError
-        The dataset is no such leaf, or the image lies on another grid than its scans, has no labels, or
-        other names than labels.
+        The dataset does not hold such images, or the image is not on the grid of its scans, has no labels,
+        or `names` does not match its labels.
     FormatError
         The image cannot be read, or has several volumes.
 
     Notes
     -----
-    Nothing else is done to the signal: no filter, no confounds.  Scans in the space of each person's head
-    lie on a grid each: give one such scan (``leaf.isel(scan=[0])``) the labels in that space.
+    Nothing else is done to the signal: no filter, no confounds.  Scans in subject space have a grid each: use
+    one such scan (``bold.isel(scan=[0])``) with labels in its space.
 
     Examples
     --------
     >>> import nibabel
-    >>> leaf = xr.Dataset(
+    >>> bold = xr.Dataset(
     ...     {"bold": (("scan", "time", "z", "y", "x"), np.arange(8).reshape(1, 2, 1, 2, 2))},
     ...     {"subject": ("scan", ["sub-0001"]), "affine": (("scan", "row", "column"), [np.eye(4)])},
     ... )
     >>> labels = nibabel.Nifti1Image(np.array([[[1], [1]], [[2], [0]]], "i2"), np.eye(4))
-    >>> timeseries(leaf, labels)["timeseries"].values.tolist()
+    >>> timeseries(bold, labels)["timeseries"].values.tolist()
     [[[1.0, 1.0], [5.0, 5.0]]]
     """
-    kind_of(dataset, "bold")
-    regions = regions_of(labels_img, dataset)
-    bold = dataset["bold"].variable.transpose(..., "time", *SPACE)
-    make = _lazily if bold.chunks is None else _by_dask
-    series = make(bold, regions, scaling(dataset))
+    image_kind(dataset, "bold")
+    regions = load_regions(labels_img, dataset)
+    bold = dataset["bold"].variable.transpose(..., "time", *SPATIAL_DIMS)
+    build = _build_lazily if bold.chunks is None else _build_with_dask
+    series = build(bold, regions, scale_factors(dataset))
     series.attrs = {"long_name": "mean BOLD signal of each region"}
     coords: dict[Hashable, Any] = {
         name: coord.variable for name, coord in dataset.coords.items() if set(coord.dims) <= {*bold.dims[:-3]}
     }
-    for name in ("scl_slope", "scl_inter"):  # they are applied: nobody is to do it again
+    for name in ("scl_slope", "scl_inter"):  # already applied, and must not be applied again
         coords.pop(name, None)
-    coords["roi"] = ("roi", named(regions, names))
-    coords["label"] = ("roi", regions.numbers, {"long_name": "number of the region in the label image"})
+    coords["roi"] = ("roi", region_names(regions, names))
+    coords["label"] = ("roi", regions.labels, {"long_name": "number of the region in the label image"})
     coords["n_voxels"] = ("roi", regions.counts, {"long_name": "voxels of the region"})
     return xr.Dataset({"timeseries": series}, coords=coords, attrs=dataset.attrs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Scan:
-    """The series of one scan, as a slab of a stack."""
+class _ScanSeries:
+    """The time series of one scan, as a slab of a stack."""
 
     bold: xr.Variable
-    regions: Regions
+    regions: RegionVoxels
     slope: float
     inter: float
 
     def fill(self, key: tuple[Any, ...], out: NDArray[Any]) -> None:
-        """Read the volumes that `key` selects, some at a time, and average them."""
+        """Read the volumes that `key` selects in blocks, and write their means into `out`."""
         time, region = key
         length = self.bold.sizes["time"]
         rows = out if isinstance(time, slice | np.ndarray) else out[np.newaxis]
         times = np.atleast_1d(np.arange(length)[time])
-        for start in range(0, times.size, _VOLUMES):
-            part = times[start : start + _VOLUMES]
-            means = self.regions.means(self.bold[_run(part)].to_numpy())
-            rows[start : start + _VOLUMES] = (means * self.slope + self.inter)[:, region]
+        for start in range(0, times.size, _BLOCK_VOLUMES):
+            block = times[start : start + _BLOCK_VOLUMES]
+            means = self.regions.means(self.bold[_as_slice(block)].to_numpy())
+            rows[start : start + _BLOCK_VOLUMES] = (means * self.slope + self.inter)[:, region]
 
 
-def _run(places: NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    """Turn consecutive places into a slice, which is read in one piece."""
-    first, last = int(places[0]), int(places[-1])
-    is_run = last - first + 1 == places.size and bool((np.diff(places) == 1).all())
-    return slice(first, last + 1) if is_run else places
+def _as_slice(indices: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Convert consecutive indices to a slice, which is read in one piece."""
+    first, last = int(indices[0]), int(indices[-1])
+    is_consecutive = last - first + 1 == indices.size and bool((np.diff(indices) == 1).all())
+    return slice(first, last + 1) if is_consecutive else indices
 
 
-def _lazily(bold: xr.Variable, regions: Regions, scaled: tuple[Any, Any]) -> xr.Variable:
+def _build_lazily(bold: xr.Variable, regions: RegionVoxels, factors: tuple[Any, Any]) -> xr.Variable:
     single = "scan" not in bold.dims
-    scans = [bold] if single else [bold[place] for place in range(bold.sizes["scan"])]
-    slopes, inters = (np.broadcast_to(part, len(scans)).tolist() for part in scaled)
+    scans = [bold] if single else [bold[index] for index in range(bold.sizes["scan"])]
+    slopes, inters = (np.broadcast_to(factor, len(scans)).tolist() for factor in factors)
     slabs = [
-        _Scan(scan, regions, slope, inter) for scan, slope, inter in zip(scans, slopes, inters, strict=True)
+        _ScanSeries(scan, regions, slope, inter)
+        for scan, slope, inter in zip(scans, slopes, inters, strict=True)
     ]
-    shape = (bold.sizes["time"], regions.numbers.size)
-    series = stacked(slabs, ("scan", "time", "roi"), np.float64, shape)
+    shape = (bold.sizes["time"], regions.labels.size)
+    series = stack_lazily(slabs, ("scan", "time", "roi"), np.float64, shape)
     return series[0] if single else series
 
 
-def _by_dask(bold: xr.Variable, regions: Regions, scaled: tuple[Any, Any]) -> xr.Variable:
-    along = bold.dims[:1] if "scan" in bold.dims else ()
-    slope, inter = (xr.Variable(along if np.ndim(part) else (), part) for part in scaled)
-    made: xr.Variable = xr.apply_ufunc(
+def _build_with_dask(bold: xr.Variable, regions: RegionVoxels, factors: tuple[Any, Any]) -> xr.Variable:
+    scan_dims = bold.dims[:1] if "scan" in bold.dims else ()
+    slope, inter = (xr.Variable(scan_dims if np.ndim(factor) else (), factor) for factor in factors)
+    series: xr.Variable = xr.apply_ufunc(
         _scaled_means,
-        bold.chunk(dict.fromkeys(SPACE, -1)),
+        bold.chunk(dict.fromkeys(SPATIAL_DIMS, -1)),
         slope,
         inter,
         kwargs={"regions": regions},
-        input_core_dims=[SPACE, (), ()],
+        input_core_dims=[SPATIAL_DIMS, (), ()],
         output_core_dims=[("roi",)],
         dask="parallelized",
         output_dtypes=[np.float64],
-        dask_gufunc_kwargs={"output_sizes": {"roi": regions.numbers.size}},
+        dask_gufunc_kwargs={"output_sizes": {"roi": regions.labels.size}},
     )
-    return made
+    return series
 
 
 def _scaled_means(
-    bold: NDArray[Any], slope: NDArray[Any], inter: NDArray[Any], regions: Regions
+    bold: NDArray[Any], slope: NDArray[Any], inter: NDArray[Any], regions: RegionVoxels
 ) -> NDArray[np.float64]:
     scaled: NDArray[np.float64] = (
         regions.means(bold) * np.asarray(slope)[..., np.newaxis] + np.asarray(inter)[..., np.newaxis]

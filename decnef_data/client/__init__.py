@@ -1,4 +1,4 @@
-"""Where the rooms meet: a client of some records and one cache, and its verbs."""
+"""The client: a catalog, a cache and a configuration folder, with a method for every public function."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,57 +8,69 @@ from typing import TYPE_CHECKING, Final, cast
 
 import platformdirs
 
-from decnef_data import fetch, locks
-from decnef_data.client import citing, locking
-from decnef_data.client.costs import costed
-from decnef_data.client.holdings import Holdings
+from decnef_data import lockfile, transfer
+from decnef_data.client import citations, locks
+from decnef_data.client.acquire import Acquirer
+from decnef_data.client.cache import CacheContents
 from decnef_data.client.logins import Logins
-from decnef_data.client.manners import Manner
-from decnef_data.client.obtaining import Obtaining
-from decnef_data.client.places import Places
-from decnef_data.client.purging import Purging
-from decnef_data.consent import Consent
+from decnef_data.client.options import FetchOptions
+from decnef_data.client.plan import with_costs
+from decnef_data.client.purge import Purger
+from decnef_data.client.resolve import LocationResolver
+from decnef_data.consent import ConsentFile
+from decnef_data.display import notebook
 from decnef_data.errors import SelectionError
-from decnef_data.fetch import Place
-from decnef_data.layouts import Mapped
-from decnef_data.layouts import of as layout_of
+from decnef_data.layouts import MappedLayout, get_layout
+from decnef_data.mirror_index.overlay import overlay_mirrors
 from decnef_data.model import (
     Acceptance,
     AccessReport,
     CacheListing,
     Comparison,
-    Copy,
     Dataset,
     FileCheck,
     ImageSet,
+    LocalCopy,
     Lock,
     Plan,
-    Purge,
+    PurgeRecord,
     Secret,
     Selection,
     Verification,
     VerifiedFile,
 )
-from decnef_data.progress import choose
+from decnef_data.progress import create_progress
 from decnef_data.records import Records
-from decnef_data.walk.overlay import overlaid
+from decnef_data.transfer import DatasetLocation
 
 if TYPE_CHECKING:
     import pandas as pd
     import pooch
     import xarray as xr
 
-    from decnef_data.client.opening import Opening
-    from decnef_data.client.scans import Scans
+    from decnef_data.client.image_reader import ImageReader
+    from decnef_data.client.readers import Reader
 
-__all__ = ["Client", "Manner"]
+__all__ = ["Client", "FetchOptions"]
 
 _APPLICATION: Final = "decnef-data"
+
+notebook.register()  # every value with an HTML representation reaches users through a client
+
+
+@dataclass(frozen=True, slots=True)
+class _Acquired:
+    """A local copy, the selection to read from it, and its reader."""
+
+    location: DatasetLocation
+    copy: LocalCopy
+    selection: Selection
+    reader: "Reader"
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Some records, one cache, one configuration folder; every verb of the face is a method.
+    """A catalog, a cache and a configuration folder; every public function is a method.
 
     Parameters
     ----------
@@ -67,7 +79,7 @@ class Client:
     root
         The cache folder.
     config
-        Where logins and acceptances are kept, outside the cache.
+        The folder of logins and acceptances, outside the cache.
 
     Examples
     --------
@@ -83,269 +95,294 @@ class Client:
 
     @classmethod
     def default(cls, data_dir: str | os.PathLike[str] | None = None) -> "Client":
-        """The user's own client: shipped records, and the folders of the operating system.
+        """Return a client of the shipped records and the default folders of the operating system.
 
         `data_dir`, else ``DECNEF_DATA_DIR``, moves the cache; ``DECNEF_CATALOG_DIR`` adds records.
         """
-        moved = data_dir or os.environ.get("DECNEF_DATA_DIR")
-        added = os.environ.get("DECNEF_CATALOG_DIR")
-        root = Path(moved).expanduser().absolute() if moved else platformdirs.user_cache_path(_APPLICATION)
-        records = Records.load(*([Path(added)] if added else []))
+        cache_dir = data_dir or os.environ.get("DECNEF_DATA_DIR")
+        catalog_dir = os.environ.get("DECNEF_CATALOG_DIR")
+        root = (
+            Path(cache_dir).expanduser().absolute()
+            if cache_dir
+            else platformdirs.user_cache_path(_APPLICATION)
+        )
+        records = Records.load(*([Path(catalog_dir)] if catalog_dir else []))
         return cls(records, root, platformdirs.user_config_path(_APPLICATION))
 
-    def fetch_dataset(self, selection: Selection, manner: Manner) -> "Mapping[str, xr.Dataset]":
-        """Give the selected leaves by name, lazily, bringing here first what is missing."""
-        place, copy, selection = self._obtained(selection, manner)
-        return self._leaves(place, copy, selection, manner)
+    def fetch_dataset(self, selection: Selection, options: FetchOptions) -> "Mapping[str, xr.Dataset]":
+        """Open the selected groups as lazy datasets by name, downloading missing files first."""
+        return self._open_datasets(self._acquire(selection, options), options)
 
-    def participants(self, selection: Selection, manner: Manner) -> "pd.DataFrame":
-        """One row a person and leaf with all that is known of them; of images, one a person and session."""
-        place, copy, selection = self._obtained(selection, manner)
-        return self._opening(place, manner).people(copy, selection, strict=manner.strict)
+    def participants(self, selection: Selection, options: FetchOptions) -> "pd.DataFrame":
+        """Return all participant data, one row per participant and group; for images, and session."""
+        acquired = self._acquire(selection, options)
+        return acquired.reader.participants(acquired.copy, acquired.selection, strict=options.strict)
 
-    def images(self, selection: Selection, manner: Manner) -> ImageSet:
-        """Give the selected scans one by one, with where their bytes come from."""
-        place, copy, selection = self._obtained(selection, manner)
-        return self._opening(place, manner).images(copy, selection, strict=manner.strict)
+    def images(self, selection: Selection, options: FetchOptions) -> ImageSet:
+        """Return the selected scans one by one, each with the source of its bytes."""
+        acquired = self._acquire(selection, options)
+        return acquired.reader.images(acquired.copy, acquired.selection, strict=options.strict)
 
     def plan(self, selection: Selection, mirror: str, *, keep_archive: bool = True) -> Plan:
-        """What a request needs and costs; nothing is downloaded."""
-        dataset = self._asked(selection, read=False)
-        place = self._places.of(dataset, mirror)
-        made = replace(fetch.plan(selection, place), keep_archive=keep_archive)
-        return costed(made, place, lambda: self._opening(place), self.records)
+        """Return what a request needs and costs; nothing is downloaded."""
+        dataset = self._resolve_dataset(selection, require_layout=False)
+        location = self._resolver.resolve(dataset, mirror)
+        plan = replace(transfer.plan(selection, location), keep_archive=keep_archive)
+        return with_costs(plan, location, lambda: self._build_reader(location), self.records)
 
-    def download(self, selection: Selection, manner: Manner) -> Path:
-        """Bring the files here, and give the archive, or the folder of the files.
+    def download(self, selection: Selection, options: FetchOptions) -> Path:
+        """Download the files, and return the path of the archive or of the folder of the files.
 
-        Of images, what is selected is stored as well; without the archive the folder of the stores is given.
+        Selected images are also stored; if the archive is not kept, the path is that of their stores.
         """
-        dataset = self._asked(selection, read=False)
-        if dataset.listed and (selection.narrowed or not manner.keep_archive):
-            return self._stored(selection, manner)
-        obtaining, _ = self._bound(selection, dataset, manner)
-        copy = obtaining.copy(
-            self._places.of(dataset, manner.mirror, asking=manner.download), lambda held: not held.dropped
-        )
-        alone = len(copy.files) == 1 and "/" not in copy.files[0].path
-        return copy.files[0].location if alone else copy.root
+        dataset = self._resolve_dataset(selection, require_layout=False)
+        if dataset.has_unhashed_files and (selection.is_subset or not options.keep_archive):
+            return self._store_selection(selection, options)
+        acquirer, _ = self._apply_lock(selection, dataset, options)
+        location = acquirer.resolver.resolve(dataset, options.mirror, online=options.download)
+        copy = acquirer.acquire(location, lambda candidate: not candidate.files_removed)
+        is_single_file = len(copy.files) == 1 and "/" not in copy.files[0].path
+        return copy.files[0].location if is_single_file else copy.root
 
     def adopt(self, name: str, path: Path, progress: str) -> tuple[VerifiedFile, ...]:
-        """Register and verify the user's own archive or folder, where it lies."""
-        place = self._places.adopted(self.records.dataset(name), path)
-        copy = fetch.fetch_anew(place, choose(progress))
-        if place.dataset.listed and copy.root == path:
-            self._opening(place).refresh(copy)
+        """Register and verify the user's own archive or folder in place."""
+        location = self._resolver.resolve_adopted(self.records.dataset(name), path)
+        copy = transfer.fetch_from_mirrors(location, create_progress(progress))
+        if location.dataset.has_unhashed_files and copy.root == path:
+            self._build_reader(location).refresh_inventory(copy)
         return tuple(copy.files)
 
     def verify(self, name: str, mirror: str, *, deep: bool) -> Verification:
-        """Compare files and stores with what they were when verified."""
+        """Verify local files and stores against their recorded checksums."""
         dataset = self.records.dataset(name)
-        place = self._places.of(dataset, mirror)
-        checks = tuple(self._checks(place, deep=deep))
+        location = self._resolver.resolve(dataset, mirror)
+        checks = tuple(self._verify_location(location, deep=deep))
         if not checks:
             message = f"Nothing of '{dataset.name}' is on this machine. Run `decnef download {dataset.name}`."
-            raise SelectionError(message, asked=name)
+            raise SelectionError(message, requested=name)
         return Verification(dataset.name, deep, checks)
 
     def repair(self, name: str, mirror: str, progress: str) -> Verification:
-        """Read everything again, fetch the parts that are wrong, and drop what can be made anew."""
-        from decnef_data.client.repairing import repair
+        """Read everything again, fetch damaged parts, and remove damaged stores, which can be rebuilt."""
+        from decnef_data.client.cache import repair_files
 
-        place = self._places.of(self.records.dataset(name), mirror)
-        repair(place, choose(progress))
-        next(held for held in self._holdings if held.root == place.files.root).mend(place.dataset.name)
+        location = self._resolver.resolve(self.records.dataset(name), mirror)
+        repair_files(location, create_progress(progress))
+        self._contents_of(location).repair(location.dataset.name)
         return self.verify(name, mirror, deep=False)
 
     def registry(self, name: str, mirror: str) -> "pooch.Pooch":
-        """Give the pooch of the first whole copy's files."""
-        place = self._places.of(self.records.dataset(name), mirror)
-        copy = fetch.whole(place)
-        return place.files.registry(place.dataset.name, copy.mirror if copy else mirror)
+        """Return a Pooch whose registry lists the files of the first complete copy."""
+        location = self._resolver.resolve(self.records.dataset(name), mirror)
+        copy = transfer.find_complete_copy(location)
+        return location.files.registry(location.dataset.name, copy.mirror if copy else mirror)
 
     def lock(self, selection: Selection, mirror: str, split: str | None, progress: str) -> Lock:
-        """State which bytes the dataset is that is here."""
-        place = self._places.of(self._asked(selection, read=False), mirror)
-        return locking.lock(place, selection, split, choose(progress))
+        """Record the checksums of the local copy."""
+        location = self._resolver.resolve(self._resolve_dataset(selection, require_layout=False), mirror)
+        return locks.create_lock(location, selection, split, create_progress(progress))
 
     def diff(self, first: str, second: str | None, mirror: str, progress: str) -> Comparison:
-        """Compare two locks, or a lock with what is here."""
-        one = self._stated(first, mirror, progress, None)
-        other = self._stated(second or one.dataset, mirror, progress, one)
-        return Comparison(first, second or one.dataset, locks.compare(one, other))
+        """Compare two locks, or a lock with the local copy."""
+        first_lock = self._load_lock(first, mirror, progress, None)
+        second_lock = self._load_lock(second or first_lock.dataset, mirror, progress, first_lock)
+        return Comparison(
+            first, second or first_lock.dataset, lockfile.compare_locks(first_lock, second_lock)
+        )
 
-    def purge(self, name: str, *, phantom: bool, dry_run: bool) -> Purge:
-        """Remove every copy that this software made of the dataset, and record what that was."""
-        roots = (self.root, self._places.phantom_root) if phantom else (self.root,)
-        purging = Purging(self.records.dataset(name).name, roots, self.config)
-        return purging.plan() if dry_run else purging.carry_out()
+    def purge(self, name: str, *, phantom: bool, dry_run: bool) -> PurgeRecord:
+        """Remove every copy of the dataset that this software made, and record what was removed."""
+        roots = (self.root, self._resolver.phantom_root) if phantom else (self.root,)
+        purger = Purger(self.records.dataset(name).name, roots, self.config)
+        return purger.plan() if dry_run else purger.execute()
 
     def access(self, name: str | None) -> AccessReport:
-        """What every mirror needs for one dataset, or for all."""
-        chosen = self.records.datasets if name is None else (self.records.dataset(name),)
-        places = map(self._places.of, chosen)
-        return AccessReport(fetch.access(place, source) for place in places for source in place.sources)
+        """Return what every mirror requires for one dataset, or for all."""
+        datasets = self.records.datasets if name is None else (self.records.dataset(name),)
+        locations = map(self._resolver.resolve, datasets)
+        return AccessReport(
+            transfer.access(location, source) for location in locations for source in location.sources
+        )
 
     def accept(self, name: str) -> Acceptance:
-        """Record that the user accepts the dataset's terms as they are now."""
+        """Record that the user accepts the current version of the dataset's terms."""
         dataset = self.records.dataset(name)
         return self._consent.accept(dataset.name, self.records.terms_of(dataset))
 
     def accepted(self, name: str) -> Acceptance | None:
-        """When the dataset's terms, as they are now, were accepted."""
+        """Return when the current version of the dataset's terms was accepted."""
         dataset = self.records.dataset(name)
-        return self._consent.accepted(dataset.name, self.records.terms_of(dataset))
+        return self._consent.find_acceptance(dataset.name, self.records.terms_of(dataset))
 
     def login(self, mirror: str, secret: Secret | None, dataset: str | None) -> str:
-        """Check and keep a token or a personal link; say whose or until when it is."""
-        chosen = None if dataset is None else self.records.dataset(dataset)
-        return self._logins.login(self.records.mirror(mirror), secret, chosen)
+        """Check and store a token or a personal link; return a message with its owner or its file."""
+        dataset_record = None if dataset is None else self.records.dataset(dataset)
+        return self._logins.login(self.records.mirror(mirror), secret, dataset_record)
 
     def logout(self, mirror: str | None) -> tuple[str, ...]:
-        """Forget what was kept for one mirror, or for all."""
+        """Remove the stored credentials of one mirror, or of all; return their names."""
         return self._logins.logout(None if mirror is None else self.records.mirror(mirror).name)
 
     def cite(self, name: str, style: str, versions: Sequence[str] | None = None) -> str:
-        """What to cite, in one of the styles; the data in the version that is here, unless one is named."""
+        """Return what to cite in one of the styles; data versions default to those of the local copy."""
         dataset = self.records.dataset(name)
-        place = self._places.of(dataset)
-        copy = fetch.whole(place, dropped=True) if versions is None else None
-        found = citing.versions(place.files, copy) if copy is not None else versions or ()
-        return citing.written(citing.works(self.records, dataset, found), style)
+        location = self._resolver.resolve(dataset)
+        copy = transfer.find_complete_copy(location, include_dropped=True) if versions is None else None
+        data_versions = (
+            citations.synapse_versions(location.files, copy) if copy is not None else versions or ()
+        )
+        return citations.format_citations(
+            citations.citations_for(self.records, dataset, data_versions), style
+        )
 
     def cache(self) -> CacheListing:
-        """Everything that lies in the cache, and the user's own copies that are adopted."""
-        return CacheListing(self.root, tuple(entry for held in self._holdings for entry in held.entries()))
+        """List everything in the cache, and the adopted copies of the user."""
+        return CacheListing(
+            self.root, tuple(entry for contents in self._cache_contents for entry in contents.entries())
+        )
 
     def clear(self, name: str | None) -> CacheListing:
-        """Remove what the cache holds of one dataset, or all; adopted files are only forgotten."""
-        wanted = None if name is None else self.records.dataset(name).name
-        gone = tuple(entry for entry in self.cache().entries if wanted in {None, entry.dataset})
-        for dataset in {entry.dataset for entry in gone}:
-            for held in self._holdings:
-                held.clear(dataset)
-        return CacheListing(self.root, gone)
+        """Remove one dataset from the cache, or all; adopted files are unregistered, not removed."""
+        dataset_name = None if name is None else self.records.dataset(name).name
+        removed = tuple(entry for entry in self.cache().entries if dataset_name in {None, entry.dataset})
+        for contents in self._cache_contents:
+            for dataset in {entry.dataset for entry in removed}:
+                contents.clear(dataset)
+        return CacheListing(self.root, removed)
 
-    def place(self, name: str, mirror: str) -> Place:
-        """Where a dataset may come from, and where it goes."""
-        return self._places.of(self.records.dataset(name), mirror)
+    def get_location(self, name: str, mirror: str) -> DatasetLocation:
+        """Return where a dataset can come from, and where its files go."""
+        return self._resolver.resolve(self.records.dataset(name), mirror)
 
-    def opening(self, name: str, mirror: str) -> "Opening":
-        """What opens the dataset's copies."""
-        return self._opening(self.place(name, mirror))
+    def get_reader(self, name: str, mirror: str) -> "Reader":
+        """Return the reader of the dataset's copies."""
+        return self._build_reader(self.get_location(name, mirror))
 
-    def _obtained(self, selection: Selection, manner: Manner) -> tuple[Place, Copy, Selection]:
-        dataset = self._asked(selection)
-        place = self._places.of(dataset, manner.mirror, asking=manner.download)
-        opening = self._opening(place, manner)
-        obtaining, selection = self._bound(selection, dataset, manner)
+    def _acquire(self, selection: Selection, options: FetchOptions) -> _Acquired:
+        dataset = self._resolve_dataset(selection)
+        acquirer, selection = self._apply_lock(selection, dataset, options)
+        location = acquirer.resolver.resolve(dataset, options.mirror, online=options.download)
+        reader = self._build_reader(location, acquirer)
 
-        def usable(held: Copy) -> bool:
-            return not held.dropped or opening.stored(held)
+        def is_usable(candidate: LocalCopy) -> bool:
+            return not candidate.files_removed or reader.is_stored(candidate)
 
-        if dataset.listed and isinstance(layout_of(dataset.layout), Mapped):
-            from decnef_data.client.ingesting import Ingesting
+        if dataset.has_unhashed_files and isinstance(get_layout(dataset.layout), MappedLayout):
+            from decnef_data.client.ingest import ImageIngester
 
-            ingesting = Ingesting(cast("Scans", opening), selection, manner.keep_archive)
-            obtaining = replace(obtaining, streaming=ingesting.bring)
-            copy = obtaining.copy(place, lambda held: usable(held) and ingesting.has(held))
+            ingester = ImageIngester(cast("ImageReader", reader), selection, options.keep_archive)
+            acquirer = replace(acquirer, fetch_selected=ingester.fetch)
+            copy = acquirer.acquire(
+                location, lambda candidate: is_usable(candidate) and ingester.has_selected(candidate)
+            )
         else:
-            copy = obtaining.copy(place, usable)
-        return place, copy, selection
+            copy = acquirer.acquire(location, is_usable)
+        return _Acquired(location, copy, selection, reader)
 
-    def _leaves(
-        self, place: Place, copy: Copy, selection: Selection, manner: Manner
-    ) -> "Mapping[str, xr.Dataset]":
-        opening = self._opening(place, manner)
-        leaves = opening.open(copy, selection, strict=manner.strict)
-        if not manner.keep_archive and not copy.dropped and opening.stored(copy):
-            place.files.drop(copy)
-        return leaves
+    def _open_datasets(self, acquired: _Acquired, options: FetchOptions) -> "Mapping[str, xr.Dataset]":
+        copy, reader = acquired.copy, acquired.reader
+        datasets = reader.open(copy, acquired.selection, strict=options.strict)
+        if not options.keep_archive and not copy.files_removed and reader.is_stored(copy):
+            acquired.location.files.drop(copy)
+        return datasets
 
-    def _stored(self, selection: Selection, manner: Manner) -> Path:
-        """Store what is selected, and give the archive if it is kept, else where the stores are."""
-        place, copy, selection = self._obtained(selection, manner)
-        self._leaves(place, copy, selection, manner)
+    def _store_selection(self, selection: Selection, options: FetchOptions) -> Path:
+        """Store the selected scans; return the path of the archive if it is kept, else that of the stores."""
+        acquired = self._acquire(selection, options)
+        self._open_datasets(acquired, options)
+        copy = acquired.copy
         if len(copy.files) > 1:
             return copy.root
-        kept = copy.files[0].location
-        return kept if kept.exists() else self._opening(place).place(copy)
+        archive = copy.files[0].location
+        return archive if archive.exists() else acquired.reader.store_path(copy)
 
-    def _opening(self, place: Place, manner: Manner | None = None) -> "Opening":
-        from decnef_data.client.sources import source_of
+    def _build_reader(self, location: DatasetLocation, acquirer: Acquirer | None = None) -> "Reader":
+        """Return the reader of the dataset's copies; without an acquirer it downloads nothing."""
+        from decnef_data.client.resolve import resolve_archive
 
-        manner = manner or Manner(download=False, progress="none")
-        obtaining = Obtaining(self._places, manner)
-        around = (
-            place.dataset,
+        if acquirer is None:
+            acquirer = Acquirer(self._resolver, FetchOptions(download=False, progress="none"))
+        options, accept_terms = acquirer.options, acquirer.accept_terms
+        fields = (
+            location.dataset,
             self.records,
-            place.files.root,
-            place.files.shared,
-            lambda copy: source_of(obtaining.accepted(place), manner, copy),
-            choose(manner.progress),
+            location.files.root,
+            location.files.shared,
+            lambda copy: resolve_archive(accept_terms(location), options, copy),
+            create_progress(options.progress),
         )
-        layout = layout_of(place.dataset.layout)
-        if isinstance(layout, Mapped):
-            from decnef_data.client.scans import Scans  # it loads nibabel, which connectivity does not need
+        layout = get_layout(location.dataset.layout)
+        if isinstance(layout, MappedLayout):
+            # Imported here: it loads nibabel, which connectivity does not need.
+            from decnef_data.client.image_reader import ImageReader
 
-            return Scans(*around, layout=layout)
-        from decnef_data.client.cubes import Cubes
+            return ImageReader(*fields, layout=layout)
+        from decnef_data.client.connectivity_reader import ConnectivityReader
 
-        return Cubes(*around, layout=layout)
+        return ConnectivityReader(*fields, layout=layout)
 
     @property
-    def _places(self) -> Places:
-        mirrors = overlaid(self.records.mirrors, self.root)  # ids that a walk settled are used from then on
-        return Places(replace(self.records, mirrors=mirrors), self.root, self.config)
+    def _resolver(self) -> LocationResolver:
+        # Ids that a crawl determined are used from then on.
+        mirrors = overlay_mirrors(self.records.mirrors, self.root)
+        return LocationResolver(replace(self.records, mirrors=mirrors), self.root, self.config)
 
     @property
     def _logins(self) -> Logins:
-        return Logins(self.config, self._places.own_cache)
+        return Logins(self.config, self._resolver.mirror_client_cache)
 
     @property
-    def _holdings(self) -> tuple[Holdings, Holdings]:
-        return Holdings(self.root, synthetic=False), Holdings(self._places.phantom_root, synthetic=True)
+    def _cache_contents(self) -> tuple[CacheContents, CacheContents]:
+        return CacheContents(self.root, synthetic=False), CacheContents(
+            self._resolver.phantom_root, synthetic=True
+        )
+
+    def _contents_of(self, location: DatasetLocation) -> CacheContents:
+        return next(contents for contents in self._cache_contents if contents.root == location.files.root)
 
     @property
-    def _consent(self) -> Consent:
-        return Consent(self.config)
+    def _consent(self) -> ConsentFile:
+        return ConsentFile(self.config)
 
-    def _checks(self, place: Place, *, deep: bool) -> Iterator[FileCheck]:
-        for source in place.sources:
+    def _verify_location(self, location: DatasetLocation, *, deep: bool) -> Iterator[FileCheck]:
+        for source in location.sources:
             mirror = source.record.name
-            yield from (replace(check, mirror=mirror) for check in self._checked(place, mirror, deep=deep))
-        held = next(held for held in self._holdings if held.root == place.files.root)
-        yield from held.checks(place.dataset.name, deep=deep)
+            yield from (
+                replace(check, mirror=mirror) for check in self._verify_mirror(location, mirror, deep=deep)
+            )
+        yield from self._contents_of(location).check_stores(location.dataset.name, deep=deep)
 
-    def _checked(self, place: Place, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
-        name = place.dataset.name
-        yield from place.files.verify(name, mirror, deep=deep)
-        copy = place.files.copy(name, mirror) if place.dataset.listed else None
-        yield from self._opening(place).checks(copy, deep=deep) if copy else ()
+    def _verify_mirror(self, location: DatasetLocation, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
+        name = location.dataset.name
+        yield from location.files.verify(name, mirror, deep=deep)
+        copy = location.files.find_copy(name, mirror) if location.dataset.has_unhashed_files else None
+        yield from self._build_reader(location).check_files(copy, deep=deep) if copy else ()
 
-    def _asked(self, selection: Selection, *, read: bool = True) -> Dataset:
-        """The dataset, once it is sure that it can be read and has the group: before any byte moves."""
+    def _resolve_dataset(self, selection: Selection, *, require_layout: bool = True) -> Dataset:
+        """Return the dataset after checking, before any transfer, that it is readable and has the group."""
         dataset = self.records.dataset(selection.dataset)
         groups = tuple(atlas.group for atlas in dataset.atlases)
-        if read:
-            layout_of(dataset.layout)
+        if require_layout:
+            get_layout(dataset.layout)
         if groups and selection.group not in {None, *groups}:
             message = f"'{dataset.name}' has no group '{selection.group}'. It has: {', '.join(groups)}."
-            raise SelectionError(message, asked=selection.group, known=groups)
+            raise SelectionError(message, requested=selection.group, known=groups)
         return dataset
 
-    def _bound(self, selection: Selection, dataset: Dataset, manner: Manner) -> tuple[Obtaining, Selection]:
-        """Bind a request to its lock, if it has one."""
-        if manner.frozen is None:
-            return Obtaining(self._places, manner), selection
-        stated = locks.read(manner.frozen)
-        narrowed = locking.narrowed(selection, stated, dataset.name)
-        return Obtaining(self._places, manner, stated), narrowed
+    def _apply_lock(
+        self, selection: Selection, dataset: Dataset, options: FetchOptions
+    ) -> tuple[Acquirer, Selection]:
+        """Return what serves a request, and its selection, both bound to the lock if there is one."""
+        if options.lock_path is None:
+            return Acquirer(self._resolver, options), selection
+        lock = lockfile.read_lock(options.lock_path)
+        merged = locks.merge_selection(selection, lock, dataset.name)
+        return Acquirer(self._resolver, options, lock), merged
 
-    def _stated(self, asked: str, mirror: str, progress: str, beside: Lock | None) -> Lock:
-        """Read the lock of that path, else lock what is here, which is of no selection but the other's."""
-        path = Path(asked).expanduser()
+    def _load_lock(self, path_or_name: str, mirror: str, progress: str, reference: Lock | None) -> Lock:
+        """Read the lock at that path, else lock the local copy with the selection of `reference`."""
+        path = Path(path_or_name).expanduser()
         if path.is_file():
-            return locks.read(path)
-        here = self.lock(Selection(self.records.dataset(asked).name), mirror, None, progress)
-        return locking.alike(here, beside) if beside else here
+            return lockfile.read_lock(path)
+        local_lock = self.lock(Selection(self.records.dataset(path_or_name).name), mirror, None, progress)
+        return locks.with_same_selection(local_lock, reference) if reference else local_lock

@@ -1,9 +1,9 @@
-"""Logging in and out: a secret is tried before it is kept, and what was kept before is not lost."""
+"""Log in and out: a secret is tested before it is stored, and a refused one does not replace the previous."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from decnef_data.client.places import offline
+from decnef_data.client.resolve import is_offline
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials, Remote, connect
 from decnef_data.model import Dataset, Mirror, Secret
@@ -17,25 +17,27 @@ class Logins:
     cache: Path
 
     def login(self, mirror: Mirror, secret: Secret | None, dataset: Dataset | None) -> str:
-        """Keep `secret` if the mirror takes it; say in words what is known now, never the secret.
+        """Store `secret` if the mirror accepts it; return a message for the user, without the secret.
 
         Raises
         ------
         SelectionError
-            The mirror needs no login, or needs to know for which dataset the link is.
+            The mirror needs no login, or the dataset of the link is missing.
         AccessError
-            The mirror refuses the secret, or the link expired; what was kept before stays.
+            The mirror refuses the secret, or the link expired; the stored secret stays.
+        MirrorError
+            Connections are forbidden by ``DECNEF_OFFLINE``.
         """
-        if offline() and mirror.protocol != "folder":
+        if is_offline() and mirror.protocol != "folder":
             message = (
                 f"'{mirror.name}' was not asked, because DECNEF_OFFLINE is set. Unset it, and log in again."
             )
             raise MirrorError(message, mirror=mirror.name)
         match mirror.protocol:
             case "synapse":
-                return self._token(mirror, secret)
+                return self._login_with_token(mirror, secret)
             case "https" if dataset is not None and secret:
-                return self._link(mirror, secret, dataset)
+                return self._login_with_link(mirror, secret, dataset)
             case "https":
                 message = (
                     f"A login at '{mirror.name}' needs a dataset and your personal link to it. "
@@ -45,39 +47,40 @@ class Logins:
                 message = (
                     f"'{mirror.name}' needs no login. Run `decnef adopt NAME PATH` for a copy that you have."
                 )
-        raise SelectionError(message, asked=mirror.name)
+        raise SelectionError(message, requested=mirror.name)
 
     def logout(self, mirror: str | None) -> tuple[str, ...]:
-        """Forget what is kept for `mirror`, or for all; give the names of what was forgotten."""
+        """Remove the stored secrets of `mirror`, or of all; return their names."""
         credentials = Credentials(self.config)
-        mine = [name for name in credentials.names() if mirror in {None, name.partition("/")[0]}]
-        return tuple(name for name in mine if credentials.remove(name))
+        names = [name for name in credentials.names() if mirror in {None, name.partition("/")[0]}]
+        return tuple(name for name in names if credentials.remove(name))
 
-    def _token(self, mirror: Mirror, secret: Secret | None) -> str:
-        from decnef_data.mirrors.synapse import whoami
+    def _login_with_token(self, mirror: Mirror, secret: Secret | None) -> str:
+        from decnef_data.mirrors.synapse.mirror import whoami
 
         user = whoami(mirror, Credentials(self.config), self.cache, secret)
-        said = f"Logged in to {mirror.title} as '{user}'."
+        message = f"Logged in to {mirror.title} as '{user}'."
         if not secret:
-            return said
+            return message
         Credentials(self.config).put(mirror.name, secret)
-        return f"{said} The token is kept in {Credentials(self.config).where(mirror.name)}."
+        return f"{message} The token is kept in {Credentials(self.config).describe_location(mirror.name)}."
 
-    def _link(self, mirror: Mirror, secret: Secret, dataset: Dataset) -> str:
-        """Keep the link where the protocol looks for it; put back what was there if it is refused."""
+    def _login_with_link(self, mirror: Mirror, secret: Secret, dataset: Dataset) -> str:
+        """Store the link where the protocol looks for it; restore the previous one if it is refused."""
         credentials, name = Credentials(self.config), f"{mirror.name}/{dataset.name}"
-        before = Secret(credentials.get(name) or "") if name in credentials.names() else None
+        previous = Secret(credentials.get(name) or "") if name in credentials.names() else None
         credentials.put(name, secret)
         try:
-            return f"{_tried(connect(mirror, credentials), dataset)} It is kept in {credentials.where(name)}."
+            result = _test_link(connect(mirror, credentials), dataset)
         except AccessError:
             credentials.remove(name)
-            if before:
-                credentials.put(name, before)
+            if previous:
+                credentials.put(name, previous)
             raise
+        return f"{result} It is kept in {credentials.describe_location(name)}."
 
 
-def _tried(remote: Remote, dataset: Dataset) -> str:
+def _test_link(remote: Remote, dataset: Dataset) -> str:
     try:
         (file,) = remote.find(dataset)
     except MirrorError as error:

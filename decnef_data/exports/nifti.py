@@ -1,7 +1,8 @@
-"""Scans written out as NIfTI: the original files bit for bit, or one compressed file each, its header mended.
+"""Export of scans as NIfTI: the original files bit for bit, or one compressed file per scan.
 
-A file has its name only once all of it is there; those that are there are left, so that an export which was
-stopped goes on.  No more than a few volumes, or one original file, is in memory.
+The header of a compressed file is corrected.  A file gets its name only once it is complete, and files that
+exist are left unchanged, so that an interrupted export resumes.  At most a few volumes, or one original file,
+are in memory.
 """
 
 import os
@@ -16,29 +17,29 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
+from decnef_data.atomic_files import make_private_folder
 from decnef_data.errors import DecnefDataWarning, FormatError, IntegrityError
 from decnef_data.exports import bids
-from decnef_data.files.private import private_folder
 from decnef_data.formats import nifti
-from decnef_data.model import Export, Image, Progress
+from decnef_data.model import ExportSummary, Image, Progress
 from decnef_data.stores import staging
 
 if TYPE_CHECKING:
     from decnef_data.model import Dataset, ImageSet
 
-__all__ = ["Destination", "write"]
+__all__ = ["Destination", "write_scans"]
 
-_VOLUMES: Final = 20  # what a store holds in one block
-#: Of isal the level that is both fast and small; zlib's fastest is as small, and seven times as slow.
-_ISAL, _ZLIB = 2, 1
+_BLOCK_VOLUMES: Final = 20  # as many as a store has in one block
+#: The level of isal that is both fast and small; zlib's fastest is as small, and seven times slower.
+_ISAL_LEVEL, _ZLIB_LEVEL = 2, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where scans are written to, and how.
+    """Where scans are written, and how.
 
-    ``original`` is the files as they came, under their own paths, instead of a file a scan; ``strict``
-    lets one that cannot be read end it, else it is left out with a warning.
+    ``original`` writes the original files under their own paths instead of one file per scan; with ``strict``
+    a scan that cannot be read ends the export, otherwise it is left out with a warning.
     """
 
     folder: Path
@@ -46,196 +47,199 @@ class Destination:
     strict: bool = True
 
 
-def write(chosen: "ImageSet", dataset: "Dataset", to: Destination, progress: Progress) -> Export:
-    """Write scans below a folder, which is made for the user alone; finished files are left as they are.
+def write_scans(
+    image_set: "ImageSet", dataset: "Dataset", destination: Destination, progress: Progress
+) -> ExportSummary:
+    """Write scans below a folder that only the user can access; finished files are left unchanged.
 
     Parameters
     ----------
-    chosen
+    image_set
         The scans.
     dataset
-        What they are of.
-    to
-        Where to, and how.
+        Their dataset.
+    destination
+        Where to write them, and how.
     progress
-        Who is told.
+        The progress to update.
 
     Raises
     ------
     FormatError
-        Two scans would have the same name, a path leads elsewhere, or (``strict``) a file cannot be read.
+        Two scans would have the same name, a path leads out of the folder, or (``strict``) a file cannot be
+        read.
     """
-    plan = [Item(image, to.original) for image in chosen.images]
-    _require_inside(plan)
-    if not to.original:
-        _require_apart(plan)
-    private_folder(to.folder)
-    sizes = [item.size for item in plan]
-    progress.start(f"{dataset.name}: {len(plan)} scans", sum(sizes), 0)
-    with staging.staged(to.folder) as stage:
-        writing = _Writing(to, stage, progress, synthetic=chosen.synthetic)
-        for name, text in () if to.original else _beside(chosen, dataset):
-            writing.text(name, text)
-        for item, size in zip(plan, sizes, strict=True):
-            writing.item(item, size)
+    items = [ExportItem(image, destination.original) for image in image_set.images]
+    _require_inside_folder(items)
+    if not destination.original:
+        _require_distinct_paths(items)
+    make_private_folder(destination.folder)
+    sizes = [item.size for item in items]
+    progress.start(f"{dataset.name}: {len(items)} scans", sum(sizes), 0)
+    with staging.staging_folder_with_cleanup(destination.folder) as stage:
+        writer = _ScanWriter(destination, stage, progress, synthetic=image_set.synthetic)
+        for name, text in () if destination.original else _accompanying_texts(image_set, dataset):
+            writer.write_text(name, text)
+        for item, size in zip(items, sizes, strict=True):
+            writer.write_item(item, size)
     progress.finish()
-    return Export(to.folder, writing.written, writing.kept, writing.size)
+    return ExportSummary(destination.folder, writer.written, writer.skipped, writer.size)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A scan, and whether it is written as it came."""
+class ExportItem:
+    """A scan, and whether its original files are written."""
 
     image: Image
     original: bool
 
     @property
-    def paths(self) -> dict[str, str]:
-        """The paths that its files will have, by the paths that they had."""
+    def target_paths(self) -> dict[str, str]:
+        """Paths of its files in the export, by their original paths."""
         image = self.image
         if self.original:
             return {path: path for path in image.files}
         if image.kind != "fmap":
-            return {image.files[0]: bids.path_of(image)}
-        folder = bids.folder_of(image) + ("" if image.alone else f"/run-{image.run}")
-        names = image.names.split("/")
+            return {image.files[0]: bids.scan_path(image)}
+        folder = bids.scan_folder(image) + ("" if image.is_only_scan else f"/run-{image.run}")
+        names = image.file_names.split("/")
         return {path: f"{folder}/{name}" for path, name in zip(image.files, names, strict=True)}
 
     @property
-    def as_it_came(self) -> bool:
-        """Whether its files are copied: field maps always are."""
+    def is_copied(self) -> bool:
+        """Whether its files are copied unchanged; those of field maps always are."""
         return self.original or self.image.kind == "fmap"
 
     @property
-    def lengths(self) -> list[int]:
-        """The length of each file as it came."""
-        return list(map(int, np.frombuffer(self.image.sizes, "<i8")))
+    def file_sizes(self) -> list[int]:
+        """Size of each original file in bytes."""
+        return list(map(int, np.frombuffer(self.image.file_sizes, "<i8")))
 
     @property
     def size(self) -> int:
-        """How many bytes are read."""
-        if self.as_it_came:
-            return sum(self.lengths)
+        """Number of bytes to read."""
+        if self.is_copied:
+            return sum(self.file_sizes)
         return int(np.prod(self.image.shape, dtype=np.int64)) * np.dtype(self.image.dtype).itemsize
 
 
-def _require_inside(plan: Iterable[Item]) -> None:
-    """Refuse a path that leads out of the folder: an archive may name any."""
-    for item in plan:
+def _require_inside_folder(items: Iterable[ExportItem]) -> None:
+    """Refuse paths that lead out of the folder: an archive may contain any path."""
+    for item in items:
         folder = item.image.folder
-        if folder.startswith("/") or ".." in f"{folder}/{item.image.names}".split("/"):
+        if folder.startswith("/") or ".." in f"{folder}/{item.image.file_names}".split("/"):
             message = f"A file in '{folder}' would be written outside of the export. Leave that scan out."
             raise FormatError(message, file=folder)
 
 
-def _require_apart(plan: Iterable[Item]) -> None:
-    counts = Counter(path for item in plan for path in item.paths.values())
-    twice = next((path for path, times in counts.items() if times > 1), None)
-    if twice is not None:
+def _require_distinct_paths(items: Iterable[ExportItem]) -> None:
+    counts = Counter(path for item in items for path in item.target_paths.values())
+    duplicate = next((path for path, times in counts.items() if times > 1), None)
+    if duplicate is not None:
         message = (
-            f"Two scans would both be written to '{twice}'. Export them one by one, or with original=True."
+            f"Two scans would both be written to '{duplicate}'. "
+            "Export them one by one, or with original=True."
         )
-        raise FormatError(message, file=twice)
+        raise FormatError(message, file=duplicate)
 
 
-def _beside(chosen: "ImageSet", dataset: "Dataset") -> Iterator[tuple[str, str]]:
-    maps = [image for image in chosen.images if image.kind == "fmap"]
-    yield from bids.beside(dataset, synthetic=chosen.synthetic, field_maps=bool(maps)).items()
-    folders = dict.fromkeys(bids.folder_of(image) for image in maps)
-    yield from ((f"{folder}/{bids.NOTE}", bids.field_map_note()) for folder in folders)
+def _accompanying_texts(image_set: "ImageSet", dataset: "Dataset") -> Iterator[tuple[str, str]]:
+    maps = [image for image in image_set.images if image.kind == "fmap"]
+    yield from bids.top_level_files(dataset, synthetic=image_set.synthetic, field_maps=bool(maps)).items()
+    folders = dict.fromkeys(bids.scan_folder(image) for image in maps)
+    yield from ((f"{folder}/{bids.NOTE_NAME}", bids.FIELD_MAP_NOTE) for folder in folders)
 
 
-class _Writing:
-    """Writes files beside, and moves them to their names once they are whole."""
+class _ScanWriter:
+    """Writes files to a staging folder, and moves each to its place once it is complete."""
 
-    def __init__(self, to: Destination, stage: Path, progress: Progress, *, synthetic: bool) -> None:
-        self.folder = to.folder
-        self.strict = to.strict
+    def __init__(self, destination: Destination, stage: Path, progress: Progress, *, synthetic: bool) -> None:
+        self.folder = destination.folder
+        self.strict = destination.strict
         self.stage = stage
         self.progress = progress
         self.synthetic = synthetic
-        self.numbers = count()
-        self.written = self.kept = self.size = 0
+        self.staged_names = count()
+        self.written = self.skipped = self.size = 0
 
-    def text(self, name: str, text: str) -> None:
-        """Write a small file, unless there is one."""
+    def write_text(self, name: str, text: str) -> None:
+        """Write a small file unless it exists."""
         if not (self.folder / name).exists():
-            self._place(name, [text.encode()])
+            self._publish(name, [text.encode()])
 
-    def item(self, item: Item, size: int) -> None:
-        """Write a scan, or say why it is left out."""
+    def write_item(self, item: ExportItem, size: int) -> None:
+        """Write a scan, or warn why it is left out."""
         try:
-            (self._originals if item.as_it_came else self._scan)(item, size)
+            (self._copy_files if item.is_copied else self._write_image)(item, size)
         except (FormatError, IntegrityError) as error:
             if self.strict:
                 raise
             warnings.warn(f"Left out of the export: {error}", DecnefDataWarning, stacklevel=5)
 
-    def _originals(self, item: Item, size: int) -> None:
-        """Write the files of a scan as they came."""
-        paths = item.paths
-        lengths = zip(paths.values(), item.lengths, strict=True)
-        there = [_has(self.folder / path, length) for path, length in lengths]
-        self.kept += sum(there)
-        if all(there):
+    def _copy_files(self, item: ExportItem, size: int) -> None:
+        """Write the original files of a scan."""
+        paths = item.target_paths
+        expected_sizes = zip(paths.values(), item.file_sizes, strict=True)
+        is_present = [_has_size(self.folder / path, length) for path, length in expected_sizes]
+        self.skipped += sum(is_present)
+        if all(is_present):
             self.progress.advance(size)
             return
-        for (path, content), whole in zip(item.image.source.originals(), there, strict=True):
-            if not whole:
-                self._count(self._place(paths[path], [content]))
+        for (path, content), present in zip(item.image.source.iter_originals(), is_present, strict=True):
+            if not present:
+                self._count_written(self._publish(paths[path], [content]))
             self.progress.advance(len(content))
 
-    def _scan(self, item: Item, size: int) -> None:
-        """Write a run or a T1 image as one file, and what is known of it beside."""
-        ((first, path),) = item.paths.items()
+    def _write_image(self, item: ExportItem, size: int) -> None:
+        """Write a run or a T1 image as one file with a sidecar."""
+        ((source_path, path),) = item.target_paths.items()
         if (self.folder / path).exists():
-            self.kept += 1
+            self.skipped += 1
             self.progress.advance(size)
             return
-        self._place(f"{path.removesuffix('.nii.gz')}.json", [self._sidecar(item.image)])
-        self._count(self._place(path, _compressed(_pieces(item.image, first, self.progress)), flush=True))
+        sidecar = bids.format_sidecar(item.image, synthetic=self.synthetic)
+        self._publish(f"{path.removesuffix('.nii.gz')}.json", [sidecar.encode()])
+        pieces = _compress(_image_bytes(item.image, source_path, self.progress))
+        self._count_written(self._publish(path, pieces, flush=True))
 
-    def _sidecar(self, image: Image) -> bytes:
-        return bids.sidecar(image, synthetic=self.synthetic).encode()
-
-    def _count(self, size: int) -> None:
+    def _count_written(self, size: int) -> None:
         self.written += 1
         self.size += size
 
-    def _place(self, path: str, pieces: Iterable[bytes], *, flush: bool = False) -> int:
-        target, staged = self.folder / path, self.stage / str(next(self.numbers))
-        private_folder(target.parent)
-        with staging.naming(target), open(staged, "xb", opener=_private) as file:
+    def _publish(self, path: str, pieces: Iterable[bytes], *, flush: bool = False) -> int:
+        target, staged = self.folder / path, self.stage / str(next(self.staged_names))
+        make_private_folder(target.parent)
+        with staging.add_path_to_errors(target), open(staged, "xb", opener=_open_private) as file:
             size = sum(map(file.write, pieces))
             if flush:
-                _flush(file)
+                _fsync(file)
         staged.replace(target)
         return size
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _flush(file: BinaryIO) -> None:
+def _fsync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
-def _has(path: Path, size: int) -> bool:
+def _has_size(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size
     except FileNotFoundError:
         return False
 
 
-def _pieces(image: Image, first: str, progress: Progress) -> Iterator[bytes]:
-    """Give the header of the whole scan, then its voxels, some volumes at a time."""
-    start = image.source.start()
-    seconds = image.about.get("repetition_time", float("nan"))
-    yield nifti.restated(start, first, image.shape[::-1], seconds)
+def _image_bytes(image: Image, source_path: str, progress: Progress) -> Iterator[bytes]:
+    """Yield the header of the complete scan, then its voxels, some volumes at a time."""
+    header = image.source.read_header()
+    seconds = image.metadata.get("repetition_time", float("nan"))
+    yield nifti.rewrite_header(header, source_path, image.shape[::-1], seconds)
     dtype = np.dtype(image.dtype)
-    for key, shape in _keys(image.shape):
+    for key, shape in _block_keys(image.shape):
         out = np.empty(shape, dtype.newbyteorder("="))
         image.source.fill(key, out)
         content = out.astype(dtype, copy=False).tobytes()
@@ -243,25 +247,25 @@ def _pieces(image: Image, first: str, progress: Progress) -> Iterator[bytes]:
         yield content
 
 
-def _keys(shape: Sequence[int]) -> Iterator[tuple[tuple[slice, ...], tuple[int, ...]]]:
-    """Part a scan along its first dimension; a T1 image is as large as some volumes, and read at once."""
-    rows = _VOLUMES if len(shape) > 3 else shape[0]  # noqa: PLR2004 - space
+def _block_keys(shape: Sequence[int]) -> Iterator[tuple[tuple[slice, ...], tuple[int, ...]]]:
+    """Yield the blocks of a scan along its first dimension; a T1 image, as large as a few volumes, is one."""
+    rows = _BLOCK_VOLUMES if len(shape) > 3 else shape[0]  # noqa: PLR2004 - space
     for start in range(0, shape[0], rows):
         stop = min(start + rows, shape[0])
         yield (slice(start, stop), *(slice(None) for _ in shape[1:])), (stop - start, *shape[1:])
 
 
-def _compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    stream = _compressor()
+def _compress(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    stream = _new_compressor()
     for piece in pieces:
         yield stream.compress(piece)
     yield stream.flush()
 
 
-def _compressor() -> Any:
-    """Write gzip without a name and a time, so that the same scan is the same file."""
+def _new_compressor() -> Any:
+    """Return a gzip compressor without a name and a time, so that the same scan gives the same file."""
     try:
         from isal import isal_zlib
     except ImportError:
-        return zlib.compressobj(_ZLIB, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    return isal_zlib.compressobj(_ISAL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+        return zlib.compressobj(_ZLIB_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return isal_zlib.compressobj(_ISAL_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)

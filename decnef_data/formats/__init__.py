@@ -1,1 +1,1 @@
-"""Bytes to values, one format a module: each reads bytes it is given and opens no file itself."""
+"""File formats, one per module: parsers take bytes; only those of images also open files."""

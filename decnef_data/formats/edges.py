@@ -1,4 +1,4 @@
-"""The order of edges in a connectivity vector, and the way to and from the square matrix.
+"""The order of edges in a connectivity vector, and its conversion to and from the square matrix.
 
 The release writes the strict lower triangle in MATLAB's column-major order, ``m(tril(true(n),-1))``:
 (2,1), (3,1) … (n,1), (3,2) … .  In NumPy's terms that is ``column, row = np.triu_indices(n, k=1)``;
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError
 
-__all__ = ["from_matrix", "pairs", "rois_of", "to_matrix"]
+__all__ = ["count_rois", "edge_indices", "from_matrix", "to_matrix"]
 
 
-def pairs(rois: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Give the two regions of every edge, counted from 0.
+def edge_indices(rois: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the two regions of every edge, counted from 0.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ def pairs(rois: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     Returns
     -------
     tuple
-        The column (the smaller number) and the row (the larger) of each edge in turn.
+        The column (the smaller index) and the row (the larger) of each edge, in order.
 
     Examples
     --------
-    >>> [(int(a), int(b)) for a, b in zip(*pairs(4))]
+    >>> [(int(a), int(b)) for a, b in zip(*edge_indices(4))]
     [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
     """
     column, row = np.triu_indices(rois, k=1)
     return column, row
 
 
-def rois_of(edges: int) -> int:
-    """Give the number of regions that have `edges` edges between them.
+def count_rois(edges: int) -> int:
+    """Return the number of regions that have `edges` edges between them.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def rois_of(edges: int) -> int:
 
     Examples
     --------
-    >>> rois_of(9730), rois_of(4278), rois_of(6670)
+    >>> count_rois(9730), count_rois(4278), count_rois(6670)
     (140, 93, 116)
     """
     rois = (1 + isqrt(1 + 8 * max(edges, 0))) // 2
@@ -69,14 +69,14 @@ def rois_of(edges: int) -> int:
 
 
 def to_matrix(values: NDArray[Any], diagonal: float = 1.0) -> NDArray[Any]:
-    """Unfold edges into symmetric matrices.
+    """Convert edges to symmetric matrices.
 
     Parameters
     ----------
     values
-        Edges along the last axis, in the order of :func:`pairs`.
+        Edges along the last axis, in the order of :func:`edge_indices`.
     diagonal
-        What stands on the diagonal.
+        The value on the diagonal.
 
     Returns
     -------
@@ -88,8 +88,8 @@ def to_matrix(values: NDArray[Any], diagonal: float = 1.0) -> NDArray[Any]:
     >>> to_matrix(np.array([0.1, 0.2, 0.3])).tolist()
     [[1.0, 0.1, 0.2], [0.1, 1.0, 0.3], [0.2, 0.3, 1.0]]
     """
-    rois = rois_of(values.shape[-1])
-    column, row = pairs(rois)
+    rois = count_rois(values.shape[-1])
+    column, row = edge_indices(rois)
     matrix = np.full((*values.shape[:-1], rois, rois), diagonal, dtype=values.dtype)
     matrix[..., row, column] = values
     matrix[..., column, row] = values
@@ -97,17 +97,17 @@ def to_matrix(values: NDArray[Any], diagonal: float = 1.0) -> NDArray[Any]:
 
 
 def from_matrix(matrix: NDArray[Any]) -> NDArray[Any]:
-    """Fold square matrices into edges; the strict lower triangle is what counts.
+    """Convert square matrices to edges; only the strict lower triangle is read.
 
     Parameters
     ----------
     matrix
-        Two axes of regions at the end.
+        Square matrices, with regions along the last two axes.
 
     Returns
     -------
     numpy.ndarray
-        The edges along the last axis, in the order of :func:`pairs`.
+        The edges along the last axis, in the order of :func:`edge_indices`.
 
     Examples
     --------
@@ -117,6 +117,6 @@ def from_matrix(matrix: NDArray[Any]) -> NDArray[Any]:
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:  # noqa: PLR2004  # a matrix has two axes
         message = f"An array of shape {matrix.shape} is no square matrix. Pass regions by regions."
         raise FormatError(message)
-    column, row = pairs(matrix.shape[-1])
+    column, row = edge_indices(matrix.shape[-1])
     edges: NDArray[Any] = matrix[..., row, column]
     return edges

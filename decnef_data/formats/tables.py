@@ -1,4 +1,4 @@
-"""Tables of text, exactly as printed: every cell a string, an empty one ``""``, nothing guessed."""
+"""Text tables exactly as printed: every cell is a string, an empty one ``""``, and no types are guessed."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import pandas as pd
 
 from decnef_data.errors import FormatError
 
-__all__ = ["read", "rows"]
+__all__ = ["read", "read_rows"]
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -16,8 +16,8 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 def read(data: bytes, file: str) -> pd.DataFrame:
     r"""Read a table with one header row.
 
-    Tabs part the cells where the header row has a tab, else commas; cells may be quoted; line ends
-    may be of any kind; UTF-8 with or without its mark, UTF-16 with its mark, else cp932.
+    Cells are separated by tabs if the header row has a tab, else by commas, and may be quoted; line ends may
+    be of any kind.  The encoding is UTF-8 with or without a BOM, UTF-16 with a BOM, or else cp932.
 
     Parameters
     ----------
@@ -29,81 +29,81 @@ def read(data: bytes, file: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Strings only (dtype object), columns as printed, also where two are the same.
+        Strings only (dtype object), with columns as printed, even if two have the same name.
 
     Raises
     ------
     FormatError
-        The bytes are no text, there is no header, or a row has another length than the header.
+        The bytes are not text, there is no header, or a row and the header differ in length.
 
     Examples
     --------
     >>> read(b"age\tsex\r\n31\t\r\n", "a.tsv").to_dict("list")
     {'age': ['31'], 'sex': ['']}
     """
-    text = _text(data, file)
-    header, *body = _rows(text, file, next(iter(text.splitlines()), ""))
+    text = _decode_text(data, file)
+    header, *body = _parse_rows(text, file, next(iter(text.splitlines()), ""))
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
-            raise _no_row(number, file, f"has {len(row)} cells where the header has {len(header)}")
+            raise _row_error(number, file, f"has {len(row)} cells where the header has {len(header)}")
     return pd.DataFrame(body, columns=pd.Index(header, dtype=object), dtype=object)
 
 
-def rows(data: bytes, file: str, most: int | None = None) -> list[list[str]]:
-    r"""Read a table that has no header row, or one of another length; cells and text are as for :func:`read`.
+def read_rows(data: bytes, file: str, max_rows: int | None = None) -> list[list[str]]:
+    r"""Read a table without a header row, or with one of another length; the format is as for :func:`read`.
 
-    Tabs part the cells where any row has a tab.  With `most` no more than so many rows are read.
+    Cells are separated by tabs if any row has a tab.  With `max_rows` at most that many rows are read.
 
     Raises
     ------
     FormatError
-        The bytes are no text, or hold nothing.
+        The bytes are not text, or are empty.
 
     Examples
     --------
-    >>> rows(b'protocols\r\nTR (s)\t"2,500"\t2.5', "a.tsv")
+    >>> read_rows(b'protocols\r\nTR (s)\t"2,500"\t2.5', "a.tsv")
     [['protocols'], ['TR (s)', '2,500', '2.5']]
     """
-    text = _text(data, file)
-    return _rows(text, file, text, most)
+    text = _decode_text(data, file)
+    return _parse_rows(text, file, text, max_rows)
 
 
-def _text(data: bytes, file: str) -> str:
+def _decode_text(data: bytes, file: str) -> str:
     try:
         if data.startswith(_UTF16):
             return data.decode("utf-16")
-        return _utf8(data) or data.decode("cp932")
+        return _decode_utf8(data) or data.decode("cp932")
     except UnicodeDecodeError as error:
         place = f"byte {error.start}"
         message = f"'{file}' is text in neither UTF-8 nor cp932, see {place}. Download it again."
-        raise FormatError(message, file=file, place=place) from error
+        raise FormatError(message, file=file, location=place) from error
 
 
-def _utf8(data: bytes) -> str | None:
+def _decode_utf8(data: bytes) -> str | None:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
 
 
-def _rows(text: str, file: str, tabbed: str, most: int | None = None) -> list[list[str]]:
-    # newline="" leaves line ends inside quoted cells to the csv module, which knows CRLF, LF and CR.
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in tabbed else ",")
+def _parse_rows(text: str, file: str, delimiter_sample: str, max_rows: int | None = None) -> list[list[str]]:
+    # newline="" leaves line ends inside quoted cells to the csv module, which handles CRLF, LF and CR.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in delimiter_sample else ",")
     try:
-        found = list(islice(lines, most))
+        parsed = list(islice(reader, max_rows))
     except csv.Error as error:
-        raise _no_row(lines.line_num, file, f"cannot be read ({error})") from error
-    while found and _blank(found[-1]):  # spreadsheets leave empty rows at the end
-        found.pop()
-    if not found or _blank(found[0]):
-        raise _no_row(1, file, "is no header")
-    return found
+        raise _row_error(reader.line_num, file, f"cannot be read ({error})") from error
+    while parsed and _is_blank(parsed[-1]):  # spreadsheets leave empty rows at the end
+        parsed.pop()
+    if not parsed or _is_blank(parsed[0]):
+        raise _row_error(1, file, "is no header")
+    return parsed
 
 
-def _blank(row: list[str]) -> bool:
+def _is_blank(row: list[str]) -> bool:
     return not any(cell.strip() for cell in row)
 
 
-def _no_row(number: int, file: str, reason: str) -> FormatError:
+def _row_error(number: int, file: str, reason: str) -> FormatError:
     message = f"Row {number} of '{file}' {reason}. Mend the table or download it again."
-    return FormatError(message, file=file, place=f"row {number}")
+    return FormatError(message, file=file, location=f"row {number}")

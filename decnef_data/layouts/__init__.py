@@ -1,6 +1,6 @@
-"""What each member of each dataset is and how it becomes arrays, one layout a module, looked up by name.
+"""Layouts define what the files of a dataset are and how they become arrays; they are looked up by name.
 
-A layout either reads members, and what it reads is stored, or is mapped: it opens a copy where that lies.
+A stored layout reads all members once, into a store. A mapped layout opens the files of a copy in place.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,17 +15,26 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from decnef_data.layouts.shelves import Shelf
-    from decnef_data.members import Member, Source
-    from decnef_data.model import Copy, Dataset, FileCheck, Finding, ImageSet, Needed, Progress, Selection
+    from decnef_data.archives import ByteSource, Member
+    from decnef_data.layouts.imaging.scan_cache import ScanCache
+    from decnef_data.model import (
+        Dataset,
+        FileCheck,
+        Finding,
+        ImageSet,
+        ImageSizes,
+        LocalCopy,
+        Progress,
+        Selection,
+    )
     from decnef_data.records import Records
 
-__all__ = ["Asked", "Layout", "Mapped", "Reading", "Stored", "of"]
+__all__ = ["Layout", "LayoutRequest", "LayoutResult", "MappedLayout", "StoredLayout", "get_layout"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The leaves that a layout made of members, what it left out and why, and if they are a phantom's."""
+class LayoutResult:
+    """The dataset of each group, an error for each omitted file, and whether the data are synthetic."""
 
     groups: Mapping[str, "xr.Dataset"]
     problems: tuple[FormatError, ...]
@@ -33,109 +42,113 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of a mapped layout, and what it needs to give it.
+class LayoutRequest:
+    """A request to a mapped layout, with what the layout needs to fulfil it.
 
-    ``inventory`` is the file that it may keep its inventory of a folder in, ``shelf`` where it keeps what it
-    makes of an archive; ``source`` opens the archive's bytes, wherever they are now.
+    ``inventory_path`` is the file for the inventory of a folder, ``scan_cache`` the cache for everything
+    derived from an archive; ``open_source`` opens the bytes of the archive, wherever they are now.
     """
 
     dataset: "Dataset"
     records: "Records"
     selection: "Selection"
-    inventory: Path
-    shelf: "Shelf"
-    source: "Callable[[], Source]"
+    inventory_path: Path
+    scan_cache: "ScanCache"
+    open_source: "Callable[[], ByteSource]"
     progress: "Progress"
 
 
 class Layout(Protocol):
-    """How one kind of dataset becomes arrays."""
+    """The conversion of one kind of dataset to arrays."""
 
     @property
     def name(self) -> str:
-        """The name by which a dataset's record asks for it."""
+        """The name that the record of a dataset uses."""
 
     @property
     def version(self) -> int:
-        """A number that grows whenever the same members would become other arrays."""
+        """A number that increases whenever the same members would become different arrays."""
 
 
 @runtime_checkable
-class Stored(Layout, Protocol):
+class StoredLayout(Layout, Protocol):
     """A layout whose members are read once, into a store."""
 
-    def read(self, members: Iterable["Member"], dataset: "Dataset", records: "Records") -> Reading:
-        """Read all `members`; a bad file is left out and stated in ``problems``."""
+    def read(self, members: Iterable["Member"], dataset: "Dataset", records: "Records") -> LayoutResult:
+        """Read all `members`; a bad file is omitted and reported in ``problems``."""
 
 
 @runtime_checkable
-class Mapped(Layout, Protocol):
-    """A layout whose copies are too large to read twice, and are opened where they lie."""
+class MappedLayout(Layout, Protocol):
+    """A layout whose copies are too large to be read twice, so they are opened in place."""
 
-    def open(self, copy: "Copy", asked: Asked) -> Reading:
-        """Give the selected leaves lazily; no image is read."""
+    def open(self, copy: "LocalCopy", request: LayoutRequest) -> LayoutResult:
+        """Open the selected groups lazily; no image is read."""
 
-    def images(self, copy: "Copy", asked: Asked) -> "tuple[ImageSet, tuple[FormatError, ...]]":
-        """Give the selected scans one by one, field maps too, and what is left out; nothing is read."""
+    def images(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[ImageSet, tuple[FormatError, ...]]":
+        """List the selected scans, including field maps, and what is omitted; no image is read."""
 
-    def people(self, copy: "Copy", asked: Asked) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
-        """Give the selected people, a row each, also those without images; and tables that are left out."""
+    def participants(
+        self, copy: "LocalCopy", request: LayoutRequest
+    ) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
+        """Return one row per selected participant, with or without images, and the omitted tables."""
 
-    def needed(self, copy: "Copy", asked: Asked) -> "Needed | None":
-        """Say how many bytes are selected, and how many of them have no store yet; ``None`` is unknown."""
+    def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> "ImageSizes | None":
+        """Return how many bytes are selected and how many of them have no store yet, ``None`` if unknown."""
 
-    def picked(self, copy: "Copy", asked: Asked, paths: Iterable[str]) -> tuple[str, ...]:
-        """Say which of the files at `paths` are images that are selected, by the tables of the copy."""
+    def select_paths(
+        self, copy: "LocalCopy", request: LayoutRequest, paths: Iterable[str]
+    ) -> tuple[str, ...]:
+        """Return those of `paths` that are selected images according to the tables of the copy."""
 
-    def walk(self, copy: "Copy", asked: Asked) -> None:
-        """List what there is; of an archive, store on the way what is selected."""
+    def ingest(self, copy: "LocalCopy", request: LayoutRequest) -> None:
+        """Build the inventory; while an archive is read for it, store the selected scans."""
 
-    def refresh(self, copy: "Copy", asked: Asked) -> None:
-        """Make the inventory anew; headers of files that did not change are not read again."""
+    def refresh_inventory(self, copy: "LocalCopy", request: LayoutRequest) -> None:
+        """Rebuild the inventory; headers of unchanged files are not read again."""
 
-    def check(self, copy: "Copy", asked: Asked, *, deep: bool) -> "Iterator[FileCheck]":
-        """Compare the files with the inventory; `deep` hashes them, and keeps what was not known yet."""
+    def check_files(self, copy: "LocalCopy", request: LayoutRequest, *, deep: bool) -> "Iterator[FileCheck]":
+        """Compare the files with the inventory; `deep` hashes them and records new checksums."""
 
-    def examine(self, copy: "Copy", asked: Asked) -> "Iterator[Finding]":
-        """Recount the copy from its files, and say where it is not what the records state."""
+    def examine(self, copy: "LocalCopy", request: LayoutRequest) -> "Iterator[Finding]":
+        """Recount the copy from its files and compare the counts with the records."""
 
 
 _MODULES = {
-    "connectivity": "decnef_data.layouts.connectivity",
-    "mri": "decnef_data.layouts.mri",
-    "traveling": "decnef_data.layouts.traveling",
+    "connectivity": "decnef_data.layouts.connectivity.layout",
+    "mri": "decnef_data.layouts.imaging.layout",
+    "traveling": "decnef_data.layouts.imaging.traveling",
 }
 
 
-def of(name: str) -> "Stored | Mapped":
-    """Find the layout that a dataset's record names.
+def get_layout(name: str) -> "StoredLayout | MappedLayout":
+    """Return the layout with the name that the record of a dataset uses.
 
     Parameters
     ----------
     name
-        What the record calls it.
+        The name in the record.
 
     Returns
     -------
     Layout
-        Its module is imported only now.
+        The layout; its module is imported on first use.
 
     Raises
     ------
     SelectionError
-        This version cannot read that layout.
+        This version does not support the layout.
 
     Examples
     --------
-    >>> of("connectivity").name
+    >>> get_layout("connectivity").name
     'connectivity'
     """
     if name not in _MODULES:
-        built = ", ".join(f"'{known}'" for known in _MODULES)
+        supported = ", ".join(f"'{known}'" for known in _MODULES)
         message = (
-            f"Datasets laid out as '{name}' cannot be opened by this version, only {built}. "
+            f"Datasets laid out as '{name}' cannot be opened by this version, only {supported}. "
             "Download the files as they are with decnef_data.download, or upgrade decnef-data."
         )
-        raise SelectionError(message, asked=name, known=tuple(_MODULES))
-    return cast("Stored | Mapped", import_module(_MODULES[name]).LAYOUT)
+        raise SelectionError(message, requested=name, known=tuple(_MODULES))
+    return cast("StoredLayout | MappedLayout", import_module(_MODULES[name]).LAYOUT)

@@ -1,4 +1,4 @@
-"""Turns an address into bytes and facts about them, one module a protocol."""
+"""Find, describe and open the files of a mirror: one module or package per protocol."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -7,62 +7,62 @@ from types import MappingProxyType
 from typing import Protocol
 
 from decnef_data.mirrors.credentials import Credentials
-from decnef_data.mirrors.editions import Known
+from decnef_data.mirrors.known_versions import KnownVersionsLoader
 from decnef_data.model import Access, Body, Dataset, Mirror, RemoteFile
 
 __all__ = ["Credentials", "Remote", "connect"]
 
-_NONE: Mapping[str, Path] = MappingProxyType({})
+_NOTHING_ADOPTED: Mapping[str, Path] = MappingProxyType({})
 
 
 class Remote(Protocol):
-    """A mirror that can be asked; every protocol is one."""
+    """The interface of a mirror, which every protocol implements."""
 
     @property
     def name(self) -> str:
-        """The mirror's name, as in its record."""
+        """The name of the mirror, as in its record."""
 
-    def ready(self, dataset: Dataset) -> bool:
-        """Whether the user has credentials or files for `dataset`; touches no network."""
+    def is_ready(self, dataset: Dataset) -> bool:
+        """Whether the user has credentials or files for `dataset`; opens no connection."""
 
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
-        """Name the files of `dataset`, sorted by path.
+        """List the files of `dataset`, sorted by path.
 
         Raises
         ------
         SelectionError
             The mirror does not hold `dataset`.
         AccessError
-            Something that only the user can get is missing, refused or expired.
+            A credential or permission that only the user can get is missing, refused or expired.
         MirrorError
-            The mirror is unreachable or does not answer as its protocol says.
+            The mirror is unreachable or does not follow its protocol.
         """
 
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> AbstractContextManager[Body]:
         """Open the bytes of `file` from `start` to before `stop`.
 
-        ``Body.start`` says where they really begin: at `start`, or at 0 where the file is no longer the
-        one of ``file.identity``, where the mirror cannot begin in the middle, or where `start` lies
-        beyond the end.  A `start` at the very end gives no bytes.
+        ``Body.start`` is where they really begin: at `start`, or at 0 if the file is no longer the one
+        of ``file.identity``, if the mirror cannot begin in the middle, or if `start` is beyond the end.
+        A `start` at the very end yields no bytes.
         """
 
-    def expect(self, files: Sequence[RemoteFile]) -> None:
-        """Hear which files are opened next, in this order: a mirror may prepare for the first of them."""
+    def prepare(self, files: Sequence[RemoteFile]) -> None:
+        """Announce which files are opened next, in order, so that the mirror can prepare the first."""
 
     def access(self, dataset: Dataset) -> Access:
-        """Say what access to `dataset` needs here, and what of it is met as far as is known."""
+        """Return what access to `dataset` requires here, and which requirements are known to be met."""
 
 
 def connect(
     mirror: Mirror,
     credentials: Credentials,
     *,
-    adopted: Mapping[str, Path] = _NONE,
-    cache: Path | None = None,
+    adopted: Mapping[str, Path] = _NOTHING_ADOPTED,
+    synapse_cache: Path | None = None,
     offline: bool = False,
-    known: Known = dict,
+    load_known_versions: KnownVersionsLoader = dict,
 ) -> Remote:
-    """Give the mirror's protocol, ready to be asked; nothing is sent yet.
+    """Return a client for `mirror` by its protocol; nothing is sent yet.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ def connect(
     credentials
         The user's tokens and links.
     adopted
-        By dataset, the archive or folder that the user already has.
-    cache
-        A folder where synapseclient may keep files of its own; made only if it is asked.
+        The archive or folder that the user already has, by dataset.
+    synapse_cache
+        A folder for synapseclient's own files; created only when synapseclient is used.
     offline
-        Whether no connection may be opened: then only what lies on this machine can be asked.
-    known
-        What a walk of the mirror learnt of its files.
+        Whether connections are forbidden: then only mirrors on this machine can be read.
+    load_known_versions
+        Loads what a crawl of the mirror recorded about its files.
 
     Examples
     --------
@@ -86,19 +86,19 @@ def connect(
     'folder'
     """
     if offline and mirror.protocol != "folder":
-        from decnef_data.mirrors.offline import Offline
+        from decnef_data.mirrors.offline import OfflineMirror
 
-        return Offline(mirror.name)
+        return OfflineMirror(mirror.name)
     match mirror.protocol:
         case "folder":
-            from decnef_data.mirrors.folder import Folder
+            from decnef_data.mirrors.folder import FolderMirror
 
-            return Folder(mirror, adopted)
+            return FolderMirror(mirror, adopted)
         case "https":
-            from decnef_data.mirrors.https import Https
+            from decnef_data.mirrors.https import HttpsMirror
 
-            return Https(mirror, credentials)
+            return HttpsMirror(mirror, credentials)
         case "synapse":
-            from decnef_data.mirrors.synapse import Synapse
+            from decnef_data.mirrors.synapse.mirror import SynapseMirror
 
-            return Synapse(mirror, credentials, cache, known)
+            return SynapseMirror(mirror, credentials, synapse_cache, load_known_versions)

@@ -1,4 +1,4 @@
-"""Keeps the user's tokens and links: one file that only its owner can read, or the system's keyring."""
+"""The store of the user's tokens and links: a file that only its owner can read, or the system keyring."""
 
 import json
 import logging
@@ -8,23 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from decnef_data.atomic_files import make_private_folder, write_atomic
 from decnef_data.errors import AccessError
 
-_SERVICE = "decnef-data"
-_log = logging.getLogger(__name__)
+_KEYRING_SERVICE = "decnef-data"
+_LOG = logging.getLogger(__name__)
 
 
 class Credentials:
     """Secrets by name: ``"synapse"`` for a token, ``"atr/srpbs-fc"`` for a personal link.
 
-    An environment variable such as ``DECNEF_ATR_LINK_SRPBS_FC`` wins over a stored link.  Secrets go to
-    the system's keyring where the ``keyring`` package is installed and has a real backend, else to
-    ``credentials.json`` in `folder`, made with mode 0600 before the first byte is written.
+    An environment variable such as ``DECNEF_ATR_LINK_SRPBS_FC`` takes precedence over a stored link.
+    Secrets are stored in the system keyring if the ``keyring`` package is installed and has a real
+    backend, else in ``credentials.json`` in `folder`, created with mode 0600 before the first byte.
 
     Parameters
     ----------
     folder
-        The user's configuration folder; it is made, with mode 0700, when something is stored.
+        The user's configuration folder; it is created, with mode 0700, when a secret is first stored.
 
     Examples
     --------
@@ -41,40 +42,40 @@ class Credentials:
         return f"Credentials({str(self._file.parent)!r})"
 
     def get(self, name: str) -> str | None:
-        """Give the secret called `name`, from the environment or as stored, or ``None``."""
-        return os.environ.get(variable(name) or "") or self._stored(name)
+        """Return the secret called `name` from the environment or the store, or ``None``."""
+        return os.environ.get(environment_variable(name) or "") or self._load_secret(name)
 
     def put(self, name: str, secret: str) -> None:
-        """Store `secret` under `name`, over what was there."""
-        kept = self._read()
-        self._write({**kept, name: None if _keep(name, secret) else secret})
+        """Store `secret` under `name`, replacing an earlier one."""
+        stored = self._read()
+        self._write({**stored, name: None if _store_in_keyring(name, secret) else secret})
 
     def remove(self, name: str) -> bool:
-        """Forget what is stored under `name`; say whether there was anything."""
-        kept = dict(self._read())
-        if name not in kept:
+        """Remove the secret stored under `name`; return whether there was one."""
+        stored = dict(self._read())
+        if name not in stored:
             return False
-        if kept.pop(name) is None:
-            _forget(name)
-        self._write(kept)
+        if stored.pop(name) is None:
+            _delete_from_keyring(name)
+        self._write(stored)
         return True
 
-    def where(self, name: str) -> str:
-        """Say in words where the secret called `name` is kept."""
+    def describe_location(self, name: str) -> str:
+        """Describe where the secret called `name` is stored."""
         return "the system's keyring" if self._read().get(name) is None else f"'{self._file}', for you alone"
 
     def names(self) -> tuple[str, ...]:
-        """Name what is stored, sorted; secrets from the environment are not among them."""
+        """Return the sorted names of the stored secrets, without those from the environment."""
         return tuple(sorted(self._read()))
 
-    def _stored(self, name: str) -> str | None:
-        kept = self._read()
-        return _recall(name) if name in kept and kept[name] is None else kept.get(name)
+    def _load_secret(self, name: str) -> str | None:
+        stored = self._read()
+        return _read_from_keyring(name) if name in stored and stored[name] is None else stored.get(name)
 
     def _read(self) -> Mapping[str, str | None]:
-        """Read the file: by name the secret, or ``None`` where the keyring holds it."""
+        """Read the file: each name with its secret, or with ``None`` if the keyring has it."""
         try:
-            _tighten(self._file)
+            _restrict_permissions(self._file)
             content = json.loads(self._file.read_text("utf-8"))
         except FileNotFoundError:
             return {}
@@ -86,40 +87,33 @@ class Credentials:
         raise AccessError(message)
 
     def _write(self, secrets: Mapping[str, str | None]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.parent.chmod(0o700)
-        new = self._file.with_name(f"{self._file.name}.{os.getpid()}")  # not to meet another process
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(secrets, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
+        make_private_folder(self._file.parent)
+        self._file.parent.chmod(0o700)  # one that existed may have been open to others
+        write_atomic(self._file, json.dumps(secrets, indent=1, sort_keys=True).encode())
 
 
-def variable(name: str) -> str | None:
-    """Name the environment variable that wins over the stored link `name`; a token has none of ours.
+def environment_variable(name: str) -> str | None:
+    """Return the environment variable that overrides the stored link `name`; ``None`` for a token.
 
     Examples
     --------
-    >>> variable("atr/srpbs-fc")
+    >>> environment_variable("atr/srpbs-fc")
     'DECNEF_ATR_LINK_SRPBS_FC'
     """
     mirror, slash, dataset = name.partition("/")
     return f"DECNEF_{mirror}_LINK_{dataset}".replace("-", "_").upper() if slash else None
 
 
-def _tighten(file: Path) -> None:
-    """Close a file that others can read, as a copied or restored one may be, and say so."""
+def _restrict_permissions(file: Path) -> None:
+    """Make a file private if others can read it, as a copied or restored one may be, and warn."""
     status = file.stat()
     if status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
         file.chmod(0o600)
-        _log.warning("'%s' could be read by others and no longer can; consider renewing what it holds.", file)
+        _LOG.warning("'%s' could be read by others and no longer can; consider renewing what it holds.", file)
 
 
-def _keyring() -> Any:
-    """Give the ``keyring`` package if it is installed and has a backend that really keeps secrets."""
+def _find_keyring() -> Any:
+    """Return the ``keyring`` package if it is installed and has a real backend, else ``None``."""
     try:
         import keyring  # an extra: most users do not have it
         import keyring.errors
@@ -128,25 +122,25 @@ def _keyring() -> Any:
     return keyring if keyring.get_keyring().priority >= 1 else None
 
 
-def _keep(name: str, secret: str) -> bool:
-    """Give the secret to the keyring, if there is one that takes it."""
-    keyring = _keyring()
+def _store_in_keyring(name: str, secret: str) -> bool:
+    """Store the secret in the keyring; return whether a keyring accepted it."""
+    keyring = _find_keyring()
     if keyring is None:
         return False
     try:
-        keyring.set_password(_SERVICE, name, secret)
+        keyring.set_password(_KEYRING_SERVICE, name, secret)
     except keyring.errors.KeyringError as error:
-        _log.info("The keyring takes nothing (%s); '%s' goes to a file.", type(error).__name__, name)
+        _LOG.info("The keyring takes nothing (%s); '%s' goes to a file.", type(error).__name__, name)
         return False
     return True
 
 
-def _recall(name: str) -> str | None:
-    keyring = _keyring()
+def _read_from_keyring(name: str) -> str | None:
+    keyring = _find_keyring()
     if keyring is None:
         return None
     try:
-        return cast("str | None", keyring.get_password(_SERVICE, name))
+        return cast("str | None", keyring.get_password(_KEYRING_SERVICE, name))
     except keyring.errors.KeyringError as error:
         reason = type(error).__name__
     message = (
@@ -155,11 +149,11 @@ def _recall(name: str) -> str | None:
     raise AccessError(message)
 
 
-def _forget(name: str) -> None:
-    keyring = _keyring()
+def _delete_from_keyring(name: str) -> None:
+    keyring = _find_keyring()
     if keyring is None:
         return
     try:
-        keyring.delete_password(_SERVICE, name)
+        keyring.delete_password(_KEYRING_SERVICE, name)
     except keyring.errors.KeyringError as error:
-        _log.warning("The keyring did not remove '%s' (%s); remove it there.", name, type(error).__name__)
+        _LOG.warning("The keyring did not remove '%s' (%s); remove it there.", name, type(error).__name__)

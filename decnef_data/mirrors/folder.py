@@ -1,4 +1,4 @@
-"""The folder protocol: an archive or an unpacked tree that the user already has, read where it lies."""
+"""The folder protocol: an archive or an unpacked tree that the user already has, read in place."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,27 +9,27 @@ from typing import BinaryIO
 
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
-from decnef_data.model.leaflets import CITATION, MARK, TERMS
+from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, TERMS_FILE
 
-_CHUNK = 1 << 20
-#: What file managers and version control leave in a folder; no dataset has files of these names.
-_LEFT_BEHIND = frozenset({".DS_Store", "Thumbs.db", "__MACOSX", ".git"})
+_CHUNK_SIZE = 1 << 20
+#: Names that file managers and version control leave in a folder; no dataset uses them.
+_IGNORED_NAMES = frozenset({".DS_Store", "Thumbs.db", "__MACOSX", ".git"})
 
 
-class Folder:
-    """The copies that the user has adopted; nothing of them is copied, changed or deleted.
+class FolderMirror:
+    """The copies that the user has adopted; they are never copied, changed or deleted.
 
     Parameters
     ----------
     mirror
         The mirror's record.
     adopted
-        By dataset, the archive or folder that was adopted.
+        The adopted archive or folder, by dataset.
 
     Examples
     --------
     >>> record = Mirror(name="folder", title="Files you have", protocol="folder", order=1)
-    >>> Folder(record, {}).name
+    >>> FolderMirror(record, {}).name
     'folder'
     """
 
@@ -38,84 +38,90 @@ class Folder:
         self._mirror = mirror
         self._adopted = {name: Path(path).absolute() for name, path in adopted.items()}
 
-    def ready(self, dataset: Dataset) -> bool:
-        """Whether a copy of `dataset` was adopted; that it is gone is said when it is asked for."""
+    def is_ready(self, dataset: Dataset) -> bool:
+        """Whether a copy of `dataset` was adopted; if it has vanished, `find` and `open` raise the error."""
         return dataset.name in self._adopted
 
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
         """List the adopted archive, or the files of the adopted folder, sorted by path."""
-        root = self._root(dataset.name)
+        root = self._require_root(dataset.name)
         if not root.is_dir():
             return (
-                replace(_remote_file(dataset.name, root, root.parent), checksum=self._stated(dataset.name)),
+                replace(
+                    _remote_file(dataset.name, root, root.parent),
+                    checksum=self._recorded_checksum(dataset.name),
+                ),
             )
-        found = tuple(_remote_file(dataset.name, path, root) for path in self._files(dataset.name, root))
-        if found:
-            return found
-        message = f"'{root}' holds no files. Run '{_command(dataset.name)}' with the folder that holds them."
-        raise SelectionError(message, asked=dataset.name)
+        files = tuple(_remote_file(dataset.name, path, root) for path in self._list_files(dataset.name, root))
+        if files:
+            return files
+        message = (
+            f"'{root}' holds no files. Run '{_adopt_command(dataset.name)}' with the folder that holds them."
+        )
+        raise SelectionError(message, requested=dataset.name)
 
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
-        """Open `file` where it lies, from `start`, or from 0 where it changed since it was found."""
+        """Open `file` in place, from `start`, or from 0 if it changed since it was found."""
+        path = file.local or self._require_root(file.address) / file.path
         try:
-            opened = (file.local or self._root(file.address) / file.path).open("rb")
+            stream = path.open("rb")
         except FileNotFoundError:
-            raise self._moved(file.address, file.local or self._root(file.address) / file.path) from None
-        with opened:
-            status = os.fstat(opened.fileno())
+            raise self._missing_copy_error(file.address, path) from None
+        with stream:
+            status = os.fstat(stream.fileno())
             identity = _identity(status)
-            begin = start if identity == file.identity and start <= status.st_size else 0
-            opened.seek(begin)
+            offset = start if identity == file.identity and start <= status.st_size else 0
+            stream.seek(offset)
             end = status.st_size if stop is None else min(stop, status.st_size)
-            yield Body(begin, _chunks(opened, end - begin), status.st_size, identity)
+            yield Body(offset, _read_chunks(stream, end - offset), status.st_size, identity)
 
-    def expect(self, files: Sequence[RemoteFile]) -> None:
-        """Do nothing: the files lie here."""
+    def prepare(self, files: Sequence[RemoteFile]) -> None:
+        """Do nothing: the files are on this machine."""
 
     def access(self, dataset: Dataset) -> Access:
-        """Say whether there is a copy."""
-        where = self._adopted.get(dataset.name)
-        met = where is not None and where.exists()
-        text = f"Your copy at '{where}'" if where else "A copy that you already have"
-        text = text if met or where is None else f"{text}, which is no longer there"
-        command = None if met else _command(dataset.name)
-        copy = Requirement("copy", "met" if met else "unmet", text, command=command)
-        return Access(dataset.name, self.name, dataset.level, (copy,))
+        """Return one requirement: a copy that exists."""
+        path = self._adopted.get(dataset.name)
+        met = path is not None and path.exists()
+        text = f"Your copy at '{path}'" if path else "A copy that you already have"
+        text = text if met or path is None else f"{text}, which is no longer there"
+        command = None if met else _adopt_command(dataset.name)
+        requirement = Requirement("copy", "met" if met else "unmet", text, command=command)
+        return Access(dataset.name, self.name, dataset.level, (requirement,))
 
-    def _stated(self, dataset: str) -> Checksum | None:
-        """What the mirror's record states of the archive, where it states anything."""
-        holding = self._mirror.holding(dataset)
+    def _recorded_checksum(self, dataset: str) -> Checksum | None:
+        """Return the archive's checksum from the mirror's record, if there is one."""
+        holding = self._mirror.find_holding(dataset)
         return Checksum.parse(holding.checksum) if holding and holding.checksum else None
 
-    def _root(self, dataset: str) -> Path:
+    def _require_root(self, dataset: str) -> Path:
         if dataset not in self._adopted:
-            message = f"No copy of '{dataset}' was adopted. If you have one, run '{_command(dataset)}'."
+            message = f"No copy of '{dataset}' was adopted. If you have one, run '{_adopt_command(dataset)}'."
             raise AccessError(message, dataset=dataset, mirror=self.name)
         root = self._adopted[dataset]
         if not root.exists():
-            raise self._moved(dataset, root)
+            raise self._missing_copy_error(dataset, root)
         return root
 
-    def _moved(self, dataset: str, path: Path) -> AccessError:
+    def _missing_copy_error(self, dataset: str, path: Path) -> AccessError:
         message = (
             f"'{path}', adopted for '{dataset}', is no longer there. "
-            f"If it was moved, run '{_command(dataset)}' with its new place."
+            f"If it was moved, run '{_adopt_command(dataset)}' with its new place."
         )
         return AccessError(message, dataset=dataset, mirror=self.name)
 
-    def _files(self, dataset: str, root: Path) -> list[Path]:
-        found = []
+    def _list_files(self, dataset: str, root: Path) -> list[Path]:
+        files = []
         for folder, folders, names in os.walk(root):
-            folders[:] = [name for name in folders if name not in _LEFT_BEHIND]
+            folders[:] = [name for name in folders if name not in _IGNORED_NAMES]
             paths = [Path(folder, name) for name in (*folders, *names)]
             for path in paths:
-                self._keep_inside(dataset, path, root)
-            found += [path for path in paths if path.is_file() and not _is_left_behind(path)]
-        return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+                self._require_inside(dataset, path, root)
+            files += [path for path in paths if path.is_file() and not _is_ignored(path)]
+        return sorted(files, key=lambda path: path.relative_to(root).as_posix())
 
-    def _keep_inside(self, dataset: str, path: Path, root: Path) -> None:
-        """Refuse a link that leaves the folder: what it shows can change without the folder changing."""
+    def _require_inside(self, dataset: str, path: Path, root: Path) -> None:
+        """Refuse a link out of the folder: its target can change without the folder changing."""
         if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
             message = (
                 f"'{path.relative_to(root).as_posix()}' in '{root}' is a link that leads out of that folder. "
@@ -124,16 +130,16 @@ class Folder:
             raise AccessError(message, dataset=dataset, mirror=self.name)
 
 
-def _is_left_behind(path: Path) -> bool:
-    return path.name in _LEFT_BEHIND or path.name.startswith("._") or _is_leaflet(path)
+def _is_ignored(path: Path) -> bool:
+    return path.name in _IGNORED_NAMES or path.name.startswith("._") or _is_sidecar(path)
 
 
-def _is_leaflet(path: Path) -> bool:
-    """Whether we laid it beside downloaded data, so that it is none of them."""
-    if path.name not in {TERMS, CITATION}:
+def _is_sidecar(path: Path) -> bool:
+    """Whether this package wrote it beside downloaded data, so that it is not part of them."""
+    if path.name not in {TERMS_FILE, CITATION_FILE}:
         return False
-    with path.open("rb") as opened:
-        return opened.read(len(MARK)) == MARK.encode()
+    with path.open("rb") as stream:
+        return stream.read(len(MARKER_LINE)) == MARKER_LINE.encode()
 
 
 def _remote_file(dataset: str, path: Path, root: Path) -> RemoteFile:
@@ -151,11 +157,11 @@ def _identity(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns}-{status.st_size}"
 
 
-def _chunks(opened: BinaryIO, length: int) -> Iterator[bytes]:
-    while length > 0 and (chunk := opened.read(min(_CHUNK, length))):
+def _read_chunks(stream: BinaryIO, remaining: int) -> Iterator[bytes]:
+    while remaining > 0 and (chunk := stream.read(min(_CHUNK_SIZE, remaining))):
         yield chunk
-        length -= len(chunk)
+        remaining -= len(chunk)
 
 
-def _command(dataset: str) -> str:
+def _adopt_command(dataset: str) -> str:
     return f"decnef adopt {dataset} PATH"

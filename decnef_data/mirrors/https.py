@@ -2,34 +2,46 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, MirrorError
-from decnef_data.mirrors import ranges, steps, transport
+from decnef_data.mirrors import requirements
 from decnef_data.mirrors.credentials import Credentials
-from decnef_data.mirrors.links import Link, UnusableLinkError
+from decnef_data.mirrors.http import ranges, session
+from decnef_data.mirrors.http.links import Link, UnusableLinkError
 from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
 
-_ENDS_ACCESS = frozenset({401, 403, 410})
-_SOON = timedelta(days=3)
+_ACCESS_DENIED_STATUSES = frozenset({401, 403, 410})
+_EXPIRY_WARNING = timedelta(days=3)
 
 
-class Https:
-    """A mirror that hands out each dataset as one file behind a link.
+@dataclass(frozen=True, slots=True)
+class LinkFacts:
+    """What the host of a link reports about its file; ``None`` if it does not."""
+
+    name: str
+    size: int | None
+    etag: str | None
+    modified: str | None
+    expires: datetime | None
+
+
+class HttpsMirror:
+    """A mirror that provides each dataset as one file behind a link.
 
     Parameters
     ----------
     mirror
-        The mirror's record; a holding's verified ``address`` is a public link.
+        The mirror's record; a verified ``address`` of a holding is a public link.
     credentials
-        Where personal links are kept, as ``<mirror>/<dataset>``; they win over public ones.
+        The store of personal links, as ``<mirror>/<dataset>``; they take precedence over public ones.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> record = Mirror(name="atr", title="ATR", protocol="https", order=1)
-    >>> Https(record, Credentials(Path("config"))).name
+    >>> HttpsMirror(record, Credentials(Path("config"))).name
     'atr'
     """
 
@@ -37,167 +49,170 @@ class Https:
         self.name = mirror.name
         self._mirror = mirror
         self._credentials = credentials
-        self._session = transport.session()
+        self._session = session.create_session()
         self._pages: dict[str, str] = {}
 
-    def ready(self, dataset: Dataset) -> bool:
-        """Whether a link to `dataset` is known; touches no network."""
-        return self._mirror.holding(dataset.name) is not None and self._text(dataset.name) is not None
+    def is_ready(self, dataset: Dataset) -> bool:
+        """Whether a link to `dataset` is known; opens no connection."""
+        return (
+            self._mirror.find_holding(dataset.name) is not None and self._link_text(dataset.name) is not None
+        )
 
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
-        """Look at the one file behind the link of `dataset`."""
-        holding = steps.holding(self._mirror, dataset)
-        self._pages[dataset.name] = steps.page(dataset, self._mirror)
-        link = self._link(dataset.name)
+        """Return the one file behind the link of `dataset`."""
+        return (self._find_file(dataset)[0],)
+
+    def read_facts(self, dataset: Dataset) -> LinkFacts:
+        """Return what the host of the link of `dataset` reports about its file, without downloading it.
+
+        Raises
+        ------
+        AccessError
+            There is no link to `dataset`, or it is expired or refused.
+        MirrorError
+            The host cannot be reached.
+        IntegrityError
+            The size differs from the one in the records.
+        """
+        file, metadata = self._find_file(dataset)
+        expires = self._load_link(dataset.name).expires
+        return LinkFacts(file.path, file.size, metadata.etag, metadata.modified, expires)
+
+    def _find_file(self, dataset: Dataset) -> tuple[RemoteFile, ranges.FileMetadata]:
+        holding = requirements.get_holding(self._mirror, dataset)
+        self._pages[dataset.name] = requirements.access_page_url(dataset, self._mirror)
+        link = self._load_link(dataset.name)
         try:
-            found = ranges.look(self._session, link, self.name)
-        except ranges.RefusedError as error:
-            refused = self._refusal(dataset.name, link, error)
+            metadata = ranges.fetch_metadata(self._session, link, self.name)
+        except ranges.HttpStatusError as error:
+            translated = self._translate_refusal(dataset.name, link, error)
         else:
-            return (_remote_file(found, holding, self.name),)
-        raise refused
+            return _build_remote_file(metadata, holding, self.name), metadata
+        raise translated
 
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
-        """Open the bytes of `file` from `start`, or from 0 where it changed or cannot be told apart."""
-        link = self._link(file.address)
-        certain = file.identity is not None and not file.identity.startswith("W/")
-        asked = ranges.Asked(start if certain else 0, stop, file.identity)
+        """Open the bytes of `file` from `start`, or from 0 if it changed or has no reliable identity."""
+        link = self._load_link(file.address)
+        has_strong_identity = file.identity is not None and not file.identity.startswith("W/")
+        request = ranges.RangeRequest(start if has_strong_identity else 0, stop, file.identity)
         try:
-            with ranges.opened(self._session, link, asked, self.name) as body:
+            with ranges.open_range(self._session, link, request, self.name) as body:
                 yield body
-        except ranges.RefusedError as error:
-            refused = self._refusal(file.address, link, error)
+        except ranges.HttpStatusError as error:
+            translated = self._translate_refusal(file.address, link, error)
         else:
             return
-        raise refused
+        raise translated
 
-    def expect(self, files: Sequence[RemoteFile]) -> None:
-        """Do nothing: one link serves the file."""
+    def prepare(self, files: Sequence[RemoteFile]) -> None:
+        """Do nothing: one link serves the complete file."""
 
     def access(self, dataset: Dataset) -> Access:
-        """Say whether a link to `dataset` is known and, by its own words, still good; touches no network."""
-        state = self._state(dataset.name)
-        got: steps.State = "unknown" if state == "unmet" else "met"
-        earlier = dict.fromkeys(("account", "application", "approval"), got)
-        command = self._command(dataset.name)
-        found = steps.access(dataset, self._mirror, {**earlier, "link": state}, command)
-        return replace(found, requirements=tuple(self._dated(dataset, item) for item in found.requirements))
+        """Return whether a link is known and, by its own expiry, still valid; opens no connection."""
+        state = self._link_state(dataset.name)
+        earlier_state: requirements.RequirementState = "unknown" if state == "unmet" else "met"
+        earlier_states = dict.fromkeys(("account", "application", "approval"), earlier_state)
+        command = self._login_command(dataset.name)
+        found = requirements.build_access(dataset, self._mirror, {**earlier_states, "link": state}, command)
+        return replace(
+            found, requirements=tuple(self._with_expiry(dataset, item) for item in found.requirements)
+        )
 
-    def _dated(self, dataset: Dataset, item: Requirement) -> Requirement:
-        """Say of the link until when it is good; of one that soon is not, where to ask for the next."""
-        expires = self._expires(dataset.name)
+    def _with_expiry(self, dataset: Dataset, item: Requirement) -> Requirement:
+        """Add the link's expiry and, if it ends soon, the command for the next link."""
+        expires = self._link_expiry(dataset.name)
         if item.kind != "link" or expires is None:
             return item
-        url = item.url or steps.page(dataset, self._mirror)
-        soon = expires - datetime.now(UTC) < _SOON
-        return replace(item, expires=expires, url=url, command=self._command(dataset.name) if soon else None)
+        url = item.url or requirements.access_page_url(dataset, self._mirror)
+        expires_soon = expires - datetime.now(UTC) < _EXPIRY_WARNING
+        return replace(
+            item,
+            expires=expires,
+            url=url,
+            command=self._login_command(dataset.name) if expires_soon else None,
+        )
 
-    def _expires(self, dataset: str) -> datetime | None:
+    def _link_expiry(self, dataset: str) -> datetime | None:
         try:
-            return Link.parse(self._text(dataset) or "").expires
+            return Link.parse(self._link_text(dataset) or "").expires
         except UnusableLinkError:
             return None
 
-    def _state(self, dataset: str) -> steps.State:
+    def _link_state(self, dataset: str) -> requirements.RequirementState:
         try:
-            link = Link.parse(self._text(dataset) or "")
+            link = Link.parse(self._link_text(dataset) or "")
         except UnusableLinkError:
             return "unmet"
-        return "expired" if _over(link) else "met"
+        return "expired" if _is_expired(link) else "met"
 
-    def _text(self, dataset: str) -> str | None:
-        """Give the link as it was stored; it is not to be kept in a local name where an error may show it."""
-        holding = self._mirror.holding(dataset)
-        public = holding.address if holding and holding.verified else None
+    def _link_text(self, dataset: str) -> str | None:
+        """Return the link as stored; callers keep it out of local names, which a traceback may show."""
+        holding = self._mirror.find_holding(dataset)
+        public = holding.address if holding and holding.has_verified_address else None
         return self._credentials.get(f"{self.name}/{dataset}") or public
 
-    def _link(self, dataset: str) -> Link:
-        if self._text(dataset) is None:
-            raise self._error(
+    def _load_link(self, dataset: str) -> Link:
+        if self._link_text(dataset) is None:
+            raise self._access_error(
                 dataset, f"No download link for '{dataset}' is stored for mirror '{self.name}'."
             )
         try:
-            link = Link.parse(self._text(dataset) or "")
+            link = Link.parse(self._link_text(dataset) or "")
         except UnusableLinkError as error:
-            what = f"The link stored for '{dataset}' cannot be used: {error}."
+            problem = f"The link stored for '{dataset}' cannot be used: {error}."
         else:
-            return link  # whether it expired is for its host to say: our clock may be wrong
-        raise self._error(dataset, what)
+            return link  # only its host decides whether it expired: our clock may be wrong
+        raise self._access_error(dataset, problem)
 
-    def _refusal(self, dataset: str, link: Link, error: ranges.RefusedError) -> DecnefDataError:
-        """Say what a refused link means to its user."""
-        if error.expired:
-            when = f" {_when(link)}" if _over(link) else ""
-            return self._error(
+    def _translate_refusal(self, dataset: str, link: Link, error: ranges.HttpStatusError) -> DecnefDataError:
+        """Translate the refusal of a link into what it means to the user."""
+        if error.is_expired:
+            when = f" {_format_expiry(link)}" if _is_expired(link) else ""
+            return self._access_error(
                 dataset, f"The link for '{dataset}' has expired{when} ('{link.origin}' answered {error})."
             )
-        if error.status in _ENDS_ACCESS:
-            return self._error(dataset, f"'{link.origin}' refused the link for '{dataset}' ({error}).")
+        if error.status in _ACCESS_DENIED_STATUSES:
+            return self._access_error(dataset, f"'{link.origin}' refused the link for '{dataset}' ({error}).")
         message = (
             f"'{link.origin}' did not give '{dataset}' ({error}). Try again later, or from another mirror."
         )
         return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
 
-    def _error(self, dataset: str, what: str) -> AccessError:
+    def _access_error(self, dataset: str, problem: str) -> AccessError:
         page = self._pages.get(dataset) or self._mirror.page
-        ask = f"Ask for a new one at {page}, then run" if page else "Ask for a new one, then run"
-        return AccessError(f"{what} {ask} '{self._command(dataset)}'.", dataset=dataset, mirror=self.name)
+        instruction = f"Ask for a new one at {page}, then run" if page else "Ask for a new one, then run"
+        return AccessError(
+            f"{problem} {instruction} '{self._login_command(dataset)}'.", dataset=dataset, mirror=self.name
+        )
 
-    def _command(self, dataset: str) -> str:
+    def _login_command(self, dataset: str) -> str:
         return f"decnef login {self.name} {dataset}"
 
 
-def check(text: str) -> datetime | None:
-    """Say until when the link `text` is good, or ``None`` where it does not tell; asks nobody.
-
-    Raises
-    ------
-    AccessError
-        It cannot be used, or has expired.
-
-    Examples
-    --------
-    >>> print(check("https://host.example/SRPBS_FC.zip"))
-    None
-    """
-    try:
-        link = Link.parse(text)
-    except UnusableLinkError as error:
-        reason = str(error)
-    else:
-        if not _over(link):
-            return link.expires
-        reason = f"it expired {_when(link)}"
-    raise AccessError(
-        f"This link cannot be used: {reason}. "
-        "Paste it whole, as it stands in the e-mail, or ask for a new one."
-    )
-
-
-def _over(link: Link) -> bool:
+def _is_expired(link: Link) -> bool:
     return link.expires is not None and link.expires <= datetime.now(UTC)
 
 
-def _when(link: Link) -> str:
+def _format_expiry(link: Link) -> str:
     moment = link.expires or datetime.now(UTC)
-    return f"at {moment:%Y-%m-%d %H:%M} UTC, {steps.ago(moment)}"
+    return f"at {moment:%Y-%m-%d %H:%M} UTC, {requirements.format_age(moment)}"
 
 
-def _remote_file(found: ranges.Found, holding: Holding, mirror: str) -> RemoteFile:
-    """Join what the host says with what the record says; of a checksum only the record's is trusted."""
-    path = found.name or holding.archive or holding.dataset
-    if None not in (found.size, holding.size) and found.size != holding.size:
+def _build_remote_file(metadata: ranges.FileMetadata, holding: Holding, mirror: str) -> RemoteFile:
+    """Combine the host's metadata with the record; only the record's checksum is trusted."""
+    path = metadata.name or holding.archive or holding.dataset
+    if None not in (metadata.size, holding.size) and metadata.size != holding.size:
         message = (
-            f"'{path}' at mirror '{mirror}' has {found.size} bytes where {holding.size} are recorded. "
+            f"'{path}' at mirror '{mirror}' has {metadata.size} bytes where {holding.size} are recorded. "
             "The link may lead to another file or release; ask for a new one, or try another mirror."
         )
-        raise IntegrityError(message, file=path, expected=str(holding.size), found=str(found.size))
+        raise IntegrityError(message, file=path, expected=str(holding.size), found=str(metadata.size))
     checksum = Checksum.parse(holding.checksum) if holding.checksum else None
     return RemoteFile(
         path,
-        holding.size if found.size is None else found.size,
+        holding.size if metadata.size is None else metadata.size,
         checksum,
-        found.identity,
+        metadata.identity,
         address=holding.dataset,
     )

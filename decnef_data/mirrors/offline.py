@@ -1,4 +1,4 @@
-"""Stands for a mirror that may not be asked, because no connection is to be opened."""
+"""The placeholder for a mirror while connections are forbidden."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -8,49 +8,49 @@ from decnef_data.errors import MirrorError
 from decnef_data.model import Access, Body, Dataset, RemoteFile, Requirement
 
 
-class Offline:
-    """A mirror that is never ready, and says why.
+class OfflineMirror:
+    """A mirror that is never ready and whose errors say why.
 
     Examples
     --------
-    >>> Offline("synapse").name
+    >>> OfflineMirror("synapse").name
     'synapse'
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def ready(self, dataset: Dataset) -> bool:  # noqa: ARG002 - as every mirror is asked
-        """Never."""
+    def is_ready(self, dataset: Dataset) -> bool:  # noqa: ARG002 - the interface of `Remote`
+        """Return ``False``."""
         return False
 
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
-        """Refuse, as :meth:`open` does."""
-        self._refuse(f"for '{dataset.name}'")
+        """Raise `MirrorError`, as :meth:`open` does."""
+        self._raise_offline(f"for '{dataset.name}'")
 
     def open(
         self,
         file: RemoteFile,
-        start: int = 0,  # noqa: ARG002 - as every mirror is asked
+        start: int = 0,  # noqa: ARG002 - the interface of `Remote`
         stop: int | None = None,  # noqa: ARG002
     ) -> AbstractContextManager[Body]:
-        """Refuse.
+        """Raise the error that connections are forbidden.
 
         Raises
         ------
         MirrorError
             Always.
         """
-        self._refuse(f"for '{file.path}'")
+        self._raise_offline(f"for '{file.path}'")
 
-    def expect(self, files: Sequence[RemoteFile]) -> None:
-        """Do nothing: none is opened."""
+    def prepare(self, files: Sequence[RemoteFile]) -> None:
+        """Do nothing: no file can be opened."""
 
     def access(self, dataset: Dataset) -> Access:
-        """Say that nothing can be known without a connection."""
+        """Return one unmet requirement: a connection."""
         text = "Connections are forbidden by DECNEF_OFFLINE; unset it to ask."
         return Access(dataset.name, self.name, dataset.level, (Requirement("connection", "unmet", text),))
 
-    def _refuse(self, what: str) -> NoReturn:
-        message = f"'{self.name}' was not asked {what}: DECNEF_OFFLINE is set. Unset it, and try again."
+    def _raise_offline(self, purpose: str) -> NoReturn:
+        message = f"'{self.name}' was not asked {purpose}: DECNEF_OFFLINE is set. Unset it, and try again."
         raise MirrorError(message, mirror=self.name)

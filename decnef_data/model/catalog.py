@@ -1,20 +1,20 @@
-"""The records of the catalog, as they are written on disk."""
+"""The records of the catalog, as they are stored on disk."""
 
 from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
 
-#: How sure a fact is: A two or more independent sources, B one source, C inferred, D general knowledge.
+#: How reliable a fact is: A two or more independent sources, B one source, C inferred, D general knowledge.
 Grade = Literal["A", "B", "C", "D"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of all records: frozen, and an unknown field is an error."""
+    """Base class of all records: frozen, and an unknown field is an error."""
 
 
-class Graded(Record, frozen=True, kw_only=True):
-    """A record of several facts: `grade` is that of all its fields but those named in `grades`.
+class GradedRecord(Record, frozen=True, kw_only=True):
+    """A record of several facts: `grade` applies to all fields except those listed in `grades`.
 
     Examples
     --------
@@ -28,14 +28,14 @@ class Graded(Record, frozen=True, kw_only=True):
     comment: str | None = None
 
     def grade_of(self, field: str) -> Grade:
-        """How sure the value of `field` is."""
+        """Return the grade of the value of `field`."""
         return self.grades.get(field, self.grade)
 
 
 class Fact(Record, frozen=True, kw_only=True):
-    """One published number or statement: what it counts and how sure it is.
+    """One published number or statement: what it counts and how reliable it is.
 
-    ``source`` is the key of the citation it comes from, ``None`` where none is named.
+    ``source`` is the key of the citation it comes from, or ``None``.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Fact(Record, frozen=True, kw_only=True):
     dataset: str | None = None
 
 
-class Citation(Graded, frozen=True, kw_only=True):
-    """A work to cite; `when` says on what condition, ``None`` always."""
+class Citation(GradedRecord, frozen=True, kw_only=True):
+    """A work to cite; `when` is the condition, ``None`` means always."""
 
     key: str
     text: str
@@ -58,8 +58,8 @@ class Citation(Graded, frozen=True, kw_only=True):
     when: str | None = None
 
 
-class Site(Graded, frozen=True, kw_only=True):
-    """A scanning site: its code, its names, and the institute that pooled tables name instead."""
+class Site(GradedRecord, frozen=True, kw_only=True):
+    """A scanning site: its code, its names, and the institute that pooled tables list instead."""
 
     code: str
     name: str
@@ -69,7 +69,7 @@ class Site(Graded, frozen=True, kw_only=True):
 
 
 class Code(Record, frozen=True, kw_only=True):
-    """What one code of one column means, e.g. ``diagnosis`` 2 is ``MDD``."""
+    """The meaning of one code of one column, e.g. ``diagnosis`` 2 is ``MDD``."""
 
     column: Literal["diagnosis", "sex", "handedness"]
     code: int
@@ -79,11 +79,11 @@ class Code(Record, frozen=True, kw_only=True):
     grade: Grade = "A"
 
 
-class Protocol(Graded, frozen=True, kw_only=True):
+class ImagingProtocol(GradedRecord, frozen=True, kw_only=True):
     """One column of the imaging protocol table; ``None`` is unknown.
 
     Times are in seconds, lengths in millimetres, angles in degrees, the field strength in tesla.
-    ``dummies_printed`` is what the table says, ``dummies`` how many volumes were really left out.
+    ``dummies_printed`` is the number in the table, ``dummies`` how many volumes were really left out.
     """
 
     number: int
@@ -107,8 +107,8 @@ class Protocol(Graded, frozen=True, kw_only=True):
     dummies: int | None = None
 
 
-class Column(Graded, frozen=True, kw_only=True):
-    """A coordinate, and the headers that tables print it under (compared folded)."""
+class Column(GradedRecord, frozen=True, kw_only=True):
+    """A coordinate, and the headers under which tables have it (compared by their normalized names)."""
 
     name: str
     kind: Literal["number", "text", "code"]
@@ -119,7 +119,7 @@ class Column(Graded, frozen=True, kw_only=True):
 
 
 class Terms(Record, frozen=True, kw_only=True):
-    """What a user agrees to, in one version of its wording."""
+    """The terms that a user agrees to, in one version of their wording."""
 
     name: str
     version: str
@@ -129,7 +129,7 @@ class Terms(Record, frozen=True, kw_only=True):
     grade: Grade = "A"
 
 
-class Step(Record, frozen=True, kw_only=True):
+class AccessStep(Record, frozen=True, kw_only=True):
     """One step towards access: what to do, and where."""
 
     kind: Literal["account", "terms", "application", "approval", "link", "login"]
@@ -139,8 +139,8 @@ class Step(Record, frozen=True, kw_only=True):
     grade: Grade = "A"
 
 
-class Atlas(Graded, frozen=True, kw_only=True):
-    """A parcellation of srpbs-fc: the leaf it makes and what is known of its regions."""
+class Atlas(GradedRecord, frozen=True, kw_only=True):
+    """A parcellation of srpbs-fc: its group in the tree, and what is known about its regions."""
 
     name: str
     group: str
@@ -150,10 +150,10 @@ class Atlas(Graded, frozen=True, kw_only=True):
     roi_names: dict[str, str] = {}
 
 
-class Matrix(Graded, frozen=True, kw_only=True):
-    """What is known beforehand of one FC file; a path not listed is still read.
+class MatrixFile(GradedRecord, frozen=True, kw_only=True):
+    """What is known in advance about one FC file; files that are not listed are read as well.
 
-    ``path`` and ``table`` (its SUBINFO table) are below the dataset's top folder.
+    ``path`` and ``table`` (its SUBINFO table) are relative to the dataset's top folder.
     """
 
     path: str
@@ -163,11 +163,11 @@ class Matrix(Graded, frozen=True, kw_only=True):
     rows: int | None = None
 
 
-class Cohort(Graded, frozen=True, kw_only=True):
-    """What a folder or file of srpbs-fc says of its people, where their table does not.
+class Cohort(GradedRecord, frozen=True, kw_only=True):
+    """What the path of a folder or file of srpbs-fc states about its participants where their table does not.
 
-    ``path`` is a prefix of a member's path below the top folder; of several that match, the longest
-    decides, field by field.
+    ``path`` is a prefix of a member's path relative to the top folder; of several that match, the longest
+    one applies, field by field.
     """
 
     path: str
@@ -181,22 +181,22 @@ class Cohort(Graded, frozen=True, kw_only=True):
     handedness_codes: dict[str, str] = {}
 
 
-class Count(Record, frozen=True, kw_only=True):
-    """How many people of one diagnosis were scanned at a site, or at several that are counted together."""
+class ParticipantCount(Record, frozen=True, kw_only=True):
+    """The number of participants with one diagnosis at a site, or at sites that are counted together."""
 
     sites: tuple[str, ...]
     diagnosis: str
-    people: int
+    n_participants: int
     grade: Grade = "C"
     comment: str | None = None
 
 
-class Dataset(Graded, frozen=True, kw_only=True):
+class Dataset(GradedRecord, frozen=True, kw_only=True):
     """One published dataset.
 
-    ``counts`` are all of its people by site and diagnosis, or empty where they are not known.
-    ``hashed`` are patterns of the files that are hashed when a folder of the user's is adopted; the others
-    are only listed, by size and time, until the user has them hashed.
+    ``counts`` are all participants by site and diagnosis, or empty where the numbers are not known.
+    ``hash_patterns`` match the files that are hashed when a folder of the user is adopted; the other files
+    are only listed, with size and time, until the user has them hashed.
     """
 
     name: str
@@ -209,34 +209,34 @@ class Dataset(Graded, frozen=True, kw_only=True):
     page: str
     summary: str
     aliases: tuple[str, ...] = ()
-    people: int | None = None
+    n_participants: int | None = None
     citations: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[AccessStep, ...] = ()
     atlases: tuple[Atlas, ...] = ()
-    matrices: tuple[Matrix, ...] = ()
+    matrices: tuple[MatrixFile, ...] = ()
     cohorts: tuple[Cohort, ...] = ()
-    counts: tuple[Count, ...] = ()
+    counts: tuple[ParticipantCount, ...] = ()
     doi: str | None = None
     redistributable: bool = False
-    hashed: tuple[str, ...] = ("*",)
+    hash_patterns: tuple[str, ...] = ("*",)
 
-    def hashes(self, path: str) -> bool:
-        """Whether the file at `path` is hashed when a folder that holds it is adopted."""
+    def should_hash(self, path: str) -> bool:
+        """Return whether the file at `path` is hashed when a folder that contains it is adopted."""
         name = path.rpartition("/")[2]
-        return any(fnmatchcase(name.casefold(), pattern) for pattern in self.hashed)
+        return any(fnmatchcase(name.casefold(), pattern) for pattern in self.hash_patterns)
 
     @property
-    def listed(self) -> bool:
+    def has_unhashed_files(self) -> bool:
         """Whether some files of an adopted folder are only listed."""
-        return self.hashed != ("*",)
+        return self.hash_patterns != ("*",)
 
 
-class Holding(Graded, frozen=True, kw_only=True):
-    """Where a mirror keeps a dataset.
+class Holding(GradedRecord, frozen=True, kw_only=True):
+    """Where a mirror has a dataset.
 
-    ``address`` is what the mirror's protocol understands: a Synapse id, or a public URL for https.
-    An address of grade C or D is never used before the mirror itself confirmed it by title.
-    ``size`` is exact and verified against; ``approximate_size`` (bytes too) only tells how much to expect.
+    ``address`` is in the form of the mirror's protocol: a Synapse id, or a public URL for https.
+    An address of grade C or D is never used before the mirror itself has confirmed it by title.
+    ``size`` is exact, and files are verified against it; ``approximate_size`` (also bytes) is an estimate.
     """
 
     dataset: str
@@ -247,15 +247,15 @@ class Holding(Graded, frozen=True, kw_only=True):
     checksum: str | None = None
 
     @property
-    def verified(self) -> bool:
-        """Whether the address may be used as it stands."""
+    def has_verified_address(self) -> bool:
+        """Whether the address may be used without confirmation by the mirror."""
         return self.address is not None and self.grade_of("address") in {"A", "B"}
 
 
 class Mirror(Record, frozen=True, kw_only=True):
-    """One place that distributes datasets, and the protocol it speaks.
+    """A service or folder that distributes datasets, and its protocol.
 
-    ``terms`` says whether a dataset's terms must be accepted before it is asked for any of its files.
+    ``terms`` is whether a dataset's terms must be accepted before any of its files are requested.
     """
 
     name: str
@@ -266,19 +266,19 @@ class Mirror(Record, frozen=True, kw_only=True):
     page: str | None = None
     terms: bool = True
     holdings: tuple[Holding, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[AccessStep, ...] = ()
 
-    def holding(self, dataset: str) -> Holding | None:
-        """Where this mirror keeps `dataset`, or ``None``."""
+    def find_holding(self, dataset: str) -> Holding | None:
+        """Return where this mirror has `dataset`, or ``None``."""
         return next((holding for holding in self.holdings if holding.dataset == dataset), None)
 
 
-class Shelf(Record, frozen=True, kw_only=True):
-    """The small records of one catalog file, of as many kinds as that file likes."""
+class CatalogFile(Record, frozen=True, kw_only=True):
+    """The small records of one catalog file, of any number of kinds."""
 
     sites: tuple[Site, ...] = ()
     codes: tuple[Code, ...] = ()
-    protocols: tuple[Protocol, ...] = ()
+    protocols: tuple[ImagingProtocol, ...] = ()
     columns: tuple[Column, ...] = ()
     citations: tuple[Citation, ...] = ()
     terms: tuple[Terms, ...] = ()

@@ -1,13 +1,13 @@
-"""What recounting a copy found, beside what the records state of it."""
+"""The result of comparing a local copy with the catalog."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One number or statement of the records, and what the copy has; `grade` is how sure the record is.
+    """One number or statement of the catalog, and what the copy has; `grade` is that of the record.
 
-    ``expected`` is empty where the records state nothing and the copy itself is odd.
+    ``expected`` is empty where the catalog states nothing and the copy itself is unusual.
     """
 
     what: str
@@ -18,13 +18,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
-    """Everything that was recounted of one dataset's copy.
+class DoctorReport:
+    """Everything that was compared for the local copy of one dataset.
 
     Examples
     --------
-    >>> findings = (Finding("people", "9", "9", agrees=True), Finding("runs", "411", "410", agrees=False))
-    >>> [finding.what for finding in Examination("srpbs-ts", "folder", findings).disagreements]
+    >>> participants = Finding("participants", "9", "9", agrees=True)
+    >>> findings = (participants, Finding("runs", "411", "410", agrees=False))
+    >>> [finding.what for finding in DoctorReport("srpbs-ts", "folder", findings).disagreements]
     ['runs']
     """
 
@@ -34,5 +35,5 @@ class Examination:
 
     @property
     def disagreements(self) -> tuple[Finding, ...]:
-        """The findings that are not as the records state; the copy is right, and the records may be wrong."""
+        """The findings that differ from the catalog; the copy is right, and the catalog may be wrong."""
         return tuple(finding for finding in self.findings if not finding.agrees)

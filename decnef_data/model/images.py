@@ -1,4 +1,4 @@
-"""Scans as they pass between rooms: whose, what they are, and where their bytes come from."""
+"""Scans: subject, kind and metadata of each, and the source of its bytes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,63 +8,63 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Export", "Image", "ImageSet", "Source"]
+__all__ = ["ExportSummary", "Image", "ImageSet", "ImageSource"]
 
 
-class Source(Protocol):
-    """Where one scan's bytes come from: a folder's files, a store, or whatever else holds them."""
+class ImageSource(Protocol):
+    """The source of one scan's bytes: the files of a folder, a store, or anything else that has them."""
 
     def fill(self, key: tuple[Any, ...], out: "NDArray[Any]") -> None:
-        """Read what `key` (an integer, slice or vector a dimension) selects of ``([time,] z, y, x)``."""
+        """Read what `key` (an integer, slice or vector per dimension) selects of ``([time,] z, y, x)``."""
 
-    def start(self) -> bytes:
-        """Give what lies before the voxels of the first file: its header, inflated if it is gzipped."""
+    def read_header(self) -> bytes:
+        """Return the bytes before the voxels of the first file: its header, decompressed if it is gzipped."""
 
-    def originals(self) -> Iterator[tuple[str, bytes]]:
-        """Give path and bytes of every file that the scan came as, one after another."""
+    def iter_originals(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the path and the bytes of every original file of the scan."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """One scan: ``kind`` is bold, t1w or fmap, and ``shape`` ``([time,] z, y, x)``, empty for field maps.
+    """One scan: ``kind`` is bold, t1w or fmap; ``shape`` is ``([time,] z, y, x)``, empty for field maps.
 
-    ``names`` are its files in ``folder``, joined by ``/``, and ``sizes`` how long each is, as 64-bit
-    integers; ``dtype`` is as stored, with the byte order; ``alone`` says that the session has no other
-    scan of its kind.  ``about`` is what is known of it, by the names of coordinates.
+    ``file_names`` are its files in ``folder``, joined by ``/``, and ``file_sizes`` their sizes as 64-bit
+    integers; ``dtype`` is as stored, with the byte order; ``is_only_scan`` is whether the session has no
+    other scan of its kind.  ``metadata`` maps names of coordinates to what is known about the scan.
     """
 
     subject: str
     session: str
     kind: str
     run: int
-    alone: bool
+    is_only_scan: bool
     folder: str
-    names: str
-    sizes: bytes
+    file_names: str
+    file_sizes: bytes
     shape: tuple[int, ...]
     dtype: str
-    about: dict[str, Any]
-    source: Source
+    metadata: dict[str, Any]
+    source: ImageSource
 
     @property
     def files(self) -> tuple[str, ...]:
         """The paths of the files, in order."""
-        return tuple(f"{self.folder}/{name}" for name in self.names.split("/"))
+        return tuple(f"{self.folder}/{name}" for name in self.file_names.split("/"))
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """The scans that a selection chose, of a phantom or of people."""
+    """The scans of a selection; ``synthetic`` is whether they are a phantom's."""
 
     images: tuple[Image, ...]
     synthetic: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """What an export wrote below `folder`: files, those `kept` that were there before, and bytes."""
+class ExportSummary:
+    """What an export wrote to `folder`: the number of files, of existing files `skipped`, and of bytes."""
 
     folder: Path
     written: int
-    kept: int
+    skipped: int
     size: int

@@ -1,4 +1,4 @@
-"""What a lock states of a dataset, and how two of them differ."""
+"""The content of a lock file, and the differences between two."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +7,7 @@ from decnef_data.model.catalog import Record
 
 
 class LockedFile(Record, frozen=True, kw_only=True):
-    """One file of a lock: which bytes, by as many checksums as were known (``algorithm:hexdigest``)."""
+    """One file of a lock: its bytes are identified by all known checksums (``algorithm:hexdigest``)."""
 
     path: str
     size: int
@@ -15,7 +15,7 @@ class LockedFile(Record, frozen=True, kw_only=True):
 
 
 class LockedSelection(Record, frozen=True, kw_only=True):
-    """What the lock's maker asked for; ``None`` is all of it."""
+    """The selection that was locked; ``None`` means all."""
 
     group: str | None = None
     subjects: tuple[str, ...] | None = None
@@ -25,10 +25,10 @@ class LockedSelection(Record, frozen=True, kw_only=True):
 
 
 class Lock(Record, frozen=True, kw_only=True):
-    """The files that a result was made from, whichever mirror gave them.
+    """The files that a result was computed from, independent of the mirror.
 
-    ``layout`` is what read them, in which version; ``split`` a hash that names a split of the people;
-    ``synthetic`` says that they are a phantom's.
+    ``layout`` is the layout that read them, with its version; ``split`` the hash of a split of the
+    participants; ``synthetic`` is whether the files are a phantom's.
     """
 
     format: Literal[1] = 1
@@ -42,15 +42,15 @@ class Lock(Record, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """The size of all files together, in bytes."""
+        """The total size of the files, in bytes."""
         return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing in which two locks differ; ``None`` is "not there".
+    """One difference between two locks; ``None`` means absent.
 
-    Of `what` only ``"file"`` and ``"dataset"`` concern bytes; ``"name"`` is the same bytes by another name.
+    Of `what`, only ``"file"`` and ``"dataset"`` concern bytes; ``"name"`` is equal bytes under another name.
     """
 
     what: Literal["dataset", "file", "name", "layout", "selection", "split", "software"]
@@ -60,13 +60,13 @@ class Difference:
 
     @property
     def bytes_differ(self) -> bool:
-        """Whether the data themselves are other ones."""
+        """Whether the data themselves differ."""
         return self.what in {"dataset", "file"}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What comparing two locks, or a lock with what is here, found; their names as they were asked for."""
+    """The differences between two locks, or between a lock and the local copy; names are as requested."""
 
     first: str
     second: str
@@ -74,5 +74,5 @@ class Comparison:
 
     @property
     def same_bytes(self) -> bool:
-        """Whether both name the same files with the same bytes."""
+        """Whether both have the same files with the same bytes."""
         return not any(difference.bytes_differ for difference in self.differences)

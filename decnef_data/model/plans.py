@@ -1,4 +1,4 @@
-"""What a request needs and what it will cost, before anything is done."""
+"""The plan of a request: what it needs and what it costs, before anything is done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from decnef_data.model.values import Access, RemoteFile, Requirement, Selection
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """One file of a plan, and whether its verified bytes are already here.
+    """One file of a plan; `present` is whether its verified bytes are already on this machine.
 
-    ``members`` is how many files an archive holds, where that is known before it is read.
+    ``members`` is the number of files in an archive, where it is known before the archive is read.
     """
 
     file: RemoteFile
@@ -20,10 +20,10 @@ class PlannedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """How many bytes one mirror would move, not `exact` where it is only said about how many.
+class MirrorCost:
+    """The number of bytes that one mirror would transfer; not `exact` where the size is approximate.
 
-    ``ready`` says that it can be asked: there is a login, a link or a copy.
+    ``ready`` is whether the mirror can be used: there is a login, a link or a copy.
     """
 
     mirror: str
@@ -33,29 +33,31 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
-    """How many bytes of images are selected, how many of them have no store yet, and what those take packed.
+class ImageSizes:
+    """The size in bytes of the selected images, and of those that have no store yet.
 
-    ``packed`` is what has to be read of their archive to take them out of it.
+    ``compressed`` is how much of the archive has to be read to extract the missing ones.
     """
 
     selected: int
     missing: int
-    packed: int
+    compressed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a request needs and what it will cost, before anything is done.
 
-    ``mirror`` is the one the files will come from, ``None`` where no mirror can give them;
-    ``problems`` says, by mirror, why those before it cannot.  Sizes are in bytes; ``None`` is unknown.
+    ``mirror`` is the one that the files will come from, ``None`` where no mirror can provide them;
+    ``problems`` are the reasons, by mirror, why those before it cannot.  Sizes are in bytes; ``None`` is
+    unknown.
 
-    ``offers`` is what each mirror would move; ``begun`` what is here of unfinished files, to be resumed.
-    ``store`` is what the arrays take once the data are opened: exactly where they are here (``stored``),
-    else at most; at most about that (``estimated``) of an archive of images that was never read: the size
-    of the archive by the share of the people, as far as the records count them.  ``keep_archive`` says
-    whether files stay when what is selected of them is stored.
+    ``mirror_costs`` is what each mirror would transfer; ``partial_size`` the size of the partial files on
+    this machine, which are resumed.  ``store_size`` is the size of the arrays once the data are opened:
+    exact if the store exists (``store_exists``), else an upper bound.  For an archive of images that was
+    never read, the bound is ``estimated``: the size of the archive times the selected share of the
+    participants, as far as the catalog counts them.  ``keep_archive`` is whether files are kept once the
+    selected part is stored.
     """
 
     selection: Selection
@@ -65,46 +67,41 @@ class Plan:
     problems: tuple[tuple[str, str], ...]
     free_disk: int
     location: Path
-    offers: tuple[Offer, ...] = ()
-    begun: int = 0
-    store: int | None = None
-    stored: bool = False
+    mirror_costs: tuple[MirrorCost, ...] = ()
+    partial_size: int = 0
+    store_size: int | None = None
+    store_exists: bool = False
     estimated: bool = False
     keep_archive: bool = True
 
     @property
     def size(self) -> int | None:
-        """The size of all files together, in bytes."""
-        return _total(planned.file.size for planned in self.files)
+        """The total size of the files, in bytes."""
+        return _sum_or_none(planned.file.size for planned in self.files)
 
     @property
-    def to_fetch(self) -> int | None:
-        """How many bytes are still to be moved; none of a file that lies on this machine."""
-        away = (planned.file for planned in self.files if not planned.present)
-        return _total(file.size for file in away if file.local is None)
+    def download_size(self) -> int | None:
+        """The number of bytes still to be downloaded; files that are on this machine count as zero."""
+        absent = (planned.file for planned in self.files if not planned.present)
+        return _sum_or_none(file.size for file in absent if file.local is None)
 
     @property
-    def on_disk(self) -> int | None:
-        """How many bytes the request adds to this machine, the store at its largest included."""
-        kept = self.to_fetch if self.keep_archive else 0
-        return _total(iter((kept, 0 if self.stored else self.store)))
+    def required_disk(self) -> int | None:
+        """The number of bytes that the request adds to the disk, including the upper bound of the store."""
+        downloaded = self.download_size if self.keep_archive else 0
+        return _sum_or_none(iter((downloaded, 0 if self.store_exists else self.store_size)))
 
-    def seconds(self, rate: float) -> float | None:
-        """How long the bytes that are to be moved take at so many bytes a second."""
-        return None if self.to_fetch is None else self.to_fetch / rate
+    def download_seconds(self, rate: float) -> float | None:
+        """Return how many seconds the download takes at `rate` bytes per second."""
+        return None if self.download_size is None else self.download_size / rate
 
     @property
-    def missing(self) -> tuple[Requirement, ...]:
-        """What is known to stand in the way, in the order of the mirrors."""
-        needed = (requirement for access in self.access for requirement in access.requirements)
-        return tuple(dict.fromkeys(requirement for requirement in needed if requirement.missing))
-
-    def _repr_html_(self) -> str:
-        from decnef_data.model.notebook import plan_page
-
-        return plan_page(self)
+    def missing_requirements(self) -> tuple[Requirement, ...]:
+        """The requirements that are known to be missing, in the order of the mirrors."""
+        requirements = (requirement for access in self.access for requirement in access.requirements)
+        return tuple(dict.fromkeys(requirement for requirement in requirements if requirement.missing))
 
 
-def _total(sizes: Iterator[int | None]) -> int | None:
+def _sum_or_none(sizes: Iterator[int | None]) -> int | None:
     known = list(sizes)
     return None if any(size is None for size in known) else sum(size for size in known if size is not None)

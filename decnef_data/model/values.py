@@ -1,4 +1,4 @@
-"""What passes between rooms in memory, as frozen values."""
+"""Values in memory, which the modules pass to each other; all are frozen."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 
 class Secret(str):
-    """A token or a link whose ``repr`` does not show it, so that no traceback with locals does.
+    """A token or link that ``repr`` hides, so that tracebacks with local variables do not show it.
 
     Examples
     --------
@@ -24,7 +24,7 @@ class Secret(str):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Checksum:
-    """A digest and the algorithm (a name that :mod:`hashlib` knows) that made it.
+    """A digest and its algorithm (a name of :mod:`hashlib`).
 
     Examples
     --------
@@ -36,23 +36,23 @@ class Checksum:
     hexdigest: str
 
     def __str__(self) -> str:
-        """Print as pooch writes it: ``algorithm:hexdigest``."""
+        """Format as pooch does: ``algorithm:hexdigest``."""
         return f"{self.algorithm}:{self.hexdigest}"
 
     @classmethod
     def parse(cls, text: str) -> "Checksum":
-        """Read what ``str`` printed."""
+        """Parse the output of ``str``."""
         algorithm, _, hexdigest = text.partition(":")
         return cls(algorithm.lower(), hexdigest.lower())
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file as a mirror states it.
+    """A file as listed by a mirror.
 
-    ``path`` is relative, with forward slashes, below the dataset; ``identity`` an ETag or version that
-    changes when the bytes do; ``address`` what the mirror needs to open it again, never a secret;
-    ``local`` is set where the bytes already lie on this machine.
+    ``path`` is relative to the dataset, with forward slashes; ``identity`` is an ETag or version that
+    changes when the bytes do; ``address`` is what the mirror needs to open the file again, never a secret;
+    ``local`` is set if the bytes are already on this machine.
     """
 
     path: str
@@ -65,7 +65,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Bytes as a mirror sends them: from which offset, of how many in all, of which identity."""
+    """The bytes that a mirror sends: from offset `start`, of a file of `size` bytes and this `identity`."""
 
     start: int
     chunks: Iterator[bytes]
@@ -75,28 +75,31 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedFile:
-    """A file on this machine whose bytes were verified, or (``stated=False``) recorded at first sight."""
+    """A file on this machine whose bytes were verified.
+
+    Without an expected checksum (``has_expected_checksum=False``), its checksum was recorded on first use.
+    """
 
     path: str
     location: Path
     size: int
     checksums: tuple[Checksum, ...]
     mirror: str
-    stated: bool
+    has_expected_checksum: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """All files of a dataset as one mirror gave them, below one folder of this machine.
+class LocalCopy:
+    """All files of a dataset from one mirror, in one folder on this machine.
 
-    ``dropped`` says that the files were removed after their store was published.
+    ``files_removed`` is whether the files were removed after their store was published.
     """
 
     dataset: str
     mirror: str
     root: Path
     files: Sequence[VerifiedFile]
-    dropped: bool = False
+    files_removed: bool = False
 
     @property
     def checksums(self) -> tuple[Checksum, ...]:
@@ -106,7 +109,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing that access to a dataset needs, and whether it is met (``expires``: until when)."""
+    """One requirement of access to a dataset, and whether it is met (until ``expires``)."""
 
     kind: str
     state: Literal["met", "unmet", "pending", "expired", "unknown"]
@@ -117,12 +120,12 @@ class Requirement:
 
     @property
     def missing(self) -> bool:
-        """Whether it is known to stand in the way."""
+        """Whether the requirement is known not to be met."""
         return self.state not in {"met", "unknown"}
 
     @property
     def deadline(self) -> str | None:
-        """In how long it expires, or when it did, in words.
+        """The time until it expires, or the date when it did, in words.
 
         Examples
         --------
@@ -137,13 +140,13 @@ class Requirement:
         if seconds <= 0:
             return f"expired on {self.expires.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
         units = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
-        found = next((f"{seconds // size} {unit}" for unit, size in units if seconds >= 2 * size), None)
-        return f"expires in {found or 'a minute'}"
+        remaining = next((f"{seconds // size} {unit}" for unit, size in units if seconds >= 2 * size), None)
+        return f"expires in {remaining or 'a minute'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What one mirror needs before it hands out one dataset."""
+    """The requirements of one mirror for one dataset."""
 
     dataset: str
     mirror: str
@@ -155,26 +158,16 @@ class Access:
         """Whether nothing is known to be missing."""
         return not any(requirement.missing for requirement in self.requirements)
 
-    def _repr_html_(self) -> str:
-        from decnef_data.model.notebook import access_page
-
-        return access_page((self,))
-
 
 class AccessReport(tuple[Access, ...]):
-    """What each mirror needs, one a dataset and mirror; a tuple that reads well in a notebook."""
+    """The access of each mirror to each dataset: a tuple with an HTML representation for notebooks."""
 
     __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        from decnef_data.model.notebook import access_page
-
-        return access_page(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """That the user accepted one version of some terms, and when (UTC)."""
+    """The user's acceptance of one version of the terms of a dataset, and its date (UTC)."""
 
     dataset: str
     terms: str
@@ -184,7 +177,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a request asks for; ``None`` means all of it."""
+    """The requested part of a dataset; ``None`` means all."""
 
     dataset: str
     group: str | None = None
@@ -194,12 +187,12 @@ class Selection:
     modalities: tuple[str, ...] | None = None
 
     @property
-    def narrowed(self) -> bool:
-        """Whether it asks for less than everything.
+    def is_subset(self) -> bool:
+        """Whether less than the complete dataset is requested.
 
         Examples
         --------
-        >>> Selection("srpbs-open").narrowed, Selection("srpbs-open", sites=("COI",)).narrowed
+        >>> Selection("srpbs-open").is_subset, Selection("srpbs-open", sites=("COI",)).is_subset
         (False, True)
         """
         parts = (self.group, self.subjects, self.sites, self.diagnoses, self.modalities)
@@ -208,31 +201,31 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """What verifying found of one file or store; ``mirror`` is where the file came from, of a store none."""
+    """The result of verifying one file or store; ``mirror`` is the origin of the file, empty for a store."""
 
     path: str
-    state: Literal["whole", "changed", "missing", "damaged"]
+    state: Literal["intact", "changed", "missing", "damaged"]
     detail: str = ""
     mirror: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What verifying found of a dataset."""
+    """The result of verifying a dataset."""
 
     dataset: str
     deep: bool
     checks: tuple[FileCheck, ...] = field(default=())
 
     @property
-    def whole(self) -> bool:
-        """Whether every file and store is as it was when verified."""
-        return all(check.state == "whole" for check in self.checks)
+    def complete(self) -> bool:
+        """Whether every file and store is unchanged since it was verified."""
+        return all(check.state == "intact" for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One thing that the cache holds; ``size`` is in bytes."""
+    """One entry of the cache; ``size`` is in bytes."""
 
     dataset: str
     kind: Literal["file", "partial", "adopted", "store"]
@@ -244,31 +237,31 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True)
 class CacheListing:
-    """Everything that the cache holds, below ``root``."""
+    """All entries of the cache in the folder ``root``."""
 
     root: Path
     entries: tuple[CacheEntry, ...]
 
     @property
     def size(self) -> int:
-        """The bytes that the entries take in the cache; adopted files lie elsewhere and take none."""
+        """The size of the entries in the cache, in bytes; adopted files are elsewhere and count as zero."""
         return sum(entry.size for entry in self.entries if entry.kind != "adopted")
 
 
 class Progress(Protocol):
-    """Who is told how far a transfer is."""
+    """A receiver of the progress of a transfer."""
 
     def start(self, what: str, total: int | None, done: int) -> None:
-        """Begin `what`, of `total` bytes, `done` of which are already there."""
+        """Start `what`, of `total` bytes, of which `done` exist already."""
 
     def advance(self, count: int) -> None:
         """Count `count` more bytes."""
 
-    def via(self, mirror: str, connections: int) -> None:
-        """Note where the bytes come from now, and over how many connections."""
+    def set_source(self, mirror: str, connections: int) -> None:
+        """Set the mirror that the bytes come from now, and the number of connections."""
 
-    def scans(self, count: int) -> None:
-        """Note how many scans are stored so far."""
+    def set_scan_count(self, count: int) -> None:
+        """Set the number of scans that are stored so far."""
 
     def finish(self) -> None:
-        """End the transfer that was begun, well or not."""
+        """End the transfer, successful or not."""

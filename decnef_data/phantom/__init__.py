@@ -1,4 +1,4 @@
-"""Synthetic datasets with the real layouts and quirks, and nobody real in them."""
+"""Synthetic datasets (digital phantoms) with the layouts and quirks of the real ones, without real data."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,162 +8,183 @@ from pathlib import Path
 
 from decnef_data.errors import SelectionError
 
-__all__ = ["SHA256", "SIZE", "TREES", "VERSION", "Truth", "make", "plant", "truth"]
+__all__ = [
+    "ARCHIVE_SHA256",
+    "ARCHIVE_SIZE",
+    "ARCHIVE_VERSION",
+    "IMAGING_VERSIONS",
+    "GroundTruth",
+    "ground_truth",
+    "write_imaging_phantom",
+    "write_phantom",
+]
 
-#: Changes whenever the bytes do.
-VERSION = 1
-#: Each archive's digest, and its size in bytes: the same on every machine.
-SHA256: Mapping[str, str] = {"srpbs-fc": "ce21bd2dc38a04dc9e4b00dae5817aa41989a901cff211c8fedd95ed855c02ad"}
-SIZE: Mapping[str, int] = {"srpbs-fc": 180717016}
+#: Changes whenever the bytes of the archive change.
+ARCHIVE_VERSION = 1
+#: SHA-256 and size in bytes of each archive: the same on every machine.
+ARCHIVE_SHA256: Mapping[str, str] = {
+    "srpbs-fc": "ce21bd2dc38a04dc9e4b00dae5817aa41989a901cff211c8fedd95ed855c02ad"
+}
+ARCHIVE_SIZE: Mapping[str, int] = {"srpbs-fc": 180717016}
 
-#: The image datasets: each phantom is an unpacked tree, and the version that changes when its bytes do.
-TREES: Mapping[str, int] = {"srpbs-open": 1, "srpbs-1600": 1, "srpbs-ts": 1}
-#: Of how many people there are images, where nobody says.
-_IMAGED = {"srpbs-open": 24, "srpbs-1600": 26, "srpbs-ts": 9}
+#: The version of each imaging phantom, an unpacked folder; it changes whenever the bytes change.
+IMAGING_VERSIONS: Mapping[str, int] = {"srpbs-open": 1, "srpbs-1600": 1, "srpbs-ts": 1}
+#: Number of participants with images unless the caller passes one.
+_DEFAULT_SUBJECTS = {"srpbs-open": 24, "srpbs-1600": 26, "srpbs-ts": 9}
 
-_NAMES = {"srpbs-fc": "SRPBS_FC-synthetic.zip"}
-_GROUPS = {140: "bal140", 93: "roi93", 116: "aal116"}
-#: Institutes whose tables pool sites and do not say which is whose.
-_POOLED = {"KyotoU", "HiroshimaU"}
+_ARCHIVE_NAMES = {"srpbs-fc": "SRPBS_FC-synthetic.zip"}
+_GROUP_OF_ROIS = {140: "bal140", 93: "roi93", 116: "aal116"}
+#: Institutes whose tables pool several sites without recording the site of each participant.
+_POOLED_INSTITUTES = {"KyotoU", "HiroshimaU"}
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What a reader should find: people by group, and by site and diagnosis within each group.
+class GroundTruth:
+    """What a reader should find: participants by group, and by site and diagnosis within each group.
 
-    ``rows`` are people by matrix (its path in the archive); a site that a table does not tell is ``""``;
-    ``nan_rows`` counts, by group, the rows that hold any NaN.
+    ``rows`` counts participants by matrix (its path in the archive); a site that a table does not record
+    is ``""``; ``nan_rows`` counts, by group, the rows that hold any NaN.
     """
 
-    people: Mapping[str, int]
+    participants: Mapping[str, int]
     sites: Mapping[str, Mapping[str, int]]
     diagnoses: Mapping[str, Mapping[str, int]]
     rows: Mapping[str, int]
     nan_rows: Mapping[str, int]
 
 
-def make(dataset: str, folder: Path) -> Path:
-    """Write `dataset`'s phantom into `folder` and return its path, at once when it is already there whole.
+def write_phantom(dataset: str, folder: Path) -> Path:
+    """Write the phantom of `dataset` into `folder` unless it is already complete there, and return its path.
 
-    It appears under its name only when it is complete.  A folder that is not there yet is made, for its
-    owner alone.  The phantom of an image dataset is an unpacked tree.
+    It appears under its name only once it is complete.  A missing folder is created with access for its
+    owner only.  The phantom of an imaging dataset is an unpacked folder.
 
     Examples
     --------
-    >>> make("srpbs-open-2", Path("unused"))
+    >>> write_phantom("srpbs-open-2", Path("unused"))
     Traceback (most recent call last):
     decnef_data.errors.SelectionError: There is no phantom of 'srpbs-open-2'.
     Ask for 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'.
     """
-    if dataset in TREES:
-        return plant(dataset, folder)
-    path = Path(folder) / _NAMES[_known(dataset)]
-    there = partial(_whole, path, dataset)
-    if not there():
-        from decnef_data.phantom.archive import publish  # loads NumPy and h5py
+    if dataset in IMAGING_VERSIONS:
+        return write_imaging_phantom(dataset, folder)
+    path = Path(folder) / _ARCHIVE_NAMES[_validate_dataset(dataset)]
+    is_complete = partial(_is_complete_archive, path, dataset)
+    if not is_complete():
+        from decnef_data.phantom.connectivity_archive import write_archive  # loads NumPy and h5py
 
-        publish(path, _stamp(dataset), there)
+        write_archive(path, _stamp(dataset), is_complete)
     return path
 
 
-def plant(
-    dataset: str, folder: Path, *, subjects: int | None = None, full_size: bool = False, form: str = "bids"
+def write_imaging_phantom(
+    dataset: str,
+    folder: Path,
+    *,
+    n_subjects: int | None = None,
+    full_size: bool = False,
+    variant: str = "bids",
 ) -> Path:
-    """Write the tree of an image dataset's phantom, at once when it is already there whole.
+    """Write the phantom of an imaging dataset unless it is already complete, and return its path.
 
     Parameters
     ----------
     dataset
-        One of ``TREES``.
+        One of ``IMAGING_VERSIONS``.
     folder
-        Where the tree shall stand.
-    subjects
-        Of how many people there shall be images; tables list everybody.
+        The folder to write it into.
+    n_subjects
+        Number of participants with images; tables list all participants.
     full_size
-        Real matrices and numbers of volumes, as benchmarks need them, instead of small ones.
-    form
-        Of srpbs-ts, ``"bids"`` or ``"flat"``.
+        Use real matrix sizes and numbers of volumes, as benchmarks need them, instead of small ones.
+    variant
+        Of srpbs-ts: ``"bids"`` or ``"flat"``.
 
     Examples
     --------
     >>> import tempfile
-    >>> plant("srpbs-ts", Path(tempfile.mkdtemp()), subjects=1).name
+    >>> write_imaging_phantom("srpbs-ts", Path(tempfile.mkdtemp()), n_subjects=1).name
     'SRPBS_TS-1-synthetic.d'
     """
-    from decnef_data.phantom import trees  # loads NumPy
+    from decnef_data.phantom import imaging_files  # loads NumPy
 
-    count = _IMAGED[dataset] if subjects is None else subjects
-    top = dataset.upper().replace("-", "_")
-    wanted = [*([] if subjects is None else [str(subjects)]), *(["full"] if full_size else []),
-              *([] if form == "bids" else [form])]  # fmt: skip
-    path = Path(folder) / "-".join((top, *wanted, "synthetic.d"))
-    stamp = f"SYNTHETIC phantom of {dataset}, version {TREES[dataset]}"
-    there = partial(_stands, path, stamp)
-    if not there():
-        trees.plant(path, trees.members(dataset, trees.Size(count, full_size), form), stamp, there)
+    n_imaged = _DEFAULT_SUBJECTS[dataset] if n_subjects is None else n_subjects
+    top_folder = dataset.upper().replace("-", "_")
+    suffixes = [*([] if n_subjects is None else [str(n_subjects)]), *(["full"] if full_size else []),
+              *([] if variant == "bids" else [variant])]  # fmt: skip
+    path = Path(folder) / "-".join((top_folder, *suffixes, "synthetic.d"))
+    stamp = _stamp(dataset)
+    is_complete = partial(_is_complete_folder, path, stamp)
+    if not is_complete():
+        imaging_files.write_folder(
+            path,
+            imaging_files.generate_files(dataset, imaging_files.PhantomSize(n_imaged, full_size), variant),
+            stamp,
+            is_complete,
+        )
     return path
 
 
-def _stands(path: Path, stamp: str) -> bool:
-    """Whether the tree is there: it has its name only when it is whole."""
+def _is_complete_folder(path: Path, stamp: str) -> bool:
+    """Return whether the folder is there: it gets its name only once it is complete."""
     try:
         return (path / "README-SYNTHETIC.txt").read_text().endswith(stamp)
     except FileNotFoundError:
         return False
 
 
-def truth(dataset: str) -> Truth:
-    """What a reader should find in `dataset`'s phantom.
+def ground_truth(dataset: str) -> GroundTruth:
+    """Return what a reader should find in the phantom of `dataset`.
 
     Examples
     --------
-    >>> truth("srpbs-fc").people
+    >>> ground_truth("srpbs-fc").participants
     {'bal140': 1625, 'roi93': 344, 'aal116': 344}
     """
-    if dataset in TREES:
+    if dataset in IMAGING_VERSIONS:
         message = (
             "What a reader should find is stated of the phantom of 'srpbs-fc' only, "
             f"not of '{dataset}'. Ask for that."
         )
-        raise SelectionError(message, asked=dataset, known=tuple(_NAMES))
-    _known(dataset)
-    from decnef_data.phantom.sources import SOURCES  # loads NumPy
+        raise SelectionError(message, requested=dataset, known=tuple(_ARCHIVE_NAMES))
+    _validate_dataset(dataset)
+    from decnef_data.phantom.matrix_specs import MATRIX_SPECS  # loads NumPy
 
-    people: Counter[str] = Counter()
-    sites: dict[str, Counter[str]] = {group: Counter() for group in _GROUPS.values()}
-    diagnoses: dict[str, Counter[str]] = {group: Counter() for group in _GROUPS.values()}
-    nan_rows = dict.fromkeys(_GROUPS.values(), 0)
-    for source in SOURCES:
-        group = _GROUPS[source.rois]
-        people[group] += source.count
-        nan_rows[group] += len(source.gone) + len(source.holed)
-        for stratum in source.strata:
-            pooled = source.path.split("/")[0] in _POOLED
-            sites[group]["" if pooled else stratum.site] += stratum.people
-            diagnoses[group][stratum.diagnosis] += stratum.people
-    rows = {f"SRPBS_FC/{source.path}": source.count for source in SOURCES}
-    return Truth(dict(people), sites, diagnoses, rows, nan_rows)
+    participants: Counter[str] = Counter()
+    sites: dict[str, Counter[str]] = {group: Counter() for group in _GROUP_OF_ROIS.values()}
+    diagnoses: dict[str, Counter[str]] = {group: Counter() for group in _GROUP_OF_ROIS.values()}
+    nan_rows = dict.fromkeys(_GROUP_OF_ROIS.values(), 0)
+    for spec in MATRIX_SPECS:
+        group = _GROUP_OF_ROIS[spec.rois]
+        participants[group] += spec.count
+        nan_rows[group] += len(spec.all_nan_rows) + len(spec.partial_nan_rows)
+        for stratum in spec.strata:
+            pooled = spec.path.split("/")[0] in _POOLED_INSTITUTES
+            sites[group]["" if pooled else stratum.site] += stratum.count
+            diagnoses[group][stratum.diagnosis] += stratum.count
+    rows = {f"SRPBS_FC/{spec.path}": spec.count for spec in MATRIX_SPECS}
+    return GroundTruth(dict(participants), sites, diagnoses, rows, nan_rows)
 
 
-def _known(dataset: str) -> str:
-    if dataset not in _NAMES:
-        names = (*_NAMES, *TREES)
+def _validate_dataset(dataset: str) -> str:
+    if dataset not in _ARCHIVE_NAMES:
+        names = (*_ARCHIVE_NAMES, *IMAGING_VERSIONS)
         known = ", ".join(f"'{name}'" for name in names)
         message = f"There is no phantom of '{dataset}'. Ask for {known}."
-        raise SelectionError(message, asked=dataset, known=names)
+        raise SelectionError(message, requested=dataset, known=names)
     return dataset
 
 
 def _stamp(dataset: str) -> str:
-    return f"SYNTHETIC phantom of {dataset}, version {VERSION}"
+    return f"SYNTHETIC phantom of {dataset}, version {IMAGING_VERSIONS.get(dataset, ARCHIVE_VERSION)}"
 
 
-def _whole(path: Path, dataset: str) -> bool:
-    """Whether the file has the size, and ends with the stamp, that a complete one of this version has."""
+def _is_complete_archive(path: Path, dataset: str) -> bool:
+    """Return whether the file has the size and the final stamp of a complete archive of this version."""
     stamp = _stamp(dataset).encode()
     try:
         with path.open("rb") as file:
-            file.seek(SIZE[dataset] - len(stamp))
+            file.seek(ARCHIVE_SIZE[dataset] - len(stamp))
             return file.read() == stamp
     except FileNotFoundError:
         return False

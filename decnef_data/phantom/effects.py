@@ -1,8 +1,9 @@
-"""What was put into the synthetic connectivity, and how much of it: every size is stated here.
+"""The effects in the synthetic connectivity, with the size of each.
 
-A value is the sum of a base (one for each pair of regions), of two personal factors (one for each of the two
-regions, so that edges which share a region covary), of noise, and of the effects below.  All of them are in
-units of Pearson r.  The sizes are invented: large enough to be found again, and no claim about any brain.
+A value is the sum of a base (one for each pair of regions), of two factors of the participant (one for each
+of the two regions, so that edges which share a region covary), of noise, and of the effects below.  All of
+them are in units of Pearson r.  The sizes are invented: large enough to be detected, and not a claim about
+any brain.
 
 >>> from decnef_data.phantom.effects import EFFECTS
 >>> [effect.covariate for effect in EFFECTS]
@@ -12,16 +13,17 @@ units of Pearson r.  The sizes are invented: large enough to be found again, and
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from decnef_data.phantom.people import Person
+from decnef_data.phantom.participants import Participant
 
-__all__ = ["EFFECTS", "GRID", "NETWORKS", "Effect", "network_of"]
+__all__ = ["EFFECTS", "GRID", "NETWORKS", "Effect", "roi_network"]
 
-#: Values lie on a grid of 1 / GRID.
+#: Values are multiples of 1 / GRID.
 GRID = 2**15
-#: One region's factor, and one edge's noise, deviate between people by BELL_SD / 2**shift / GRID: 0.072.
+#: Between participants, a region's factor and an edge's noise have a standard deviation of
+#: NORMAL_SD / 2**shift / GRID: 0.072.
 FACTOR_SHIFT = 4
 NOISE_SHIFT = 4
-#: Regions form networks, each a run of neighbors.
+#: Regions form networks of consecutive regions.
 NETWORKS = (
     "visual",
     "motor",
@@ -35,12 +37,12 @@ NETWORKS = (
 )
 
 
-def network_of(roi: int, rois: int) -> str:
-    """The network of region `roi` (from 0) of `rois`.
+def roi_network(roi: int, rois: int) -> str:
+    """Return the network of region `roi` (from 0) of `rois`.
 
     Examples
     --------
-    >>> network_of(0, 140), network_of(139, 140)
+    >>> roi_network(0, 140), roi_network(139, 140)
     ('visual', 'cerebellum')
     """
     return NETWORKS[roi * len(NETWORKS) // rois]
@@ -61,9 +63,9 @@ class Effect:
     center: float = 0.0
     unit: str = ""
 
-    def shift(self, person: Person) -> int:
-        """How far `person`'s edges are shifted, in steps of the grid."""
-        value = getattr(person, self.covariate)
+    def shift(self, participant: Participant) -> int:
+        """Return the shift of the edges of `participant`, in steps of the grid."""
+        value = getattr(participant, self.covariate)
         size = self.levels.get(value, 0.0) if self.levels else self.slope * (value - self.center)
         return round(size * GRID)
 

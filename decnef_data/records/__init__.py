@@ -1,4 +1,4 @@
-"""Reads the catalog's records, checks that they fit together, and finds what is asked for."""
+"""The records of the catalog: loading, validation and lookup."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -7,10 +7,10 @@ from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from decnef_data.records.checks import check, names_of
-from decnef_data.records.counts import Counted, Wanted, counted
-from decnef_data.records.names import find, fold, several
-from decnef_data.records.reading import Entry, entries
+from decnef_data.records.counts import CountFilter, CountRow, count_participants
+from decnef_data.records.load import RecordEntry, read_entries
+from decnef_data.records.names import as_names, normalize_name, resolve_name
+from decnef_data.records.validate import record_names, validate_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
         Column,
         Dataset,
         Fact,
+        ImagingProtocol,
         Mirror,
-        Protocol,
         Site,
         Terms,
     )
 
-__all__ = ["Records", "fold"]
+__all__ = ["Records", "normalize_name"]
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """All records of a catalog, each kind in the order it was read; mirrors in the order they are tried.
+    """All records of a catalog, in the order they were read; mirrors in the order they are tried.
 
     Examples
     --------
     >>> records = Records.load()
-    >>> records.dataset("SRPBS_OPEN").people
+    >>> records.dataset("SRPBS_OPEN").n_participants
     1410
     >>> records.label("diagnosis", 2)
     'MDD'
@@ -49,7 +49,7 @@ class Records:
     mirrors: "tuple[Mirror, ...]" = ()
     sites: "tuple[Site, ...]" = ()
     codes: "tuple[Code, ...]" = ()
-    protocols: "tuple[Protocol, ...]" = ()
+    protocols: "tuple[ImagingProtocol, ...]" = ()
     columns: "tuple[Column, ...]" = ()
     citations: "tuple[Citation, ...]" = ()
     terms: "tuple[Terms, ...]" = ()
@@ -57,12 +57,12 @@ class Records:
 
     @classmethod
     def load(cls, *folders: "Path") -> "Records":
-        """Read the shipped catalog, then add the records of each folder; the same name replaces.
+        """Read the packaged catalog, then add the records of each folder; the same name replaces a record.
 
         Raises
         ------
         CatalogError
-            A record is malformed, or names another that does not exist.
+            A record is malformed, or refers to another one that does not exist.
 
         Examples
         --------
@@ -70,42 +70,42 @@ class Records:
         ['folder', 'synapse', 'atr']
         """
         if not folders:
-            return _shipped()
-        return _assembled(chain(_shipped_entries(), *map(entries, folders)))
+            return _packaged_records()
+        return _build_records(chain(_packaged_entries(), *map(read_entries, folders)))
 
     def dataset(self, name: str) -> "Dataset":
-        """Find a dataset by name, alias or title, else say which is near.
+        """Return the dataset with a name, alias or title; the error for an unknown one suggests the nearest.
 
         Examples
         --------
         >>> Records.load().dataset("connectivity").name
         'srpbs-fc'
         """
-        known = {alias: dataset for dataset in self.datasets for alias in names_of(dataset)}
-        return find("dataset", name, known, {alias: dataset.name for alias, dataset in known.items()})
+        known = {alias: dataset for dataset in self.datasets for alias in record_names(dataset)}
+        return resolve_name("dataset", name, known, {alias: dataset.name for alias, dataset in known.items()})
 
     def mirror(self, name: str) -> "Mirror":
-        """Find a mirror by name, else say which is near.
+        """Return the mirror with a name; the error for an unknown one suggests the nearest.
 
         Examples
         --------
         >>> Records.load().mirror("Synapse").address
         'syn22317076'
         """
-        return find("mirror", name, {mirror.name: mirror for mirror in self.mirrors})
+        return resolve_name("mirror", name, {mirror.name: mirror for mirror in self.mirrors})
 
     def citation(self, key: str) -> "Citation":
-        """Find a work by its key, else say which is near.
+        """Return the work with a key; the error for an unknown one suggests the nearest.
 
         Examples
         --------
         >>> Records.load().citation("tanaka2021").doi
         '10.1038/s41597-021-01004-8'
         """
-        return find("citation", key, {citation.key: citation for citation in self.citations})
+        return resolve_name("citation", key, {citation.key: citation for citation in self.citations})
 
     def terms_of(self, dataset: "Dataset") -> "Terms":
-        """Find the terms that a dataset is handed out under.
+        """Return the terms of use of a dataset.
 
         Examples
         --------
@@ -113,21 +113,21 @@ class Records:
         >>> records.terms_of(records.dataset("srpbs-fc")).version
         '1'
         """
-        return find("terms", dataset.terms, {terms.name: terms for terms in self.terms})
+        return resolve_name("terms", dataset.terms, {terms.name: terms for terms in self.terms})
 
     def site(self, code: str) -> "Site | None":
-        """Find a site by its code or an alias, or ``None``.
+        """Return the site with a code or alias, or ``None``.
 
         Examples
         --------
         >>> Records.load().site("KFU").code
         'KPM'
         """
-        wanted = fold(code)
-        return next((s for s in self.sites if wanted in map(fold, names_of(s))), None)
+        normalized = normalize_name(code)
+        return next((s for s in self.sites if normalized in map(normalize_name, record_names(s))), None)
 
     def label(self, column: str, code: int) -> str | None:
-        """Say what a code of the MRI tables means, or ``None``.
+        """Return the meaning of a code of the MRI tables, or ``None``.
 
         Examples
         --------
@@ -137,18 +137,18 @@ class Records:
         return next((c.label for c in self.codes if (c.column, c.code) == (column, code)), None)
 
     def column(self, header: str) -> "Column | None":
-        """Find the coordinate that a table's header means, or ``None``.
+        """Return the coordinate for a table's header, or ``None``.
 
         Examples
         --------
         >>> Records.load().column("Mean FD (mm)").name
         'mean_fd'
         """
-        wanted = fold(header)
-        return next((c for c in self.columns if wanted in map(fold, names_of(c))), None)
+        normalized = normalize_name(header)
+        return next((c for c in self.columns if normalized in map(normalize_name, record_names(c))), None)
 
     def facts_of(self, dataset: str) -> "tuple[Fact, ...]":
-        """Gather the facts about one dataset, found as :meth:`dataset` finds it.
+        """Return the facts about one dataset, named as for :meth:`dataset`.
 
         Examples
         --------
@@ -166,16 +166,17 @@ class Records:
         institutes: "str | Iterable[str] | None" = None,
         diagnoses: "str | Iterable[str] | None" = None,
     ) -> "pd.DataFrame":
-        """Count people by dataset, site and diagnosis from the records alone: nothing is fetched or opened.
+        """Count participants by dataset, site and diagnosis from the catalog alone; nothing is downloaded.
 
-        Age, sex and head motion are in nobody's records: :func:`decnef_data.query` asks the tables that
-        you have.
+        The catalog has no age, sex or head motion: :func:`decnef_data.query` reads the tables on this
+        machine.
 
         Returns
         -------
         pandas.DataFrame
-            A row a count: dataset, site, institute, diagnosis, people (missing where the records do not
-            know), grade (A two sources or more, B one, C inferred, D unconfirmed) and a comment.
+            One row per count: dataset, site, institute, diagnosis, n_participants (missing where the
+            catalog has no number), grade (A two sources or more, B one, C inferred, D unconfirmed) and
+            comment.
 
         Raises
         ------
@@ -184,38 +185,41 @@ class Records:
 
         Examples
         --------
-        >>> Records.load().query("srpbs-1600", sites="KUT")[["diagnosis", "people", "grade"]].values.tolist()
+        >>> counts = Records.load().query("srpbs-1600", sites="KUT")
+        >>> counts[["diagnosis", "n_participants", "grade"]].values.tolist()
         [['HC', 159, 'C'], ['MDD', 16, 'C'], ['SSD', 45, 'C']]
         """
         import pandas as pd
 
-        chosen = self.datasets if names is None else tuple(map(self.dataset, several(names)))
-        asked = (None if one is None else several(one) for one in (sites, institutes, diagnoses))
-        rows = counted(self, chosen, Wanted.named(self, *asked))
-        return pd.DataFrame(map(asdict, rows), columns=list(Counted.__slots__)).astype({"people": "Int64"})
+        datasets = self.datasets if names is None else tuple(map(self.dataset, as_names(names)))
+        requested = (None if names is None else as_names(names) for names in (sites, institutes, diagnoses))
+        rows = count_participants(self, datasets, CountFilter.from_names(self, *requested))
+        return pd.DataFrame(map(asdict, rows), columns=list(CountRow.__slots__)).astype(
+            {"n_participants": "Int64"}
+        )
 
     def _repr_html_(self) -> str:
-        from decnef_data.model.notebook import catalog_page
+        from decnef_data.display.notebook import catalog_html
 
-        return catalog_page(self.datasets, self.mirrors)
-
-
-@cache
-def _shipped_entries() -> tuple[Entry, ...]:
-    # Records are frozen and cost 10 ms to read, so that one process reads those of the package once.
-    return tuple(entries(files("decnef_data_catalog")))
+        return catalog_html(self.datasets, self.mirrors)
 
 
 @cache
-def _shipped() -> Records:
-    return _assembled(_shipped_entries())
+def _packaged_entries() -> tuple[RecordEntry, ...]:
+    # Reading takes 10 ms and records are frozen, so that a process reads the packaged ones only once.
+    return tuple(read_entries(files("decnef_data_catalog")))
 
 
-def _assembled(read: Iterable[Entry]) -> Records:
-    kept = {entry.key: entry for entry in read}
-    check(tuple(kept.values()))
+@cache
+def _packaged_records() -> Records:
+    return _build_records(_packaged_entries())
+
+
+def _build_records(entries: Iterable[RecordEntry]) -> Records:
+    by_key = {entry.key: entry for entry in entries}
+    validate_entries(tuple(by_key.values()))
     kinds: dict[str, list[Any]] = {}
-    for entry in kept.values():
+    for entry in by_key.values():
         kinds.setdefault(entry.kind, []).append(entry.record)
     kinds.get("mirrors", []).sort(key=lambda mirror: mirror.order)
     return Records(**{kind: tuple(records) for kind, records in kinds.items()})

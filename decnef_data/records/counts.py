@@ -1,68 +1,82 @@
-"""How many people the records alone count, by dataset, site and diagnosis, each number with its grade."""
+"""Numbers of participants in the catalog, by dataset, site and diagnosis, each with its grade."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from decnef_data.records.names import find
+from decnef_data.records.names import resolve_name
 
 if TYPE_CHECKING:
-    from decnef_data.model import Count, Dataset, Site
-    from decnef_data.records import Records
+    from decnef_data.model import Code, Dataset, ParticipantCount, Site
 
-__all__ = ["Counted", "Wanted", "counted"]
+__all__ = ["CountFilter", "CountRow", "count_participants"]
 
-_WHOLE = "everybody; the records do not count them by site and diagnosis"
-_UNCOUNTED = "the records do not count this dataset by site and diagnosis"
+_TOTAL_ONLY = "everybody; the records do not count them by site and diagnosis"
+_NO_COUNTS = "the records do not count this dataset by site and diagnosis"
+
+
+class SiteRecords(Protocol):
+    """The part of the catalog that counting needs: sites, and the labels of codes."""
+
+    @property
+    def sites(self) -> "tuple[Site, ...]":
+        """All sites."""
+
+    @property
+    def codes(self) -> "tuple[Code, ...]":
+        """All codes of the MRI tables."""
+
+    def site(self, code: str) -> "Site | None":
+        """Return the site with a code or alias, or ``None``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The sites, institutes and diagnoses asked for, as the catalog calls them; ``None`` is all."""
+class CountFilter:
+    """The requested sites, institutes and diagnoses, by their names in the catalog; ``None`` means all."""
 
     sites: frozenset[str] | None = None
     institutes: frozenset[str] | None = None
     diagnoses: frozenset[str] | None = None
 
     @classmethod
-    def named(
+    def from_names(
         cls,
-        records: "Records",
+        records: SiteRecords,
         sites: Iterable[str] | None,
         institutes: Iterable[str] | None,
         diagnoses: Iterable[str] | None,
-    ) -> "Wanted":
-        """Find what is meant by each name.
+    ) -> "CountFilter":
+        """Resolve names and aliases.
 
         Raises
         ------
         SelectionError
-            The catalog has no such site, institute or diagnosis; the message says which is near.
+            The catalog has no such site, institute or diagnosis; the message suggests the nearest.
 
         Examples
         --------
         >>> from decnef_data.records import Records
-        >>> Wanted.named(Records.load(), ["kfu"], None, ["major depressive disorder"])
-        Wanted(sites=frozenset({'KPM'}), institutes=None, diagnoses=frozenset({'MDD'}))
+        >>> CountFilter.from_names(Records.load(), ["kfu"], None, ["major depressive disorder"])
+        CountFilter(sites=frozenset({'KPM'}), institutes=None, diagnoses=frozenset({'MDD'}))
         """
         codes = {name: site.code for site in records.sites for name in (site.code, *site.aliases)}
-        schools = {site.institute: site.institute for site in records.sites}
+        institute_names = {site.institute: site.institute for site in records.sites}
         labels = [code for code in records.codes if code.column == "diagnosis"]
         titles = {name: code.label for code in labels for name in (code.title, code.title_ja) if name}
         titles |= {code.label: code.label for code in labels}
         return cls(
-            _meant("site", sites, codes),
-            _meant("institute", institutes, schools),
-            _meant("diagnosis", diagnoses, titles),
+            _resolve_names("site", sites, codes),
+            _resolve_names("institute", institutes, institute_names),
+            _resolve_names("diagnosis", diagnoses, titles),
         )
 
     @property
-    def everybody(self) -> bool:
-        """Whether nothing was asked for."""
-        return self == Wanted()
+    def is_empty(self) -> bool:
+        """Whether everything is requested."""
+        return self == CountFilter()
 
-    def counts(self, count: "Count", sites: "Iterable[Site]") -> bool:
-        """Whether some of the people of `count`, who are from `sites`, are asked for."""
+    def matches(self, count: "ParticipantCount", sites: "Iterable[Site]") -> bool:
+        """Return whether some of the participants of `count`, who are from `sites`, are requested."""
         return (
             (self.diagnoses is None or count.diagnosis in self.diagnoses)
             and (self.sites is None or not self.sites.isdisjoint(count.sites))
@@ -71,55 +85,59 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A number of people, ``None`` where the records do not know it, and how sure it is."""
+class CountRow:
+    """A number of participants, ``None`` where the catalog has none, and its grade."""
 
     dataset: str
     site: str
     institute: str
     diagnosis: str
-    people: int | None
+    n_participants: int | None
     grade: str
     comment: str
 
 
-def counted(records: "Records", datasets: "Iterable[Dataset]", wanted: Wanted) -> Iterator[Counted]:
-    """Count the people asked for in each dataset, or say that the records do not.
+def count_participants(
+    records: SiteRecords, datasets: "Iterable[Dataset]", count_filter: CountFilter
+) -> Iterator[CountRow]:
+    """Yield the requested counts of each dataset, or a row without a number if the catalog has none.
 
     Examples
     --------
     >>> from decnef_data.records import Records
     >>> records = Records.load()
-    >>> wanted = Wanted.named(records, ["KUT"], None, ["MDD"])
-    >>> [(one.people, one.grade) for one in counted(records, [records.dataset("srpbs-1600")], wanted)]
+    >>> count_filter = CountFilter.from_names(records, ["KUT"], None, ["MDD"])
+    >>> rows = count_participants(records, [records.dataset("srpbs-1600")], count_filter)
+    >>> [(row.n_participants, row.grade) for row in rows]
     [(16, 'C')]
     """
     for dataset in datasets:
         if dataset.counts:
-            yield from _of_counts(records, dataset, wanted)
-        elif wanted.everybody:
-            yield Counted(dataset.name, "", "", "", dataset.people, dataset.grade_of("people"), _WHOLE)
+            yield from _filter_counts(records, dataset, count_filter)
+        elif count_filter.is_empty:
+            total, grade = dataset.n_participants, dataset.grade_of("n_participants")
+            yield CountRow(dataset.name, "", "", "", total, grade, _TOTAL_ONLY)
         else:
-            yield Counted(dataset.name, "", "", "", None, "", _UNCOUNTED)
+            yield CountRow(dataset.name, "", "", "", None, "", _NO_COUNTS)
 
 
-def _of_counts(records: "Records", dataset: "Dataset", wanted: Wanted) -> Iterator[Counted]:
+def _filter_counts(records: SiteRecords, dataset: "Dataset", count_filter: CountFilter) -> Iterator[CountRow]:
     for count in dataset.counts:
         sites = [site for site in map(records.site, count.sites) if site is not None]
-        if wanted.counts(count, sites):
-            together = "sites joined by + are counted together" if len(sites) > 1 else ""
-            yield Counted(
+        if count_filter.matches(count, sites):
+            pooled_comment = "sites joined by + are counted together" if len(sites) > 1 else ""
+            yield CountRow(
                 dataset.name,
                 "+".join(count.sites),
                 "+".join(dict.fromkeys(site.institute for site in sites)),
                 count.diagnosis,
-                count.people,
+                count.n_participants,
                 count.grade,
-                count.comment or together,
+                count.comment or pooled_comment,
             )
 
 
-def _meant(what: str, asked: Iterable[str] | None, known: Mapping[str, str]) -> frozenset[str] | None:
-    if asked is None:
+def _resolve_names(kind: str, names: Iterable[str] | None, known: Mapping[str, str]) -> frozenset[str] | None:
+    if names is None:
         return None
-    return frozenset(find(what, name, known, known) for name in asked)
+    return frozenset(resolve_name(kind, name, known, known) for name in names)

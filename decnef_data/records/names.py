@@ -1,4 +1,4 @@
-"""Compares names as people write them, and answers a near miss."""
+"""Compares names independent of their spelling, and suggests the nearest name for an unknown one."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -7,57 +7,60 @@ from typing import TypeVar
 
 from decnef_data.errors import SelectionError
 
-_SEVERAL = 2
-_Found = TypeVar("_Found")
+_AMBIGUOUS = 2  # names that begin with the same text
+_Value = TypeVar("_Value")
 
 
 @lru_cache(maxsize=4096)
-def fold(text: str) -> str:
-    """Make names comparable: case, width, blanks, ``_`` and ``-`` do not matter.
+def normalize_name(text: str) -> str:
+    """Normalize a name for comparison: case, width, blanks, ``_`` and ``-`` do not matter.
 
     Examples
     --------
-    >>> fold("SRPBS_Open ") == fold("srpbs-open")
+    >>> normalize_name("SRPBS_Open ") == normalize_name("srpbs-open")
     True
     """
-    # Normalized at both ends: what full-width separators or folded case take apart is put together again.
-    plain = unicodedata.normalize("NFKC", text)
-    bare = "".join(plain.split()).replace("_", "").replace("-", "")
-    return unicodedata.normalize("NFKC", bare.casefold())
+    # Normalized twice: removing full-width separators and folding case can leave characters decomposed.
+    compatible = unicodedata.normalize("NFKC", text)
+    compact = "".join(compatible.split()).replace("_", "").replace("-", "")
+    return unicodedata.normalize("NFKC", compact.casefold())
 
 
-def several(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Take one name for several; none at all is a mistake, for "all" is ``None``.
+def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return one name or several as a tuple; an empty list is an error, because ``None`` means all.
 
     Examples
     --------
-    >>> several("SWA"), several(["SWA", "KUT"])
+    >>> as_names("SWA"), as_names(["SWA", "KUT"])
     (('SWA',), ('SWA', 'KUT'))
     """
-    found = (names,) if isinstance(names, str) else tuple(names)
-    if not found:
+    as_tuple = (names,) if isinstance(names, str) else tuple(names)
+    if not as_tuple:
         raise SelectionError("An empty list selects nobody. Leave it out, or pass None, for everyone.")
-    return found
+    return as_tuple
 
 
-def find(what: str, name: str, known: Mapping[str, _Found], main: Mapping[str, str] | None = None) -> _Found:
-    """Return the one of `known` that goes by `name`; `main` gives the name to suggest for each known name."""
-    folded = {fold(one): one for one in known}
-    if fold(name) in folded:
-        return known[folded[fold(name)]]
-    suggested = main or {one: one for one in known}
-    offered = tuple(dict.fromkeys(suggested.values()))
-    advice = _advice(fold(name), {one: suggested[original] for one, original in folded.items()})
-    raise SelectionError(f"There is no {what} '{name}'. {advice}", asked=name, known=offered)
+def resolve_name(
+    kind: str, name: str, known: Mapping[str, _Value], primary_names: Mapping[str, str] | None = None
+) -> _Value:
+    """Return the value of `known` with `name`; `primary_names` maps each known name to the one to suggest."""
+    by_normalized = {normalize_name(known_name): known_name for known_name in known}
+    if normalize_name(name) in by_normalized:
+        return known[by_normalized[normalize_name(name)]]
+    suggestions = primary_names or {known_name: known_name for known_name in known}
+    choices = tuple(dict.fromkeys(suggestions.values()))
+    by_spelling = {normalized: suggestions[original] for normalized, original in by_normalized.items()}
+    advice = _suggest(normalize_name(name), by_spelling)
+    raise SelectionError(f"There is no {kind} '{name}'. {advice}", requested=name, known=choices)
 
 
-def _advice(wanted: str, suggested: Mapping[str, str]) -> str:
-    # Only a wrong name should pay for importing difflib.
+def _suggest(normalized: str, suggestions: Mapping[str, str]) -> str:
+    # Imported here, because only an unknown name needs difflib.
     from difflib import get_close_matches
 
-    begun = {suggested[one] for one in suggested if wanted and one.startswith(wanted)}
-    near = get_close_matches(wanted, suggested, n=1)
-    if near and len(begun) < _SEVERAL:  # the beginning of several names is near to none of them
-        return f"Did you mean '{suggested[near[0]]}'?"
-    listed = ", ".join(f"'{one}'" for one in dict.fromkeys(suggested.values()))
+    prefix_matches = {suggestions[name] for name in suggestions if normalized and name.startswith(normalized)}
+    near = get_close_matches(normalized, suggestions, n=1)
+    if near and len(prefix_matches) < _AMBIGUOUS:  # a common prefix of several names suggests none of them
+        return f"Did you mean '{suggestions[near[0]]}'?"
+    listed = ", ".join(f"'{name}'" for name in dict.fromkeys(suggestions.values()))
     return f"Known are {listed}." if listed else "The catalog has none."

@@ -1,4 +1,4 @@
-"""Zarr stores: published whole or not at all, keyed by their content, opened lazily, never changed."""
+"""Zarr stores: published completely or not at all, keyed by their content, opened lazily, never changed."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -9,23 +9,22 @@ import xarray as xr
 
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.model import Checksum, FileCheck
-from decnef_data.stores import cubes, manifests, staging
-from decnef_data.stores.chunks import Mapper
-from decnef_data.stores.damage import not_whole
-from decnef_data.stores.manifests import Manifest
+from decnef_data.stores import staging, zarr_groups
+from decnef_data.stores.manifest import Manifest, check_store, load_intact_manifest, write_manifest
+from decnef_data.stores.zarr_arrays import Mapper
 
-__all__ = ["Manifest", "Mapper", "Stores", "key"]
+__all__ = ["Manifest", "Mapper", "Stores", "store_key"]
 
 
-def key(checksums: Iterable[Checksum], layout: str, version: int) -> str:
-    """Name a store by what it is made from: the same sources read the same way have one store.
+def store_key(checksums: Iterable[Checksum], layout: str, version: int) -> str:
+    """Return the key of a store: the same sources, read the same way, have one store.
 
     Parameters
     ----------
     checksums
-        Those of the source files, in any order.
+        The checksums of the source files, in any order.
     layout, version
-        What reads the files, and which version of it.
+        The layout that reads the files, and its version.
 
     Returns
     -------
@@ -34,7 +33,7 @@ def key(checksums: Iterable[Checksum], layout: str, version: int) -> str:
 
     Examples
     --------
-    >>> key([Checksum("md5", "d41d8cd98f00b204e9800998ecf8427e")], "connectivity", 1)[:12]
+    >>> store_key([Checksum("md5", "d41d8cd98f00b204e9800998ecf8427e")], "connectivity", 1)[:12]
     '2405500cba32'
     """
     parts = [*sorted(str(checksum) for checksum in checksums), layout, str(version)]
@@ -47,58 +46,60 @@ class Stores:
     Parameters
     ----------
     root
-        The folder; made, for the user alone, when something is first published there.
+        The folder; created with access for the user only when something is first published there.
     mapper
-        Lays a lazy variable over the bytes of a file.
-    block
-        Arrays above this many bytes are written in blocks of whole rows, each below it.
+        Returns a lazy variable over the bytes of a file.
+    max_chunk_bytes
+        Arrays above this many bytes are written in blocks of complete rows, each below it.
 
     Examples
     --------
     >>> import tempfile
-    >>> from decnef_data.arrays import mapped
+    >>> from decnef_data.arrays import memmap_variable
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     stores = Stores(Path(folder, "stores"), mapped)
+    ...     stores = Stores(Path(folder, "stores"), memmap_variable)
     ...     cube = xr.Dataset({"fc": (("subject", "edge"), [[0.5, 0.25]])})
     ...     _ = stores.publish("0123", {"bal140": cube}, {"title": "An example"})
     ...     stores.open("0123", "bal140")["fc"].values.tolist()
     [[0.5, 0.25]]
     """
 
-    def __init__(self, root: Path, mapper: Mapper, *, block: int = cubes.BLOCK) -> None:
+    def __init__(
+        self, root: Path, mapper: Mapper, *, max_chunk_bytes: int = zarr_groups.MAX_CHUNK_BYTES
+    ) -> None:
         self.root = root
         self._mapper = mapper
-        self._block = block
+        self._max_chunk_bytes = max_chunk_bytes
 
     def path(self, key: str) -> Path:
-        """Where the store of that key is, or would be."""
+        """Return the path of the store of that key."""
         return self.root / f"{key}.zarr"
 
     def publish(self, key: str, groups: Mapping[str, xr.Dataset], attrs: Mapping[str, object]) -> Path:
-        """Write a store beside its place, then move it there whole.
+        """Write a store to a staging folder, then move it into place; return its path.
 
-        A whole store that is already there stays, and is the one returned; a damaged one is replaced.
-        `attrs` go to the root group.
+        An intact store that is already there stays, a damaged one is replaced.  `attrs` are those of the
+        root group.
         """
-        with staging.staged(self.root) as stage, staging.naming(stage):
-            arrays = cubes.write_groups(stage, groups, self._block)
-            manifests.seal(stage, Manifest.of(key, stage, arrays, attrs))
-            self._settle(stage, key)
+        with staging.staging_folder_with_cleanup(self.root) as stage, staging.add_path_to_errors(stage):
+            arrays = zarr_groups.write_groups(stage, groups, self._max_chunk_bytes)
+            write_manifest(stage, Manifest.from_store(key, stage, arrays, attrs))
+            self._move_into_place(stage, key)
         return self.path(key)
 
-    def _settle(self, stage: Path, key: str) -> None:
-        if staging.moved(stage, self.path(key)) or self._is_whole(key):
+    def _move_into_place(self, stage: Path, key: str) -> None:
+        if staging.move_into_place(stage, self.path(key)) or self._is_intact(key):
             return
         self.remove(key)
-        staging.moved(stage, self.path(key))
+        staging.move_into_place(stage, self.path(key))
 
-    def _is_whole(self, key: str) -> bool:
+    def _is_intact(self, key: str) -> bool:
         with suppress(IntegrityError):
             return self.manifest(key) is not None
         return False
 
     def manifest(self, key: str) -> Manifest | None:
-        """Give what a store holds, or ``None`` where there is none.
+        """Return the manifest of a store, or ``None`` if there is no store.
 
         Raises
         ------
@@ -106,53 +107,47 @@ class Stores:
             The store is there, and a file of it is missing or has another size.
         """
         store = self.path(key)
-        if not store.is_dir():
-            return None
-        manifest = manifests.load(store)
-        for check in manifests.checks(store, manifest, deep=False):
-            if check.state != "whole":
-                raise not_whole(store, check)
-        return manifest
+        return load_intact_manifest(store) if store.is_dir() else None
 
     def open(self, key: str, group: str) -> xr.Dataset:
-        """Open one group: its coordinates are read and checked, its arrays mapped.
+        """Open one group: its coordinates are read and verified, its arrays memory-mapped.
 
         Raises
         ------
         SelectionError
             There is no such store or group.
         IntegrityError
-            The store is not whole, or a coordinate does not have the bytes that were written.
+            The store is not intact, or a coordinate does not have its checksum.
         """
         manifest = self.manifest(key)
         if manifest is None:
             raise SelectionError(
                 f"There is no store '{self.path(key)}'. Fetch the dataset to make it.",
-                asked=key,
+                requested=key,
                 known=self.keys(),
             )
         if group not in manifest.groups:
             groups = ", ".join(f"'{name}'" for name in manifest.groups)
             raise SelectionError(
                 f"The store '{self.path(key)}' has no group '{group}'. Ask for one of {groups}.",
-                asked=group,
+                requested=group,
                 known=manifest.groups,
             )
-        return cubes.read(self.path(key), group, manifest.arrays_of(group), self._mapper)
+        return zarr_groups.read_group(self.path(key), group, manifest.array_names(group), self._mapper)
 
     def groups(self, key: str) -> tuple[str, ...]:
-        """Give the names of a store's groups; none where there is no store."""
+        """Return the names of a store's groups; none if there is no store."""
         manifest = self.manifest(key)
         return manifest.groups if manifest else ()
 
     def keys(self) -> tuple[str, ...]:
-        """Give the keys of all stores, sorted."""
+        """Return the keys of all stores, sorted."""
         return tuple(sorted(path.stem for path in self.root.glob("*.zarr")))
 
     def remove(self, key: str) -> int:
-        """Remove a store at once, whole or not, and give the bytes freed."""
-        return staging.removed(self.path(key))
+        """Remove a store at once, intact or not, and return the bytes freed."""
+        return staging.remove_folder(self.path(key))
 
     def check(self, key: str, *, deep: bool) -> tuple[FileCheck, ...]:
-        """Check each file of a store: its size, and if `deep` its bytes, against what was written."""
-        return manifests.examined(self.path(key), deep=deep)
+        """Check the size of each file of a store, and if `deep` its checksum."""
+        return check_store(self.path(key), deep=deep)

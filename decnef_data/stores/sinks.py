@@ -1,4 +1,4 @@
-"""Where the files of a portable store go: a folder, or whatever fsspec has an address for."""
+"""The destination of a portable store's files: a folder, or a URL of fsspec."""
 
 import errno
 import os
@@ -10,91 +10,93 @@ from urllib.parse import unquote, urlsplit
 
 from decnef_data.errors import SelectionError
 
-__all__ = ["Address", "Folder", "Sink", "folder_of", "shown"]
+__all__ = ["FolderSink", "FsspecSink", "Sink", "parse_folder", "redact_destination"]
 
 
 class Sink(Protocol):
-    """What takes files by name; it crosses to another process as a name."""
+    """A destination that files are written to by name; its pickle holds only its path or URL."""
 
     def put(self, path: str, *parts: bytes | memoryview) -> None:
-        """Write a file of these parts, one after another."""
+        """Write a file from these parts, concatenated."""
 
     def paths(self) -> set[str]:
-        """Give the names of all files that are there."""
+        """Return the paths of all files that are there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder on this machine, or on a disk that the machines of a cluster share."""
+class FolderSink:
+    """A folder on this machine, or on a disk that a cluster shares."""
 
     root: Path
 
     def put(self, path: str, *parts: bytes | memoryview) -> None:
-        """Write a file of these parts, one after another."""
-        place = self.root / path
-        if not self.root.is_dir():  # it was given up: a worker that is late must not make it again
+        """Write a file from these parts, concatenated."""
+        target = self.root / path
+        if not self.root.is_dir():  # the copy was aborted: a late worker must not create it again
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("wb") as file:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
             file.writelines(parts)
 
     def paths(self) -> set[str]:
-        """Give the names of all files that are there."""
-        return set(self._walk())
+        """Return the paths of all files that are there."""
+        return set(self._iter_paths())
 
-    def _walk(self) -> Iterator[str]:
+    def _iter_paths(self) -> Iterator[str]:
         for folder, _, names in os.walk(self.root):
             yield from (Path(folder, name).relative_to(self.root).as_posix() for name in names)
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """An address of fsspec, such as ``s3://bucket/selection.zarr``."""
+class FsspecSink:
+    """A URL of fsspec, such as ``s3://bucket/selection.zarr``."""
 
     url: str = field(repr=False)
 
     def put(self, path: str, *parts: bytes | memoryview) -> None:
-        """Write a file of these parts, one after another."""
-        system, root = self._opened()
+        """Write a file from these parts, concatenated."""
+        system, root = self._open_filesystem()
         system.pipe_file(f"{root}/{path}", b"".join(parts))
 
     def paths(self) -> set[str]:
-        """Give the names of all files that are there."""
-        system, root = self._opened()
+        """Return the paths of all files that are there."""
+        system, root = self._open_filesystem()
         system.invalidate_cache()  # other processes may have written there
         found = system.find(root) if system.exists(root) else []
         return {path.partition(f"{root.strip('/')}/")[2] for path in found}
 
-    def _opened(self) -> tuple[Any, str]:
+    def _open_filesystem(self) -> tuple[Any, str]:
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
-            name = shown(self.url)
+            name = redact_destination(self.url)
             message = f"'{name}' is an address, which needs fsspec. Install it with: pip install fsspec."
-            raise SelectionError(message, asked=name) from error
+            raise SelectionError(message, requested=name) from error
         system, root = url_to_fs(self.url)
         return system, str(root).rstrip("/")
 
 
-def folder_of(destination: str) -> Path | None:
-    """Give the folder that a destination names, or ``None`` where it is an address.
+def parse_folder(destination: str) -> Path | None:
+    """Return the folder of a destination, or ``None`` for a URL that is not a local file.
 
     Examples
     --------
-    >>> folder_of("file:///data/my%20own.zarr"), folder_of("s3://bucket/own.zarr"), folder_of("own.zarr")
-    (PosixPath('/data/my own.zarr'), None, PosixPath('own.zarr'))
+    >>> parse_folder("file:///data/my%20own.zarr"), parse_folder("own.zarr")
+    (PosixPath('/data/my own.zarr'), PosixPath('own.zarr'))
+    >>> parse_folder("s3://bucket/own.zarr") is None
+    True
     """
     if destination.lower().startswith("file:"):
         return Path(unquote(urlsplit(destination).path))
     return None if "://" in destination else Path(destination).expanduser()
 
 
-def shown(destination: str) -> str:
-    """Give a destination as it may be shown: without a password and without a query.
+def redact_destination(destination: str) -> str:
+    """Return a destination as it may be shown: without credentials and without a query.
 
     Examples
     --------
-    >>> shown("sftp://me:secret@host/own.zarr?token=secret"), shown("own.zarr")
+    >>> redact_destination("sftp://me:secret@host/own.zarr?token=secret"), redact_destination("own.zarr")
     ('sftp://host/own.zarr', 'own.zarr')
     """
     if "://" not in destination:

@@ -1,6 +1,6 @@
-"""Folders that appear under their name whole, and vanish from it whole, whenever the process dies.
+"""Folders that appear under their name, and vanish from it, completely or not at all if the process dies.
 
-They are written beside their place, on the same file system, and moved there by one rename.
+They are written to a staging folder on the same file system, and moved into place by one rename.
 """
 
 import errno
@@ -16,55 +16,58 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["flush", "moved", "naming", "removed", "stage", "staged", "sweep"]
+from decnef_data.atomic_files import make_private_folder
+
+__all__ = [
+    "add_path_to_errors",
+    "move_into_place",
+    "remove_folder",
+    "remove_orphans",
+    "staging_folder",
+    "staging_folder_with_cleanup",
+]
 
 _PREFIX: Final = ".staging-"
-# A process of another machine cannot be asked whether it lives; none writes a store for a week.
-_SIDE_BY_SIDE: Final = 16
-_FILES_EACH: Final = 16
-_OLD: Final = 7 * 24 * 3600
+_MAX_THREADS: Final = 16
+_FILES_PER_THREAD: Final = 16
+# Whether a process of another machine is alive is unknown; none writes a store for a week.
+_ORPHAN_AGE: Final = 7 * 24 * 3600
 _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 @contextmanager
-def staged(root: Path) -> Iterator[Path]:
-    """Give a new folder below `root` as :func:`stage` does, and sweep there before."""
-    sweep(root)
-    with stage(root) as made:
-        yield made
+def staging_folder_with_cleanup(root: Path) -> Iterator[Path]:
+    """Create a folder as :func:`staging_folder` does, after removing orphans from `root`."""
+    remove_orphans(root)
+    with staging_folder(root) as folder:
+        yield folder
 
 
 @contextmanager
-def stage(root: Path) -> Iterator[Path]:
-    """Give a new folder below `root`, which is gone at the end unless it was moved to its place."""
-    _make_private(root)
-    made = _stage(root)
-    made.mkdir(mode=0o700)
+def staging_folder(root: Path) -> Iterator[Path]:
+    """Create a folder below `root` that is removed at the end, unless it was moved into place."""
+    make_private_folder(root)
+    folder = _staging_path(root)
+    folder.mkdir(mode=0o700)
     try:
-        yield made
+        yield folder
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make_private(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+def _staging_path(root: Path) -> Path:
+    return root / f"{_PREFIX}{os.getpid()}-{_machine_id()}-{uuid.uuid4().hex}"
 
 
-def _stage(root: Path) -> Path:
-    return root / f"{_PREFIX}{os.getpid()}-{_machine()}-{uuid.uuid4().hex}"
-
-
-def _machine() -> str:
-    """Name what a process number belongs to: containers may share a host's name, not its processes."""
+def _machine_id() -> str:
+    """Return an id of the space of process ids: containers may share a host's name, not its processes."""
     processes = Path("/proc/self/ns/pid")
     space = processes.stat().st_ino if processes.exists() else 0
     return hashlib.sha256(f"{platform.node()}/{space}".encode()).hexdigest()[:8]
 
 
-def sweep(root: Path) -> None:
-    """Remove what processes that have died were writing below `root`."""
+def remove_orphans(root: Path) -> None:
+    """Remove the staging folders of dead processes below `root`."""
     for stage in root.glob(f"{_PREFIX}*"):
         if _is_orphan(stage):
             shutil.rmtree(stage, ignore_errors=True)
@@ -72,10 +75,10 @@ def sweep(root: Path) -> None:
 
 def _is_orphan(stage: Path) -> bool:
     pid, machine, _ = (*stage.name.removeprefix(_PREFIX).split("-"), "", "")[:3]
-    if machine == _machine() and pid.isdigit():
+    if machine == _machine_id() and pid.isdigit():
         return not _is_alive(int(pid))
     try:
-        return time.time() - stage.stat().st_mtime > _OLD
+        return time.time() - stage.stat().st_mtime > _ORPHAN_AGE
     except FileNotFoundError:
         return False
 
@@ -90,35 +93,35 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def moved(stage: Path, place: Path) -> bool:
-    """Move a finished folder to its place, on the disk when this returns; false if something is there."""
-    flush(stage)
+def move_into_place(stage: Path, destination: Path) -> bool:
+    """Move a finished folder into place, durably; return false if something is there."""
+    _flush(stage)
     try:
-        stage.rename(place)
+        stage.rename(destination)
     except OSError as error:
         if error.errno in _OCCUPIED:
             return False
         raise
-    _flush(place.parent)
+    _fsync(destination.parent)  # else a power cut may undo the rename
     return True
 
 
-def flush(folder: Path) -> None:
-    """Write a folder through to the disk, for its owner's eyes only."""
+def _flush(folder: Path) -> None:
+    """Write a folder through to the disk, readable by its owner only."""
     folders = [Path(path) for path, _, _ in os.walk(folder, topdown=False)]
     files = [path for each in folders for path in each.iterdir() if path.is_file()]
     for path in files:
         path.chmod(0o600)
     for path in folders:
         path.chmod(0o700)
-    # Asked for side by side, the file system commits many in one go: a cube is some hundred small files.
+    # The file system commits concurrent fsyncs together: a cube is some hundred small files.
     # Each thread costs memory that malloc keeps for it, and a scan is a few files.
-    with ThreadPoolExecutor(min(_SIDE_BY_SIDE, 1 + len(files) // _FILES_EACH)) as threads:
-        list(threads.map(_flush, files))
-        list(threads.map(_flush, folders))
+    with ThreadPoolExecutor(min(_MAX_THREADS, 1 + len(files) // _FILES_PER_THREAD)) as threads:
+        list(threads.map(_fsync, files))
+        list(threads.map(_fsync, folders))
 
 
-def _flush(path: Path) -> None:
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -126,11 +129,11 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def removed(place: Path) -> int:
-    """Take a folder out of its place by one rename, then delete it; gives the bytes that it held."""
-    trash = _stage(place.parent)
+def remove_folder(folder: Path) -> int:
+    """Remove a folder from its place by one rename, then delete it; return the bytes that it held."""
+    trash = _staging_path(folder.parent)
     try:
-        place.rename(trash)
+        folder.rename(trash)
     except FileNotFoundError:
         return 0
     size = sum(path.stat().st_size for path in trash.rglob("*") if path.is_file())
@@ -139,11 +142,11 @@ def removed(place: Path) -> int:
 
 
 @contextmanager
-def naming(place: Path) -> Iterator[None]:
-    """Give an error of the disk that names no file the one it happened below: a full disk names none."""
+def add_path_to_errors(path: Path) -> Iterator[None]:
+    """Add `path` to a disk error that names no file, as that of a full disk does."""
     try:
         yield
     except OSError as error:
         if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(place)) from error
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise

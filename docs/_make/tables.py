@@ -1,6 +1,6 @@
-"""Writes the tables of the pages from the catalog and the code, so that they cannot drift.
+"""Generates the tables of the pages from the catalog and the code, so that they cannot drift.
 
-``python docs/_make/tables.py`` rewrites what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``.
+``python docs/_make/tables.py`` rewrites the text between ``<!-- table: NAME -->`` and ``<!-- end -->``.
 """
 
 import re
@@ -8,41 +8,48 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import described
-from cells import cell_of, code, table
+import code_tables
+from cells import code, format_cell, table
 
 import decnef_data
-from decnef_data.model import Fact, Graded, Holding
+from decnef_data.model import Fact, GradedRecord, Holding
 
-__all__ = ["pages", "written"]
+__all__ = ["fill_tables", "find_pages"]
 
 DOCS: Final = Path(__file__).parents[1]
-_PLACE: Final = re.compile(r"(?P<head><!-- table: (?P<name>[^>]+) -->\n).*?(?P<foot><!-- end -->)", re.DOTALL)
+_TABLE: Final = re.compile(r"(?P<head><!-- table: (?P<name>[^>]+) -->\n).*?(?P<foot><!-- end -->)", re.DOTALL)
 _RECORDS: Final = decnef_data.catalog()
 
 
-def pages() -> tuple[Path, ...]:
-    """Every page that is written by hand, in order."""
-    made = {"_build", "generated"}
-    return tuple(sorted(page for page in DOCS.rglob("*.md") if not made.intersection(page.parts)))
+def find_pages() -> tuple[Path, ...]:
+    """Return every page that is written by hand, in order."""
+    generated = {"_build", "generated"}
+    return tuple(sorted(page for page in DOCS.rglob("*.md") if not generated.intersection(page.parts)))
 
 
-def written(text: str) -> str:
-    """Give a page's text with its tables as they should be."""
-    return _PLACE.sub(_filled, text)
+def fill_tables(text: str) -> str:
+    """Return the text of a page with its tables generated again."""
+    return _TABLE.sub(_fill_table, text)
 
 
-def _filled(place: re.Match[str]) -> str:
-    name, *arguments = place["name"].split()
-    return f"{place['head']}\n{_TABLES[name](*arguments)}\n\n{place['foot']}"
+def _fill_table(match: re.Match[str]) -> str:
+    name, *arguments = match["name"].split()
+    return f"{match['head']}\n{_TABLES[name](*arguments)}\n\n{match['foot']}"
 
 
 def _datasets() -> str:
     rows = (
-        (code(item.name), item.title, item.level, item.people, item.grade_of("people"), _link(item.page))
+        (
+            code(item.name),
+            item.title,
+            item.level,
+            item.n_participants,
+            item.grade_of("n_participants"),
+            _link(item.page),
+        )
         for item in _RECORDS.datasets
     )
-    return table("name|title|access|>people|grade|page", rows)
+    return table("name|title|access|>participants|grade|page", rows)
 
 
 def _link(page: str) -> str:
@@ -63,18 +70,18 @@ def _facts(dataset: str) -> str:
 
 
 def _fact(fact: Fact) -> Sequence[object]:
-    value = f"{cell_of(fact.value)}\N{NO-BREAK SPACE}{fact.unit}" if fact.unit else fact.value
+    value = f"{format_cell(fact.value)}\N{NO-BREAK SPACE}{fact.unit}" if fact.unit else fact.value
     source = _RECORDS.citation(fact.source) if fact.source else None
     return value, fact.counts, fact.grade, f"[{fact.source}](citations.md)" if source else ""
 
 
-def _people(dataset: str) -> str:
-    """Cross sites with diagnoses; a cell without people is empty."""
+def _counts(dataset: str) -> str:
+    """Cross sites with diagnoses; a cell without participants is empty."""
     counts = _RECORDS.dataset(dataset).counts
-    people = {(count.sites, count.diagnosis): count.people for count in counts}
+    counts_by_cell = {(count.sites, count.diagnosis): count.n_participants for count in counts}
     diagnoses = list(dict.fromkeys(count.diagnosis for count in counts))
     rows = (
-        ("+".join(sites), *(people.get((sites, diagnosis)) for diagnosis in diagnoses))
+        ("+".join(sites), *(counts_by_cell.get((sites, diagnosis)) for diagnosis in diagnoses))
         for sites in dict.fromkeys(count.sites for count in counts)
     )
     grades = ", ".join(sorted({count.grade for count in counts}))
@@ -137,7 +144,7 @@ def _atlases() -> str:
     return table("group|atlas|>regions|>edges|what it is|grade", rows)
 
 
-def _grades(record: Graded) -> str:
+def _grades(record: GradedRecord) -> str:
     others = (f"{field} {grade}" for field, grade in record.grades.items())
     return ", ".join((record.grade, *others))
 
@@ -148,7 +155,7 @@ def _matrices() -> str:
         for dataset in _RECORDS.datasets
         for item in dataset.matrices
     )
-    return table("file below `SRPBS_FC/`|key|variable|>people|grade", rows)
+    return table("file below `SRPBS_FC/`|key|variable|>participants|grade", rows)
 
 
 def _mirrors() -> str:
@@ -171,7 +178,9 @@ def _holdings() -> str:
 def _holding(holding: Holding) -> Sequence[object]:
     where = holding.address or holding.archive
     size = f"{holding.approximate_size / 1e6:,.1f} MB" if holding.approximate_size else ""
-    trusted = ("yes" if holding.verified else "no, matched by title first") if holding.address else ""
+    trusted = (
+        ("yes" if holding.has_verified_address else "no, matched by title first") if holding.address else ""
+    )
     return code(where), size, holding.grade, trusted
 
 
@@ -191,29 +200,29 @@ def _terms() -> str:
 
 
 _TABLES: Final[dict[str, Callable[..., str]]] = {
-    "api": described.api,
+    "api": code_tables.api,
     "atlases": _atlases,
     "citations": _citations,
     "codes": _codes,
     "codes-ja": _codes_ja,
     "columns": _columns,
     "datasets": _datasets,
-    "effects": described.effects,
-    "errors": described.errors,
+    "effects": code_tables.effects,
+    "errors": code_tables.errors,
     "facts": _facts,
     "holdings": _holdings,
     "matrices": _matrices,
     "mirrors": _mirrors,
-    "people": _people,
+    "people": _counts,
     "protocols": _protocols,
     "sites": _sites,
-    "records": described.record_fields,
+    "records": code_tables.record_fields,
     "terms": _terms,
     "titles-ja": _titles,
-    "values": described.values,
+    "values": code_tables.values,
 }
 
 
 if __name__ == "__main__":
-    for page in pages():
-        page.write_text(written(page.read_text("utf-8")), "utf-8")
+    for page in find_pages():
+        page.write_text(fill_tables(page.read_text("utf-8")), "utf-8")

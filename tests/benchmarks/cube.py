@@ -1,8 +1,8 @@
-"""The cube's speed: opening and reading a store, against what a user would do instead.
+"""The connectivity store's speed: opening and reading it, against what a user would do instead.
 
-Run with ``python tests/benchmarks/cube.py [--json]``.  Of every row, ours and theirs run in turn, so that
-a busy moment of the machine hits both; medians are compared.  Times are warm: the files are in memory.
-The real size (1625 people, 9730 edges, float64), synthetic values.
+Run with ``python tests/benchmarks/cube.py [--json]``.  For every row, ours and theirs run in turn, so that
+a busy moment of the machine affects both; medians are compared.  Times are warm: the files are in memory.
+The size is the real one (1625 participants, 9730 edges, float64), the values are synthetic.
 """
 
 import json
@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.spatial.distance import squareform
 
-from decnef_data.arrays import mapped, to_matrix
+from decnef_data.arrays import memmap_variable, to_matrix
 from decnef_data.stores import Stores
 
 ROUNDS = 11
-PEOPLE, REGIONS, FILES = 1625, 140, 20
+PARTICIPANTS, REGIONS, FILES = 1625, 140, 20
 EDGES = REGIONS * (REGIONS - 1) // 2
 TEXTS, NUMBERS = 18, 8
 SITE = slice(500, 630)
@@ -39,7 +39,7 @@ KEY = "0" * 64
 
 @dataclass(frozen=True)
 class Row:
-    """What was compared, in milliseconds, and what is wanted of it."""
+    """One comparison in milliseconds, and its requirement."""
 
     what: str
     instead: str
@@ -50,12 +50,12 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times their time ours is."""
+        """Our time divided by theirs."""
         return self.ours / self.theirs
 
 
 def medians(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
-    """Time both in turn after one run to warm up; return the median of each in milliseconds."""
+    """Time both in turn after a warm-up; return the median of each in milliseconds."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(ROUNDS + 1):
         for act, found in zip((ours, theirs), times, strict=True):
@@ -67,40 +67,40 @@ def medians(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[f
 
 
 def cube() -> xr.Dataset:
-    """A cube of the published size and about thirty coordinates, most of them text."""
+    """Build a dataset of the published size with about thirty coordinates, most of them text."""
     generator = np.random.default_rng(1625)
     names = np.array([f"roi_{number:03d}" for number in range(1, REGIONS + 1)])
     column, row = np.triu_indices(REGIONS, k=1)
     words = np.array(["SWA", "KUT", "female", "right", "", "Siemens Verio", "SRPBS_FC/ShowaU/SUBINFO.tsv"])
-    texts = {f"text_{k}": ("subject", generator.choice(words, PEOPLE)) for k in range(TEXTS)}
-    numbers = {f"number_{k}": ("subject", generator.random(PEOPLE)) for k in range(NUMBERS)}
+    texts = {f"text_{k}": ("subject", generator.choice(words, PARTICIPANTS)) for k in range(TEXTS)}
+    numbers = {f"number_{k}": ("subject", generator.random(PARTICIPANTS)) for k in range(NUMBERS)}
     ends = {"roi_a": ("edge", names[column]), "roi_b": ("edge", names[row])}
-    people = np.array([f"showa_swa_n235-{k:04d}" for k in range(1, PEOPLE + 1)])
-    fc = generator.integers(-(2**20), 2**20, (PEOPLE, EDGES)) / 2.0**20
+    people = np.array([f"showa_swa_n235-{k:04d}" for k in range(1, PARTICIPANTS + 1)])
+    fc = generator.integers(-(2**20), 2**20, (PARTICIPANTS, EDGES)) / 2.0**20
     return xr.Dataset(
         {"fc": (("subject", "edge"), fc, {"units": "1"})},
         coords={"subject": people, "roi": names, **ends, **texts, **numbers},
     )
 
 
-def opened_plainly(path: Path) -> xr.Dataset:
-    """What a user of xarray does: open the store, and load its coordinates."""
+def open_with_xarray(path: Path) -> xr.Dataset:
+    """Open the store and load its coordinates, as a user of xarray does."""
     found = xr.open_zarr(path, group="bal140", chunks=None, consolidated=False)
     for coord in found.coords.values():
         coord.load()
     return found
 
 
-def mat_files(folder: Path, fc: NDArray[np.float64]) -> list[Path]:
-    """Write the cube as the dataset comes: one MAT file an institute."""
+def write_mat_files(folder: Path, fc: NDArray[np.float64]) -> list[Path]:
+    """Write the values as the dataset is published: one MAT file per institute."""
     paths = [folder / f"{part:02d}.mat" for part in range(FILES)]
     for path, part in zip(paths, np.array_split(fc, FILES), strict=True):
         scipy.io.savemat(path, {"X": part})
     return paths
 
 
-def written_raw(path: Path, values: NDArray[np.float64]) -> None:
-    """The least that makes an array durable."""
+def write_raw(path: Path, values: NDArray[np.float64]) -> None:
+    """Write an array durably with the fewest calls."""
     with path.open("wb") as file:
         file.write(memoryview(values).cast("B"))
         file.flush()
@@ -108,9 +108,9 @@ def written_raw(path: Path, values: NDArray[np.float64]) -> None:
 
 
 def opening(stores: Stores) -> list[Row]:
-    """Opening a published store."""
+    """Measure opening a published store."""
     path = stores.path(KEY)
-    ours, theirs = medians(lambda: stores.open(KEY, "bal140"), lambda: opened_plainly(path))
+    ours, theirs = medians(lambda: stores.open(KEY, "bal140"), lambda: open_with_xarray(path))
     return [
         Row(
             "open, coordinates read", "xr.open_zarr, .load()", ours, theirs, "at most 3x", ours <= 3 * theirs
@@ -120,10 +120,10 @@ def opening(stores: Stores) -> list[Row]:
 
 
 def reading(found: xr.Dataset, memory: NDArray[np.float64]) -> list[Row]:
-    """Reading from an open cube, the result copied."""
+    """Measure reading from an open dataset, with the result copied."""
     fc = found["fc"]
-    scattered = np.sort(np.random.default_rng(130).choice(PEOPLE, 130, replace=False))
-    one_site = (np.arange(PEOPLE) >= SITE.start) & (np.arange(PEOPLE) < SITE.stop)
+    scattered = np.sort(np.random.default_rng(130).choice(PARTICIPANTS, 130, replace=False))
+    one_site = (np.arange(PARTICIPANTS) >= SITE.start) & (np.arange(PARTICIPANTS) < SITE.stop)
     keys = {
         "whole cube": (slice(None), "at most 1.3x"),
         "130 people in a row": (SITE, "at most 2x"),
@@ -133,7 +133,7 @@ def reading(found: xr.Dataset, memory: NDArray[np.float64]) -> list[Row]:
         "one edge": ((slice(None), SOME_EDGE), "at most 0.5 ms more"),
     }
     rows = [_compared(what, fc, memory, key, wanted) for what, (key, wanted) in keys.items()]
-    # xarray cuts every coordinate beside the values; what the store itself takes is seen without them.
+    # xarray slices every coordinate along with the values; without them the time is that of the store.
     wanted = "at most 0.5 ms more"
     return [
         *rows,
@@ -151,9 +151,9 @@ def _compared(
 
 
 def instead(stores: Stores, found: xr.Dataset, folder: Path) -> list[Row]:
-    """What is done every time where there is no store."""
+    """Measure what must be done every time without a store."""
     fc = found["fc"].values
-    paths = mat_files(folder, fc)
+    paths = write_mat_files(folder, fc)
     matrix = to_matrix(found)
     upper = np.triu_indices(REGIONS, k=1)
 
@@ -161,7 +161,7 @@ def instead(stores: Stores, found: xr.Dataset, folder: Path) -> list[Row]:
         return np.concatenate([scipy.io.loadmat(path)["X"] for path in paths])
 
     def scattered() -> NDArray[np.float64]:
-        out = np.ones((PEOPLE, REGIONS, REGIONS))
+        out = np.ones((PARTICIPANTS, REGIONS, REGIONS))
         out[:, upper[0], upper[1]] = out[:, upper[1], upper[0]] = fc
         return out
 
@@ -180,8 +180,8 @@ def _all_of(stores: Stores) -> NDArray[np.float64]:
 
 
 def publishing(folder: Path, written: xr.Dataset) -> list[Row]:
-    """Writing a store, against the values alone."""
-    stores = Stores(folder / "again", mapped)
+    """Measure writing a store, against writing only its values."""
+    stores = Stores(folder / "again", memmap_variable)
     values = written["fc"].values
 
     def publish() -> None:
@@ -192,23 +192,23 @@ def publishing(folder: Path, written: xr.Dataset) -> list[Row]:
         Row(
             "publish, then remove",
             "file.write, fsync",
-            *medians(publish, lambda: written_raw(folder / "raw", values)),
+            *medians(publish, lambda: write_raw(folder / "raw", values)),
         )
     ]
 
 
 def measure(folder: Path) -> list[Row]:
-    """Measure everything, once."""
-    stores, written = Stores(folder / "stores", mapped), cube()
+    """Measure everything once."""
+    stores, written = Stores(folder / "stores", memmap_variable), cube()
     path = stores.publish(KEY, {"bal140": written}, {})
-    memory = np.memmap(path / "bal140/fc/c/0/0", "<f8", "r", 0, (PEOPLE, EDGES))
+    memory = np.memmap(path / "bal140/fc/c/0/0", "<f8", "r", 0, (PARTICIPANTS, EDGES))
     found = stores.open(KEY, "bal140")
     rows = [*opening(stores), *reading(found, memory), *instead(stores, found, folder)]
     return [*rows, *publishing(folder, written)]
 
 
 def machine() -> dict[str, object]:
-    """State what the figures were taken on."""
+    """Return what the times were measured on."""
     versions = {name: version(name) for name in ("numpy", "pandas", "xarray", "zarr", "scipy")}
     load = os.getloadavg()[0]
     return {"cpus": os.cpu_count(), "load": round(load, 1), "python": platform.python_version(), **versions}

@@ -1,9 +1,9 @@
-"""Images' speed: read from where they lie, taken out of an archive, opened in their number.
+"""The speed of images: reading them in place, ingesting an archive, and opening many scans.
 
 Run with ``python tests/benchmarks/images.py [read|ingest|open|today|grow] [--subjects N] [--grown N] [--json]``.
 Ours and theirs run in turn and medians are compared.  Times are warm: the files are in memory.  The images
-are the phantom's with real matrices and numbers of volumes; where more people are wanted than drawn, the
-drawn ones come again under other names.
+are those of the phantom with real matrices and numbers of volumes; with ``--grown``, the drawn subjects are
+repeated under other names.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from isal import igzip
 from numcodecs import Blosc
 
 import decnef_data
-from decnef_data.layouts.inventory import Entry, survey
-from decnef_data.phantom import trees
+from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, FileEntry, Inventory, find_scans
+from decnef_data.phantom import imaging_files
 
 NAME = "srpbs-open"
 STORED = 20
@@ -40,12 +40,12 @@ INGESTS = 5
 #: An ingest, in a process of its own, timed after imports.
 INGEST = """
 import json, sys, time
-import dask.array, decnef_data, decnef_data.client.scans, decnef_data.layouts.mri  # xarray imports dask if it is there
+import dask.array, decnef_data, decnef_data.client.image_reader, decnef_data.layouts.imaging.layout  # xarray imports dask if it is there
 decnef_data.adopt("srpbs-open", sys.argv[1], data_dir=sys.argv[2], progress="none")
 wall, cpu = time.perf_counter(), time.process_time()
 tree = decnef_data.fetch_dataset("srpbs-open", data_dir=sys.argv[2], progress="none")
 took = time.perf_counter() - wall
-status = open("/proc/self/status").read().split()  # what getrusage tells knows the process that started it, too
+status = open("/proc/self/status").read().split()  # getrusage would include the process that started it
 print(json.dumps({"wall": took, "cpu": time.process_time() - cpu,
                   "peak": int(status[status.index("VmHWM:") + 1]) * 1024}))
 """
@@ -54,7 +54,7 @@ print(json.dumps({"wall": took, "cpu": time.process_time() - cpu,
 #: The first opening in a process, timed after imports.
 OPEN = """
 import sys, time
-import dask.array, decnef_data, decnef_data.client.scans, decnef_data.layouts.mri, decnef_data.mirrors.synapse, xarray
+import dask.array, decnef_data, decnef_data.client.image_reader, decnef_data.layouts.imaging.layout, decnef_data.mirrors.synapse.mirror, xarray
 decnef_data.fetch_dataset
 xarray.DataTree.from_dict({"/a": xarray.Dataset({"a": ("a", [1])})})
 began = time.perf_counter()
@@ -64,25 +64,27 @@ print(1000 * (time.perf_counter() - began))
 
 
 class Bench:
-    """A phantom of so many people, unpacked and packed, and a cache."""
+    """A phantom of `subjects` participants, unpacked and packed, and a cache."""
 
     def __init__(self, folder: Path, subjects: int) -> None:
         self.folder, self.subjects = folder, subjects
         self.tree = folder / "tree"
         self.archive = folder / "SRPBS_OPEN.tar.gz"
         self.cache = folder / "cache"
-        for path, data in trees.members(NAME, trees.Size(subjects, full=True)):
+        for path, data in imaging_files.generate_files(
+            NAME, imaging_files.PhantomSize(subjects, full_size=True)
+        ):
             (self.tree / path).parent.mkdir(parents=True, exist_ok=True)
             (self.tree / path).write_bytes(data)
         packed(self.archive, self.files())
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Every file, in the order of paths."""
+        """Yield every file, in the order of paths."""
         for path in sorted(path for path in self.tree.rglob("*") if path.is_file()):
             yield path.relative_to(self.tree).as_posix(), path.read_bytes()
 
     def grown(self, archive: Path, subjects: int) -> int:
-        """Pack so many people, the drawn ones again and again, named as others whom the tables list."""
+        """Pack `subjects` participants: the drawn ones repeatedly, under the names of others in the tables."""
         people = sorted((self.tree / "SRPBS_OPEN/data").iterdir())
         listed = (self.tree / "SRPBS_OPEN/participants.tsv").read_text().splitlines()[1:]
         names = [line.split("\t")[0] for line in listed][:subjects]
@@ -101,7 +103,7 @@ class Bench:
 
 
 def packed(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
-    """Pack files as the release is packed."""
+    """Pack files like the release."""
     with igzip.open(path, "wb", compresslevel=2) as stream, tarfile.open(fileobj=stream, mode="w") as made:
         for name, data in files:
             info = tarfile.TarInfo(name)
@@ -109,16 +111,16 @@ def packed(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
             made.addfile(info, BytesIO(data))
 
 
-def leaf(bench: Bench) -> xr.Dataset:
-    """The first leaf of runs, from the unpacked folder."""
+def longest_group(bench: Bench) -> xr.Dataset:
+    """Open the group with the longest runs, from the unpacked folder."""
     decnef_data.adopt(NAME, bench.tree, data_dir=bench.cache / "tree", progress="none")
     tree = decnef_data.fetch_dataset(NAME, data_dir=bench.cache / "tree", modalities="bold", progress="none")
-    return max((node.to_dataset() for node in tree.leaves), key=lambda found: found.sizes["time"])
+    return max((node.to_dataset() for node in tree.leaves), key=lambda group: group.sizes["time"])
 
 
 def read(bench: Bench) -> list[Row]:
-    """One run, and one voxel's series, from the unpacked folder."""
-    found = leaf(bench)
+    """Read one run, and the series of one voxel, from the unpacked folder."""
+    found = longest_group(bench)
     subject = str(found["subject"][0].item())
     volumes = sorted((bench.tree / f"SRPBS_OPEN/data/{subject}/rsfmri").iterdir())
 
@@ -134,8 +136,8 @@ def read(bench: Bench) -> list[Row]:
         return np.stack([np.fromfile(path, "<i2", offset=352) for path in volumes])
 
     def voxel_by_numpy() -> np.ndarray:
-        place = 352 + 2 * ((20 * 64 + 32) * 64 + 32)
-        return np.array([np.fromfile(path, "<i2", 1, offset=place)[0] for path in volumes])
+        offset = 352 + 2 * ((20 * 64 + 32) * 64 + 32)
+        return np.array([np.fromfile(path, "<i2", 1, offset=offset)[0] for path in volumes])
 
     def run() -> np.ndarray:
         return np.asarray(found["bold"][0].values)
@@ -168,8 +170,8 @@ def read(bench: Bench) -> list[Row]:
     return rows
 
 
-def alone(archive: Path) -> tuple[float, float]:
-    """Processor seconds of inflating, compressing and hashing an archive's content, one thread; and its size."""
+def minimal_work(archive: Path) -> tuple[float, float]:
+    """Decompress, compress and hash an archive on one thread; return processor seconds and unpacked size."""
     codec = Blosc("zstd", 3, Blosc.BITSHUFFLE, 1 << 20)
     began = time.process_time()
     digest = hashlib.sha256()
@@ -185,7 +187,7 @@ def alone(archive: Path) -> tuple[float, float]:
 
 
 def ingested(archive: Path, cache: Path) -> dict[str, float]:
-    """Take everything out of an archive, in a process of its own and a cache of its own."""
+    """Ingest all scans of an archive, in a separate process with a separate cache."""
     shutil.rmtree(cache, ignore_errors=True)
     command = [sys.executable, "-c", INGEST, str(archive), str(cache)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -193,10 +195,10 @@ def ingested(archive: Path, cache: Path) -> dict[str, float]:
 
 
 def ingest(bench: Bench) -> list[Row]:
-    """From the archive to a store for each scan, and its memory."""
+    """Time the way from the archive to a store for each scan, and measure its memory."""
     ours, theirs, peaks = [], [], []
     for _ in range(INGESTS):
-        theirs.append(alone(bench.archive)[0])
+        theirs.append(minimal_work(bench.archive)[0])
         took = ingested(bench.archive, bench.cache / "archive")
         ours.append(took["wall"])
         peaks.append(took["peak"])
@@ -218,12 +220,11 @@ def ingest(bench: Bench) -> list[Row]:
 
 
 def opened(bench: Bench) -> list[Row]:
-    """Opening everybody of srpbs-1600, whose inventory is made up; nothing of an image is there."""
-    from decnef_data.layouts.folders import VERSION, Inventory
-    from decnef_data.phantom.scanned import participants
+    """Open all participants of srpbs-1600 with an invented inventory; there are no images."""
+    from decnef_data.phantom.imaging_tables import draw_participant_rows
 
     root = bench.folder / "everybody"
-    for path, data in trees.members("srpbs-1600", trees.Size(1)):
+    for path, data in imaging_files.generate_files("srpbs-1600", imaging_files.PhantomSize(1)):
         if "/data/" not in path:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(data)
@@ -233,15 +234,15 @@ def opened(bench: Bench) -> list[Row]:
     decnef_data.adopt("srpbs-1600", root, data_dir=cache, progress="none")
     kept = next((cache / "receipts").rglob("*.inventory"))
     entries = [
-        Entry(f"SRPBS_1600/data/{person.name}/{name}", len(volume), 0)
-        for person in participants("srpbs-1600")
+        FileEntry(f"SRPBS_1600/data/{person.subject}/{name}", len(volume), 0)
+        for person in draw_participant_rows("srpbs-1600")
         for name in ("t1/defaced_mprage.nii", *(f"rsfmri/vol_{number:04d}" for number in range(240)))
     ]
-    scans, troubles = survey(entries, lambda path: (moved(volume[:544], path), False))
+    scans, problems = find_scans(entries, lambda path: (moved(volume[:544], path), False))
     import msgspec
 
     known = msgspec.msgpack.decode(kept.read_bytes(), type=Inventory)
-    everybody = msgspec.structs.replace(known, scans=scans, troubles=troubles, version=VERSION)
+    everybody = msgspec.structs.replace(known, scans=scans, troubles=problems, version=INVENTORY_VERSION)
     kept.write_bytes(msgspec.msgpack.encode(everybody))
 
     def ours() -> object:
@@ -263,15 +264,15 @@ def opened(bench: Bench) -> list[Row]:
 
 
 def moved(start: bytes, path: str) -> bytes:
-    """Place the image elsewhere in the scanner, as every person lay."""
+    """Change the position in the scanner, which differs between participants."""
     header = nib.Nifti1Header(start[:348])
     header["srow_x"][3] = zlib.crc32(path.encode()) % 4096 / 16
-    whole: bytes = header.binaryblock
-    return whole + start[348:]
+    header_bytes: bytes = header.binaryblock
+    return header_bytes + start[348:]
 
 
 def today(bench: Bench) -> list[Row]:
-    """What people do: unpack, rename, join volumes to a run, compress."""
+    """Compare with today's usual way: unpack, rename, join volumes to a run, compress."""
     plain = bench.folder / "today"
 
     def theirs() -> None:
@@ -300,7 +301,7 @@ def today(bench: Bench) -> list[Row]:
 
 
 def grow(bench: Bench, subjects: int) -> list[Row]:
-    """How walking, memory and opening grow with the number of people."""
+    """Measure how ingestion, memory and opening grow with the number of participants."""
     archive = bench.folder / "grown" / "SRPBS_OPEN.tar.gz"
     archive.parent.mkdir()
     count = bench.grown(archive, subjects)
@@ -325,7 +326,7 @@ def grow(bench: Bench, subjects: int) -> list[Row]:
 
 
 def main() -> None:
-    """Measure what is named, else all but the growing."""
+    """Measure the named sections, by default all except ``grow``."""
     parser = argparse.ArgumentParser()
     parser.add_argument("sections", nargs="*", default=["read", "ingest", "open", "today"])
     parser.add_argument("--subjects", type=int, default=24)

@@ -1,4 +1,4 @@
-"""The methods that the benchmark of transfers compares, each run in a process of its own; they give their seconds."""
+"""The methods that the benchmark of transfers compares, each run in a process of its own; they return seconds."""
 
 import hashlib
 import os
@@ -8,19 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from decnef_data.fetch.carrying import Run
-from decnef_data.files import Files, receipts
-from decnef_data.mirrors import Credentials, Remote, connect, ranges, transport
-from decnef_data.mirrors.links import Link
+from decnef_data.file_cache import FileCache, journal
+from decnef_data.mirrors import Credentials, Remote, connect
+from decnef_data.mirrors.http import ranges, session
+from decnef_data.mirrors.http.links import Link
 from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile
-from decnef_data.progress import choose
+from decnef_data.progress import create_progress
+from decnef_data.transfer.run import TransferRun
 from tests.mirror_contract import dataset
 
 
-def timed(what: Callable[[], object]) -> float:
-    """Give the seconds that it takes."""
+def timed(call: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
     began = time.perf_counter()
-    what()
+    call()
     return time.perf_counter() - began
 
 
@@ -35,53 +36,53 @@ def md5(path: str) -> float:
 
 
 def ours(link: str, target: str, digest: str) -> float:
-    """Bring one file by a link."""
+    """Download one file by a link."""
     holding = Holding(dataset="srpbs-fc", checksum=f"md5:{digest}")
     record = Mirror(name="atr", title="ATR", protocol="https", order=1, holdings=(holding,))
     credentials = Credentials(Path(target) / "config")
     os.environ["DECNEF_ATR_LINK_SRPBS_FC"] = link
-    run = Run(dataset(), Files(Path(target) / "cache"), choose("none"), lambda: ())
+    run = TransferRun(dataset(), FileCache(Path(target) / "cache"), create_progress("none"), lambda: ())
     remote = connect(record, credentials)
-    return timed(lambda: run.bring(remote))
+    return timed(lambda: run.fetch_files(remote))
 
 
-class Listed:
-    """Files at addresses that are known: what a mirror with an index is."""
+class ListedMirror:
+    """A mirror whose files and addresses are known, as from an index."""
 
     name = "listed"
 
     def __init__(self, url: str, files: tuple[RemoteFile, ...]) -> None:
-        self._url, self._files, self._session = url, files, transport.session()
+        self._url, self._files, self._session = url, files, session.create_session()
 
-    def ready(self, _dataset: Dataset) -> bool:
+    def is_ready(self, _dataset: Dataset) -> bool:
         return True
 
     def find(self, _dataset: Dataset) -> tuple[RemoteFile, ...]:
         return self._files
 
-    def expect(self, files: Sequence[RemoteFile]) -> None:
+    def prepare(self, files: Sequence[RemoteFile]) -> None:
         pass
 
-    def access(self, asked: Dataset) -> Access:
-        return Access(asked.name, self.name, asked.level)
+    def access(self, dataset: Dataset) -> Access:
+        return Access(dataset.name, self.name, dataset.level)
 
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
         link = Link.parse(f"{self._url}/{file.path}")
-        with ranges.opened(self._session, link, ranges.Asked(start, stop), self.name) as body:
+        with ranges.open_range(self._session, link, ranges.RangeRequest(start, stop), self.name) as body:
             yield body
 
 
 def ours_many(url: str, target: str, source: str) -> float:
-    """Bring many files whose addresses and checksums are known."""
+    """Download many files whose addresses and checksums are known."""
     found = sorted(Path(source).iterdir())
     files = tuple(RemoteFile(one.name, one.stat().st_size, Checksum("md5", _md5(one))) for one in found)
-    run = Run(dataset(), Files(Path(target)), choose("none"), lambda: ())
-    return timed(lambda: run.bring(Listed(url, files)))
+    run = TransferRun(dataset(), FileCache(Path(target)), create_progress("none"), lambda: ())
+    return timed(lambda: run.fetch_files(ListedMirror(url, files)))
 
 
 def pooch_one(link: str, target: str, digest: str) -> float:
-    """Retrieve as pooch does without being told how."""
+    """Retrieve one file with pooch and its default settings."""
     import pooch
 
     pooch.get_logger().disabled = True
@@ -94,9 +95,9 @@ def pooch_many(url: str, target: str, source: str) -> float:
 
     pooch.get_logger().disabled = True
     known = {one.name: f"md5:{_md5(one)}" for one in Path(source).iterdir()}
-    keeper = pooch.create(path=target, base_url=f"{url}/", registry=known)
+    registry = pooch.create(path=target, base_url=f"{url}/", registry=known)
     with ThreadPoolExecutor(8) as pool:
-        return timed(lambda: list(pool.map(keeper.fetch, known)))
+        return timed(lambda: list(pool.map(registry.fetch, known)))
 
 
 def _synapse(home: str) -> tuple[Remote, Mirror]:
@@ -106,13 +107,13 @@ def _synapse(home: str) -> tuple[Remote, Mirror]:
     record = Mirror(
         name="synapse", title="Synapse", protocol="synapse", order=1, address=project, holdings=(holding,)
     )
-    return connect(record, Credentials(Path(home) / "config"), cache=Path(home) / "clients"), record
+    return connect(record, Credentials(Path(home) / "config"), synapse_cache=Path(home) / "clients"), record
 
 
 def ours_synapse(home: str, target: str, find: str = "") -> float:
-    """Bring a folder of Synapse, with or without listing it."""
+    """Download a folder of Synapse, with or without listing it."""
     remote, _ = _synapse(home)
-    run = Run(dataset(), Files(Path(target)), choose("none"), lambda: ())
+    run = TransferRun(dataset(), FileCache(Path(target)), create_progress("none"), lambda: ())
     remote.access(dataset())  # imports synapseclient and logs in, as the other method does before it is timed
     if not find:
         lines = (line.split() for line in (Path(home) / "index").read_text().splitlines())
@@ -120,8 +121,8 @@ def ours_synapse(home: str, target: str, find: str = "") -> float:
             RemoteFile(name, int(size), Checksum("md5", digest), f"{entity}.1:{handle}", f"{entity}/{handle}")
             for name, size, digest, entity, handle in lines
         )
-        run._listed[remote.name] = tuple(files)
-    return timed(lambda: run.bring(remote))
+        run._listings[remote.name] = tuple(files)
+    return timed(lambda: run.fetch_files(remote))
 
 
 def _client(home: str) -> object:
@@ -129,16 +130,16 @@ def _client(home: str) -> object:
 
     import synapseclient
 
-    made = synapseclient.Synapse(
+    client = synapseclient.Synapse(
         configPath=f"{home}/.synapseConfig", skip_checks=True, silent=True, cache_root_dir=f"{home}/own"
     )
-    made.logger.setLevel(logging.CRITICAL)
-    made.login(silent=True)
-    return made
+    client.logger.setLevel(logging.CRITICAL)
+    client.login(silent=True)
+    return client
 
 
 def synapse_one(home: str, target: str, name: str) -> float:
-    """Bring one file with synapseclient itself."""
+    """Download one file with synapseclient itself."""
     from synapseclient.models import File
 
     client = _client(home)
@@ -148,7 +149,7 @@ def synapse_one(home: str, target: str, name: str) -> float:
 
 
 def sync(home: str, target: str) -> float:
-    """Bring a folder with synapseclient itself."""
+    """Download a folder with synapseclient itself."""
     from synapseclient.models import Folder
 
     client = _client(home)
@@ -162,10 +163,10 @@ def sync(home: str, target: str) -> float:
     return took
 
 
-def lay(cache: str, count: str) -> float:
-    """Lay out a copy of many files with its receipts."""
-    files = Files(Path(cache))
-    folder = files.made_folder("ds")
+def write_copy(cache: str, count: str) -> float:
+    """Write a copy of many files with its receipts."""
+    files = FileCache(Path(cache))
+    folder = files.ensure_folder("ds")
     made = []
     for number in range(int(count)):
         path = f"sub-{number % 200:04d}/anat/file-{number:05d}.nii.gz"
@@ -175,22 +176,24 @@ def lay(cache: str, count: str) -> float:
             path, 1, Checksum("md5", "9dd4e461268c8034f5c8564e155c67a6"), f"syn{number}.1:{number}"
         )
         made.append(
-            receipts.receipt(file, folder / path, [Checksum("md5", "9dd4e461268c8034f5c8564e155c67a6")])
+            journal.build_receipt(file, folder / path, [Checksum("md5", "9dd4e461268c8034f5c8564e155c67a6")])
         )
-    mark = receipts.Mark(state="complete", paths=tuple(one.path for one in made))
-    receipts.append(Path(cache) / "receipts/ds/atr.jsonl", receipts.Header(root=str(folder)), *made, mark)
+    status = journal.CopyStatus(state="complete", paths=tuple(one.path for one in made))
+    journal.append_entries(
+        Path(cache) / "receipts/ds/atr.jsonl", journal.JournalHeader(root=str(folder)), *made, status
+    )
     return 0.0
 
 
 def warm(cache: str) -> float:
     """Find the copy again, as a new process does."""
-    return timed(lambda: Files(Path(cache)).copy("ds", "atr"))
+    return timed(lambda: FileCache(Path(cache)).find_copy("ds", "atr"))
 
 
 def stat(cache: str) -> float:
     """Stat the same files."""
     paths = [str(path) for path in (Path(cache) / "files").rglob("*.gz")]
-    return timed(lambda: [os.stat(path) for path in paths])  # noqa: PTH116 - the floor is what is measured
+    return timed(lambda: [os.stat(path) for path in paths])  # noqa: PTH116 - it measures the lower bound
 
 
 METHODS: dict[str, Callable[..., float]] = {
@@ -202,7 +205,7 @@ METHODS: dict[str, Callable[..., float]] = {
     "pooch-many": pooch_many,
     "synapse-one": synapse_one,
     "sync": sync,
-    "lay": lay,
+    "lay": write_copy,
     "warm": warm,
     "stat": stat,
 }

@@ -1,8 +1,8 @@
-"""One scan's store: making it, reading it, and writing its files again, against what a user would do instead.
+"""One scan's store: writing it, reading it, and restoring its files, against what a user would do instead.
 
-Run with ``python tests/benchmarks/scans.py [--json]``.  Of every row, ours and theirs run in turn, so that a
-busy moment of the machine hits both; medians are compared.  Times are warm: the files are in memory.  The
-images are the phantom's, with real matrices (64 x 64 x 40 voxels, 240 volumes); readers go from run to run.
+Run with ``python tests/benchmarks/scans.py [--json]``.  For every row, ours and theirs run in turn, so that a
+busy moment of the machine affects both; medians are compared.  Times are warm: the files are in memory.  The
+images are the phantom's, with real matrices (64 x 64 x 40 voxels, 240 volumes); readers alternate between runs.
 """
 
 import json
@@ -20,16 +20,16 @@ from cube import Row, machine, medians, show
 from numpy.typing import NDArray
 
 from decnef_data.exports import nifti
-from decnef_data.layouts.inventory import Entry, survey
-from decnef_data.layouts.volumes import Volumes
+from decnef_data.layouts.imaging.inventory import FileEntry, find_scans
+from decnef_data.layouts.imaging.voxels import FileScan
 from decnef_data.model import Image, ImageSet
-from decnef_data.phantom.scans import Grid, header, volumes
-from decnef_data.progress import choose
+from decnef_data.phantom.scans import VoxelGrid, build_header, draw_volumes
+from decnef_data.progress import create_progress
 from decnef_data.records import Records
-from decnef_data.stores import scans
-from decnef_data.stores.scans import HeldFile, HeldScan, StoredScan
+from decnef_data.stores import scan_store
+from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan, StoredScan
 
-GRID, VOLUMES, RUNS = Grid((64, 64, 40), (3.3, 3.3, 4.0)), 240, 4
+GRID, VOLUMES, RUNS = VoxelGrid((64, 64, 40), (3.3, 3.3, 4.0)), 240, 4
 SHAPE = (VOLUMES, *GRID.shape[::-1])
 ALL = (slice(None),) * 4
 VOXEL = (slice(None), 20, 32, 32)
@@ -40,60 +40,63 @@ class Run:
 
     def __init__(self, folder: Path, number: int) -> None:
         self.name = f"sub-{number:04d}"
-        self.drawn = np.stack(list(volumes(self.name, GRID, VOLUMES, gain=900)))
+        self.drawn = np.stack(list(draw_volumes(self.name, GRID, VOLUMES, gain=900)))
         self.folder = folder
         self.merged = folder / f"{self.name}.nii.gz"
-        self.held = self._held()
-        for file in self.held.files:
+        self.source = self._build_source()
+        for file in self.source.files:
             (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
             (folder / file.path).write_bytes(file.content)
         nib.save(nib.Nifti1Image(self.drawn.T, np.eye(4)), self.merged)
-        scans.publish(scans.place(folder, self.name), self.held)
-        self.stored = StoredScan(scans.place(folder, self.name))
-        self.plain = self._plain()
+        scan_store.publish(scan_store.store_path(folder, self.name), self.source)
+        self.stored = StoredScan(scan_store.store_path(folder, self.name))
+        self.plain = self._find_plain()
 
-    def _held(self) -> HeldScan:
-        start = header(GRID)
+    def _build_source(self) -> InMemoryScan:
+        start = build_header(GRID)
         files = (
-            HeldFile(f"{self.name}/rsfmri/vol_{at:04d}", start + volume.tobytes(), 352, volume.nbytes)
+            InMemoryFile(f"{self.name}/rsfmri/vol_{at:04d}", start + volume.tobytes(), 352, volume.nbytes)
             for at, volume in enumerate(self.drawn)
         )
-        return HeldScan("bold", SHAPE, "<i2", {"subject": self.name}, tuple(files))
+        return InMemoryScan("bold", SHAPE, "<i2", {"subject": self.name}, tuple(files))
 
-    def _plain(self) -> Volumes:
-        paths = [file.path for file in self.held.files]
+    def _find_plain(self) -> FileScan:
+        paths = [file.path for file in self.source.files]
         states = [(self.folder / path).stat() for path in paths]
         entries = [
-            Entry(path, state.st_size, state.st_mtime_ns) for path, state in zip(paths, states, strict=True)
+            FileEntry(path, state.st_size, state.st_mtime_ns)
+            for path, state in zip(paths, states, strict=True)
         ]
-        ((scan,), _) = survey(entries, lambda path: (self.held.files[paths.index(path)].content[:544], False))
-        return Volumes(str(self.folder), scan, timed=True)
+        ((scan,), _) = find_scans(
+            entries, lambda path: (self.source.files[paths.index(path)].content[:544], False)
+        )
+        return FileScan(str(self.folder), scan, has_time=True)
 
     def image(self) -> Image:
-        """The run as an export takes it."""
-        sizes = np.full(VOLUMES, len(self.held.files[0].content), "<i8").tobytes()
+        """Return the run as an export needs it."""
+        sizes = np.full(VOLUMES, len(self.source.files[0].content), "<i8").tobytes()
         names = "/".join(f"vol_{at:04d}" for at in range(VOLUMES))
         facts = (True, f"{self.name}/rsfmri", names, sizes, SHAPE, "<i2", {"repetition_time": 2.5})
         return Image(self.name, "", "bold", 1, *facts, self.stored)
 
 
 def each(runs: list[Run], act: Callable[[Run], object]) -> Callable[[], object]:
-    """Do it with the next run at every call."""
+    """Return a function that calls `act` with the next run at every call."""
     turn = cycle(runs)
     return lambda: act(next(turn))
 
 
-def filled(
-    source: StoredScan | Volumes, key: tuple = ALL, shape: tuple[int, ...] = SHAPE
+def from_store_or_files(
+    source: StoredScan | FileScan, key: tuple = ALL, shape: tuple[int, ...] = SHAPE
 ) -> NDArray[np.int16]:
     out = np.empty(shape, "<i2")
     source.fill(key, out)
     return out
 
 
-def plainly(run: Run) -> NDArray[np.int16]:
-    """What is left when nothing is checked: the 240 files by numpy."""
-    files = run.held.files
+def by_numpy(run: Run) -> NDArray[np.int16]:
+    """Read the 240 files with numpy, without any check."""
+    files = run.source.files
     parts = [np.fromfile(run.folder / file.path, "<i2", offset=352) for file in files]
     return np.concatenate(parts).reshape(SHAPE)
 
@@ -102,9 +105,9 @@ def by_nibabel(path: Path) -> NDArray[np.int16]:
     return np.asarray(nib.load(path).dataobj)
 
 
-def one_by_one(run: Run) -> NDArray[np.int16]:
-    """Read 240 volumes as nibabel does, which refuses their names: what they hold is handed to it."""
-    files = run.held.files
+def by_nibabel_one_by_one(run: Run) -> NDArray[np.int16]:
+    """Read 240 volumes with nibabel, which refuses their names: it gets their content instead."""
+    files = run.source.files
     images = (nib.Nifti1Image.from_bytes((run.folder / file.path).read_bytes()) for file in files)
     return np.stack([np.asarray(image.dataobj) for image in images], axis=3)
 
@@ -114,12 +117,18 @@ def by_zarr(run: Run, key: tuple = ALL) -> NDArray[np.int16]:
 
 
 def require_same(runs: list[Run]) -> None:
-    """Figures of something wrong are worth nothing."""
+    """Exit if a reader returns wrong values: their times would mean nothing."""
     for run in runs:
-        ways = (filled(run.stored), filled(run.plain), plainly(run), by_nibabel(run.merged).T, by_zarr(run))
+        ways = (
+            from_store_or_files(run.stored),
+            from_store_or_files(run.plain),
+            by_numpy(run),
+            by_nibabel(run.merged).T,
+            by_zarr(run),
+        )
         if not all(np.array_equal(run.drawn, way) for way in ways):
             raise SystemExit(f"{run.name} is not read alike")
-        if [*run.stored.originals()] != [(file.path, file.content) for file in run.held.files]:
+        if [*run.stored.iter_originals()] != [(file.path, file.content) for file in run.source.files]:
             raise SystemExit(f"{run.name} does not come out as it went in")
 
 
@@ -133,18 +142,18 @@ def row(
 
 def reading(runs: list[Run]) -> list[Row]:
     volume, voxel = (100, *ALL[1:]), VOXEL
-    whole = each(runs, lambda run: filled(run.stored))
+    whole = each(runs, lambda run: from_store_or_files(run.stored))
     return [
         row("one run from its store", whole, "its 240 files, checked",
-            each(runs, lambda run: filled(run.plain)), 3),
-        row("one run from its store", whole, "its 240 files by numpy, unchecked", each(runs, plainly)),
+            each(runs, lambda run: from_store_or_files(run.plain)), 3),
+        row("one run from its store", whole, "its 240 files by numpy, unchecked", each(runs, by_numpy)),
         row("one run from its store", whole, "nibabel on .nii.gz",
             each(runs, lambda run: by_nibabel(run.merged)), 0.5),
-        row("one run from its store", whole, "nibabel on 240 files", each(runs, one_by_one)),
+        row("one run from its store", whole, "nibabel on 240 files", each(runs, by_nibabel_one_by_one)),
         row("one run from its store", whole, "zarr on the same store", each(runs, by_zarr)),
-        row("one volume from its store", each(runs, lambda run: filled(run.stored, volume, SHAPE[1:])),
+        row("one volume from its store", each(runs, lambda run: from_store_or_files(run.stored, volume, SHAPE[1:])),
             "zarr on the same store", each(runs, lambda run: by_zarr(run, volume))),
-        row("one voxel's series from its store", each(runs, lambda run: filled(run.stored, voxel, SHAPE[:1])),
+        row("one voxel's series from its store", each(runs, lambda run: from_store_or_files(run.stored, voxel, SHAPE[:1])),
             "zarr on the same store", each(runs, lambda run: by_zarr(run, voxel))),
     ]  # fmt: skip
 
@@ -153,16 +162,16 @@ def writing(runs: list[Run], folder: Path) -> list[Row]:
     numbers = count()
 
     def compressed(run: Run) -> None:
-        data = np.stack([np.frombuffer(file.content, "<i2", offset=352) for file in run.held.files])
+        data = np.stack([np.frombuffer(file.content, "<i2", offset=352) for file in run.source.files])
         nib.save(nib.Nifti1Image(data.reshape(SHAPE).T, np.eye(4)), folder / f"{next(numbers)}.nii.gz")
 
     def exported(run: Run) -> None:
         to = nifti.Destination(folder / f"out-{next(numbers)}")
         dataset = Records.load().dataset("srpbs-open")
-        nifti.write(ImageSet((run.image(),), synthetic=True), dataset, to, choose("none"))
+        nifti.write_scans(ImageSet((run.image(),), synthetic=True), dataset, to, create_progress("none"))
 
     return [
-        row("a store published from memory", each(runs, lambda run: scans.publish(folder / f"{next(numbers)}.zarr", run.held)),
+        row("a store published from memory", each(runs, lambda run: scan_store.publish(folder / f"{next(numbers)}.zarr", run.source)),
             "nibabel saving .nii.gz", each(runs, compressed)),
         row("a store exported as .nii.gz", each(runs, exported), "nibabel saving .nii.gz", each(runs, compressed)),
     ]  # fmt: skip
@@ -175,8 +184,10 @@ def measure(folder: Path) -> list[Row]:
 
 
 def share(folder: Path) -> float:
-    """How much of the voxels' bytes a store takes."""
-    size = sum(path.stat().st_size for path in scans.place(folder, "sub-0001").rglob("*") if path.is_file())
+    """Return the size of a store relative to that of its voxels."""
+    size = sum(
+        path.stat().st_size for path in scan_store.store_path(folder, "sub-0001").rglob("*") if path.is_file()
+    )
     return size / (2 * int(np.prod(SHAPE)))
 
 

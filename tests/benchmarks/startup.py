@@ -65,11 +65,11 @@ def measure(folder: Path, rounds: int = ROUNDS) -> dict[str, object]:
             "python": [python, "-c", "pass"],
             "import": [python, "-c", "import decnef_data"],
             "hello": [python, str(hello), "--help"],
-            "help": [python, "-c", "from decnef_data_cli import main; main()", "--help"],
+            "help": [python, "-c", "from decnef_data_cli.main import run; run()", "--help"],
         },
         rounds,
     )
-    help_only = "import sys; sys.argv[1:] = ['--help']\nfrom decnef_data_cli import main\ntry: main()\nexcept SystemExit: pass"
+    help_only = "import sys; sys.argv[1:] = ['--help']\nfrom decnef_data_cli.main import run\ntry: run()\nexcept SystemExit: pass"
     return {
         "seconds": {name: round(value, 4) for name, value in took.items()},
         "import / (1.5 x python + 20 ms)": round(took["import"] / (1.5 * took["python"] + 0.02), 3),

@@ -1,8 +1,8 @@
-"""From images to connectivity, and a site to one zarr: ours against what a user would do instead.
+"""Time series, connectivity and export of a site to Zarr, compared with what a user would do instead.
 
 Run with ``python tests/benchmarks/timeseries.py [--json]``; nilearn is needed.  The images are the phantom's
-with real matrices and volume counts, in their unpacked layout.  Of every row, ours and theirs run in turn, so
-that a busy moment of the machine hits both; medians are compared.  Times are warm: the files are in memory.
+with real matrix sizes and volume counts, in their unpacked layout.  In every row both run in turn, so that a
+busy moment of the machine affects both; medians are compared.  Times are warm: the files are in memory.
 """
 
 import json
@@ -40,7 +40,7 @@ SCANS = 50
 
 @dataclass(frozen=True)
 class Row:
-    """What was compared, in milliseconds."""
+    """What was compared, with both times in milliseconds."""
 
     what: str
     instead: str
@@ -49,110 +49,112 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times our time theirs is."""
+        """Their time divided by ours."""
         return self.theirs / self.ours
 
 
-def compared(what: str, instead: str, ours: Callable[[], object], theirs: Callable[[], object]) -> Row:
-    """Time both in turn after one run to warm up; take the median of each."""
+def compare(what: str, instead: str, ours: Callable[[], object], theirs: Callable[[], object]) -> Row:
+    """Time both in turn after one warm-up run; return the median of each."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(ROUNDS + 1):
-        for act, found in zip((ours, theirs), times, strict=True):
+        for function, result in zip((ours, theirs), times, strict=True):
             start = time.perf_counter()
-            act()
+            function()
             if turn:
-                found.append(1000 * (time.perf_counter() - start))
+                result.append(1000 * (time.perf_counter() - start))
     return Row(what, instead, statistics.median(times[0]), statistics.median(times[1]))
 
 
-def atlas(leaf: xr.Dataset) -> nib.Nifti1Image:
-    """Regions as large as those of BAL-140, inside an ellipsoid of the size of a head."""
-    shape = tuple(leaf.sizes[dim] for dim in ("x", "y", "z"))
-    places = np.stack(np.meshgrid(*(np.linspace(-1, 1, length) for length in shape), indexing="ij"), axis=-1)
-    inside = (places**2).sum(axis=-1) < 0.5
-    seeds = places[inside][:: inside.sum() // REGIONS][:REGIONS]
+def atlas(dataset: xr.Dataset) -> nib.Nifti1Image:
+    """Build regions as large as those of BAL-140, inside an ellipsoid as large as a head."""
+    shape = tuple(dataset.sizes[dim] for dim in ("x", "y", "z"))
+    positions = np.stack(
+        np.meshgrid(*(np.linspace(-1, 1, length) for length in shape), indexing="ij"), axis=-1
+    )
+    inside = (positions**2).sum(axis=-1) < 0.5
+    seeds = positions[inside][:: inside.sum() // REGIONS][:REGIONS]
     labels = np.zeros(shape, "i2")
-    far = ((places[inside][:, np.newaxis] - seeds) ** 2).sum(axis=-1)
-    labels[inside] = far.argmin(axis=1) + 1
-    return nib.Nifti1Image(labels, leaf["affine"][0].to_numpy())
+    distances = ((positions[inside][:, np.newaxis] - seeds) ** 2).sum(axis=-1)
+    labels[inside] = distances.argmin(axis=1) + 1
+    return nib.Nifti1Image(labels, dataset["affine"][0].to_numpy())
 
 
-def series(folder: Path, leaf: xr.Dataset) -> list[Row]:
-    """The series of every region of one run."""
-    labels = atlas(leaf)
+def series(folder: Path, dataset: xr.Dataset) -> list[Row]:
+    """Compare the time series of all regions of one run."""
+    labels = atlas(dataset)
     merged = folder / "run.nii"
-    nib.save(leaf.isel(scan=[0]).decnef.to_nifti(), merged)
+    nib.save(dataset.isel(scan=[0]).decnef.to_nifti(), merged)
     masker = NiftiLabelsMasker(labels, standardize=None, resampling_target=None)
-    found = leaf.decnef.timeseries(labels)["timeseries"]
+    result = dataset.decnef.timeseries(labels)["timeseries"]
 
     def by_masks() -> NDArray[np.float64]:
-        bold = np.asarray(nib.load(merged).dataobj).reshape(-1, leaf.sizes["time"])
+        bold = np.asarray(nib.load(merged).dataobj).reshape(-1, dataset.sizes["time"])
         flat = np.asarray(labels.dataobj).reshape(-1)
         return np.stack([bold[flat == label].mean(axis=0) for label in range(1, REGIONS + 1)], axis=1)
 
-    if not np.array_equal(found[0].to_numpy(), by_masks()):
+    if not np.array_equal(result[0].to_numpy(), by_masks()):
         raise SystemExit("the series differ from plain means")
-    if not np.allclose(found[0].to_numpy(), masker.fit_transform(str(merged)), rtol=1e-5):
+    if not np.allclose(result[0].to_numpy(), masker.fit_transform(str(merged)), rtol=1e-5):
         raise SystemExit("the series differ from those of nilearn")
     return [
-        compared(
+        compare(
             "series of 140 regions, from 240 volumes",
             "NiftiLabelsMasker on one merged .nii",
-            leaf.decnef.timeseries(labels)["timeseries"][0].to_numpy,
+            dataset.decnef.timeseries(labels)["timeseries"][0].to_numpy,
             lambda: masker.fit_transform(str(merged)),
         ),
-        compared(
+        compare(
             "series of 140 regions, from 240 volumes",
             "a mask a region, numpy, merged .nii",
-            leaf.decnef.timeseries(labels)["timeseries"][0].to_numpy,
+            dataset.decnef.timeseries(labels)["timeseries"][0].to_numpy,
             by_masks,
         ),
     ]
 
 
 def correlations() -> list[Row]:
-    """The connectivity of series in memory."""
+    """Compare the connectivity of time series in memory."""
     values = np.random.default_rng(1).normal(size=(SCANS, 240, REGIONS))
-    made = xr.DataArray(values, dims=("scan", "time", "roi"))
-    places = np.triu_indices(REGIONS, k=1)
+    series_array = xr.DataArray(values, dims=("scan", "time", "roi"))
+    positions = np.triu_indices(REGIONS, k=1)
     return [
-        compared(
+        compare(
             f"connectivity of {SCANS} scans",
             "np.corrcoef, a scan at a time",
-            decnef_data.connectivity(made)["fc"].to_numpy,
-            lambda: np.stack([np.corrcoef(one.T)[places] for one in values]),
+            decnef_data.connectivity(series_array)["fc"].to_numpy,
+            lambda: np.stack([np.corrcoef(one.T)[positions] for one in values]),
         )
     ]
 
 
-def copies(folder: Path, leaf: xr.Dataset) -> list[Row]:
-    """The runs of a site as one zarr."""
+def copies(folder: Path, dataset: xr.Dataset) -> list[Row]:
+    """Compare the export of the runs of a site to one Zarr store."""
     blosc = BloscCodec(typesize=2, cname="zstd", clevel=3, shuffle="bitshuffle")
     coding = {
         "bold": {
-            "chunks": (1, 20, *leaf["bold"].shape[2:]),
+            "chunks": (1, 20, *dataset["bold"].shape[2:]),
             "compressors": (blosc, Crc32cCodec()),
         }
     }
 
     def ours(chunks: str) -> None:
         rmtree(folder / "own.zarr", ignore_errors=True)
-        leaf.decnef.to_zarr(folder / "own.zarr", chunks=chunks)
+        dataset.decnef.to_zarr(folder / "own.zarr", chunks=chunks)
 
     def theirs() -> None:
         rmtree(folder / "theirs.zarr", ignore_errors=True)
-        with warnings.catch_warnings(action="ignore"):  # of strings and of consolidated metadata
-            leaf.copy().to_zarr(folder / "theirs.zarr", encoding=coding, zarr_format=3)
+        with warnings.catch_warnings(action="ignore"):  # about strings and consolidated metadata
+            dataset.copy().to_zarr(folder / "theirs.zarr", encoding=coding, zarr_format=3)
 
-    runs = f"{leaf.sizes['scan']} runs ({leaf['bold'].nbytes >> 20} MiB)"
+    runs = f"{dataset.sizes['scan']} runs ({dataset['bold'].nbytes >> 20} MiB)"
     return [
-        compared(f"to_zarr, {chunks}, {runs}", "xarray's to_zarr, volumes", lambda: ours(chunks), theirs)  # noqa: B023
+        compare(f"to_zarr, {chunks}, {runs}", "xarray's to_zarr, volumes", lambda: ours(chunks), theirs)  # noqa: B023
         for chunks in ("volumes", "time")
     ]
 
 
-def largest(folder: Path) -> dict[str, int]:
-    """The most memory, in MiB, that a process takes to copy one site and a tree of several."""
+def peak_memory(folder: Path) -> dict[str, int]:
+    """Measure the peak memory, in MiB, of copying one site and a tree of several sites."""
     code = (
         "import sys, decnef_data\n"
         "def most(): return next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
@@ -162,7 +164,7 @@ def largest(folder: Path) -> dict[str, int]:
         "decnef_data.to_zarr(data, place, chunks=chunks)\n"
         "print(most(), opened)\n"
     )
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     for sites in ("COI", "COI,SWA,KUT,UTO"):
         for chunks in ("volumes", "time"):
             place = folder / f"{sites}-{chunks}.zarr"
@@ -170,29 +172,33 @@ def largest(folder: Path) -> dict[str, int]:
             done = subprocess.run(
                 [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
             )
-            found[f"{sites} {chunks}"], found["once opened"] = (int(one) >> 10 for one in done.stdout.split())
+            result[f"{sites} {chunks}"], result["once opened"] = (
+                int(one) >> 10 for one in done.stdout.split()
+            )
             rmtree(place)
-    return found
+    return result
 
 
 def machine() -> dict[str, object]:
-    """State what the figures were taken on."""
+    """Return a description of the machine and the versions used."""
     versions = {name: version(name) for name in ("numpy", "nibabel", "nilearn", "xarray", "zarr")}
     load = os.getloadavg()[0]
     return {"cpus": os.cpu_count(), "load": round(load, 1), "python": platform.python_version(), **versions}
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Run the benchmarks and print the results."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        planted = phantom.plant("srpbs-open", folder / "phantom", subjects=SUBJECTS, full_size=True)
-        decnef_data.adopt("srpbs-open", planted, data_dir=folder / "cache", progress="none")
-        leaf = decnef_data.fetch_dataset(
+        tree = phantom.write_imaging_phantom(
+            "srpbs-open", folder / "phantom", n_subjects=SUBJECTS, full_size=True
+        )
+        decnef_data.adopt("srpbs-open", tree, data_dir=folder / "cache", progress="none")
+        dataset = decnef_data.fetch_dataset(
             "srpbs-open", group="COI/bold", data_dir=folder / "cache", progress="none"
         )
-        rows = [*series(folder, leaf), *correlations(), *copies(folder, leaf)]
-        memory = largest(folder)
+        rows = [*series(folder, dataset), *correlations(), *copies(folder, dataset)]
+        memory = peak_memory(folder)
     if "--json" in sys.argv:
         sys.stdout.write(
             json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows], "MiB": memory})

@@ -1,1 +1,1 @@
-"""Local servers that tests, and a person by hand, talk to in place of Synapse and of personal links."""
+"""Local servers that replace Synapse and the hosts of personal links, for tests and for use by hand."""

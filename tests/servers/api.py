@@ -1,4 +1,4 @@
-"""What Synapse answers to each call: who may, what is there, and in which words it refuses."""
+"""The answers of the emulated Synapse to each call: permissions, content, and the wording of refusals."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.servers.storage import StorageServer, Stored
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the API, read: who asks (``None``: nobody known), about what, with which body."""
+    """One parsed request to the API: the caller's token (``None`` if anonymous), path parts and body."""
 
     token: Token | None
     parts: Mapping[str, str]
@@ -23,7 +23,7 @@ class Call:
 
 
 class Service:
-    """The entities, whom Synapse knows, and the storage behind it; ``issued`` counts links as Synapse does."""
+    """The entities, the users and the storage; ``issued`` counts links as Synapse does."""
 
     def __init__(self, root: Entity, tokens: Mapping[str, Token] | None, lifetime: float) -> None:
         self.nodes = place(root)
@@ -34,7 +34,7 @@ class Service:
         self.files = {node.handle: node for node in self.nodes.values() if node.handle}
 
     def call(self, request: Request) -> Answer:
-        """Find who asks for what, and answer."""
+        """Find the route and the caller, and answer."""
         route, parts = _route(request)
         call = Call(self._caller(request, route.scopes), parts, json.loads(request.body or b"{}"))
         return Answer.json(route.status, route.serve(self, call))
@@ -48,7 +48,7 @@ class Service:
         return token
 
     def profile(self, call: Call) -> Body:
-        """Answer who asks; anybody may ask that."""
+        """Describe the caller; no permission is needed."""
         return bodies.profile(call.token)
 
     def entity(self, call: Call) -> Body:
@@ -56,7 +56,7 @@ class Service:
         return bodies.entity(self._readable(call))
 
     def header(self, call: Call) -> Body:
-        """Answer what kind of entity it is."""
+        """Describe an entity in short, with its type."""
         return bodies.header(self._readable(call))
 
     def versions(self, call: Call) -> Body:
@@ -65,7 +65,7 @@ class Service:
         return bodies.versions(node, self._stored(node))
 
     def bundle(self, call: Call) -> Body:
-        """Give the parts of a bundle that were asked for."""
+        """Return the requested parts of a bundle."""
         node = self._readable(call)
         makers: dict[str, Callable[[], object]] = {
             "entity": lambda: bodies.entity(node),
@@ -93,11 +93,11 @@ class Service:
         return bodies.actions(self._readable(call), call.token)
 
     def status(self, call: Call) -> Body:
-        """Say how the caller stands to an access requirement."""
+        """Return the caller's status for an access requirement."""
         return bodies.status(int(call.parts["id"]), call.token)
 
     def restrictions(self, call: Call) -> Body:
-        """Say of each object whether it is restricted, and whether the caller has met it all."""
+        """Return the restrictions of each object, and whether the caller has met them."""
         ids = call.body.get("objectIds", [])
         if len(ids) > _RESTRICTIONS_AT_ONCE:
             raise refusal(400, f"At most {_RESTRICTIONS_AT_ONCE} objects at a time.")  # the words are ours
@@ -105,7 +105,7 @@ class Service:
         return {"restrictionInformation": [bodies.restrictions(node, call.token) for node in found]}
 
     def batch(self, call: Call) -> Body:
-        """Give file handles and pre-signed links, or why not, for each file asked for."""
+        """Return file handles and pre-signed links, or a failure code, for each requested file."""
         asked = call.body.get("requestedFiles", [])
         if not (call.body.get("includeFileHandles") or call.body.get("includePreSignedURLs")):
             raise refusal(400, _EITHER)
@@ -116,7 +116,7 @@ class Service:
         return {"requestedFiles": [self._requested(file, call) for file in asked]}
 
     def activity(self, call: Call) -> Body:
-        """Answer, in words of ours, that nothing is known of the entity's origin."""
+        """Refuse, in our own words: nothing is known about the origin of the entity."""
         raise refusal(404, f"Nothing is known of how {self._readable(call).id} came to be.")
 
     def _readable(self, call: Call) -> Node:

@@ -15,7 +15,7 @@ Body = dict[str, object]
 
 
 class RefusalError(Exception):
-    """An answer other than the one hoped for, with its status and body."""
+    """A refusal, with its status and body."""
 
     def __init__(self, status: int, body: Body) -> None:
         super().__init__(body["reason"])
@@ -24,12 +24,12 @@ class RefusalError(Exception):
 
 
 def refusal(status: int, reason: str) -> RefusalError:
-    """Refuse in the words of the API itself."""
+    """Build a refusal in the words of the API itself."""
     return RefusalError(status, {"concreteType": f"{MODEL}.ErrorResponse", "reason": reason})
 
 
 def oauth_refusal(status: int, code: str, description: str) -> RefusalError:
-    """Refuse in the form that RFC 6749, section 5.2, has for what concerns tokens."""
+    """Build a refusal of a token in the form of RFC 6749, section 5.2."""
     body: Body = {"error": code, "error_description": description, "reason": f"{code}. {description}"}
     return RefusalError(status, body)
 
@@ -67,7 +67,7 @@ def page(nodes: list[Node], asked: Mapping[str, Any]) -> Body:
 
 
 def versions(node: Node, stored: Stored | None) -> Body:
-    """List an entity's one version; the facts of a file's bytes are told to all who may read."""
+    """List an entity's one version; everyone who may read sees the size and MD5 of a file."""
     about: Body = {"id": node.id, "modifiedOn": STAMP} | _version(node)
     if stored:
         about |= {name: str(value) for name, value in _facts(node, stored).items()}
@@ -85,12 +85,12 @@ def file_handle(node: Node, stored: Stored) -> Body:
 
 
 def annotations(node: Node) -> Body:
-    """Give an entity's annotations, of which there are none."""
+    """Return the annotations of an entity, which are empty."""
     return {"id": node.id, "etag": _etag(node), "annotations": {}}
 
 
 def restrictions(node: Node, token: Token | None) -> Body:
-    """Say which access requirements hold for an entity, and which of them the caller has met."""
+    """Return the access requirements of an entity, and which of them the caller has met."""
     unmet = node.unmet(token)
     level = "CONTROLLED_BY_ACT" if node.requirements else "OPEN"
     about: Body = {
@@ -104,7 +104,7 @@ def restrictions(node: Node, token: Token | None) -> Body:
 
 
 def status(number: int, token: Token | None) -> Body:
-    """Say how the caller stands to an access requirement."""
+    """Return the caller's status for an access requirement."""
     kind = f"{MODEL}.dataaccess.ManagedACTAccessRequirementStatus"
     held = token or Token()
     about: Body = {"concreteType": kind, "accessRequirementId": str(number)}

@@ -1,4 +1,4 @@
-"""Servers in a process of their own, started and ended as a person does it."""
+"""Servers in a process of their own, started and ended as on the command line."""
 
 import signal
 import subprocess
@@ -19,7 +19,7 @@ def until_interrupted() -> None:
 
 @contextmanager
 def started(module: str, options: Sequence[str], last: str) -> Iterator[str]:
-    """Start a server, give what it printed up to the line with ``last``, and end it with Ctrl-C."""
+    """Start a server, yield what it printed up to the line with ``last``, and end it with Ctrl-C."""
     command = [sys.executable, "-m", module, *options]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:

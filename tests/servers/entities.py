@@ -1,4 +1,4 @@
-"""What an emulated Synapse holds and whom it knows, in a few declarative values."""
+"""The entities and users of an emulated Synapse, as a few declarative values."""
 
 import base64
 import json
@@ -16,10 +16,10 @@ _NAME = re.compile(r"[A-Za-z0-9 _\-.+'()]{1,256}")  # the rule in the public des
 
 @dataclass(frozen=True)
 class Token:
-    """A personal access token: whose, for what, and what became of it.
+    """A personal access token: its owner, scopes and state.
 
     ``approved`` holds the access requirements that its owner has met, ``submitted`` and ``rejected`` those that
-    were asked for; ``until`` is when the approvals end or ended.
+    were requested; ``until`` is when the approvals end or ended.
     """
 
     user: str = "ada"
@@ -33,7 +33,7 @@ class Token:
 
 
 def personal_token(scopes: tuple[str, ...] = ("view", "download"), name: str = "1") -> str:
-    """Write a token of the form Synapse gives out, a JWT without ``exp`` (its signature is no real one)."""
+    """Create a token in the form that Synapse issues, a JWT without ``exp`` (the signature is not real)."""
     payload = {"access": {"scope": list(scopes)}, "token_type": "PERSONAL_ACCESS_TOKEN", "jti": name}
     parts = ({"typ": "JWT", "alg": "RS256"}, payload)
     return ".".join(
@@ -72,7 +72,7 @@ class Entity:
 
 
 def tree(name: str, folder: Path) -> Entity:
-    """Describe a folder of this machine, with all that it holds, as a folder of entities."""
+    """Describe a folder of this machine, with its content, as a folder of entities."""
     children = [
         tree(path.name, path) if path.is_dir() else Entity(path.name, content=path)
         for path in sorted(folder.iterdir())
@@ -82,7 +82,7 @@ def tree(name: str, folder: Path) -> Entity:
 
 @dataclass(frozen=True)
 class Node:
-    """An entity in its place: with its id, its parent, and what holds there."""
+    """An entity in the tree: with its id, its parent, and what it inherits."""
 
     entity: Entity
     number: int
@@ -97,7 +97,7 @@ class Node:
         return f"syn{self.number}"
 
     def may_be(self, what: str, token: Token | None) -> bool:
-        """Whether the ACL lets the caller do this; it lets nobody unknown do anything."""
+        """Whether the ACL allows the caller to do this; an anonymous caller may do nothing."""
         return token is not None and what in self.may
 
     def unmet(self, token: Token | None) -> list[int]:
@@ -106,7 +106,7 @@ class Node:
         return [number for number in self.requirements if number not in approved]
 
     def downloadable(self, token: Token | None) -> bool:
-        """Whether Synapse would give the caller the bytes."""
+        """Whether Synapse would let the caller download the bytes."""
         allowed = self.may_be("READ", token) and self.may_be("DOWNLOAD", token)
         return allowed and not self.trashed and not self.unmet(token)
 
@@ -129,12 +129,12 @@ class Node:
 
     @property
     def key(self) -> str:
-        """Where storage keeps the bytes."""
+        """The key of the bytes in storage."""
         return f"native-bucket/3361169/{self.handle}/{self.entity.name}"
 
 
 def place(root: Entity) -> dict[int, Node]:
-    """Give every entity its id (the one it states, else the next free from the project's on) and its place."""
+    """Assign each entity an id (its own, else the next free one from the project's on) and its parent."""
     taken = {entity.id for entity in _all(root)}
     free = (number for number in count(PROJECT) if number not in taken)
     top = Node(root, 0, 0, (), ("READ", "DOWNLOAD"), trashed=False)

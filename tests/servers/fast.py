@@ -1,7 +1,7 @@
-"""A server as fast as the loopback allows: files by sendfile, ranges, and if wanted a rate and a latency.
+"""A server as fast as the loopback allows: files by sendfile, ranges, and optionally a rate and a latency.
 
 For benchmarks, in a process of its own: ``python -m tests.servers.fast FOLDER [--rate MIB] [--latency SECONDS]``.
-It prints its URL, and serves the files of the folder to anybody on this machine.
+It prints its URL, and serves the files of the folder to any client on this machine.
 """
 
 import argparse

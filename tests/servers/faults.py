@@ -1,4 +1,4 @@
-"""What can go wrong on the way, as small steps between a request and its answer, shared by all servers."""
+"""Faults of servers and networks, as functions between a request and its answer, shared by all servers."""
 
 import gzip
 import re
@@ -25,7 +25,7 @@ class Faults:
         self._waiting.append((fault, times))
 
     def clear(self) -> None:
-        """Let all go well from here on."""
+        """Remove all waiting faults."""
         self._waiting.clear()
 
     def apply(self, request: Request, proceed: Proceed) -> Answer:
@@ -59,7 +59,7 @@ def stall(at: int, release: threading.Event, seconds: float = 30.0) -> Fault:
 
 
 def together(barrier: threading.Barrier, at: int | None = None) -> Fault:
-    """Answer (or, with `at`, send more than so many bytes) when as many requests are here as the barrier holds."""
+    """Answer (or, with `at`, send more than so many bytes) when as many requests have arrived as the barrier has parties."""
 
     def held(chunks: Iterable[bytes]) -> Iterator[bytes]:
         whole = b"".join(chunks)
@@ -77,14 +77,14 @@ def together(barrier: threading.Barrier, at: int | None = None) -> Fault:
 
 
 def flip(at: int) -> Fault:
-    """Turn over one bit of this byte of the body, the length and the headers as they should be."""
+    """Flip one bit of this byte of the body; the length and the headers stay correct."""
     return lambda request, proceed: _through(proceed(request), lambda chunks: _flipped(chunks, at))
 
 
 def busy(
     status: int = 503, retry_after: int | None = 0, body: bytes = b"", kind: str = "application/xml"
 ) -> Fault:
-    """Answer that the service has no time, and (unless ``None``) when to come again."""
+    """Answer that the service is busy, and (unless ``None``) when to retry."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return lambda _request, _proceed: Answer.of(status, body or _SLOW_DOWN, kind, headers)
 
@@ -95,13 +95,13 @@ def ignore_range() -> Fault:
 
 
 def refuse_range() -> Fault:
-    """Answer 416 to whatever range, as a host does that knows none."""
+    """Answer 416 to every range, as a host without ranges does."""
     refusal = Answer.of(416, b"", "text/plain")
     return lambda request, proceed: refusal if "Range" in request.headers else proceed(request)
 
 
 def wrong_range(by: int) -> Fault:
-    """Answer a range with bytes of another place, and say so."""
+    """Answer a range with bytes of another offset, and state that offset."""
 
     def shifted(request: Request, proceed: Proceed) -> Answer:
         answer = proceed(request)
@@ -153,7 +153,7 @@ def longer(by: int) -> Fault:
 
 
 def zipped() -> Fault:
-    """Send the bytes compressed, as something on the way might, though nobody asked for it."""
+    """Send the bytes compressed, as a proxy might, although the client did not request it."""
 
     def squeezed(request: Request, proceed: Proceed) -> Answer:
         answer = proceed(request)

@@ -1,4 +1,4 @@
-"""An S3-like server of personal links, as approved users get them by e-mail: they expire, and bear no other login.
+"""An S3-like server of personal links, as approved users get them by e-mail: they expire, and need no other login.
 
 By hand: ``python -m tests.servers.links FILE --lifetime 3600``.
 """
@@ -12,7 +12,7 @@ from tests.servers.storage import StorageServer
 
 
 class LinkServer(StorageServer):
-    """Gives out links to files of this machine, and redirects that lead elsewhere."""
+    """Provides links to files of this machine, and redirects to other hosts."""
 
     def __init__(self, *, rate: float | None = None, heads: bool = False) -> None:
         super().__init__(rate=rate, heads=heads)
@@ -21,13 +21,13 @@ class LinkServer(StorageServer):
     def link(
         self, content: Path | bytes, lifetime: float = 3600.0, form: str = "v4", name: str | None = None
     ) -> str:
-        """Give a link to a file (or to bytes, under ``name``), in S3's newer (``v4``) or older (``v2``) form."""
+        """Return a link to a file (or to bytes, under ``name``), in S3's newer (``v4``) or older (``v2``) form."""
         key = name or (content.name if isinstance(content, Path) else "file.bin")
         self.put(key, content)
         return self.sign(key, lifetime, form, name=key)
 
     def redirect(self, target: str, status: int = 302) -> str:
-        """Give a link that leads to another."""
+        """Return a link that redirects to another one."""
         path = f"/redirect/{len(self._redirects)}"
         self._redirects[path] = (status, target)
         return self.url + path

@@ -1,4 +1,4 @@
-"""The small HTTP/1.1 server that the emulators stand on: it records every request and ends with every thread joined."""
+"""The small HTTP/1.1 server below the emulators: it records every request and joins every thread at its end."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked; header names are looked up whatever their case."""
+    """A request from a client; header names are looked up regardless of case."""
 
     method: str
     target: str
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server says; a body shorter than its Content-Length is a connection that broke."""
+    """An answer of a server; a body shorter than its Content-Length stands for a broken connection."""
 
     status: int
     headers: Mapping[str, str]
@@ -52,19 +52,19 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, body: bytes, kind: str, headers: Mapping[str, str] | None = None) -> "Answer":
-        """Answer with bytes that are already at hand."""
+        """Build an answer from bytes."""
         stated = {"Content-Type": kind, "Content-Length": str(len(body))}
         return cls(status, stated | dict(headers or {}), (body,))
 
     @classmethod
     def json(cls, status: int, value: object) -> "Answer":
-        """Answer with a value as JSON."""
+        """Build an answer with a value as JSON."""
         return cls.of(status, json.dumps(value).encode(), "application/json")
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request as it came, and what was answered: the JSON too where the answer was JSON."""
+    """One request, and the status of its answer with its content if that was JSON."""
 
     method: str
     path: str
@@ -126,7 +126,7 @@ class LocalServer:
         return self._running().sent
 
     def advance(self, seconds: float) -> None:
-        """Let the server believe that this much time has passed."""
+        """Move the server's clock forward."""
         self._ahead += seconds
 
     def now(self) -> float:
@@ -134,11 +134,11 @@ class LocalServer:
         return time.time() + self._ahead
 
     def answer(self, request: Request) -> Answer:
-        """Decide what to answer; each emulator has its own."""
+        """Build the answer to a request; each emulator implements this."""
         raise NotImplementedError
 
     def respond(self, request: Request) -> Answer:
-        """Answer, and remember both sides."""
+        """Answer a request, and record both."""
         answer = self.answer(request)
         self.requests.append(_exchange(request, answer))
         return answer
@@ -181,12 +181,12 @@ class _Http(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def count(self, size: int) -> None:
-        """Add to what was sent; connections have threads of their own."""
+        """Add to the number of bytes sent; each connection has its own thread."""
         with self._lock:
             self.sent += size
 
     def hang_up(self) -> None:
-        """End the connections that clients keep alive; their threads would wait for ever."""
+        """End the connections that clients keep alive; their threads would wait forever."""
         with self._lock:
             for connection in self._connections:
                 _shut(connection)
@@ -201,7 +201,7 @@ def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # the client was faster
+        return  # the client closed it first
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A proxy as campus networks have it: passes on plain requests and, for https, whole connections."""
+"""A proxy like those of campus networks: it forwards plain requests and, for https, complete connections."""
 
 import select
 import socket
@@ -11,7 +11,7 @@ _CHUNK = 1 << 16
 
 
 class Proxy:
-    """Passes on what it is asked for, and remembers the lines that asked."""
+    """Forwards requests, and records their first lines in ``asked``."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -61,7 +61,7 @@ class Proxy:
 
 
 def _join(one: socket.socket, other: socket.socket) -> None:
-    """Pass on bytes in both directions until either side is done."""
+    """Forward bytes in both directions until either side is done."""
     while True:
         for ready in select.select([one, other], [], [])[0]:
             try:

@@ -1,4 +1,4 @@
-"""Checks what was said to and by the emulated Synapse against Synapse's public API description.
+"""Check the requests to and answers from the emulated Synapse against Synapse's public API description.
 
 The description is ``src/spec/openapispecification.json`` of the npm package ``@sage-bionetworks/synapse-client``
 0.0.13 (Apache-2.0); it is not kept here but read from the file that ``DECNEF_SYNAPSE_SPEC`` names.  Its schemas are
@@ -34,7 +34,7 @@ _REFUSALS = frozenset({400, 401, 403, 404, 429, 503})  # those the server's sour
 
 
 class SchemaError(AssertionError):
-    """Something was said that Synapse's public description does not allow."""
+    """A request or an answer that Synapse's public description does not allow."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Specification:
         return _read(Path(place))
 
     def check(self, exchange: Exchange) -> None:
-        """Refuse a request or an answer that the description does not allow, naming all that is wrong."""
+        """Raise an error that lists all problems, if the description does not allow a request or an answer."""
         problems = list(self.problems(exchange))
         if problems:
             raise SchemaError(f"{exchange.method} {exchange.path} {exchange.status}: {'; '.join(problems)}")
@@ -94,7 +94,7 @@ class Specification:
         return None
 
     def _answer(self, operation: Mapping[str, Any], exchange: Exchange) -> Mapping[str, Any] | None:
-        """Give the schema of the answer; only successes are documented call by call, refusals once for all."""
+        """Return the schema of the answer; successes are documented for each call, refusals only once."""
         documented = operation["responses"].get(str(exchange.status))
         if documented:
             return _content(documented)
@@ -122,7 +122,7 @@ class Specification:
         yield from [f"{place} is unknown"] if known is None else self._unknown(known, value, place)
 
     def _resolved(self, schema: Mapping[str, Any], value: object) -> Mapping[str, Any]:
-        """Follow references, and the ``concreteType`` that says which of several classes a value is."""
+        """Follow references, and the ``concreteType`` that selects one of several classes."""
         schemas: Mapping[str, Mapping[str, Any]] = self.document["components"]["schemas"]
         if "$ref" in schema:
             return self._resolved(schemas[schema["$ref"].rpartition("/")[2]], value)

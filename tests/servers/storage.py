@@ -26,7 +26,7 @@ _KEY = b"not a secret: it signs links to this machine only"
 
 @dataclass(frozen=True)
 class Stored:
-    """One object: its bytes (or the file that holds them) and what headers say of it."""
+    """One object: its bytes (or the file that holds them) and the values of its headers."""
 
     content: Path | bytes
     md5: str
@@ -35,18 +35,18 @@ class Stored:
 
     @classmethod
     def of(cls, content: Path | bytes, etag: str | None = None) -> "Stored":
-        """Store bytes, or a file that lies where it is; unless stated, the ETag is the MD5, as S3 makes it."""
+        """Describe bytes, or a file in place; the default ETag is the MD5, as in S3."""
         modified = content.stat().st_mtime if isinstance(content, Path) else 1_600_000_000
         digest = _md5(content)
         return cls(content, digest, etag or f'"{digest}"', formatdate(modified, usegmt=True))
 
     @property
     def size(self) -> int:
-        """How many bytes."""
+        """The size in bytes."""
         return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """Give the bytes from start to stop, a block at a time."""
+        """Yield the bytes from start to stop, block by block."""
         with BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb") as file:
             file.seek(start)
             while start < stop and (block := file.read(min(BLOCK, stop - start))):
@@ -62,7 +62,7 @@ def _md5(content: Path | bytes) -> str:
 
 
 class StorageServer(LocalServer):
-    """Objects by key, given out for links that :meth:`sign` made.
+    """Objects by key, served for links that :meth:`sign` created.
 
     ``faults`` wait for requests whose link is good; ``rate`` is bytes a second and connection, ``None`` as fast
     as can be; ``heads`` allows HEAD with a link signed for GET.
@@ -76,19 +76,19 @@ class StorageServer(LocalServer):
         self.heads = heads
 
     def put(self, key: str, content: Path | bytes, etag: str | None = None) -> Stored:
-        """Store an object in place of what was there; S3's ETag is no MD5 where a file was sent in parts."""
+        """Store or replace an object; in S3 the ETag of a file that was sent in parts is not an MD5."""
         self.objects[key] = Stored.of(content, etag)
         return self.objects[key]
 
     def sign(self, key: str, lifetime: float, form: str = "v4", name: str | None = None) -> str:
-        """Give a link to an object for so many seconds; ``v4`` has X-Amz parameters, ``v2`` is the older form."""
+        """Return a link to an object for `lifetime` seconds; ``v4`` has X-Amz parameters, ``v2`` is older."""
         extra = {"response-content-disposition": f'attachment; filename="{name}"'} if name else {}
         fields = _FORMS[form].fields(self.now(), lifetime) | extra
         fields[_FORMS[form].field] = _signature(key, fields)
         return f"{self.url}/{quote(key)}?{urlencode(fields, quote_via=quote)}"
 
     def answer(self, request: Request) -> Answer:
-        """Refuse what S3 refuses, then give the object, through the fault whose turn it is."""
+        """Refuse what S3 refuses, else send the object through the next fault."""
         return self._refusal(request) or self.faults.apply(request, self._object)
 
     def _refusal(self, request: Request) -> Answer | None:
@@ -159,7 +159,7 @@ def _described(request: Request, stored: Stored, length: int) -> dict[str, str]:
 
 
 def _range(request: Request, stored: Stored) -> tuple[int, int] | None:
-    """Give the one range asked for, ``None`` where none is, where it makes no sense, or where If-Range fails."""
+    """Return the requested range; ``None`` without a valid one, or if If-Range fails."""
     unit, _, text = request.headers.get("Range", "").partition("=")
     first, dash, last = text.strip().partition("-")
     digits = all(part.isdigit() for part in (first, last) if part)

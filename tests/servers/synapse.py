@@ -2,7 +2,7 @@
 
 Bodies, statuses and habits follow the public server source (Sage-Bionetworks/Synapse-Repository-Services) and the
 public API description: nulls are never sent, a file that may not be downloaded shows no file handles, a batch says
-UNAUTHORIZED inside a 201, and each pre-signed link handed out is counted, as Synapse counts it as a download.
+UNAUTHORIZED inside a 201, and each pre-signed link issued is counted, as Synapse counts it as a download.
 
 By hand: ``python -m tests.servers.synapse --serve FILE --title "SRPBS Multi-disorder Connectivity Dataset"``.
 """
@@ -28,7 +28,7 @@ __all__ = ["Entity", "SynapseServer", "Throttle", "Token", "maintenance", "perso
 class SynapseServer(Service, LocalServer):
     """Synapse's API on one port of this machine, its storage (``storage``) on another.
 
-    ``issued`` lists the file handle of each pre-signed link handed out; ``lifetime`` is theirs, in seconds;
+    ``issued`` lists the file handle of each pre-signed link; ``lifetime`` is that of the links, in seconds;
     ``tokens`` may be changed while the server runs; ``faults`` befall the API, ``storage.faults`` the bytes;
     ``latency`` is how long the API takes to answer.
     """
@@ -70,7 +70,7 @@ class SynapseServer(Service, LocalServer):
         return next(node for node in self.nodes.values() if name in {node.entity.name, node.id})
 
     def endpoints(self) -> dict[str, str]:
-        """Give the endpoints, by the names that synapseclient has for them."""
+        """Return the endpoints, by their names in synapseclient."""
         places = {"repo": "/repo/v1", "auth": "/auth/v1", "fileHandle": "/file/v1", "portal": "/"}
         return {f"{name}Endpoint": self.url + path for name, path in places.items()}
 
@@ -86,7 +86,7 @@ class SynapseServer(Service, LocalServer):
         return path
 
     def answer(self, request: Request) -> Answer:
-        """Answer, unless the user asks too much at a time, through the fault whose turn it is."""
+        """Answer through the next fault, unless the user exceeds the limits."""
         try:
             with self._gate.passing(request.headers.get("Authorization", ""), self.now()):
                 if self.latency:
@@ -103,13 +103,13 @@ def _refused(error: RefusalError) -> Answer:
 
 
 def maintenance() -> Fault:
-    """Answer as Synapse does while it is being mended."""
+    """Answer as Synapse does during maintenance."""
     body = {"concreteType": f"{MODEL}.ErrorResponse", "reason": "Synapse is down for maintenance."}
     return busy(503, None, json.dumps(body).encode(), "application/json")
 
 
 def project(title: str, path: Path) -> Entity:
-    """Describe the project with one dataset: a file lies as an archive in its folder, a folder is a tree of files."""
+    """Describe the project with one dataset: a file becomes an archive in its folder, a folder a tree of files."""
     dataset = tree(title, path) if path.is_dir() else Entity(title, [Entity(path.name, content=path)])
     return Entity("DecNef Project Brain Data Repository", [dataset])
 

@@ -1,4 +1,4 @@
-"""How much Synapse takes of one user at a time before it answers 429."""
+"""The limits of requests per user beyond which Synapse answers 429."""
 
 import threading
 from collections import deque
@@ -25,7 +25,7 @@ class _Load:
 
 
 class Gate:
-    """Lets each user in within the limits."""
+    """Admits the requests of each user within the limits."""
 
     def __init__(self, throttle: Throttle | None) -> None:
         self._throttle = throttle

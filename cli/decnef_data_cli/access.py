@@ -1,0 +1,143 @@
+"""The commands for access: access, accept, login, logout."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import decnef_data
+from decnef_data_cli import tables
+from decnef_data_cli.console import (
+    confirm,
+    print_json,
+    print_result,
+    print_rich,
+    print_sentence,
+    print_stderr,
+)
+from decnef_data_cli.errors import error_exit
+from decnef_data_cli.options import AsJson, DataDir, LoginMirror, Name, OptionalMirror, OptionalName
+
+if TYPE_CHECKING:
+    from decnef_data import Records
+
+__all__ = ["accept", "access", "login", "logout", "show_terms"]
+
+_SECRET_PROMPTS = {"synapse": "Synapse personal access token", "https": "Personal download link"}
+_REFUSED_ARGUMENT = (
+    "`decnef login` takes a mirror and a dataset, and reads the secret from a prompt or standard input. "
+    "Any secret given as an argument is in the process list and the shell's history: have it replaced."
+)
+
+
+def access(name: OptionalName = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Say what each mirror needs before it gives a dataset, and what is still missing."""
+    report = decnef_data.access(name, data_dir=data_dir)
+    if as_json:
+        print_json(report)
+    elif name is None:
+        print_rich(tables.access_table(report))
+        print_stderr("Next: `decnef access NAME` says for one dataset what to do, and where.")
+    else:
+        print_rich(*tables.access_page(report))
+
+
+def accept(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept without being asked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the terms of a dataset, and record that you accept them."""
+    acceptance = decnef_data.accepted(name)
+    if acceptance is None:
+        _require_acceptance(name, yes=yes)
+        acceptance = decnef_data.accept(name)
+    if as_json:
+        print_json(acceptance)
+    else:
+        when = f"{acceptance.date:%Y-%m-%d}"
+        print_sentence(
+            f"Accepted for {acceptance.dataset}: {acceptance.terms}, version {acceptance.version}, on {when}."
+        )
+
+
+def _require_acceptance(name: str, *, yes: bool) -> None:
+    """Show the terms, and exit with code 3 unless the user accepts them."""
+    show_terms(name)
+    if yes or confirm("Do you accept these terms?", unattended=False):
+        return
+    raise error_exit(
+        3, f"The terms of '{name}' are not accepted. Run `decnef accept {name}` and answer y, or add --yes."
+    )
+
+
+def show_terms(name: str) -> None:
+    """Print the terms of a dataset on stderr, unless this version of them is already accepted."""
+    if decnef_data.accepted(name) is None:
+        print_stderr("\n".join(tables.terms_lines(decnef_data.terms(name))))
+
+
+def login(
+    context: typer.Context,
+    mirror: LoginMirror,
+    dataset: Annotated[
+        str | None,
+        typer.Argument(metavar="DATASET", help="The dataset a personal link is for.", show_default=False),
+    ] = None,
+) -> None:
+    """Store your key to a mirror, typed at a hidden prompt or given on standard input.
+
+    For synapse it is a personal access token; none means the one that synapseclient itself finds.
+    For atr it is the personal download link of one dataset.
+    """
+    records = decnef_data.catalog()
+    if context.args or _looks_like_secret(mirror, [known_mirror.name for known_mirror in records.mirrors]):
+        raise error_exit(2, _REFUSED_ARGUMENT)
+    if dataset is not None and _looks_like_secret(dataset, list(_known_dataset_names(records))):
+        raise error_exit(2, _REFUSED_ARGUMENT)
+    record = records.mirror(mirror)
+    name = records.dataset(dataset).name if dataset is not None else None
+    if record.protocol == "https" and name is None:
+        raise error_exit(
+            2,
+            f"Mirror '{record.name}' has a link for each dataset. Run `decnef login {record.name} DATASET`.",
+        )
+    # Read in the call itself: no local variable may hold the secret, because a traceback can show locals.
+    print_sentence(decnef_data.login(record.name, _read_secret(record.protocol), dataset=name))
+    print_stderr(f"Run `decnef logout {record.name}` to forget it.")
+
+
+def _looks_like_secret(argument: str, known: Sequence[str]) -> bool:
+    """Check whether an error that quotes `argument` could show a secret: no known name is close to it."""
+    return not get_close_matches(argument.casefold(), [name.casefold() for name in known], n=1)
+
+
+def _known_dataset_names(records: "Records") -> Iterator[str]:
+    for dataset in records.datasets:
+        yield from (dataset.name, dataset.title, *dataset.aliases)
+
+
+def _read_secret(protocol: str) -> str | None:
+    """Read the secret without echoing it; an empty one is ``None``."""
+    if protocol not in _SECRET_PROMPTS:
+        return None
+    if sys.stdin.isatty():
+        answer = str(
+            typer.prompt(_SECRET_PROMPTS[protocol], default="", hide_input=True, show_default=False, err=True)
+        )
+    else:
+        answer = sys.stdin.readline()
+    return answer.strip() or None
+
+
+def logout(mirror: OptionalMirror = None, as_json: AsJson = False) -> None:
+    """Forget the keys that 'decnef login' stored, of one mirror or of all."""
+    removed = decnef_data.logout(mirror)
+    if as_json:
+        print_json(removed)
+    elif removed:
+        print_result("\n".join(f"Forgotten: {name}" for name in removed))
+    else:
+        print_stderr("Nothing was stored.")

@@ -1,0 +1,100 @@
+"""The commands that show the catalog and the participants: list, info, participants, cite."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import decnef_data
+from decnef_data_cli import access, tables
+from decnef_data_cli.console import print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.options import (
+    AcceptTerms,
+    AsJson,
+    DataDir,
+    Diagnoses,
+    Group,
+    MirrorChoice,
+    Name,
+    Quiet,
+    Sites,
+    Subjects,
+    none_if_empty,
+    progress_kind,
+)
+from decnef_data_cli.participants_table import participants_caption, participants_page
+
+__all__ = ["cite", "info", "list_datasets", "participants"]
+
+
+def _citation_styles() -> list[str]:
+    return ["text", "bibtex", "csl"]
+
+
+def list_datasets(as_json: AsJson = False) -> None:
+    """List the datasets: who may have them, and where they are."""
+    records = decnef_data.catalog()
+    if as_json:
+        print_json([tables.dataset_summary(dataset, records.mirrors) for dataset in records.datasets])
+    else:
+        print_rich(tables.datasets_table(records))
+
+
+def info(name: Name, as_json: AsJson = False) -> None:
+    """Tell what a dataset is, who holds it and what is published of it."""
+    records = decnef_data.catalog()
+    dataset = records.dataset(name)
+    if as_json:
+        holding_by_mirror = {mirror.name: mirror.find_holding(dataset.name) for mirror in records.mirrors}
+        print_json(tables.dataset_details(dataset, holding_by_mirror, records.facts_of(dataset.name)))
+    else:
+        print_rich(*tables.dataset_page(dataset, records))
+
+
+def participants(
+    name: Name,
+    *,
+    group: Group = None,
+    site: Sites = None,
+    subject: Subjects = None,
+    diagnosis: Diagnoses = None,
+    mirror: MirrorChoice = "auto",
+    data_dir: DataDir = None,
+    accept_terms: AcceptTerms = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print every person and column as CSV.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show the people of a dataset, fetching it first if it is not here."""
+    if accept_terms and not quiet:
+        access.show_terms(name)
+    frame = decnef_data.participants(
+        name,
+        group=group,
+        subjects=none_if_empty(subject),
+        sites=none_if_empty(site),
+        diagnoses=none_if_empty(diagnosis),
+        mirror=mirror,
+        data_dir=data_dir,
+        accept_terms=accept_terms,
+        progress=progress_kind(quiet),
+    )
+    if as_csv:
+        frame.to_csv(sys.stdout, index=False)
+    elif as_json:
+        print_result(frame.to_json(orient="records", date_format="iso", force_ascii=True, indent=2))
+    else:
+        print_rich(*participants_page(frame))
+        if not quiet:
+            print_stderr(participants_caption(frame))
+
+
+def cite(
+    name: Name,
+    style: Annotated[
+        str,
+        typer.Option("--style", help="text, bibtex or csl (CSL-JSON).", autocompletion=_citation_styles),
+    ] = "text",
+) -> None:
+    """Print what to cite when using a dataset."""
+    print_result(decnef_data.cite(name, style=style))

@@ -1,0 +1,258 @@
+"""Output of the commands: tables and lines for users, JSON for programs."""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sized
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+__all__ = [
+    "MAX_ROWS",
+    "confirm",
+    "grid",
+    "human_size",
+    "human_time",
+    "panel",
+    "print_json",
+    "print_result",
+    "print_rich",
+    "print_sentence",
+    "print_stderr",
+    "replace_unprintable",
+    "section",
+    "shorten_digests",
+    "table",
+    "table_title",
+    "to_jsonable",
+]
+
+#: The largest number of rows shown of a table whose length has no limit.
+MAX_ROWS = 20
+_UNKNOWN = "unknown"
+_NON_BREAKING = "\0"  # a space at which no line is broken; texts that are printed never contain it
+_UNIT_BASE = 1000  # decimal units, as disks and download pages count
+
+
+def human_time(seconds: float) -> str:
+    """Format a duration in its two largest units.
+
+    Examples
+    --------
+    >>> human_time(42), human_time(7_300), human_time(300_000)
+    ('42 s', '2 h 1 min', '3 d 11 h')
+    """
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    index = next((position for position, (_, size) in enumerate(units) if seconds >= size), 3)
+    name, size = units[index]
+    remainder = seconds % size // units[index + 1][1] if index < len(units) - 1 else 0
+    remainder_text = f" {remainder:.0f} {units[index + 1][0]}" if remainder else ""
+    return f"{seconds // size:.0f} {name}{remainder_text}"
+
+
+def human_size(size: int | None) -> str:
+    """Format a number of bytes in the largest decimal unit that fits.
+
+    Examples
+    --------
+    >>> human_size(175_600_000), human_size(999), human_size(None)
+    ('175.6 MB', '999 B', 'unknown')
+    """
+    if size is None:
+        return _UNKNOWN
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if round(amount, 1) < _UNIT_BASE:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= _UNIT_BASE
+    return f"{amount:.1f} TB"
+
+
+def shorten_digests(text: str) -> str:
+    """Shorten every sha256 in `text` to 12 digits; JSON output has the complete digests.
+
+    Examples
+    --------
+    >>> shorten_digests(f"stores/{'0123456789abcdef' * 4}.zarr")
+    'stores/0123456789ab….zarr'
+    """
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", text)
+
+
+def to_jsonable(value: Any) -> Any:
+    """Convert records and values to JSON types: dates in ISO form, paths as text, all fields and properties.
+
+    Examples
+    --------
+    >>> to_jsonable({"path": Path("a") / "b", "dates": (date(2021, 8, 30),)})
+    {'path': 'a/b', 'dates': ['2021-08-30']}
+    """
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): to_jsonable(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_jsonable(item) for item in value]
+    names = _field_names(type(value))
+    return {name: to_jsonable(getattr(value, name)) for name in names} if names else value
+
+
+def _field_names(kind: type) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass or record, then those of its properties."""
+    if dataclasses.is_dataclass(kind):
+        fields = tuple(field.name for field in dataclasses.fields(kind))
+    else:
+        fields = tuple(getattr(kind, "__struct_fields__", ()))
+    properties = (name for name, item in vars(kind).items() if isinstance(item, property))
+    return (*fields, *properties) if fields else ()
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as JSON, escaping non-ASCII characters unless stdout is UTF-8."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf8")
+    print_result(json.dumps(to_jsonable(value), indent=2, ensure_ascii=not unicode, allow_nan=False))
+
+
+def print_result(text: str) -> None:
+    """Print a result unchanged: never wrapped, never colored."""
+    sys.stdout.write(f"{text}\n")
+
+
+def print_sentence(text: str) -> None:
+    """Print a result that is a sentence: wrapped between words on a terminal, one line otherwise."""
+    _print_wrapped(text, stderr=False)
+
+
+def print_stderr(text: str) -> None:
+    """Print a message on stderr; a terminal highlights a leading ``error:`` or ``warning:``."""
+    _print_wrapped(text, stderr=True)
+
+
+def _print_wrapped(text: str, *, stderr: bool) -> None:
+    from rich.text import Text
+
+    output = create_console(stderr=stderr)
+    printable = "\n".join(map(replace_unprintable, text.split("\n")))
+    line = Text(wrap_text(printable, output.width) if output.is_terminal else printable)
+    line.highlight_regex(r"^error:", "bold red")
+    line.highlight_regex(r"^warning:", "bold yellow")
+    output.print(line, soft_wrap=True)
+
+
+def replace_unprintable(text: str) -> str:
+    r"""Replace control characters by ``?``: a file name or an error text must not move the cursor.
+
+    Examples
+    --------
+    >>> replace_unprintable("a\x1b[2Jb")
+    'a?[2Jb'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def wrap_text(text: str, width: int) -> str:
+    """Wrap lines between words, but never inside backticks, which enclose a command to be copied.
+
+    Examples
+    --------
+    >>> print(wrap_text("error: No copy is here. Run `decnef download srpbs-fc`.", 40))
+    error: No copy is here. Run
+    `decnef download srpbs-fc`.
+    """
+    import textwrap
+
+    protected = re.sub(r"`[^`\n]*`", lambda match: match[0].replace(" ", _NON_BREAKING), text)
+    lines = (
+        textwrap.fill(
+            line,
+            width,
+            subsequent_indent=line[: len(line) - len(line.lstrip())],
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in protected.split("\n")
+    )
+    return "\n".join(lines).replace(_NON_BREAKING, " ")
+
+
+def confirm(question: str, *, unattended: bool) -> bool:
+    """Ask for y or N on a terminal; return `unattended` if stdin is not one."""
+    if not sys.stdin.isatty():
+        return unattended
+    return typer.confirm(question, default=False, err=True)
+
+
+def print_rich(*pieces: "RenderableType") -> None:
+    """Print tables and texts on stdout at the width of the terminal; a ``no_wrap`` text stays on one line."""
+    output = create_console()
+    for piece in pieces:
+        # A path that is broken over two lines cannot be copied.
+        output.print(piece, soft_wrap=bool(getattr(piece, "no_wrap", False)))
+
+
+def create_console(*, stderr: bool = False) -> "Console":
+    """Create a console for the current stdout or stderr; rich itself honors NO_COLOR and pipes."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False)
+
+
+def section(title: str, body: "RenderableType") -> "RenderableType":
+    """Return `body` below a title and above a blank line."""
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(Text(title, style="bold"), body, Text())
+
+
+def table_title(title: str, rows: Sized) -> str:
+    """Return the title of a table, with a note if only its first rows are shown."""
+    return title if len(rows) <= MAX_ROWS else f"{title}: {MAX_ROWS} of {len(rows):,}; --json has all"
+
+
+def table(*columns: str, rows: Iterable[Iterable["str | Text"]]) -> "Table":
+    """Build a table; a column whose name begins with ``>`` is right-aligned."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    result = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in columns:
+        right = column.startswith(">")
+        result.add_column(
+            column.lstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right
+        )
+    for row in rows:
+        result.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return result
+
+
+def panel(title: str, rows: Iterable[tuple[str, str]]) -> "RenderableType":
+    """Return named values in a frame like that of the options in the help."""
+    from rich.panel import Panel
+
+    return Panel(grid(rows), title=title, title_align="left", border_style="dim")
+
+
+def grid(rows: Iterable[tuple[str, str]]) -> "Table":
+    """Build a two-column list of named values."""
+    from rich.table import Table
+    from rich.text import Text
+
+    result = Table.grid(padding=(0, 2, 0, 0))
+    result.add_column(style="dim", no_wrap=True)
+    result.add_column(overflow="fold")
+    for name, value in rows:
+        result.add_row(name, Text(value))
+    return result

@@ -1,0 +1,211 @@
+"""Errors, warnings and log lines as text on stderr, and the exit codes."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+import decnef_data
+from decnef_data_cli.metavars import set_metavars
+
+if TYPE_CHECKING:
+    from decnef_data.errors import AccessError, FetchError
+
+__all__ = [
+    "BROKEN_PIPE",
+    "EXIT_CODES",
+    "ErrorHandlingGroup",
+    "discard_stdout",
+    "error_exit",
+    "error_lines",
+    "exit_code",
+    "log_to_stderr",
+    "set_quiet",
+]
+
+BROKEN_PIPE = 141
+_INTERRUPTED = 130
+#: The number of causes shown of one error: a wrong folder can have hundreds of thousands.
+_MAX_CAUSES = 20
+
+#: Every exit code of the command, with its meaning.
+EXIT_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        0: "Done.",
+        1: "Something that is none of the below went wrong.",
+        2: "What was asked for is not there, or the command was mistyped.",
+        3: "Access is missing: a login, accepted terms, an approval or a valid link.",
+        4: "A mirror is unreachable, refuses or is overloaded.",
+        5: "Bytes are not the ones that were promised.",
+        6: "A file is not what its layout says.",
+        70: "A catalog record is malformed.",
+        74: "The disk, or another part of this machine, failed.",
+        _INTERRUPTED: "Interrupted by Ctrl-C.",
+        BROKEN_PIPE: "Whoever was reading the output stopped reading.",
+    },
+)
+
+
+class ErrorHandlingGroup(TyperGroup):
+    """A group of commands that turns their errors into one message and one exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the requested command, and flush its output here, where a broken pipe is handled."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            discard_stdout()
+            raise typer.Exit(BROKEN_PIPE) from None
+        except (decnef_data.DecnefDataError, OSError, KeyboardInterrupt, typer.Abort) as error:
+            _print_error(error)
+            raise typer.Exit(exit_code(error)) from None
+        return result
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command whose options have metavars made from their names."""
+        command = super().get_command(ctx, cmd_name)
+        return command if command is None else set_metavars(command, ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, then the exit codes."""
+        from decnef_data_cli.console import panel, print_rich  # other commands may not need rich
+
+        set_metavars(self, ctx)
+        super().format_help(ctx, formatter)
+        print_rich(panel("Exit codes", ((str(code), meaning) for code, meaning in EXIT_CODES.items())))
+
+
+def error_exit(code: int, message: str) -> typer.Exit:
+    """Print `message` on stderr and return the exception for the caller to raise."""
+    _print_lines([f"error: {message}"])
+    return typer.Exit(code)
+
+
+def log_to_stderr() -> None:
+    """Print the log records of the library, and all warnings, on stderr, one line each."""
+    log = logging.getLogger("decnef_data")
+    log.setLevel(logging.INFO)
+    log.handlers[:] = [_StderrHandler()]
+    log.propagate = False
+    warnings.showwarning = _show_warning  # type: ignore[assignment]  # no code location
+
+
+def set_quiet(quiet: bool) -> bool:
+    """Suppress log lines below warnings if `quiet`; the callback of ``--quiet``."""
+    if quiet:
+        logging.getLogger("decnef_data").setLevel(logging.WARNING)
+    return quiet
+
+
+class _StderrHandler(logging.Handler):
+    """A handler that prints each log record on the current stderr, which may be replaced at any time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print `record`, with a prefix if it is a warning or worse."""
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        _print_lines([f"{prefix}{record.getMessage()}"])
+
+
+def _show_warning(message: Warning | str, *_location: object) -> None:
+    _print_lines([f"warning: {message}"])
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the code in `EXIT_CODES` that `error` ends with.
+
+    Examples
+    --------
+    >>> exit_code(KeyboardInterrupt()), exit_code(PermissionError())
+    (130, 74)
+    """
+    if isinstance(error, decnef_data.DecnefDataError):
+        return error.exit_code
+    return 74 if isinstance(error, OSError) else _INTERRUPTED
+
+
+def error_lines(error: BaseException) -> Iterator[str]:
+    """Yield the lines that describe `error` to a user: its message, then its causes and what to do.
+
+    Examples
+    --------
+    >>> list(error_lines(OSError(28, "No space left on device", "/data/a.zip")))
+    ["error: No space left on device: '/data/a.zip'"]
+    """
+    if not isinstance(error, decnef_data.DecnefDataError):
+        yield f"error: {_describe_foreign_error(error)}"
+        return
+    if isinstance(error, decnef_data.FetchError):
+        yield f"error: {_headline(error)}"
+        yield from _cause_lines(error)
+        return
+    yield f"error: {error}"
+    if isinstance(error, decnef_data.AccessError):
+        yield from _requirement_lines(error, indent="  ")
+
+
+def _describe_foreign_error(error: BaseException) -> str:
+    if not isinstance(error, OSError):
+        return "Interrupted."
+    if error.strerror is None or error.filename is None:
+        return error.strerror or str(error)
+    return f"{error.strerror}: '{os.fsdecode(error.filename)}'"
+
+
+def _headline(error: "FetchError") -> str:
+    """Return the message without the causes it quotes, because each cause gets its own line."""
+    text = str(error)
+    positions = ((mirror, text.find(str(cause))) for _, mirror, cause in error.causes[:_MAX_CAUSES])
+    mentioned = [position for position in positions if position[1] >= 0]
+    mirror, start = min(mentioned, key=lambda position: position[1], default=("", 0))
+    return text if not start else text[:start].rstrip().removesuffix(f"{mirror}:").rstrip()
+
+
+def _cause_lines(error: "FetchError") -> Iterator[str]:
+    for file, mirror, cause in error.causes[:_MAX_CAUSES]:
+        names_file = file and f"'{file}'" not in str(cause)
+        source = ", ".join(part for part in (mirror, f"'{file}'" if names_file else "") if part)
+        yield f"  {source}: {cause}" if source else f"  {cause}"
+        if isinstance(cause, decnef_data.AccessError):
+            yield from _requirement_lines(cause, indent="    ")
+    if len(error.causes) > _MAX_CAUSES:
+        yield f"  and {len(error.causes) - _MAX_CAUSES} more"
+
+
+def _requirement_lines(error: "AccessError", indent: str) -> Iterator[str]:
+    if error.access is None:
+        return
+    for requirement in error.access.requirements:
+        if requirement.state == "met":
+            continue
+        yield f"{indent}{requirement.kind} ({requirement.state}): {requirement.text}"
+        if requirement.url is not None:
+            yield f"{indent}  open {requirement.url}"
+        if requirement.command is not None:
+            yield f"{indent}  run  {requirement.command}"
+
+
+def _print_error(error: BaseException) -> None:
+    if os.environ.get("DECNEF_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    _print_lines(error_lines(error))
+
+
+def _print_lines(lines: "list[str] | Iterator[str]") -> None:
+    from decnef_data_cli.console import print_stderr  # imported late, to keep the start-up fast
+
+    for line in lines:
+        print_stderr(line)
+
+
+def discard_stdout() -> None:
+    """Redirect stdout to the null device, so that the interpreter's flush at exit does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,102 @@
+"""The commands that export descriptions of a dataset from the catalog, or scans as NIfTI files."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+import decnef_data
+from decnef_data_cli.console import human_size, print_json, print_result, print_stderr
+from decnef_data_cli.options import (
+    AcceptTerms,
+    AsJson,
+    DataDir,
+    Diagnoses,
+    Group,
+    MirrorChoice,
+    Modalities,
+    Name,
+    ProgressChoice,
+    Quiet,
+    Sites,
+    Subjects,
+    none_if_empty,
+    progress_kind,
+)
+
+__all__ = ["DESCRIPTIONS", "create_description_command", "nifti"]
+
+#: The styles of descriptions, each with the name of its format.
+DESCRIPTIONS = {
+    "croissant": "MLCommons Croissant 1.0",
+    "datapackage": "a Frictionless data package",
+    "schema.org": "schema.org in JSON-LD",
+    "dcat": "DCAT in JSON-LD",
+    "intake": "a catalog of intake 2",
+}
+
+
+def create_description_command(style: str) -> Callable[[str], None]:
+    """Create the command that prints descriptions in `style`."""
+
+    def print_description(name: Name) -> None:
+        print_json(decnef_data.export(name, style=style))
+
+    print_description.__doc__ = (
+        f"Print a description of a dataset, from the records, as {DESCRIPTIONS[style]}: no data go in."
+    )
+    return print_description
+
+
+def nifti(
+    name: Name,
+    destination: Annotated[
+        str, typer.Argument(metavar="DEST", help="The folder to write to, on this machine.")
+    ],
+    *,
+    original: Annotated[
+        bool, typer.Option("--original", help="The files as they were distributed, bit for bit.")
+    ] = False,
+    group: Group = None,
+    site: Sites = None,
+    subject: Subjects = None,
+    diagnosis: Diagnoses = None,
+    modality: Modalities = None,
+    mirror: MirrorChoice = "auto",
+    data_dir: DataDir = None,
+    accept_terms: AcceptTerms = False,
+    skip: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out, with a warning, what cannot be read.")
+    ] = False,
+    i_may_share: Annotated[
+        bool, typer.Option("--i-may-share", help="I may pass these data on: write them anywhere.")
+    ] = False,
+    as_json: AsJson = False,
+    progress: ProgressChoice = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Write scans as NIfTI files: compressed 4-D runs with their repetition time, or the original files."""
+    summary = decnef_data.export_nifti(
+        name,
+        destination,
+        original=original,
+        group=group,
+        subjects=none_if_empty(subject),
+        sites=none_if_empty(site),
+        diagnoses=none_if_empty(diagnosis),
+        modalities=none_if_empty(modality),
+        mirror=mirror,
+        data_dir=data_dir,
+        accept_terms=accept_terms,
+        strict=not skip,
+        i_may_share=i_may_share,
+        progress=progress_kind(quiet, progress),
+    )
+    if as_json:
+        print_json(summary)
+        return
+    print_result(str(summary.folder))
+    if quiet:
+        return
+    skipped = f" {summary.skipped} were there already." if summary.skipped else ""
+    print_stderr(f"{summary.written} files were written, {human_size(summary.size)}.{skipped}")

@@ -1,0 +1,114 @@
+"""The commands that record and compare the exact files of a dataset: lock, diff."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import decnef_data
+from decnef_data_cli.console import print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.errors import error_exit
+from decnef_data_cli.options import (
+    AsJson,
+    DataDir,
+    Diagnoses,
+    Group,
+    MirrorChoice,
+    Modalities,
+    Name,
+    Quiet,
+    Sites,
+    Subjects,
+    none_if_empty,
+    progress_kind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from decnef_data.model import Comparison
+
+__all__ = ["diff", "lock"]
+
+
+def lock(
+    name: Name,
+    *,
+    group: Group = None,
+    site: Sites = None,
+    subject: Subjects = None,
+    diagnosis: Diagnoses = None,
+    modality: Modalities = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="A hash that names a split of the people.", show_default=False),
+    ] = None,
+    mirror: MirrorChoice = "auto",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """State which bytes the dataset is that is here: 'decnef lock NAME > decnef.lock'."""
+    result = decnef_data.lock(
+        name,
+        group=group,
+        subjects=none_if_empty(subject),
+        sites=none_if_empty(site),
+        diagnoses=none_if_empty(diagnosis),
+        modalities=none_if_empty(modality),
+        split=split,
+        mirror=mirror,
+        data_dir=data_dir,
+        progress=progress_kind(quiet),
+    )
+    if as_json:
+        print_json(result)
+    else:
+        print_result(decnef_data.lock_text(result).rstrip("\n"))
+
+
+def diff(
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="A lock, or a dataset that is here.", show_default=False)
+    ],
+    second: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="B",
+            help="Another, or a dataset; what is here of A's dataset if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    mirror: MirrorChoice = "auto",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two locks, or a lock with what is here; other bytes end with code 5."""
+    comparison = decnef_data.diff(
+        first, second, mirror=mirror, data_dir=data_dir, progress=progress_kind(quiet)
+    )
+    if as_json:
+        print_json(comparison)
+    elif comparison.differences:
+        print_rich(*_comparison_page(comparison))
+    elif not quiet:
+        print_stderr(f"'{comparison.first}' and '{comparison.second}' are the same.")
+    if not comparison.same_bytes:
+        n_different = sum(difference.bytes_differ for difference in comparison.differences)
+        what = "1 file differs" if n_different == 1 else f"{n_different} files differ"
+        where = f"{what} between '{comparison.first}' and '{comparison.second}'."
+        raise error_exit(5, f"{where} Run `decnef download NAME --frozen LOCK` for the files of a lock.")
+
+
+def _comparison_page(comparison: "Comparison") -> "Iterator[RenderableType]":
+    from rich.text import Text
+
+    for difference in comparison.differences:
+        yield Text(f"{difference.what} {difference.name}", style="bold")
+        for source, value in ((comparison.first, difference.first), (comparison.second, difference.second)):
+            yield Text(f"  {source}:", style="dim", no_wrap=True)
+            placeholder = "all" if difference.what == "selection" else "not there"
+            yield Text(f"    {value or placeholder}", no_wrap=True)

@@ -1,0 +1,37 @@
+"""The entry point of the ``decnef`` command: run the app, and exit with its code."""
+
+import sys
+
+from decnef_data_cli.app import app
+from decnef_data_cli.errors import BROKEN_PIPE, discard_stdout
+
+__all__ = ["run"]
+
+
+def run() -> None:
+    """Run ``decnef`` with the arguments of this process, and exit with its code."""
+    _replace_unencodable_characters()
+    try:
+        app(prog_name="decnef")
+    except SystemExit as stop:
+        # Outside commands (help, version) Typer exits with 1 on a closed pipe, or does not notice it.
+        if isinstance(stop.__context__, BrokenPipeError) or not _flush_stdout():
+            discard_stdout()
+            raise SystemExit(BROKEN_PIPE) from None
+        raise
+
+
+def _flush_stdout() -> bool:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _replace_unencodable_characters() -> None:
+    """Print ``?`` for a character that the terminal cannot encode, instead of failing on a Japanese title."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")

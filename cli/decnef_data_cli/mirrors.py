@@ -1,0 +1,279 @@
+"""The commands about the mirrors: index, mirrors, mirrors audit."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import decnef_data
+from decnef_data_cli.console import (
+    MAX_ROWS,
+    grid,
+    human_size,
+    print_json,
+    print_rich,
+    print_stderr,
+    replace_unprintable,
+    section,
+    table,
+    table_title,
+)
+from decnef_data_cli.errors import error_exit
+from decnef_data_cli.options import AsJson, DataDir, LoginMirror, Name, Quiet, progress_kind
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from decnef_data.mirror_index import Index
+    from decnef_data.mirror_index.audit import Audit
+    from decnef_data.mirror_index.status import MirrorStatus
+    from decnef_data.mirrors.probe import CredentialInfo
+
+__all__ = ["audit", "index", "mirrors"]
+
+_OUTCOMES = ("different", "unknown", "same")
+_KINDS = ("new", "gone", "changed")
+
+
+def index(
+    mirror: LoginMirror,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Show what the last walk found; ask nobody.")
+    ] = False,
+    no_checksums: Annotated[
+        bool,
+        typer.Option("--no-checksums", help="Ask for no sizes and checksums, which cost a request a file."),
+    ] = False,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records",
+            metavar="FOLDER",
+            help="Write the mirror's catalog record here too, to be committed.",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Walk a mirror, write what it holds beside the cache, and match it with the datasets.
+
+    A walk that is interrupted goes on where it was; what an earlier one learnt is not asked again.
+    """
+    found = decnef_data.index(
+        mirror,
+        offline=offline,
+        checksums=not no_checksums,
+        records=records,
+        data_dir=data_dir,
+        progress=progress_kind(quiet),
+    )
+    if as_json:
+        print_json(_index_summary(found))
+    else:
+        print_rich(*_index_page(found))
+    if records is not None and not quiet:
+        print_stderr(f"The record is in '{records / 'mirrors' / found.mirror}.toml'.")
+
+
+def mirrors(context: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Try the mirrors: whether they answer, how fast, with which keys, and what they hold."""
+    if context.invoked_subcommand is not None:
+        return
+    statuses = decnef_data.probe(data_dir=data_dir)
+    if as_json:
+        print_json(statuses)
+    else:
+        print_rich(*_mirrors_page(statuses))
+
+
+def audit(
+    name: Name,
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Hash the files on disk by MD5, where no download did.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what the mirrors state of a dataset with each other and with what is on disk.
+
+    No mirror is asked: run 'decnef index MIRROR' first.
+    """
+    found = decnef_data.audit(name, deep=deep, data_dir=data_dir)
+    if as_json:
+        print_json(found)
+    else:
+        print_rich(*_audit_page(found))
+    if found.differs:
+        count = sum(comparison.outcome == "different" for comparison in found.comparisons)
+        raise error_exit(5, f"{count} of {len(found.comparisons)} comparisons of '{found.dataset}' disagree.")
+
+
+def _index_summary(found: "Index") -> dict[str, object]:
+    """Return the index for JSON without its entities, which are in the file it names."""
+    summary = {
+        name: getattr(found, name)
+        for name in ("mirror", "address", "started", "finished", "calls", "file", "files", "size")
+    }
+    problems = [{"path": item.path, "problem": item.problem} for item in found.items if item.problem]
+    return {
+        **summary,
+        "entities": len(found.items),
+        "datasets": found.matches,
+        "changes": found.changes,
+        "problems": problems,
+    }
+
+
+def _index_page(found: "Index") -> "Iterator[RenderableType]":
+    from rich.text import Text
+
+    yield grid(_index_lines(found))
+    yield Text()
+    rows = [
+        (
+            match.dataset,
+            match.verdict,
+            _format_address(match.id, match.dataset),
+            f"{match.files:,}",
+            _format_size(match.size),
+        )
+        for match in found.matches
+    ]
+    yield section("Datasets", table("dataset", "verdict", "id", ">files", ">size", rows=rows))
+    yield grid((match.dataset, replace_unprintable(match.why)) for match in found.matches)
+    yield Text()
+    yield from _change_sections(found)
+    reasons = {match.why for match in found.matches}
+    problems = [
+        (replace_unprintable(item.path), item.problem)
+        for item in found.items
+        if item.problem and item.problem not in reasons
+    ]
+    if problems:
+        yield Text()
+        yield section(table_title("Not fully known", problems), grid(problems[:MAX_ROWS]))
+
+
+def _index_lines(found: "Index") -> Iterator[tuple[str, str]]:
+    files = [item for item in found.items if item.is_file]
+    n_unsized = sum(item.size is None for item in files)
+    yield "mirror", f"{found.mirror}, {found.address}" if found.address else found.mirror
+    yield "walked", f"{_format_time(found.finished)}, in {_pluralize(found.calls, 'request')}"
+    unsized = f", {n_unsized:,} of unknown size" if n_unsized else ""
+    yield "holds", f"{_pluralize(len(files), 'file')}, {human_size(found.size)}{unsized}"
+    unmet = Counter(number for item in files for number in item.unmet)
+    if unmet:
+        texts = (f"requirement {number}, for {_pluralize(count, 'file')}" for number, count in unmet.items())
+        yield "not yet met", "; ".join(texts)
+    yield "index", str(found.file)
+
+
+def _change_sections(found: "Index") -> "Iterator[RenderableType]":
+    from rich.text import Text
+
+    if found.changes is None:
+        yield Text("There is no earlier walk to compare with.")
+    elif not found.changes:
+        yield Text("Nothing changed since the walk before.")
+    else:
+        rows = [(change.kind, replace_unprintable(change.path), change.what) for change in found.changes]
+        counts = Counter(str(change.kind) for change in found.changes)
+        kinds = ", ".join(f"{counts[kind]:,} {kind}" for kind in _KINDS if counts[kind])
+        title = table_title(f"Since the walk before, {kinds}", rows)
+        yield section(title, table("", "path", "what", rows=rows[:MAX_ROWS]))
+
+
+def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableType]":
+    from rich.text import Text
+
+    rows = [
+        (status.name, _describe_response(status), status.user or "", _format_time(status.indexed))
+        for status in statuses
+    ]
+    yield section("Mirrors", table("mirror", "answers", "as", "walked", rows=rows))
+    problems = [(status.name, status.problem) for status in statuses if status.problem]
+    if problems:
+        yield grid(problems)
+        yield Text()
+    credentials = [_credential_row(status.name, each) for status in statuses for each in status.credentials]
+    if credentials:
+        yield section("Keys", table("mirror", "kind", "kept in", "for", "until", rows=credentials))
+    holdings = [
+        (
+            status.name,
+            dataset.dataset,
+            replace_unprintable(dataset.description),
+            f"{'about ' if dataset.approximate else ''}{_format_size(dataset.size)}",
+            dataset.basis,
+        )
+        for status in statuses
+        for dataset in status.datasets
+    ]
+    if holdings:
+        yield section("Holds", table("mirror", "dataset", "what", ">size", "basis", rows=holdings))
+
+
+def _describe_response(status: "MirrorStatus") -> str:
+    if status.reachable is None:
+        return "on this machine" if status.protocol == "folder" else "unknown"
+    if not status.reachable:
+        return "no"
+    return "yes" if status.seconds is None else f"yes, in {status.seconds * 1000:,.0f} ms"
+
+
+def _credential_row(mirror: str, credential: "CredentialInfo") -> tuple[str, ...]:
+    until = credential.expires.strftime("%Y-%m-%d %H:%M UTC") if credential.expires else ""
+    return mirror, credential.kind, credential.location, credential.dataset or "", until
+
+
+def _audit_page(found: "Audit") -> "Iterator[RenderableType]":
+    from rich.text import Text
+
+    sources = (
+        (
+            source.name,
+            f"{len(source.files):,}",
+            _format_size(_sum_or_none(file.size for file in source.files)),
+            source.basis,
+        )
+        for source in found.sources
+    )
+    yield section(f"Sources of {found.dataset}", table("source", ">files", ">size", "basis", rows=sources))
+    if not found.comparisons:
+        yield Text("There are no two sources to compare.")
+        return
+    counts = Counter(str(comparison.outcome) for comparison in found.comparisons)
+    rows = [
+        (item.outcome, f"{item.left}, {item.right}", replace_unprintable(item.path), item.why)
+        for item in sorted(found.comparisons, key=lambda item: _OUTCOMES.index(item.outcome))
+    ]
+    yield section(table_title("Compared", rows), table("", "between", "file", "why", rows=rows[:MAX_ROWS]))
+    yield Text(", ".join(f"{counts[outcome]:,} {outcome}" for outcome in _OUTCOMES if counts[outcome]) + ".")
+
+
+def _sum_or_none(sizes: Iterable[int | None]) -> int | None:
+    listed = list(sizes)
+    return None if not listed or None in listed else sum(size or 0 for size in listed)
+
+
+def _pluralize(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _format_address(address: str | None, dataset: str) -> str:
+    return "" if address in {None, dataset} else str(address)
+
+
+def _format_size(size: int | None) -> str:
+    return "" if size is None else human_size(size)
+
+
+def _format_time(text: str | None) -> str:
+    return "" if text is None else datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,284 @@
+"""Tables and pages for the values that the public functions return."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os.path import commonpath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decnef_data_cli.console import MAX_ROWS, grid, human_size, section, shorten_digests, table, to_jsonable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from decnef_data.model import (
+        Access,
+        CacheEntry,
+        CacheListing,
+        Dataset,
+        Fact,
+        FileCheck,
+        Holding,
+        Mirror,
+        Requirement,
+        Terms,
+        VerifiedFile,
+    )
+    from decnef_data.records import Records
+
+__all__ = [
+    "access_page",
+    "access_table",
+    "cache_page",
+    "checks_table",
+    "dataset_details",
+    "dataset_page",
+    "dataset_summary",
+    "datasets_table",
+    "files_table",
+    "relative_path",
+    "requirement_rows",
+    "terms_lines",
+]
+
+_MAX_FILES = 6
+
+
+def dataset_summary(dataset: "Dataset", mirrors: "Sequence[Mirror]") -> dict[str, Any]:
+    """Return the main facts about a dataset, as ``list --json`` prints them."""
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "title_ja": dataset.title_ja,
+        "access": dataset.level,
+        "n_participants": dataset.n_participants,
+        "mirrors": [mirror.name for mirror in mirrors if mirror.find_holding(dataset.name)],
+        "aliases": dataset.aliases,
+        "page": dataset.page,
+    }
+
+
+def dataset_details(
+    dataset: "Dataset", holding_by_mirror: "Mapping[str, Holding | None]", facts: "Sequence[Fact]"
+) -> dict[str, Any]:
+    """Return everything in the catalog about a dataset, as ``info --json`` prints it."""
+    holdings = {
+        name: to_jsonable(holding) for name, holding in holding_by_mirror.items() if holding is not None
+    }
+    return {**to_jsonable(dataset), "mirrors": holdings, "facts": to_jsonable(facts)}
+
+
+def datasets_table(records: "Records") -> "RenderableType":
+    """Return a table of the datasets, one row per dataset."""
+    entries = [dataset_summary(dataset, records.mirrors) for dataset in records.datasets]
+    rows = (
+        (
+            item["name"],
+            item["title"],
+            item["access"],
+            _format_count(item["n_participants"]),
+            " ".join(item["mirrors"]),
+        )
+        for item in entries
+    )
+    return table("name", "title", "access", ">participants", "mirrors", rows=rows)
+
+
+def dataset_page(dataset: "Dataset", records: "Records") -> "Iterator[RenderableType]":
+    """Yield the page of a dataset: its properties, mirrors, groups, published figures and next step."""
+    from rich.text import Text
+
+    yield Text(dataset.title, style="bold")
+    yield grid(_dataset_lines(dataset))
+    yield Text(f"\n{dataset.summary.strip()}\n")
+    holdings = _holding_rows(dataset.name, records.mirrors)
+    yield section("Mirrors", table("mirror", "holds", ">size", rows=holdings))
+    if dataset.atlases:
+        yield section("Groups", _groups_table(dataset))
+    facts = records.facts_of(dataset.name)
+    if facts:
+        yield section(
+            "Published figures", table("value", "what it counts", "grade", rows=map(_fact_row, facts))
+        )
+    yield Text(f"Next: decnef access {dataset.name}")
+
+
+def _groups_table(dataset: "Dataset") -> "RenderableType":
+    rows = (
+        (atlas.group, _format_count(atlas.rois), _format_count(atlas.edges), atlas.description)
+        for atlas in dataset.atlases
+    )
+    return table("group", ">ROIs", ">edges", "atlas", rows=rows)
+
+
+def _dataset_lines(dataset: "Dataset") -> Iterator[tuple[str, str]]:
+    yield "Japanese", dataset.title_ja
+    yield "name", ", ".join((dataset.name, *dataset.aliases))
+    yield "participants", _format_count(dataset.n_participants)
+    yield "access", dataset.level
+    yield "page", dataset.page
+    if dataset.doi:
+        yield "doi", dataset.doi
+    if not dataset.redistributable:
+        yield "terms", f"{dataset.terms}: not to be passed on"
+
+
+def _holding_rows(name: str, mirrors: "Iterable[Mirror]") -> Iterator[tuple[str, str, str]]:
+    for mirror in mirrors:
+        holding = mirror.find_holding(name)
+        if holding is not None:
+            unverified = "" if holding.address is None or holding.has_verified_address else " (unverified)"
+            published = ", ".join(part for part in (holding.archive, holding.address) if part)
+            fallback = "a personal link" if mirror.protocol == "https" else mirror.title
+            yield mirror.name, f"{published or fallback}{unverified}", _holding_size(holding)
+
+
+def _holding_size(holding: "Holding") -> str:
+    rounded = holding.size is None and holding.approximate_size is not None
+    return f"{'about ' if rounded else ''}{human_size(holding.size or holding.approximate_size)}"
+
+
+def _fact_row(fact: "Fact") -> tuple[str, str, str]:
+    value = f"{fact.value:,}" if isinstance(fact.value, (int, float)) else fact.value
+    return f"{value} {fact.unit}" if fact.unit else value, fact.counts, fact.grade
+
+
+def access_table(accesses: "Iterable[Access]") -> "RenderableType":
+    """Return a table of the access to each dataset at each mirror."""
+    rows = (
+        (access.dataset, access.mirror, _access_status(access), _missing_summary(access))
+        for access in accesses
+    )
+    return table("dataset", "mirror", "access", "missing or ending", rows=rows)
+
+
+def _access_status(access: "Access") -> str:
+    if not access.granted:
+        return "not yet"
+    return "unknown" if any(item.state == "unknown" for item in access.requirements) else "granted"
+
+
+def _missing_summary(access: "Access") -> str:
+    missing = (
+        item.kind if item.state == "unmet" else f"{item.kind} ({item.state})"
+        for item in access.requirements
+        if item.missing
+    )
+    expiring = (f"{item.kind} {item.deadline}" for item in access.requirements if _is_expiring(item))
+    return ", ".join(dict.fromkeys((*missing, *expiring)))
+
+
+def _is_expiring(item: "Requirement") -> bool:
+    return item.state == "met" and item.deadline is not None
+
+
+def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
+    """Yield the requirements of each mirror of one dataset with their states, and the next step."""
+    from rich.text import Text
+
+    shown = tuple(accesses)
+    for access in shown:
+        steps = (row for requirement in access.requirements for row in requirement_rows(requirement))
+        yield section(f"{access.dataset} at {access.mirror}: {_access_status(access)}", grid(steps))
+    if len(shown) > 1:
+        yield Text("One mirror is enough.")
+    yield Text(f"Next: {_next_step(shown)}", no_wrap=True)
+
+
+def _next_step(accesses: "Sequence[Access]") -> str:
+    """Return the next step: to download, or the first missing requirement of a remote mirror."""
+    name = accesses[0].dataset if accesses else "NAME"
+    if any(_access_status(access) == "granted" for access in accesses):
+        return f"decnef download {name}"
+    needed = (item for access in accesses for item in access.requirements)
+    missing = [item for item in needed if item.missing and item.kind != "copy"]
+    if not missing:
+        return f"decnef download {name}"
+    requirement = next((item for item in missing if item.command), missing[0])
+    return requirement.command or (f"open {requirement.url}" if requirement.url else requirement.text)
+
+
+def requirement_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
+    """Yield the state of a requirement, the page to open and the command to run."""
+    until = f" ({requirement.deadline})" if requirement.deadline else ""
+    yield f"  {requirement.state}", f"{requirement.text}{until}"
+    if requirement.state == "met" and requirement.deadline is None:
+        return
+    if requirement.url is not None:
+        yield "", f"open {requirement.url}"
+    if requirement.command is not None:
+        yield "", f"run  {requirement.command}"
+
+
+def terms_lines(terms: "Terms") -> Iterator[str]:
+    """Yield the lines of the complete terms."""
+    yield f"{terms.title} (version {terms.version})"
+    yield ""
+    yield terms.text.strip()
+    yield ""
+    if terms.url is not None:
+        yield f"{terms.url}\n"
+
+
+def files_table(files: "Iterable[VerifiedFile]") -> "RenderableType":
+    """Return a table of verified files."""
+    verified = list(files)
+    rows = [
+        (
+            file.path,
+            human_size(file.size),
+            shorten_digests(", ".join(map(str, file.checksums))),
+            _checksum_basis(file),
+        )
+        for file in verified[:MAX_ROWS]
+    ]
+    if len(verified) > len(rows):
+        rows.append((f"and {len(verified) - len(rows):,} more", "", "", ""))
+    return table("file", ">size", "checksum", "basis", rows=rows)
+
+
+def _checksum_basis(file: "VerifiedFile") -> str:
+    return "as published" if file.has_expected_checksum else "first sight"
+
+
+def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
+    """Return a table of the results of a verification."""
+    rows = ((shorten_digests(check.path), check.mirror, check.state, check.detail) for check in checks)
+    return table("file", "mirror", "state", "detail", rows=rows)
+
+
+def cache_page(listing: "CacheListing", *, removed: bool = False) -> "Iterator[RenderableType]":
+    """Yield the entries of the cache, or those removed, and their size; many files of a kind share a row."""
+    from rich.text import Text
+
+    groups: dict[tuple[str, str, str], list[CacheEntry]] = {}
+    for entry in listing.entries:
+        groups.setdefault((entry.dataset, entry.kind, entry.mirror), []).append(entry)
+    rows = [row for kind, entries in groups.items() for row in _cache_rows(listing.root, kind, entries)]
+    if rows:
+        yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
+        yield Text()
+    if removed and any(entry.kind == "adopted" for entry in listing.entries):
+        yield Text("Your own copies are only forgotten: they lie where they lay.")
+    verb = "removed from" if removed else "in"
+    yield Text(f"{human_size(listing.size)} {verb} {listing.root}", no_wrap=True)
+
+
+def _cache_rows(
+    root: Path, kind: tuple[str, str, str], entries: "list[CacheEntry]"
+) -> "Iterator[tuple[str, ...]]":
+    if len(entries) > _MAX_FILES:
+        folder = Path(commonpath(entry.path.parent for entry in entries))
+        size = human_size(sum(entry.size for entry in entries))
+        yield (*kind, size, f"{relative_path(root, folder)}/ ({len(entries):,} files)")
+        return
+    for entry in entries:
+        yield (*kind, human_size(entry.size), shorten_digests(relative_path(root, entry.path)))
+
+
+def relative_path(root: Path, path: Path) -> str:
+    """Return `path` relative to `root`, or unchanged if it is not below `root`."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _format_count(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"

@@ -1,0 +1,1 @@
+"""The public functions: each gathers its arguments and calls the default client."""

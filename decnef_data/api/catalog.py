@@ -1,0 +1,61 @@
+"""Public functions that only read the catalog."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from decnef_data.client import Client
+from decnef_data.errors import SelectionError
+from decnef_data.records import Records
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def catalog() -> Records:
+    """Return the catalog: datasets, mirrors, sites, codes, protocols, citations, terms and graded facts.
+
+    Examples
+    --------
+    >>> [dataset.name for dataset in catalog().datasets]
+    ['srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts']
+    """
+    return Client.default().records
+
+
+def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:
+    """Return what to cite when using a dataset.
+
+    Parameters
+    ----------
+    name
+        A dataset, by name, alias or title, or a tree or Dataset from :func:`fetch_dataset`.  Data from
+        Synapse are cited with their version: that of the Dataset, else that of the local copy.
+    style
+        ``"text"``, ``"bibtex"`` or ``"csl"`` (CSL-JSON).
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset or style, or the Dataset does not have the attribute ``dataset``.
+
+    Examples
+    --------
+    >>> "10.1038/s41597-021-01004-8" in cite("srpbs-fc")
+    True
+    """
+    if isinstance(name, str):
+        return Client.default().cite(name, style)
+    attrs: Mapping[str, object] = {str(key): value for key, value in name.attrs.items()}
+    if "dataset" not in attrs:
+        message = "This Dataset does not say which dataset it came from. Give the name, such as 'srpbs-fc'."
+        raise SelectionError(message, requested="cite")
+    return Client.default().cite(str(attrs["dataset"]), style, _as_texts(attrs.get("source_versions")))
+
+
+def _as_texts(value: object) -> tuple[str, ...]:
+    """Read a list of texts from attributes; some formats store a list of one as a single text."""
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (str(value),)
+    return tuple(map(str, value))

@@ -1,0 +1,99 @@
+"""Public functions for mirrors: index their contents, probe and audit them."""
+
+from pathlib import Path
+
+from decnef_data.api.selection import StrPath
+from decnef_data.client import Client
+from decnef_data.client.indexing import MirrorIndexer
+from decnef_data.mirror_index import Index
+from decnef_data.mirror_index.audit import Audit
+from decnef_data.mirror_index.status import MirrorStatus
+
+
+def index(
+    mirror: str = "synapse",
+    *,
+    offline: bool = False,
+    checksums: bool = True,
+    records: StrPath | None = None,
+    data_dir: StrPath | None = None,
+    progress: str = "auto",
+) -> Index:
+    """Crawl a mirror and save an index of its files, matched to datasets.
+
+    Crawling Synapse lists every entity of the project with its version, path, size, MD5, date and
+    restrictions, within the rate limits of Synapse; an interrupted crawl resumes.  The entities are matched
+    to the datasets, and ids that are confirmed are used from then on.  Crawling ATR records the responses
+    to your personal links, never the links themselves.
+
+    Parameters
+    ----------
+    mirror
+        ``"synapse"`` or ``"atr"``.
+    offline
+        Return the index of the last crawl without network access.
+    checksums
+        Request sizes and checksums too: one request per new or changed file, where everything else takes
+        one per 50 files.
+    records
+        A folder to write ``mirrors/<mirror>.toml`` to, for a maintainer to commit;
+        ``Records.load(folder)`` reads it.
+    data_dir, progress
+        As for :func:`fetch_dataset`.
+
+    Raises
+    ------
+    AccessError
+        There is no login or link, or the mirror refuses it.
+    MirrorError
+        The mirror does not respond; what was found so far is kept.
+    SelectionError
+        There is no such mirror, or it cannot be crawled; or there is no index yet, and `offline` is set.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> index("synapse", offline=True, data_dir=tempfile.mkdtemp())
+    Traceback (most recent call last):
+    decnef_data.errors.SelectionError: There is no index of 'synapse' yet. Run `decnef index synapse`.
+    """
+    indexer = MirrorIndexer(Client.default(data_dir))
+    folder = None if records is None else Path(records).expanduser().absolute()
+    if offline:
+        return indexer.load_last(mirror, folder)
+    return indexer.index(mirror, progress, checksums=checksums, records=folder)
+
+
+def probe(mirror: str | None = None, *, data_dir: StrPath | None = None) -> tuple[MirrorStatus, ...]:
+    """Check each mirror, or one, with a small request: whether it responds, how fast, with which credentials.
+
+    Only kind and location of credentials are reported.  A mirror that does not respond is not an error here.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> probe("folder", data_dir=tempfile.mkdtemp())[0].title
+    'Archives and folders on this machine'
+    """
+    return MirrorIndexer(Client.default(data_dir)).probe(mirror)
+
+
+def audit(name: str, *, deep: bool = False, data_dir: StrPath | None = None) -> Audit:
+    """Compare what the mirrors list for a dataset with each other and with the local files.
+
+    No mirror is contacted: their lists are those of the catalog and of :func:`index`.
+
+    Parameters
+    ----------
+    name, data_dir
+        As for :func:`fetch_dataset`.
+    deep
+        Hash the files on disk with MD5 where mirrors list one and no download has computed it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> audit("srpbs-fc", data_dir=tempfile.mkdtemp()).differs
+    False
+    """
+    return MirrorIndexer(Client.default(data_dir)).audit(name, deep=deep)

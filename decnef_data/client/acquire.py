@@ -1,0 +1,172 @@
+"""Find the local copy that a request needs, or download one, with terms and citation beside it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from decnef_data import transfer
+from decnef_data.atomic_files import write_atomic
+from decnef_data.client import locks
+from decnef_data.client.citations import citations_for, format_citations, synapse_versions
+from decnef_data.client.options import FetchOptions
+from decnef_data.client.resolve import LocationResolver, is_offline
+from decnef_data.consent import ConsentFile
+from decnef_data.errors import AccessError, FetchError, SelectionError
+from decnef_data.model import Citation, Dataset, LocalCopy, Lock, Progress, Terms
+from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, TERMS_FILE
+from decnef_data.progress import create_progress
+from decnef_data.transfer import DatasetLocation
+
+
+def write_sidecars(copy: LocalCopy, dataset: Dataset, terms: Terms, citations: Sequence[Citation]) -> None:
+    """Write terms and citation into the folder of `copy`, unless the dataset has a file of that name."""
+    reserved = {file.path.partition("/")[0] for file in copy.files}
+    write_texts(copy.root, dataset, terms, citations, frozenset(reserved))
+
+
+def write_texts(
+    folder: Path,
+    dataset: Dataset,
+    terms: Terms,
+    citations: Sequence[Citation],
+    reserved: frozenset[str] = frozenset(),
+) -> None:
+    """Write terms and citation into a folder, except files whose names are `reserved`."""
+    texts = {TERMS_FILE: _terms_text(dataset, terms), CITATION_FILE: _citation_text(dataset, citations)}
+    for name in texts.keys() - reserved:
+        _write_text(folder / name, f"{MARKER_LINE}\n\n{texts[name]}")
+
+
+def _terms_text(dataset: Dataset, terms: Terms) -> str:
+    title = f"{dataset.title}\n{terms.title} (version {terms.version})"
+    link = f"\n{terms.url}\n" if terms.url else ""
+    purge_hint = f"When the data must be deleted: decnef purge {dataset.name}\n"
+    return f"{title}\n\n{terms.text.strip()}\n{link}\n{purge_hint}"
+
+
+def _citation_text(dataset: Dataset, citations: Sequence[Citation]) -> str:
+    texts, bibtex = format_citations(citations, "text"), format_citations(citations, "bibtex")
+    return f"{dataset.title}\nTo be cited when these data are used:\n\n{texts}\n\n{bibtex}\n"
+
+
+def _write_text(path: Path, text: str) -> None:
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == text.encode():
+            return
+    write_atomic(path, text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Acquirer:
+    """Provides the local copy for requests with the same options and, if there is one, the same lock.
+
+    ``fetch_selected`` downloads only the selected images, where it is set.
+    """
+
+    resolver: LocationResolver
+    options: FetchOptions
+    lock: Lock | None = None
+    fetch_selected: "Callable[[DatasetLocation, Progress], LocalCopy] | None" = None
+
+    def acquire(self, location: DatasetLocation, is_usable: Callable[[LocalCopy], bool]) -> LocalCopy:
+        """Return a local copy for which `is_usable` is true, else download one.
+
+        Raises
+        ------
+        SelectionError
+            There is no local copy, and downloading is disabled; or the lock is of the phantom and the request
+            is for data, or the reverse.
+        IntegrityError
+            A copy, or what a mirror has, does not match the lock.
+        AccessError, MirrorError, FetchError
+            No mirror provides it; every AccessError carries what its mirror requires.
+        """
+        self._require_same_kind(location)
+        local_copy = self._local_copy(location, is_usable)
+        if local_copy is not None:
+            return local_copy
+        if not self.options.download or (is_offline() and not location.ready_sources):
+            raise self._not_found_error(location)
+        prepared_location = self.resolver.ensure_phantom(self.accept_terms(location))
+        with _describe_access_errors(prepared_location):
+            copy = self._fetch(prepared_location)
+        self._write_sidecars(copy, prepared_location)
+        return copy
+
+    def _require_same_kind(self, location: DatasetLocation) -> None:
+        wants_phantom = location.files.root == self.resolver.phantom_root
+        if self.lock is None or self.lock.synthetic == wants_phantom:
+            return
+        kind, mirror = ("the phantom", "phantom") if self.lock.synthetic else ("data", "auto")
+        message = f"The lock is of {kind} of '{location.dataset.name}'. Ask for it with mirror '{mirror}'."
+        raise SelectionError(message, requested=self.options.mirror, known=(mirror,))
+
+    def _local_copy(
+        self, location: DatasetLocation, is_usable: Callable[[LocalCopy], bool]
+    ) -> LocalCopy | None:
+        if self.lock is not None:
+            return locks.local_copy(location, self.lock, is_usable, create_progress(self.options.progress))
+        known_copy = transfer.find_complete_copy(location, include_dropped=True)
+        complete_copy = transfer.find_complete_copy(location)
+        return next(
+            (copy for copy in (known_copy, complete_copy) if copy is not None and is_usable(copy)), None
+        )
+
+    def _not_found_error(self, location: DatasetLocation) -> SelectionError:
+        name = location.dataset.name
+        kind = "No whole copy" if self.lock is None else "No copy with the bytes that the lock states"
+        partial_summary = location.files.partial_summary(name)
+        problem = (
+            f"{kind} of '{name}' is on this machine{f' ({partial_summary})' if partial_summary else ''}."
+        )
+        remedy = "Unset DECNEF_OFFLINE, then run" if is_offline() else "Run"
+        return SelectionError(f"{problem} {remedy} `decnef download {name}`.", requested=name)
+
+    def accept_terms(self, location: DatasetLocation) -> DatasetLocation:
+        """Accept the terms if the options say so, and return the updated location."""
+        dataset = location.dataset
+        if self.options.accept_terms and location.terms.state != "met":
+            ConsentFile(self.resolver.config).accept(dataset.name, self.resolver.records.terms_of(dataset))
+        return self.resolver.resolve(dataset, self.options.mirror)
+
+    def _fetch(self, location: DatasetLocation) -> LocalCopy:
+        progress = create_progress(self.options.progress)
+        if self.lock is not None:
+            return locks.fetch_locked(location, self.lock, progress)
+        return (self.fetch_selected or transfer.fetch)(location, progress)
+
+    def _write_sidecars(self, copy: LocalCopy, location: DatasetLocation) -> None:
+        """Write terms and citation beside downloaded files; never beside the user's own copy."""
+        if (
+            copy.root != location.files.folder(copy.dataset)
+            or location.files.root == self.resolver.phantom_root
+        ):
+            return
+        location.files.ensure_folder(copy.dataset)  # images streamed from an archive have no folder yet
+        records = self.resolver.records
+        citations = citations_for(records, location.dataset, synapse_versions(location.files, copy))
+        write_sidecars(copy, location.dataset, records.terms_of(location.dataset), citations)
+
+
+@contextmanager
+def _describe_access_errors(location: DatasetLocation) -> Iterator[None]:
+    """Add to every AccessError that passes what its mirror requires."""
+    try:
+        yield
+    except AccessError as error:
+        _set_access(error, location)
+        raise
+    except FetchError as error:
+        for _, _, cause in error.causes:
+            if isinstance(cause, AccessError):
+                _set_access(cause, location)
+        raise
+
+
+def _set_access(error: AccessError, location: DatasetLocation) -> None:
+    source = next(
+        (candidate for candidate in location.sources if candidate.record.name == error.mirror), None
+    )
+    if error.access is None and source is not None:
+        error.access = transfer.access(location, source)

@@ -1,0 +1,139 @@
+"""List, check, repair and clear what is cached of each dataset: files, partial downloads and stores."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from decnef_data import transfer
+from decnef_data.file_cache import FileCache
+from decnef_data.model import CacheEntry, FileCheck, Progress
+from decnef_data.transfer import DatasetLocation, MirrorSource
+
+if TYPE_CHECKING:
+    from decnef_data.layouts.imaging.scan_cache import ScanCache
+    from decnef_data.stores import Stores
+
+
+def open_stores(root: Path) -> "Stores":
+    """Return the stores below a root of the cache."""
+    # Imported here: listing a cache without stores needs neither numpy nor xarray.
+    from decnef_data.arrays import memmap_variable
+    from decnef_data.stores import Stores
+
+    return Stores(root / "stores", memmap_variable)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheContents:
+    """The files and stores below one root; ``synthetic`` if the root is the phantom's."""
+
+    root: Path
+    synthetic: bool
+
+    def entries(self) -> Iterator[CacheEntry]:
+        """List everything, files first."""
+        for entry in FileCache(self.root).entries():
+            yield replace(entry, synthetic=self.synthetic)
+        for key, dataset, synthetic in self._store_datasets():
+            path = self._stores.path(key)
+            yield CacheEntry(dataset, "store", path, _folder_size(path), "", self.synthetic or synthetic)
+        for scan_cache in self._scan_caches():
+            size = _folder_size(scan_cache.folder)
+            yield CacheEntry(
+                scan_cache.read_dataset() or "", "store", scan_cache.folder, size, "", self.synthetic
+            )
+
+    def check_stores(self, dataset: str, *, deep: bool) -> Iterator[FileCheck]:
+        """Compare the stores of `dataset` with their manifests."""
+        for key, store_dataset, _ in self._store_datasets():
+            if store_dataset == dataset:
+                yield from _summarize_checks(f"{key}.zarr", tuple(self._stores.check(key, deep=deep)))
+        for scan_cache in self._scan_caches(dataset):
+            yield from _summarize_checks(scan_cache.folder.name, tuple(scan_cache.check_stores(deep=deep)))
+
+    def repair(self, dataset: str) -> None:
+        """Remove the stores of `dataset` that are not intact: they are rebuilt when they are needed."""
+        for key, store_dataset, _ in tuple(self._store_datasets()):
+            checks = self._stores.check(key, deep=True) if store_dataset == dataset else ()
+            if any(check.state != "intact" for check in checks):
+                self._stores.remove(key)
+        for scan_cache in self._scan_caches(dataset):
+            scan_cache.repair()
+
+    def clear(self, dataset: str) -> None:
+        """Remove files, partial downloads and stores of `dataset`; adopted files are only unregistered."""
+        FileCache(self.root).clear(dataset)
+        for key, store_dataset, _ in tuple(self._store_datasets()):
+            if store_dataset == dataset:
+                self._stores.remove(key)
+        for scan_cache in self._scan_caches(dataset):
+            scan_cache.remove()
+
+    def _scan_caches(self, dataset: str | None = None) -> "tuple[ScanCache, ...]":
+        """Return the scan caches that were made from archives of images, of one dataset or of all."""
+        folders = sorted((self.root / "stores").glob("*.scans"))
+        if not folders:
+            return ()
+        from decnef_data.layouts.imaging.scan_cache import ScanCache
+
+        scan_caches = map(ScanCache, folders)
+        return tuple(scan_cache for scan_cache in scan_caches if dataset in {None, scan_cache.read_dataset()})
+
+    @property
+    def _stores(self) -> "Stores":
+        return open_stores(self.root)
+
+    def _store_datasets(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield each store's key, and its dataset and whether it is synthetic, as in its manifest."""
+        if not (self.root / "stores").is_dir():
+            return
+        stores = self._stores
+        for key, manifest in ((key, stores.manifest(key)) for key in stores.keys()):  # noqa: SIM118 - no mapping
+            if manifest is not None:
+                yield key, str(manifest.attrs["dataset"]), bool(manifest.attrs["synthetic"])
+
+
+def _summarize_checks(name: str, checks: tuple[FileCheck, ...]) -> tuple[FileCheck, ...]:
+    """Return one check for an intact store, else one check per file that is not intact."""
+    failed = tuple(check for check in checks if check.state != "intact")
+    return failed or (FileCheck(name, "intact", f"{len(checks)} files"),)
+
+
+def _folder_size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def repair_files(location: DatasetLocation, progress: Progress) -> None:
+    """Download again the damaged files of every downloaded copy; adopted copies are left as they are.
+
+    Raises as :func:`decnef_data.transfer.fetch_from_mirrors` does.
+    """
+    for source in location.sources:
+        damaged = tuple(_damaged_paths(location, source))
+        for path in damaged:
+            location.files.reopen_as_partial(location.dataset.name, source.record.name, path)
+        if damaged:
+            transfer.fetch_from_mirrors(
+                replace(location, sources=_sources_starting_with(location, source)), progress
+            )
+
+
+def _damaged_paths(location: DatasetLocation, source: MirrorSource) -> Iterator[str]:
+    name, mirror = location.dataset.name, source.record.name
+    journal = location.files.journal(name, mirror)
+    if journal is None or journal.status is None or journal.status.state == "dropped":
+        return
+    if journal.root != location.files.folder(name):
+        return
+    for check in location.files.verify(name, mirror, deep=True):
+        if check.state != "intact":
+            yield check.path
+
+
+def _sources_starting_with(location: DatasetLocation, source: MirrorSource) -> tuple[MirrorSource, ...]:
+    """Return the mirror that the files came from, then the others that can provide them as well."""
+    others = (
+        other for other in location.sources if other is not source and other.record.protocol != "folder"
+    )
+    return (source, *others)

@@ -1,0 +1,117 @@
+"""Read image datasets: memory-mapped files in place, or per-scan stores made from an archive."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from decnef_data.archives import ByteSource
+from decnef_data.client.readers import Reader, no_match_error, problem_attrs, raise_or_warn
+from decnef_data.client.resolve import is_phantom
+from decnef_data.layouts import LayoutRequest, MappedLayout
+from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.model import FileCheck, Finding, ImageSet, ImageSizes, LocalCopy, Selection
+from decnef_data.stores import store_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["ImageReader"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageReader(Reader):
+    """Opens the copies of a dataset that is too large to read twice."""
+
+    layout: MappedLayout
+
+    def is_stored(self, copy: LocalCopy) -> bool:
+        """Whether the copy's archive was scanned."""
+        return self.scan_cache(copy).load_inventory() is not None
+
+    def store_path(self, copy: LocalCopy) -> Path:
+        """Return where the stores of the copy's scans are, or will be."""
+        return self.scan_cache(copy).folder
+
+    def open(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "Mapping[str, xr.Dataset]":
+        """Open the selected groups; the selected scans of an archive are stored first."""
+        result = self.layout.open(copy, self._layout_request(copy, selection))
+        stored_attrs = {**problem_attrs(result.problems), "synthetic": result.synthetic}
+        raise_or_warn(self.dataset.name, stored_attrs, strict=strict)
+        if not result.groups:
+            raise no_match_error(selection)
+        attrs = self._attrs(copy, stored_attrs)
+        for dataset in result.groups.values():
+            dataset.attrs.update(attrs)  # made for this call: copying each would be slow
+        return result.groups
+
+    def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "pd.DataFrame":
+        """Return the selected participants as a table, one row per participant and session."""
+        table, problems = self.layout.participants(copy, self._layout_request(copy, selection))
+        raise_or_warn(self.dataset.name, problem_attrs(problems), strict=strict)
+        if table.empty:
+            raise no_match_error(selection)
+        table.attrs["synthetic"] = is_phantom(copy.mirror)
+        return table
+
+    def images(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> ImageSet:
+        """Return the selected scans one by one, each with the source of its bytes.
+
+        Raises
+        ------
+        SelectionError
+            No scan is selected.
+        """
+        selected, problems = self.layout.images(copy, self._layout_request(copy, selection))
+        raise_or_warn(self.dataset.name, problem_attrs(problems), strict=strict)
+        if not selected.images:
+            raise no_match_error(selection)
+        return selected
+
+    def image_sizes(self, copy: LocalCopy, selection: Selection) -> ImageSizes | None:
+        """Return the sizes of the selected images and of those without a store; ``None`` if unknown."""
+        return self.layout.image_sizes(copy, self._layout_request(copy, selection))
+
+    def select_paths(self, copy: LocalCopy, selection: Selection, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return which of the files at `paths` are selected images, by the tables of the copy."""
+        return self.layout.select_paths(copy, self._layout_request(copy, selection), paths)
+
+    def store_stream(
+        self, copy: LocalCopy, selection: Selection, scan_cache: ScanCache, source: ByteSource
+    ) -> None:
+        """Read an archive while it is downloaded, and store the selected scans in `scan_cache`."""
+        request = self._layout_request(copy, selection)
+        self.layout.ingest(copy, replace(request, scan_cache=scan_cache, open_source=lambda: source))
+
+    def refresh_inventory(self, copy: LocalCopy) -> None:
+        """List the files of a copy that is read in place."""
+        self.layout.refresh_inventory(copy, self._layout_request(copy, Selection(self.dataset.name)))
+
+    def check_files(self, copy: LocalCopy, *, deep: bool) -> Iterator[FileCheck]:
+        """Compare the files that have no receipt with their state when they were listed."""
+        return self.layout.check_files(
+            copy, self._layout_request(copy, Selection(self.dataset.name)), deep=deep
+        )
+
+    def examine(self, copy: LocalCopy) -> Iterator[Finding]:
+        """Recount the images and tables, and compare them with the records."""
+        return self.layout.examine(copy, self._layout_request(copy, Selection(self.dataset.name)))
+
+    def scan_cache(self, copy: LocalCopy) -> ScanCache:
+        """Return the scan cache of an archive, named by its checksum and by the layout that reads it."""
+        name = f"{store_key(copy.checksums, self.layout.name, self.layout.version)}.scans"
+        shared = None if self.shared is None else ScanCache(self.shared / "stores" / name)
+        return ScanCache(self.root / "stores" / name, shared)
+
+    def _layout_request(self, copy: LocalCopy, selection: Selection) -> LayoutRequest:
+        # Beside the receipts, so that whatever removes those removes the inventory, too.
+        inventory_path = self.root / "receipts" / self.dataset.name / f"{copy.mirror}.inventory"
+        # Else many files, or an archive that is still being downloaded.
+        is_archive = len(copy.files) == 1 and bool(copy.files[0].checksums)
+        scan_cache = self.scan_cache(copy if is_archive else replace(copy, files=()))
+        source = partial(self.resolve_archive, copy)
+        return LayoutRequest(
+            self.dataset, self.records, selection, inventory_path, scan_cache, source, self.progress
+        )

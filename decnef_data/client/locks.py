@@ -1,0 +1,338 @@
+"""Lock files: create the lock of a local copy, compare copies with a lock, and download exactly its files."""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from decnef_data import lockfile, transfer
+from decnef_data.client.resolve import is_phantom
+from decnef_data.errors import DecnefDataWarning, IntegrityError, SelectionError
+from decnef_data.layouts import get_layout
+from decnef_data.mirrors import Remote
+from decnef_data.model import (
+    Access,
+    Body,
+    Checksum,
+    Dataset,
+    Difference,
+    LocalCopy,
+    Lock,
+    LockedFile,
+    LockedSelection,
+    Progress,
+    RemoteFile,
+    Selection,
+    VerifiedFile,
+)
+from decnef_data.msgspec_threads import prepare_type
+from decnef_data.transfer import DatasetLocation, MirrorSource
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_DISTRIBUTION: Final = "decnef-data"
+#: Synapse lists the first; the second is recorded for files without an expected checksum.
+_ALGORITHMS: Final = ("md5", "sha256")
+_BLOCK_SIZE: Final = 1 << 20
+_SELECTION_FIELDS: Final = LockedSelection.__struct_fields__
+
+
+def create_lock(
+    location: DatasetLocation, selection: Selection, split: str | None, progress: Progress
+) -> Lock:
+    """Record the complete local copy; its files are read once where a checksum is not known yet.
+
+    Raises
+    ------
+    SelectionError
+        There is no complete local copy.
+    IntegrityError
+        A file is not the one that was verified any more.
+    """
+    copy = transfer.find_complete_copy(location, include_dropped=True)
+    name = location.dataset.name
+    if copy is None:
+        message = f"No whole copy of '{name}' is here to be locked. Run `decnef download {name}` first."
+        raise SelectionError(message, requested=name)
+    warn_about_unhashed_files(location, copy)
+    return Lock(
+        dataset=name,
+        layout=_layout_label(location.dataset),
+        software=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
+        synthetic=is_phantom(copy.mirror),
+        split=split,
+        selection=LockedSelection(**{field: getattr(selection, field) for field in _SELECTION_FIELDS}),
+        files=tuple(_hash_locked_file(file, location, progress) for file in copy.files),
+    )
+
+
+def warn_about_unhashed_files(location: DatasetLocation, copy: LocalCopy) -> None:
+    """Warn that the images of an adopted folder are not in the lock if they were never hashed."""
+    if (
+        not location.dataset.has_unhashed_files
+        or copy.root == location.files.folder(copy.dataset)
+        or len(copy.files) == 1
+    ):
+        return
+    message = (
+        f"The lock of '{copy.dataset}' states the {len(copy.files)} files of your folder that were hashed; "
+        "the others are only listed. Adopt the archive, or download, to have all of them in it."
+    )
+    warnings.warn(message, DecnefDataWarning, stacklevel=2)
+
+
+def _layout_label(dataset: Dataset) -> str:
+    """Return the name and version of the dataset's layout; one that nothing reads yet has no version."""
+    try:
+        layout = get_layout(dataset.layout)
+    except SelectionError:
+        return dataset.layout
+    return f"{layout.name} {layout.version}"
+
+
+def _hash_locked_file(file: VerifiedFile, location: DatasetLocation, progress: Progress) -> LockedFile:
+    algorithms = {checksum.algorithm for checksum in file.checksums}
+    if not algorithms.issuperset(_ALGORITHMS) and file.location.exists():
+        file = replace(file, checksums=_complete_checksums(file, progress))
+        with suppress(OSError):  # a cache that may only be read is hashed again next time
+            location.files.add_checksums(location.dataset.name, file)
+    return LockedFile(
+        path=file.path, size=file.size, checksums=tuple(sorted(str(checksum) for checksum in file.checksums))
+    )
+
+
+def _complete_checksums(file: VerifiedFile, progress: Progress) -> tuple[Checksum, ...]:
+    """Return the file's checksums, followed by those of the other algorithms."""
+    first, *_ = file.checksums
+    computed = _hash_file(
+        file, (first.algorithm, *(name for name in _ALGORITHMS if name != first.algorithm)), progress
+    )
+    if computed[0] != first:
+        message = (
+            f"'{file.location}' is not what was verified: {first} expected, {computed[0]} found. "
+            "Fetch or adopt it again."
+        )
+        raise IntegrityError(message, file=file.path, expected=str(first), found=str(computed[0]))
+    return tuple(dict.fromkeys((*file.checksums, *computed)))
+
+
+def _hash_file(file: VerifiedFile, algorithms: Sequence[str], progress: Progress) -> tuple[Checksum, ...]:
+    digests: list[_Hash] = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
+    progress.start(f"hashing {file.location.name}", file.size, 0)
+    try:
+        with file.location.open("rb") as stream:
+            while block := stream.read(_BLOCK_SIZE):
+                for digest in digests:
+                    digest.update(block)
+                progress.advance(len(block))
+    finally:
+        progress.finish()
+    return tuple(Checksum(digest.name, digest.hexdigest()) for digest in digests)
+
+
+def merge_selection(selection: Selection, lock: Lock, dataset: str) -> Selection:
+    """Return `selection` with its unset fields taken from the lock.
+
+    Raises
+    ------
+    SelectionError
+        The lock is of another dataset or of a different selection.
+    """
+    if lock.dataset != dataset:
+        message = f"The lock is of '{lock.dataset}', not of '{dataset}'. Ask for the one that it is of."
+        raise SelectionError(message, requested=dataset, known=(lock.dataset,))
+    merged = {field: _merge_field(field, selection, lock) for field in _SELECTION_FIELDS}
+    return msgspec.convert({"dataset": selection.dataset, **merged}, prepare_type(Selection))
+
+
+def with_same_selection(lock: Lock, reference: Lock) -> Lock:
+    """Return `lock` with the selection and split of `reference`."""
+    return msgspec.structs.replace(lock, selection=reference.selection, split=reference.split)
+
+
+def _merge_field(field: str, selection: Selection, lock: Lock) -> object:
+    requested, locked = getattr(selection, field), getattr(lock.selection, field)
+    if None not in (requested, locked) and requested != locked:
+        message = (
+            f"The lock is of {field} {format_values(locked)}, and {format_values(requested)} is asked for. "
+            f"Leave {field} out, or make a lock of what you want."
+        )
+        raise SelectionError(message, requested=format_values(requested), known=(format_values(locked),))
+    return locked if requested is None else requested
+
+
+def format_values(value: str | tuple[str, ...]) -> str:
+    """Format the value of a selection's field for a message."""
+    return ", ".join(f"'{part}'" for part in ((value,) if isinstance(value, str) else value))
+
+
+def local_copy(
+    location: DatasetLocation, lock: Lock, is_usable: Callable[[LocalCopy], bool], progress: Progress
+) -> LocalCopy | None:
+    """Return the local copy that has exactly the lock's bytes, or ``None``."""
+    copies = [
+        location.files.find_copy(location.dataset.name, source.record.name) for source in location.sources
+    ]
+    return next(
+        (
+            copy
+            for copy in copies
+            if copy and is_usable(copy) and not find_differences(copy, location, lock, progress)
+        ),
+        None,
+    )
+
+
+def find_differences(
+    copy: LocalCopy, location: DatasetLocation, lock: Lock, progress: Progress
+) -> tuple[Difference, ...]:
+    """Return how the bytes of a copy differ from the lock's; hash files that share no checksum algorithm."""
+    recorded = [_to_locked_file(file) for file in copy.files]
+    if not any(_has_no_common_checksum(*pair) for pair in lockfile.pair_files(lock.files, recorded)):
+        return tuple(_byte_differences(lock, recorded))
+    return tuple(
+        _byte_differences(lock, [_hash_locked_file(file, location, progress) for file in copy.files])
+    )
+
+
+def _to_locked_file(file: VerifiedFile) -> LockedFile:
+    return LockedFile(path=file.path, size=file.size, checksums=tuple(map(str, file.checksums)))
+
+
+def _has_no_common_checksum(first: LockedFile | None, second: LockedFile | None) -> bool:
+    """Whether two files of the same size have no checksum algorithm in common."""
+    if first is None or second is None or first.size != second.size:
+        return False
+    ours, theirs = ({checksum.partition(":")[0] for checksum in file.checksums} for file in (first, second))
+    return not ours & theirs
+
+
+def _byte_differences(lock: Lock, files: Sequence[LockedFile]) -> Iterator[Difference]:
+    for locked, local in lockfile.pair_files(lock.files, files):
+        difference = lockfile.compare_files(locked, local)
+        if difference is not None and difference.bytes_differ:
+            yield difference
+
+
+def fetch_locked(location: DatasetLocation, lock: Lock, progress: Progress) -> LocalCopy:
+    """Download exactly the lock's files, from the first mirror that has them.
+
+    Raises
+    ------
+    IntegrityError
+        A mirror or an adopted copy differs from the lock; the message says how.
+    AccessError, MirrorError, FetchError
+        As :func:`decnef_data.transfer.fetch`.
+    """
+    locked_sources = (
+        MirrorSource(source.record, LockedMirror(source.remote, location, lock, progress))
+        for source in location.sources
+    )
+    return transfer.fetch_from_mirrors(replace(location, sources=tuple(locked_sources)), progress)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedMirror:
+    """A mirror that lists the files of a dataset only if they match the lock."""
+
+    remote: Remote
+    location: DatasetLocation
+    lock: Lock
+    progress: Progress
+
+    @property
+    def name(self) -> str:
+        """The name of the mirror."""
+        return self.remote.name
+
+    def is_ready(self, dataset: Dataset) -> bool:
+        """Whether the mirror can be asked."""
+        return self.remote.is_ready(dataset)
+
+    def access(self, dataset: Dataset) -> Access:
+        """Return what access to `dataset` requires at the mirror."""
+        return self.remote.access(dataset)
+
+    def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> AbstractContextManager[Body]:
+        """Open a file as the mirror does."""
+        return self.remote.open(file, start, stop)
+
+    def prepare(self, files: Sequence[RemoteFile]) -> None:
+        """Announce to the mirror which files are opened next."""
+        self.remote.prepare(files)
+
+    def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
+        """List the files, each with the size and a checksum of the lock, against which it is then verified.
+
+        Raises
+        ------
+        IntegrityError
+            The mirror lists other files, sizes or checksums.
+        """
+        self._check_adopted_copy(dataset)
+        remote_files = {file.path: file for file in self.remote.find(dataset)}
+        as_locked = [_remote_to_locked_file(file) for file in remote_files.values()]
+        return tuple(
+            self._with_locked_checksum(locked, None if remote is None else remote_files[remote.path])
+            for locked, remote in lockfile.pair_files(self.lock.files, as_locked)
+        )
+
+    def _check_adopted_copy(self, dataset: Dataset) -> None:
+        """Raise if the user's own copy differs, before it is registered again and its record replaced."""
+        files = self.location.files
+        journal = files.journal(dataset.name, self.name)
+        if journal is None or journal.status is None or journal.root == files.folder(dataset.name):
+            return
+        copy = journal.find_copy()
+        if copy is None:
+            message = (
+                f"Your copy of '{dataset.name}' in '{journal.root}' changed since it was adopted. "
+                f"Run `decnef adopt {dataset.name} PATH` again to have it compared with the lock."
+            )
+            raise IntegrityError(message, file=str(journal.root))
+        for difference in find_differences(copy, self.location, self.lock, self.progress):
+            raise _mismatch_error(difference, f"your copy in '{copy.root}'", dataset.name)
+
+    def _with_locked_checksum(self, locked: LockedFile | None, file: RemoteFile | None) -> RemoteFile:
+        if locked is None or file is None or _contradicts_lock(locked, file):
+            difference = lockfile.compare_files(
+                locked, None if file is None else _remote_to_locked_file(file)
+            )
+            raise _mismatch_error(difference, f"mirror '{self.name}'", self.lock.dataset)
+        checksums = [Checksum.parse(text) for text in locked.checksums]
+        expected = file.checksum if file.checksum in checksums else checksums[-1]
+        return replace(file, size=locked.size, checksum=expected)
+
+
+def _remote_to_locked_file(file: RemoteFile) -> LockedFile:
+    checksums = (str(file.checksum),) if file.checksum else ()
+    return LockedFile(path=file.path, size=-1 if file.size is None else file.size, checksums=checksums)
+
+
+def _contradicts_lock(locked: LockedFile, file: RemoteFile) -> bool:
+    """Whether the mirror lists a size or checksum other than the lock's."""
+    if file.size not in {None, locked.size}:
+        return True
+    algorithms = {Checksum.parse(text).algorithm for text in locked.checksums}
+    checksum = file.checksum
+    return checksum is not None and checksum.algorithm in algorithms and str(checksum) not in locked.checksums
+
+
+def _mismatch_error(difference: Difference | None, where: str, dataset: str) -> IntegrityError:
+    name, expected, actual = (
+        (difference.name, difference.first, difference.second) if difference else ("", None, None)
+    )
+    if actual is None:
+        problem = f"The lock states '{name}', which is not in {where}."
+    elif expected is None:
+        problem = f"The lock does not state '{name}', which is in {where}."
+    else:
+        problem = f"'{name}' in {where} is not what the lock states: {expected} expected, {actual} found."
+    message = f"{problem} Use another mirror or copy, or make a new lock with `decnef lock {dataset}`."
+    return IntegrityError(message, file=name, expected=expected, found=actual)

@@ -1,0 +1,184 @@
+"""The interface of readers, which open a dataset's copies, and the attributes and errors they share."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+import decnef_data.accessor as _  # noqa: F401 - registers Dataset.decnef for fetched datasets
+from decnef_data.archives import ByteSource, LocalSource
+from decnef_data.client.citations import citations_for, synapse_versions
+from decnef_data.client.locks import format_values
+from decnef_data.errors import DecnefDataWarning, FetchError, FormatError, SelectionError
+from decnef_data.file_cache import FileCache
+from decnef_data.model import (
+    Dataset,
+    FileCheck,
+    Finding,
+    ImageSet,
+    ImageSizes,
+    LocalCopy,
+    Progress,
+    Selection,
+)
+from decnef_data.progress import create_progress
+from decnef_data.records import Records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["Reader", "no_match_error", "problem_attrs", "raise_or_warn"]
+
+_DISTRIBUTION: Final = "decnef-data"
+#: How many bad files an error's message names: in a wrong folder, hundreds of thousands are bad.
+_MAX_NAMED_ERRORS: Final = 5
+
+
+def _local_archive(copy: LocalCopy) -> ByteSource:
+    """Return the archive on this machine."""
+    return LocalSource(copy.files[0].path, copy.files[0].location)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(ABC):
+    """Opens one dataset's copies, with their stores below one root.
+
+    ``records`` define the meaning of names, codes and columns: other records lead to another store.
+    """
+
+    dataset: Dataset
+    records: Records
+    root: "Path"
+    shared: "Path | None" = None
+    resolve_archive: "Callable[[LocalCopy], ByteSource]" = _local_archive
+    progress: Progress = field(default_factory=lambda: create_progress("none"))
+
+    @abstractmethod
+    def is_stored(self, copy: LocalCopy) -> bool:
+        """Whether the copy can be opened without its files."""
+
+    @abstractmethod
+    def store_path(self, copy: LocalCopy) -> "Path":
+        """Return where the copy's stores are, or will be."""
+
+    @abstractmethod
+    def open(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "Mapping[str, xr.Dataset]":
+        """Open the selected groups as lazy datasets by name, building their stores first if needed.
+
+        Raises
+        ------
+        FormatError, FetchError
+            One file, or several, do not follow the layout (`strict`); else a warning is issued.
+        SelectionError
+            There is no such group, or no participant is selected.
+        """
+
+    @abstractmethod
+    def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "pd.DataFrame":
+        """Return the selected participants as a table; raises as :meth:`open` does."""
+
+    def images(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> ImageSet:
+        """Return the selected scans one by one, each with the source of its bytes.
+
+        Raises
+        ------
+        SelectionError
+            The dataset holds no images, or none is selected.
+        """
+        del copy, selection, strict  # there are no images
+        message = (
+            f"'{self.dataset.name}' holds no images. "
+            f"`decnef download {self.dataset.name}` gives its files as they are."
+        )
+        raise SelectionError(message, requested=self.dataset.name)
+
+    def stored_size(self, copy: LocalCopy) -> int | None:
+        """Return the size of the copy's store in bytes, or ``None`` if no single store holds all of it."""
+        del copy
+        return None
+
+    def image_sizes(self, copy: LocalCopy, selection: Selection) -> ImageSizes | None:
+        """Return the sizes of the selected images and of those without a store; ``None`` if unknown."""
+        del copy, selection
+        return None
+
+    def refresh_inventory(self, copy: LocalCopy) -> None:
+        """List the files of a copy that is read in place."""
+        del copy  # no copy is
+
+    def check_files(self, copy: LocalCopy, *, deep: bool) -> Iterable[FileCheck]:
+        """Compare the files that have no receipt with their state when they were listed."""
+        del copy, deep
+        return ()
+
+    def examine(self, copy: LocalCopy) -> Iterator[Finding]:
+        """Recount a copy that is read in place, and compare it with the records."""
+        del copy
+        yield from ()
+
+    def _attrs(self, copy: LocalCopy, stored: Mapping[str, object]) -> dict[str, object]:
+        """Return the attributes of every result: its title, source, terms, citation and software."""
+        terms = self.records.terms_of(self.dataset)
+        data_versions = synapse_versions(FileCache(self.root), copy)
+        synthetic = bool(stored["synthetic"])
+        return {
+            "title": f"SYNTHETIC phantom of {self.dataset.title}" if synthetic else self.dataset.title,
+            "dataset": self.dataset.name,
+            "access_level": self.dataset.level,
+            "terms": f"{terms.title} (version {terms.version})",
+            "citation": [work.text for work in citations_for(self.records, self.dataset, data_versions)],
+            "mirror": copy.mirror,
+            "source_checksums": [f"{file.checksums[0]} {file.path}" for file in copy.files],
+            **({"source_versions": list(data_versions)} if data_versions else {}),
+            "software": f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
+            "synthetic": synthetic,
+        }
+
+
+def problem_attrs(problems: tuple[FormatError, ...]) -> dict[str, object]:
+    """Return the attributes in which a manifest keeps what could not be read."""
+    return {"problems": [[error.file or "", str(error)] for error in problems]}
+
+
+def raise_or_warn(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:
+    """Raise what could not be read; if not `strict`, warn instead."""
+    problems = msgspec.convert(attrs["problems"], list[tuple[str, str]])
+    errors = [FormatError(text, file=file) for file, text in problems]
+    if not strict:
+        for error in errors:
+            warnings.warn(f"Left out of '{dataset}': {error}", DecnefDataWarning, stacklevel=4)
+    elif len(errors) == 1:
+        raise errors[0]
+    elif errors:
+        messages = " ".join(str(error) for error in errors[:_MAX_NAMED_ERRORS])
+        more = f" And {len(errors) - _MAX_NAMED_ERRORS} more." if len(errors) > _MAX_NAMED_ERRORS else ""
+        summary = f"{len(errors)} files of '{dataset}' cannot be read; strict=False leaves them out."
+        message = f"{summary} {messages}{more}"
+        raise FetchError(message, causes=[(error.file or "", "", error) for error in errors])
+
+
+def no_match_error(selection: Selection) -> SelectionError:
+    """Build the error of a selection that no participant matches, or of a copy without participants."""
+    criteria = {
+        "group": selection.group,
+        "subjects": selection.subjects,
+        "sites": selection.sites,
+        "diagnoses": selection.diagnoses,
+        "modalities": selection.modalities,
+    }
+    description = ", ".join(
+        f"{name} {format_values(value)}" for name, value in criteria.items() if value is not None
+    )
+    name = selection.dataset
+    if not description:
+        message = f"This copy of '{name}' has data of nobody. `decnef doctor {name}` says what is in it."
+        return SelectionError(message, requested=name)
+    message = f"Nobody in '{name}' fits {description}. `decnef participants {name}` lists who is there."
+    return SelectionError(message, requested=description)

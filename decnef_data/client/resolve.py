@@ -1,0 +1,220 @@
+"""Resolve where a dataset can come from and where its files go; the phantom has a cache root of its own."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from msgspec import structs
+
+from decnef_data import transfer
+from decnef_data.archives import ByteSource, LocalSource
+from decnef_data.client.options import FetchOptions
+from decnef_data.consent import ConsentFile
+from decnef_data.errors import AccessError, DecnefDataError, FetchError, FormatError, SelectionError
+from decnef_data.file_cache import FileCache
+from decnef_data.mirror_index import known_versions
+from decnef_data.mirrors import Credentials, connect
+from decnef_data.model import Dataset, Holding, LocalCopy, Mirror, RemoteFile, Requirement
+from decnef_data.records import Records
+from decnef_data.records.names import normalize_name, resolve_name
+from decnef_data.transfer import DatasetLocation, MirrorSource
+from decnef_data.transfer.stream import RemoteSource
+
+__all__ = ["resolve_archive"]
+
+#: The mirror of synthetic data (digital phantoms): never in the catalog, never among those of "auto".
+PHANTOM: Final = Mirror(
+    name="phantom", title="Synthetic datasets, made on this machine", protocol="folder", order=0, terms=False
+)
+#: A second name of that mirror, because a phantom is also an object that is scanned.
+SYNTHETIC: Final = "synthetic"
+AUTO: Final = "auto"
+
+
+def is_phantom(mirror: str) -> bool:
+    """Whether `mirror` names the mirror of synthetic data, by either name and in any spelling."""
+    return normalize_name(mirror) in {PHANTOM.name, SYNTHETIC}
+
+
+def is_offline() -> bool:
+    """Whether ``DECNEF_OFFLINE`` forbids every connection."""
+    return os.environ.get("DECNEF_OFFLINE", "") not in {"", "0"}
+
+
+def shared_root() -> Path | None:
+    """Return the read-only cache that several users share, from ``DECNEF_SHARED_DATA_DIR``."""
+    shared = os.environ.get("DECNEF_SHARED_DATA_DIR")
+    return Path(shared).expanduser().absolute() if shared else None
+
+
+@dataclass(frozen=True, slots=True)
+class LocationResolver:
+    """Combines records, credentials and the cache's two roots: of the data and, below it, of the phantom."""
+
+    records: Records
+    root: Path
+    config: Path
+
+    @property
+    def phantom_root(self) -> Path:
+        """The root of the phantom, which only a request that names its mirror reads."""
+        return self.root / PHANTOM.name
+
+    @property
+    def mirror_client_cache(self) -> Path:
+        """The folder for files of the mirrors' client libraries."""
+        return self.root / "clients"
+
+    def resolve(self, dataset: Dataset, mirror: str = AUTO, *, online: bool = True) -> DatasetLocation:
+        """Return where `dataset` can come from: one mirror, or with "auto" all recorded ones, in order.
+
+        If not `online`, no connection is possible, and no library for one is loaded.
+        """
+        if is_phantom(mirror):
+            return self._phantom_location(dataset)
+        known_names = (*(record.name for record in self.records.mirrors), AUTO, PHANTOM.name)
+        mirror_name = resolve_name("mirror", mirror, {name: name for name in known_names})
+        mirrors = self.records.mirrors if mirror_name == AUTO else (self.records.mirror(mirror_name),)
+        files = FileCache(self.root, shared_root())
+        return self._build_location(dataset, mirrors, files, files.adopted_paths(), online=online)
+
+    def resolve_adopted(self, dataset: Dataset, path: Path) -> DatasetLocation:
+        """Return where `dataset` comes from when the user has it at `path`.
+
+        Raises
+        ------
+        SelectionError
+            There is nothing at `path`.
+        FormatError
+            There is a file at `path` that is not an archive.
+        """
+        _require_adoptable(dataset.name, path)
+        mirrors = tuple(mirror for mirror in self.records.mirrors if mirror.protocol == "folder")
+        return self._build_location(dataset, mirrors[:1], FileCache(self.root), {dataset.name: path})
+
+    def ensure_phantom(self, location: DatasetLocation) -> DatasetLocation:
+        """Return the location; if it is the phantom's, generate the phantom first."""
+        if all(source.record.name != PHANTOM.name for source in location.sources):
+            return location
+        from decnef_data import phantom
+
+        phantom.write_phantom(location.dataset.name, location.files.ensure_folder(location.dataset.name))
+        return self._phantom_location(location.dataset)
+
+    def _phantom_location(self, dataset: Dataset) -> DatasetLocation:
+        from decnef_data.phantom import ARCHIVE_SHA256
+
+        files = FileCache(self.phantom_root)
+        archive = next(files.folder(dataset.name).glob("*-synthetic.*"), None)
+        sha256 = ARCHIVE_SHA256.get(dataset.name)
+        holding = Holding(dataset=dataset.name, checksum=f"sha256:{sha256}" if sha256 else None)
+        record = structs.replace(PHANTOM, holdings=(holding,))
+        return self._build_location(dataset, (record,), files, {dataset.name: archive} if archive else {})
+
+    def _build_location(
+        self,
+        dataset: Dataset,
+        mirrors: tuple[Mirror, ...],
+        files: FileCache,
+        adopted: Mapping[str, Path],
+        *,
+        online: bool = True,
+    ) -> DatasetLocation:
+        credentials, offline = Credentials(self.config), is_offline() or not online
+        remotes = (
+            connect(
+                record,
+                credentials,
+                adopted=adopted,
+                synapse_cache=self.mirror_client_cache,
+                offline=offline,
+                load_known_versions=partial(known_versions, self.root, record.name),
+            )
+            for record in mirrors
+        )
+        sources = tuple(MirrorSource(record, remote) for record, remote in zip(mirrors, remotes, strict=True))
+        return DatasetLocation(dataset, sources, files, self._terms_requirement(dataset))
+
+    def _terms_requirement(self, dataset: Dataset) -> Requirement:
+        """Return the requirement that the user accept the current version of the dataset's terms."""
+        terms = self.records.terms_of(dataset)
+        accepted = ConsentFile(self.config).find_acceptance(dataset.name, terms) is not None
+        text = f"Accept the terms '{terms.title}' (version {terms.version})."
+        return Requirement(
+            "terms", "met" if accepted else "unmet", text, terms.url, f"decnef accept {dataset.name}"
+        )
+
+
+def _require_adoptable(dataset: str, path: Path) -> None:
+    """Raise if `path` cannot be a copy, before it is read to its end."""
+    import tarfile
+    import zipfile
+
+    hint = f"Give the archive of '{dataset}', or the folder that it was unpacked to."
+    if not path.exists():
+        raise SelectionError(f"There is nothing at '{path}'. {hint}", requested=str(path))
+    if path.is_file() and not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
+        raise FormatError(f"'{path}' is neither a zip nor a tar archive. {hint}", file=str(path))
+
+
+def resolve_archive(location: DatasetLocation, options: FetchOptions, copy: LocalCopy) -> ByteSource:
+    """Return the archive of a copy: the local file, else the same file at a mirror.
+
+    Raises
+    ------
+    SelectionError
+        There is no local file, and downloading is disabled.
+    AccessError, FetchError
+        No mirror has it any more, or none can be asked.
+    """
+    file = copy.files[0]
+    if file.location.is_file():
+        return LocalSource(file.path, file.location)
+    if not options.download or is_offline():
+        message = (
+            f"Not all that is selected of '{copy.dataset}' is on this machine, and its archive is not kept. "
+            "Let it be downloaded, or select what is here."
+        )
+        raise SelectionError(message, requested=copy.dataset)
+    causes: list[tuple[str, str, DecnefDataError]] = []
+    for source in location.ready_sources:
+        try:
+            transfer.require_terms(location, source)
+            remote_file = next(_matching_files(location, source, copy), None)
+        except DecnefDataError as error:
+            causes.append((file.path, source.record.name, error))
+        else:
+            if remote_file is not None:
+                return RemoteSource(source.remote, remote_file)
+    raise _archive_unavailable_error(copy, causes)
+
+
+def _matching_files(location: DatasetLocation, source: MirrorSource, copy: LocalCopy) -> Iterator[RemoteFile]:
+    """Yield a mirror's files that match the copy by checksum or, at the mirror it came from, by identity."""
+    recorded = location.files.remote_file_of(copy)
+    for file in source.remote.find(location.dataset):
+        same_bytes = file.checksum in copy.files[0].checksums and file.size == copy.files[0].size
+        from_same_mirror = (
+            source.record.name == copy.mirror and recorded is not None and file.identity is not None
+        )
+        if same_bytes or (from_same_mirror and recorded is not None and file.identity == recorded.identity):
+            yield file
+
+
+def _archive_unavailable_error(
+    copy: LocalCopy, causes: list[tuple[str, str, DecnefDataError]]
+) -> DecnefDataError:
+    name = copy.dataset
+    if not causes:
+        message = (
+            f"No mirror can be asked for the archive of '{name}' that its scans were taken from. "
+            f"`decnef access {name}` says what each needs; `decnef cache clear {name}` begins anew."
+        )
+        return AccessError(message, dataset=name, mirror=copy.mirror)
+    if len(causes) == 1:
+        return causes[0][2]
+    messages = " ".join(f"{mirror}: {error}" for _, mirror, error in causes)
+    return FetchError(f"No mirror could give the archive of '{name}'. {messages}", causes=causes)

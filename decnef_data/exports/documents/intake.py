@@ -1,0 +1,71 @@
+"""Dataset descriptions as intake 2 catalogs, whose entries open through the xarray engine ``decnef``."""
+
+from typing import TYPE_CHECKING, Any
+
+from decnef_data.exports.documents.metadata import access_conditions, dataset_description, rights_statement
+
+if TYPE_CHECKING:
+    from decnef_data.model import Dataset
+    from decnef_data.records import Records
+
+__all__ = ["document"]
+
+
+def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
+    """Build the catalog: one entry per group, or one for the dataset if no groups are recorded.
+
+    Of the latter, ``read(group=...)`` opens one group; ``read(mirror="phantom")`` opens synthetic data.
+    Its JSON is valid YAML, as intake reads it.
+
+    Examples
+    --------
+    >>> from decnef_data.records import Records
+    >>> records = Records.load()
+    >>> list(document(records.dataset("srpbs-fc"), records)["aliases"])
+    ['srpbs_fc_bal140', 'srpbs_fc_roi93', 'srpbs_fc_aal116']
+    """
+    groups = [atlas.group for atlas in dataset.atlases]
+    addresses = [f"{dataset.name}/{group}" for group in groups] or [dataset.name]
+    return {
+        "version": 2,
+        "metadata": _metadata(dataset, records),
+        "user_parameters": {},
+        "aliases": {_identifier(address): f"open_{_identifier(address)}" for address in addresses},
+        "data": {f"data_{_identifier(address)}": _data_description(address) for address in addresses},
+        "entries": {f"open_{_identifier(address)}": _reader_entry(address, dataset) for address in addresses},
+    }
+
+
+def _metadata(dataset: "Dataset", records: "Records") -> dict[str, Any]:
+    return {
+        "title": dataset.title,
+        "title_ja": dataset.title_ja,
+        "description": dataset_description(dataset),
+        "conditions_of_access": access_conditions(dataset),
+        "terms": rights_statement(dataset, records),
+        "page": dataset.page,
+    }
+
+
+def _identifier(address: str) -> str:
+    return address.replace("-", "_").replace("/", "_")
+
+
+def _data_description(address: str) -> dict[str, Any]:
+    # The engine's own stores are Zarr; intake passes a URL of that kind to the engine unchanged.
+    return {
+        "datatype": "intake.readers.datatypes:Zarr",
+        "kwargs": {"url": f"decnef://{address}", "storage_options": None, "root": ""},
+        "metadata": {},
+        "user_parameters": {},
+    }
+
+
+def _reader_entry(address: str, dataset: "Dataset") -> dict[str, Any]:
+    return {
+        "reader": "intake.readers.readers:XArrayDatasetReader",
+        "kwargs": {"args": [f"{{data(data_{_identifier(address)})}}"], "engine": "decnef"},
+        "metadata": {"description": f"{dataset.title}: {address}"},
+        "output_instance": "xarray:Dataset",
+        "user_parameters": {},
+    }

@@ -1,0 +1,372 @@
+"""Verified files on disk: where they are, whether they are complete, and how they get there.
+
+Below the root: ``files/<dataset>/<path>`` holds verified bytes and nothing else,
+``partial/<dataset>/<path>.*`` incomplete downloads, ``receipts/<dataset>/<mirror>.jsonl`` the journal
+that spares a warm call the hashing.  Only the user can read any of it (folders 0700, files 0600).
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from decnef_data.atomic_files import make_private_folder
+from decnef_data.errors import IntegrityError
+from decnef_data.file_cache import claims, listing
+from decnef_data.file_cache.journal import (
+    CopyStatus,
+    JournalHeader,
+    JournalReader,
+    Receipt,
+    ReceiptJournal,
+    append_entries,
+    build_receipt,
+    build_streamed_receipt,
+    with_checksums,
+)
+from decnef_data.file_cache.part_map import PartMap
+from decnef_data.file_cache.partial import Partial, convert_to_partial, open_partial
+from decnef_data.file_cache.pooch_bridge import move_into_place, recover_orphan, registry, remove_orphans
+from decnef_data.file_cache.verify import (
+    combined_progress,
+    hash_file,
+    local_mismatch_error,
+    log_unverified_checksum,
+    verify_copy,
+)
+from decnef_data.model import CacheEntry, Checksum, FileCheck, LocalCopy, Progress, RemoteFile, VerifiedFile
+
+if TYPE_CHECKING:
+    import pooch
+
+__all__ = ["FileCache", "PartMap", "Partial"]
+
+_LOG = logging.getLogger(__name__)
+_DEFAULT_ALGORITHM: Final = "sha256"
+
+
+class FileCache:
+    """The verified files below one root.
+
+    Parameters
+    ----------
+    root
+        The cache folder; created with access for the user only when something is first put there.
+    shared
+        A read-only cache folder that others fill: complete copies in it are used in place.
+
+    Examples
+    --------
+    >>> FileCache(Path("/nonexistent")).find_copy("srpbs-fc", "atr") is None
+    True
+    """
+
+    def __init__(self, root: Path, shared: Path | None = None) -> None:
+        self.root = root
+        self.shared = shared if shared != root else None
+        self._readers: dict[Path, JournalReader] = {}
+        self._folders: dict[str, Path] = {}  # both paths are needed a dozen times per file
+        self._journal_paths: dict[tuple[str, str], Path] = {}
+        self._cleaned_folders: set[Path] = set()
+
+    def folder(self, dataset: str) -> Path:
+        """Return the folder of the files of `dataset`."""
+        if dataset not in self._folders:
+            self._folders[dataset] = self.root / "files" / dataset
+        return self._folders[dataset]
+
+    def ensure_folder(self, dataset: str) -> Path:
+        """Return the same folder, after creating it with access for the user only if it is missing."""
+        make_private_folder(self.folder(dataset))
+        return self.folder(dataset)
+
+    def journal(self, dataset: str, mirror: str) -> ReceiptJournal | None:
+        """Return the journal of what was verified of `dataset` from `mirror`, or ``None``."""
+        return self._read_journal(self._journal_path(dataset, mirror))
+
+    def find_copy(self, dataset: str, mirror: str) -> LocalCopy | None:
+        """Return the complete copy of `dataset` from `mirror`, by stat alone, or ``None``."""
+        journal = self.journal(dataset, mirror)
+        copy = journal.find_copy() if journal else None
+        if copy is not None or self.shared is None:
+            return copy
+        return FileCache(self.shared).copy_at_mount(dataset, mirror)
+
+    def copy_at_mount(self, dataset: str, mirror: str) -> LocalCopy | None:
+        """Return the complete copy of `dataset`, even if this cache is now mounted at another path."""
+        journal = self.journal(dataset, mirror)
+        return journal.resolve_root(self.folder(dataset)).find_copy() if journal else None
+
+    def partial_summary(self, dataset: str) -> str:
+        """Describe what is present of an incomplete `dataset`; an empty text if nothing is."""
+        return listing.partial_summary(entry for entry in self.entries() if entry.dataset == dataset)
+
+    def find_verified(self, dataset: str, mirror: str, file: RemoteFile) -> VerifiedFile | None:
+        """Return the verified file if it still is what the mirror now lists, or ``None``."""
+        journal = self.journal(dataset, mirror)
+        verified = journal.verified_file(file.path) if journal else None
+        if journal is None or verified is None or file.size not in {None, verified.size}:
+            return None
+        if file.checksum is not None:
+            return verified if file.checksum in verified.checksums else None
+        return verified if journal.receipts[file.path].identity == file.identity else None
+
+    def reuse_from_other_mirror(self, dataset: str, mirror: str, file: RemoteFile) -> VerifiedFile | None:
+        """Return the file as it came from another mirror, if size and checksum agree; it gets a receipt."""
+        for other in self._other_journals(dataset, mirror) if file.checksum else ():
+            found = other.verified_file(file.path) if other.root == self.folder(dataset) else None
+            if found and file.checksum in found.checksums and found.size == file.size:
+                recorded = other.receipts[file.path]
+                checksums = (file.checksum, *(each for each in found.checksums if each != file.checksum))
+                receipt = build_receipt(file, found.location, checksums, recorded.parts)
+                return self._append_receipt(dataset, mirror, other.root, receipt)
+        return None
+
+    def open_partial(
+        self, dataset: str, mirror: str, file: RemoteFile, on_wait: Callable[[], None] = lambda: None
+    ) -> AbstractContextManager[Partial]:
+        """Open the partial of `file` for writing; `on_wait` is called while another process writes it."""
+        location, algorithms = self._partial_path(dataset, file), self._algorithms(dataset, mirror, file)
+        unclaimed_path = claims.unclaimed_path(location, claims.content_key(file, mirror))
+        recover_orphan((self.folder(dataset) / file.path).parent, file, unclaimed_path)
+        return open_partial(location, file, mirror, algorithms, on_wait)
+
+    def received_bytes(self, dataset: str, file: RemoteFile) -> int:
+        """Return how many bytes of `file` were received so far, by whichever process."""
+        return max(
+            map(claims.allocated_bytes, claims.list_partials(self._partial_path(dataset, file))), default=0
+        )
+
+    def finalize_partial(self, dataset: str, mirror: str, partial: Partial) -> VerifiedFile:
+        """Verify a partial and move it to its final name.
+
+        Raises
+        ------
+        IntegrityError
+            Its size or checksum is not the expected one; the bytes are removed.
+        """
+        file, location = partial.file, self.folder(dataset) / partial.file.path
+        try:
+            partial.verify()
+        except IntegrityError:
+            partial.location.unlink(missing_ok=True)
+            raise
+        others = tuple(self._other_journals(dataset, mirror))
+        _log_agreement(others, mirror, file.path, partial.checksums)
+        if location.parent not in self._cleaned_folders:
+            remove_orphans(location.parent)
+            self._cleaned_folders.add(location.parent)
+        if self._is_already_in_place(others, dataset, partial):
+            partial.location.unlink()
+        else:
+            move_into_place(partial.location, self.folder(dataset), file.path, partial.received)
+        claims.remove_unused_partials(self._partial_path(dataset, file))
+        verified = self._record_final_receipt(dataset, mirror, partial)
+        log_unverified_checksum(mirror, (verified,))
+        return verified
+
+    def _record_final_receipt(self, dataset: str, mirror: str, partial: Partial) -> VerifiedFile:
+        """Append the receipt of the file that ends up there: other processes may place theirs as well."""
+        file, root, parts = partial.file, self.folder(dataset), partial.parts.encode_checksums()
+        while True:
+            receipt = build_receipt(file, root / file.path, partial.checksums, parts)
+            verified = self._append_receipt(dataset, mirror, root, receipt)
+            if ReceiptJournal(dataset, mirror, root).is_unchanged(receipt):
+                return verified
+
+    def reopen_as_partial(self, dataset: str, mirror: str, path: str) -> None:
+        """Turn a damaged file back into a partial, so that a download fetches only the parts that are wrong.
+
+        A file whose receipt has no checksums of parts is removed.
+        """
+        journal = self.journal(dataset, mirror)
+        receipt = journal.receipts.get(path) if journal else None
+        damaged = self.folder(dataset) / path
+        if receipt is None or journal is None or journal.root != self.folder(dataset):
+            return
+        parts = PartMap.from_checksums(receipt.parts, receipt.size)
+        if parts is None:
+            damaged.unlink(missing_ok=True)
+        elif damaged.exists():
+            convert_to_partial(
+                self._partial_path(dataset, receipt.remote_file()),
+                parts,
+                receipt.remote_file(),
+                mirror,
+                damaged,
+            )
+
+    def register(
+        self, dataset: str, mirror: str, root: Path, files: Iterable[RemoteFile], progress: Progress
+    ) -> LocalCopy:
+        """Verify files in place, below `root`, and record their receipts; nothing is copied.
+
+        Raises
+        ------
+        IntegrityError
+            A file does not have its expected checksum.
+        """
+        remote_files = tuple(files)
+        append_entries(self._journal_path(dataset, mirror), JournalHeader(root=str(root)))
+        with combined_progress(progress, remote_files) as combined:
+            verified = tuple(
+                self._register_file(dataset, mirror, root, file, combined) for file in remote_files
+            )
+        log_unverified_checksum(mirror, verified)
+        return self.mark_complete(dataset, mirror, root, verified)
+
+    def mark_complete(
+        self, dataset: str, mirror: str, root: Path, files: tuple[VerifiedFile, ...]
+    ) -> LocalCopy:
+        """Record that `files` are all files of the dataset."""
+        status = CopyStatus(state="complete", paths=tuple(file.path for file in files))
+        append_entries(self._journal_path(dataset, mirror), status)
+        return LocalCopy(dataset, mirror, root, files)
+
+    def add_checksums(self, dataset: str, file: VerifiedFile) -> None:
+        """Record further checksums of a verified file; the first stays the one it was verified by."""
+        recorded = self.journal(dataset, file.mirror)
+        if recorded is not None and file.path in recorded.receipts:  # a shared cache is read-only
+            updated = with_checksums(recorded.receipts[file.path], file.checksums)
+            append_entries(self._journal_path(dataset, file.mirror), updated)
+
+    def drop(self, copy: LocalCopy) -> None:
+        """Remove the files of a copy inside the cache, and record that this was intended."""
+        if copy.root != self.folder(copy.dataset):
+            return
+        status = CopyStatus(state="dropped", paths=tuple(file.path for file in copy.files))
+        append_entries(self._journal_path(copy.dataset, copy.mirror), status)
+        for file in copy.files:
+            file.location.unlink(missing_ok=True)
+
+    def record_streamed(
+        self, dataset: str, mirror: str, file: RemoteFile, size: int, checksums: tuple[Checksum, ...]
+    ) -> LocalCopy:
+        """Record a file that was verified while it was streamed, and was not kept."""
+        receipt = build_streamed_receipt(file, size, checksums)
+        verified = self._append_receipt(dataset, mirror, self.folder(dataset), receipt)
+        status = CopyStatus(state="dropped", paths=(file.path,))
+        append_entries(self._journal_path(dataset, mirror), status)
+        return LocalCopy(dataset, mirror, self.folder(dataset), (verified,), files_removed=True)
+
+    def remote_file_of(self, copy: LocalCopy) -> RemoteFile | None:
+        """Return the only file of a copy as its mirror listed it: size, checksum and identity."""
+        journal = self.journal(copy.dataset, copy.mirror)
+        if journal is None and self.shared is not None:
+            return FileCache(self.shared).remote_file_of(copy)
+        receipt = journal.receipts.get(copy.files[0].path) if journal and len(copy.files) == 1 else None
+        return receipt.remote_file() if receipt else None
+
+    def adopted_paths(self, mirror: str = "folder") -> Mapping[str, Path]:
+        """Return the paths of the copies that the user adopted, by dataset."""
+        journals = (self.root / "receipts").glob(f"*/{mirror}.jsonl")
+        return listing.adopted_paths(filter(None, map(self._read_journal, journals)))
+
+    def verify(self, dataset: str, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
+        """Compare the files with their receipts: by size and time, or (`deep`) by hashing them again.
+
+        Files that were dropped on purpose do not count as missing.
+        """
+        recorded = self.journal(dataset, mirror)
+        if self.shared is not None and not (recorded and recorded.status):
+            return FileCache(self.shared).verify(dataset, mirror, deep=deep)
+        return verify_copy(recorded.resolve_root(self.folder(dataset)) if recorded else None, deep=deep)
+
+    def registry(self, dataset: str, mirror: str) -> "pooch.Pooch":
+        """Return the files as a pooch registry, with the checksums that they were verified by."""
+        copy = self.find_copy(dataset, mirror)
+        return registry(self.folder(dataset), copy.files if copy else ())
+
+    def entries(self) -> tuple[CacheEntry, ...]:
+        """List the files, the adopted files and the partials of the cache."""
+        journals = map(self._read_journal, sorted((self.root / "receipts").glob("*/*.jsonl")))
+        return (
+            *listing.list_file_entries(self.root, journals),
+            *listing.list_partial_entries(self.root / "partial"),
+        )
+
+    def clear(self, dataset: str) -> None:
+        """Remove the files, partials and receipts of `dataset`; adopted files are only forgotten."""
+        for kind in ("files", "partial", "receipts"):
+            shutil.rmtree(self.root / kind / dataset, ignore_errors=True)
+
+    def _register_file(
+        self, dataset: str, mirror: str, root: Path, file: RemoteFile, progress: Progress
+    ) -> VerifiedFile:
+        location = root / file.path
+        checksums = hash_file(location, _primary_algorithm(file), progress)
+        if file.checksum is not None and file.checksum not in checksums:
+            raise local_mismatch_error(file, checksums[0])
+        _log_agreement(self._other_journals(dataset, mirror), mirror, file.path, checksums)
+        return self._append_receipt(dataset, mirror, root, build_receipt(file, location, checksums))
+
+    def _append_receipt(self, dataset: str, mirror: str, root: Path, receipt: Receipt) -> VerifiedFile:
+        path = self._journal_path(dataset, mirror)
+        header = () if path.exists() else (JournalHeader(root=str(root)),)
+        # An fsync per small file takes longer than repeating the few that a power cut loses.
+        append_entries(path, *header, receipt, durable=bool(header) or receipt.parts is not None)
+        return ReceiptJournal(dataset, mirror, root).to_verified_file(receipt)
+
+    def _algorithms(self, dataset: str, mirror: str, file: RemoteFile) -> tuple[str, ...]:
+        """Return the algorithm of the expected checksum, and those that other mirrors' copies have."""
+        recorded = {
+            checksum.algorithm
+            for checksum in _other_checksums(self._other_journals(dataset, mirror), file.path)
+        }
+        first = _primary_algorithm(file)
+        return (first, *sorted(recorded - {first}))
+
+    def _other_journals(self, dataset: str, mirror: str) -> Iterator[ReceiptJournal]:
+        """Return the journals of `dataset` from other mirrors."""
+        folder = self.root / "receipts" / dataset
+        try:
+            names = os.listdir(folder)  # noqa: PTH208  # called for every file, and a glob is slow
+        except FileNotFoundError:
+            return iter(())
+        others = (name for name in names if name.endswith(".jsonl") and name != f"{mirror}.jsonl")
+        return filter(None, (self._read_journal(folder / name) for name in others))
+
+    def _is_already_in_place(self, others: Iterable[ReceiptJournal], dataset: str, partial: Partial) -> bool:
+        """Return whether another mirror's file with these bytes is there: replacing it voids its receipt."""
+        checksums = set(partial.checksums)
+        journals = (each for each in others if each.root == self.folder(dataset))
+        candidates = (journal.verified_file(partial.file.path) for journal in journals)
+        return any(file is not None and checksums & set(file.checksums) for file in candidates)
+
+    def _read_journal(self, path: Path) -> ReceiptJournal | None:
+        reader = self._readers.setdefault(path, JournalReader(path, path.parent.name))
+        return reader.read()
+
+    def _journal_path(self, dataset: str, mirror: str) -> Path:
+        key = (dataset, mirror)
+        if key not in self._journal_paths:
+            self._journal_paths[key] = self.root / "receipts" / dataset / f"{mirror}.jsonl"
+        return self._journal_paths[key]
+
+    def _partial_path(self, dataset: str, file: RemoteFile) -> Path:
+        return self.root / "partial" / dataset / file.path
+
+
+def _primary_algorithm(file: RemoteFile) -> str:
+    return file.checksum.algorithm if file.checksum else _DEFAULT_ALGORITHM
+
+
+def _other_checksums(others: Iterable[ReceiptJournal], path: str) -> set[Checksum]:
+    """Return the checksums of the same file in the journals of other mirrors."""
+    candidates = (journal.receipts.get(path) for journal in others)
+    return {Checksum.parse(text) for receipt in candidates if receipt for text in receipt.checksums}
+
+
+def _log_agreement(
+    others: Iterable[ReceiptJournal], mirror: str, path: str, checksums: tuple[Checksum, ...]
+) -> None:
+    """Log whether another mirror's copy of the file agrees."""
+    algorithms = {checksum.algorithm for checksum in checksums}
+    recorded = {checksum for checksum in _other_checksums(others, path) if checksum.algorithm in algorithms}
+    if recorded and not recorded <= set(checksums):
+        _LOG.warning("'%s' from '%s' is not the file that another mirror gave.", path, mirror)
+    elif recorded:
+        _LOG.info("'%s' from '%s' agrees with the copy from another mirror.", path, mirror)

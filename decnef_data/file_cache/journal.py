@@ -1,0 +1,266 @@
+"""The journal of one dataset from one mirror: one line per verified file, so that a warm call only stats.
+
+The first line records where the files are.  Every other line is a receipt, or records that all files are
+there (or were dropped on purpose); a later line for the same path replaces an earlier one.  An incomplete
+line that a killed process left is skipped: its file is simply verified again.
+"""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Literal, overload
+
+import msgspec
+
+from decnef_data.atomic_files import make_private_folder
+from decnef_data.model import Checksum, LocalCopy, RemoteFile, VerifiedFile
+from decnef_data.msgspec_threads import prepare_type
+
+_PRIVATE: Final = 0o600
+
+
+class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="root"):
+    """The folder of the files of this journal."""
+
+    root: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file", gc=False):
+    """What one file was when it was verified.
+
+    ``stated`` says whether the first checksum was expected, by a mirror or record, or only computed.
+    ``parts`` are the checksums of the file's parts, as :class:`~.part_map.PartMap` encodes them.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    checksums: tuple[str, ...]
+    stated: bool
+    identity: str | None = None
+    parts: str | None = None
+
+    def remote_file(self) -> RemoteFile:
+        """Return the file as the mirror listed it."""
+        checksum = Checksum.parse(self.checksums[0]) if self.stated else None
+        return RemoteFile(self.path, self.size, checksum, self.identity)
+
+
+class CopyStatus(msgspec.Struct, frozen=True, kw_only=True, tag="mark"):
+    """The state of the copy; `paths` are its files in order."""
+
+    state: Literal["complete", "dropped"]
+    paths: tuple[str, ...]
+
+
+_DECODER: Final = msgspec.json.Decoder(prepare_type(JournalHeader | Receipt | CopyStatus))
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptJournal:
+    """The content of a journal file."""
+
+    dataset: str
+    mirror: str
+    root: Path
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    status: CopyStatus | None = None
+
+    def resolve_root(self, folder: Path) -> "ReceiptJournal":
+        """Return the journal with the root `folder` if its own root is gone: it may be mounted elsewhere."""
+        moved = not self.root.exists() and folder.exists()
+        return replace(self, root=folder) if moved else self
+
+    def verified_file(self, path: str) -> VerifiedFile | None:
+        """Return the file at `path` if its size and time are those of the verified file, or ``None``."""
+        receipt = self.receipts.get(path)
+        return self.to_verified_file(receipt) if receipt is not None and self.is_unchanged(receipt) else None
+
+    def is_unchanged(self, receipt: Receipt) -> bool:
+        """Return whether the file has the size and modification time that it was verified with."""
+        return _are_unchanged(self.root, (receipt,))
+
+    def to_verified_file(self, receipt: Receipt) -> VerifiedFile:
+        """Convert a receipt to the value that other packages use."""
+        checksums = tuple(map(Checksum.parse, receipt.checksums))
+        location = self.root / receipt.path
+        return VerifiedFile(receipt.path, location, receipt.size, checksums, self.mirror, receipt.stated)
+
+    def find_copy(self) -> LocalCopy | None:
+        """Return the copy, or ``None`` if a file is missing or changed, or if it was never complete."""
+        if self.status is None:
+            return None
+        dropped = self.status.state == "dropped"
+        receipts = [self.receipts.get(path) for path in self.status.paths]
+        present = tuple(receipt for receipt in receipts if receipt is not None)
+        if len(present) < len(receipts) or not (dropped or _are_unchanged(self.root, present)):
+            return None
+        return LocalCopy(
+            self.dataset, self.mirror, self.root, _VerifiedFiles(self, present), files_removed=dropped
+        )
+
+
+class _VerifiedFiles(Sequence[VerifiedFile]):
+    """The files of a copy, built from their receipts on first access: a warm call needs few of them."""
+
+    __slots__ = ("_files", "_journal", "_receipts")
+
+    def __init__(self, journal: ReceiptJournal, receipts: tuple[Receipt, ...]) -> None:
+        self._journal, self._receipts = journal, receipts
+        self._files: tuple[VerifiedFile, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._receipts)
+
+    @overload
+    def __getitem__(self, index: int) -> VerifiedFile: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[VerifiedFile, ...]: ...
+    def __getitem__(self, index: int | slice) -> VerifiedFile | tuple[VerifiedFile, ...]:
+        if self._files is None and isinstance(index, int):
+            return self._journal.to_verified_file(self._receipts[index])
+        return self._load_all()[index]
+
+    def __iter__(self) -> Iterator[VerifiedFile]:
+        return iter(self._load_all())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._load_all() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._load_all())
+
+    def _load_all(self) -> tuple[VerifiedFile, ...]:
+        if self._files is None:
+            self._files = tuple(map(self._journal.to_verified_file, self._receipts))
+        return self._files
+
+
+def _are_unchanged(root: Path, receipts: Iterable[Receipt]) -> bool:
+    """Return whether each file matches its receipt; joined texts take a third of the time of paths."""
+    prefix = f"{root}/"
+    try:
+        for receipt in receipts:
+            stat = os.stat(prefix + receipt.path)  # noqa: PTH116
+            if stat.st_size != receipt.size or stat.st_mtime_ns != receipt.mtime_ns:
+                return False
+    except OSError:
+        return False
+    return True
+
+
+def build_receipt(
+    file: RemoteFile, location: Path, checksums: Iterable[Checksum], parts: str | None = None
+) -> Receipt:
+    """Build the receipt of the verified `file` at `location`, with the checksums of its `parts`."""
+    stat = location.stat()
+    return Receipt(
+        path=file.path,
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        checksums=tuple(map(str, checksums)),
+        stated=file.checksum is not None,
+        identity=file.identity,
+        parts=parts,
+    )
+
+
+def build_streamed_receipt(file: RemoteFile, size: int, checksums: Iterable[Checksum]) -> Receipt:
+    """Build the receipt of a file that was verified while it was streamed and is not on disk."""
+    return Receipt(
+        path=file.path,
+        size=size,
+        mtime_ns=0,
+        checksums=tuple(map(str, checksums)),
+        stated=file.checksum is not None,
+        identity=file.identity,
+    )
+
+
+def with_checksums(receipt: Receipt, checksums: Iterable[Checksum]) -> Receipt:
+    """Return the same receipt with these checksums."""
+    return msgspec.structs.replace(receipt, checksums=tuple(map(str, checksums)))
+
+
+class JournalReader:
+    """A reader of a journal file: a second read takes only the lines that were appended."""
+
+    def __init__(self, path: Path, dataset: str) -> None:
+        self._path, self._path_text = path, str(path)
+        self._dataset = dataset
+        self._journal: ReceiptJournal | None = None
+        self._inode, self._offset = 0, 0
+        self._lock = threading.Lock()  # threads of one download share a reader and its offset
+
+    def read(self) -> ReceiptJournal | None:
+        """Return the journal as it is now, or ``None`` if there is none."""
+        with self._lock:
+            try:
+                stat = os.stat(self._path_text)  # noqa: PTH116 - called for every file
+            except FileNotFoundError:
+                self._journal, self._offset = None, 0
+                return None
+            if stat.st_ino != self._inode or stat.st_size < self._offset:
+                self._journal, self._inode, self._offset = None, stat.st_ino, 0
+            if self._journal is None or stat.st_size > self._offset:
+                self._journal = self._read_appended(
+                    self._journal or ReceiptJournal(self._dataset, self._path.stem, Path())
+                )
+            return self._journal
+
+    def _read_appended(self, journal: ReceiptJournal) -> ReceiptJournal:
+        with open(self._path_text, "rb", buffering=0) as stream:  # noqa: PTH123 - called for every file
+            stream.seek(self._offset)
+            appended = stream.read()
+        appended = appended[
+            : appended.rfind(b"\n") + 1
+        ]  # a line that is still being written is read the next time
+        self._offset += len(appended)
+        return _apply_entries(journal, _decode_entries(appended))
+
+
+def _apply_entries(
+    journal: ReceiptJournal, entries: Iterable[JournalHeader | Receipt | CopyStatus]
+) -> ReceiptJournal:
+    root, receipts, status = journal.root, journal.receipts, journal.status
+    for entry in entries:
+        match entry:
+            case Receipt():
+                receipts[entry.path] = entry
+            case CopyStatus():
+                status = entry
+            case JournalHeader() if entry.root != str(root):
+                root, receipts, status = Path(entry.root), {}, None
+    return ReceiptJournal(journal.dataset, journal.mirror, root, receipts, status)
+
+
+def _decode_entries(text: bytes) -> Sequence[JournalHeader | Receipt | CopyStatus]:
+    try:
+        return _DECODER.decode_lines(text)
+    except msgspec.DecodeError:  # a kill left an incomplete line: its file is verified again
+        return list(_decode_intact_lines(text.splitlines()))
+
+
+def _decode_intact_lines(lines: Iterable[bytes]) -> Iterator[JournalHeader | Receipt | CopyStatus]:
+    for line in lines:
+        with suppress(msgspec.DecodeError):
+            yield _DECODER.decode(line)
+
+
+def append_entries(path: Path, *entries: JournalHeader | Receipt | CopyStatus, durable: bool = True) -> None:
+    """Append entries in one write, on lines of their own even after an incomplete one.
+
+    Without `durable` a power cut may lose them; the work that they save is then repeated.
+    """
+    make_private_folder(path.parent)
+    text = b"".join(b"\n" + msgspec.json.encode(entry) for entry in entries) + b"\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE)
+    try:
+        os.write(descriptor, text)
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

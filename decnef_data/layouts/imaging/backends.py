@@ -1,0 +1,217 @@
+"""Access to the images of a copy: in a folder, or in an archive and the stores of its scans."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from decnef_data.archives import Archive, is_archive
+from decnef_data.errors import SelectionError
+from decnef_data.layouts import LayoutRequest
+from decnef_data.layouts.imaging import folder_inventory
+from decnef_data.layouts.imaging.extract import compressed_size, extract_scans
+from decnef_data.layouts.imaging.folder_inventory import check_images
+from decnef_data.layouts.imaging.ingest import IngestContext, ScanFilter, ingest_archive
+from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.voxels import FileScan
+from decnef_data.model import FileCheck
+from decnef_data.stores.scan_store import StoredScan
+
+if TYPE_CHECKING:
+    from decnef_data.layouts.imaging.inventory import Inventory, Scan
+    from decnef_data.model import ImageSource, LocalCopy, VerifiedFile
+
+__all__ = ["ArchiveBackend", "FolderBackend", "ImageBackend", "image_backend"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class ImageBackend(Protocol):
+    """Access to the images of one copy."""
+
+    @property
+    def has_inventory(self) -> bool:
+        """Whether the inventory can be loaded without reading an archive."""
+
+    def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
+        """Return those of the scans that :meth:`prepare_scans` would have to extract."""
+
+    def compressed_size(self, scans: "Sequence[Scan]") -> int:
+        """Return how many bytes of the archive have to be read to extract the scans."""
+
+    def load_inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
+        """Return the inventory; scans that pass the filter may be stored while it is built."""
+
+    def list_tables(self) -> "Sequence[VerifiedFile]":
+        """Return the tables, and other files that are not images."""
+
+    def prepare_scans(self, scans: "Sequence[Scan]") -> None:
+        """Prepare the scans to be opened."""
+
+    def open_scan(self, scan: "Scan") -> "ImageSource":
+        """Return the source of the voxels and files of a scan; nothing is read."""
+
+    def refresh_inventory(self) -> None:
+        """Rebuild the inventory of files that may have changed."""
+
+    def check_files(self, inventory: "Inventory", *, deep: bool) -> Iterator[FileCheck]:
+        """Compare the files or stores with the inventory."""
+
+
+def image_backend(copy: "LocalCopy", request: LayoutRequest, *, compute_fingerprints: bool) -> ImageBackend:
+    """Return the backend for a copy; with `compute_fingerprints`, equal T1 images get equal fingerprints.
+
+    Raises
+    ------
+    SelectionError
+        The copy is an archive of a kind without random access.
+    """
+    first = copy.files[0].path if len(copy.files) == 1 else ""
+    if is_archive(first):
+        return ArchiveBackend(copy, request, compute_fingerprints)
+    if first.casefold().endswith((".zip", ".gz")):
+        message = (
+            f"'{first}' is an archive, and images are opened from folders, tar and tar.gz only. "
+            f"Unpack it, and run `decnef adopt {copy.dataset} PATH` with the folder."
+        )
+        raise SelectionError(message, requested=first)
+    return FolderBackend(copy, request, compute_fingerprints)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBackend:
+    """Images in a folder, opened in place."""
+
+    copy: "LocalCopy"
+    request: LayoutRequest
+    compute_fingerprints: bool
+
+    @property
+    def has_inventory(self) -> bool:
+        """True: a folder is listed on demand."""
+        return True
+
+    def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
+        """Return nothing: no scan has to be extracted."""
+        del scans
+        return ()
+
+    def compressed_size(self, scans: "Sequence[Scan]") -> int:
+        """Return 0: nothing has to be read."""
+        del scans
+        return 0
+
+    def load_inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
+        """Load the inventory of the folder if it is current, else build it."""
+        del make_filter  # nothing has to be stored
+        return folder_inventory.load_inventory(
+            self.copy.root, self.request.inventory_path, compute_fingerprints=self.compute_fingerprints
+        )
+
+    def list_tables(self) -> "Sequence[VerifiedFile]":
+        """Return the files with receipts."""
+        return self.copy.files
+
+    def prepare_scans(self, scans: "Sequence[Scan]") -> None:
+        """Do nothing: files are opened in place."""
+
+    def open_scan(self, scan: "Scan") -> "ImageSource":
+        """Return the scan in its files."""
+        return FileScan(str(self.copy.root), scan, has_time=scan.kind == "bold")
+
+    def refresh_inventory(self) -> None:
+        """List the folder again and log the counts."""
+        inventory = folder_inventory.build_inventory(
+            self.copy.root, self.request.inventory_path, compute_fingerprints=self.compute_fingerprints
+        )
+        subjects = len({scan.subject for scan in inventory.scans})
+        verified = any(scan.files[0] == file.path for scan in inventory.scans[:1] for file in self.copy.files)
+        _LOG.info(
+            "'%s': %d scans in %d files are listed, in %d folders of people%s.",
+            self.copy.dataset, len(inventory.scans), inventory.files, subjects,
+            "" if verified else "; none is hashed",
+        )  # fmt: skip
+
+    def check_files(self, inventory: "Inventory", *, deep: bool) -> Iterator[FileCheck]:
+        """Compare the files with the inventory."""
+        return check_images(inventory, self.request.inventory_path, deep=deep)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveBackend:
+    """Images in an archive, which is read once for its inventory; scans are stored on request."""
+
+    copy: "LocalCopy"
+    request: LayoutRequest
+    compute_fingerprints: bool
+
+    @property
+    def scan_cache(self) -> ScanCache:
+        """The cache for everything derived from the archive."""
+        return self.request.scan_cache
+
+    @property
+    def has_inventory(self) -> bool:
+        """Whether the archive was read to its end before."""
+        return self.scan_cache.load_inventory() is not None
+
+    def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
+        """Return the scans without a store."""
+        return self.scan_cache.missing_scans(scans)
+
+    def compressed_size(self, scans: "Sequence[Scan]") -> int:
+        """Return the size of the parts of the archive, between seek points, that contain the scans."""
+        index = self.scan_cache.load_index()
+        return compressed_size(index, scans) if index is not None and scans else 0
+
+    def load_inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
+        """Load the inventory, or read the archive to build it and store scans that pass the filter."""
+        cached = self.scan_cache.load_inventory()
+        if cached is not None:
+            return cached
+        size = self.copy.files[0].size
+        inventory, index = ingest_archive(
+            self._ingest_context(Archive(self.request.open_source())),
+            make_filter(),
+            size,
+            compute_fingerprints=self.compute_fingerprints,
+        )
+        self.scan_cache.save(inventory, index)
+        _LOG.info(
+            "'%s': %d scans in %d files are listed.", self.copy.dataset, len(inventory.scans), inventory.files
+        )
+        return inventory
+
+    def list_tables(self) -> "Sequence[VerifiedFile]":
+        """Return the tables that were saved when the archive was read."""
+        return self.scan_cache.list_tables(self.copy)
+
+    def prepare_scans(self, scans: "Sequence[Scan]") -> None:
+        """Extract and store the scans that are not stored yet."""
+        missing = self.scan_cache.missing_scans(scans)
+        if missing:
+            extract_scans(
+                self._ingest_context(Archive(self.request.open_source(), self.scan_cache.load_index())),
+                missing,
+            )
+
+    def open_scan(self, scan: "Scan") -> "ImageSource":
+        """Return the scan in its store."""
+        return StoredScan(self.scan_cache.store_path(scan))
+
+    def refresh_inventory(self) -> None:
+        """Do nothing: an archive is read when images are first requested, to store these at the same time."""
+
+    def check_files(self, inventory: "Inventory", *, deep: bool) -> Iterator[FileCheck]:
+        """Check all existing stores."""
+        checks = tuple(self.scan_cache.check_stores(deep=deep))
+        yield from (check for check in checks if check.state != "intact")
+        yield from (FileCheck(problem.file, "damaged", problem.message) for problem in inventory.troubles)
+        if checks and all(check.state == "intact" for check in checks):
+            stored = len(inventory.scans) - len(self.scan_cache.missing_scans(inventory.scans))
+            yield FileCheck("stores", "intact", f"{stored} of {len(inventory.scans)} scans are stored")
+
+    def _ingest_context(self, archive: Archive) -> IngestContext:
+        self.scan_cache.write_dataset(self.copy.dataset)
+        attrs: dict[str, Any] = {"dataset": self.copy.dataset}
+        return IngestContext(archive, self.scan_cache, attrs, self.request.progress)

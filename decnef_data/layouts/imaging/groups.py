@@ -1,0 +1,324 @@
+"""The groups of an image dataset: the scans of one site, kind and shape, as a lazy dataset or as a list."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from decnef_data.arrays import LazySlabs, Slab, stack_lazily
+from decnef_data.model import Image, ImageSource
+
+if TYPE_CHECKING:
+    from decnef_data.layouts.imaging.inventory import Scan
+    from decnef_data.layouts.imaging.participants import ParticipantTable
+
+__all__ = [
+    "UNLISTED",
+    "build_dataset",
+    "field_map_paths",
+    "group_names",
+    "list_images",
+    "order_columns",
+    "run_coords",
+    "site_group",
+]
+
+#: The site group of participants that no table lists, or lists without a site.
+UNLISTED: Final = "unlisted"
+_LEADING_COLUMNS: Final = (
+    "subject", "session", "run", "site", "institute", "protocol", "scanner", "diagnosis", "diagnosis_code",
+    "age", "sex", "sex_code", "handedness", "handedness_code", "mean_fd",
+)  # fmt: skip
+_LABEL_COLUMNS: Final = ("site", "institute", "scanner", "protocol")
+_SPATIAL_DIMS: Final = ("z", "y", "x")
+_RUN_ATTRS: Final[Mapping[str, dict[str, str]]] = {
+    "repetition_time": {"long_name": "repetition time", "units": "s"},
+    "n_volumes": {"long_name": "volumes in the files"},
+    "n_dummies_removed": {
+        "long_name": "first volumes that were left out of the files",
+        "comment": "planned less found where table or catalog agree, else what they say, the catalog first",
+    },
+}
+_DtypeShape = tuple[str, tuple[int, ...]]
+_RowIndices = NDArray[np.intp]
+_LONG_NAMES: Final = {"bold": "BOLD signal as stored", "t1w": "T1-weighted signal as stored"}
+
+
+def group_names(scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable") -> list[str]:
+    """Return the group of each scan: ``COI/bold`` for the most frequent shape of a site, then ``COI/bold_2``.
+
+    Parameters
+    ----------
+    scans
+        All scans of a copy, so that a selection does not rename groups.
+    rows, participants
+        The participants, and the row of each scan in them.
+    """
+    sites = list(map(_site_name, participants.columns["site"].tolist()))
+    base_names = [f"{sites[row]}/{scan.kind}" for row, scan in zip(rows.tolist(), scans, strict=True)]
+    dtype_shapes = list(map(_dtype_shape, scans))
+    counts = Counter(zip(base_names, dtype_shapes, strict=True))
+    ranks: dict[tuple[str, _DtypeShape], int] = {}
+    seen: Counter[str] = Counter()
+    # For equal counts, the longer ones come first: a missing volume is the exception.
+    for name, dtype_shape in sorted(
+        counts, key=lambda pair: (-counts[pair], [-length for length in pair[1][1]])
+    ):
+        seen[name] += 1
+        ranks[name, dtype_shape] = seen[name]
+    numbered = zip(
+        base_names, (ranks[pair] for pair in zip(base_names, dtype_shapes, strict=True)), strict=True
+    )
+    return [name if rank == 1 else f"{name}_{rank}" for name, rank in numbered]
+
+
+def build_dataset(
+    scans: Sequence["Scan"],
+    open_scan: Callable[["Scan"], Slab],
+    participants: "ParticipantTable",
+    field_maps: Mapping[tuple[str, str], str],
+) -> xr.Dataset:
+    """Build the dataset of one group, of scans of one kind and shape; no image is read.
+
+    Parameters
+    ----------
+    scans
+        The selected scans.
+    open_scan
+        Returns the source of the voxels of a scan: its files, or a store.
+    participants
+        The participants of the copy.
+    field_maps
+        The paths of field maps by session, as :func:`field_map_paths` returns them.
+    """
+    rows = participants.rows_of(scans)
+    if scans[0].kind == "fmap":
+        return _field_map_dataset(scans, rows, participants)
+    kind = scans[0].kind
+    dtype, shape = _dtype_shape(scans[0])
+    dims = ("scan", *(("time",) if kind == "bold" else ()), *_SPATIAL_DIMS)
+    array = stack_lazily(LazySlabs(open_scan, scans), dims, dtype, shape)
+    coords = {
+        **_participant_coords(scans, rows, participants),
+        **_scan_coords(scans, rows, participants, field_maps),
+    }
+    array.attrs["long_name"] = _LONG_NAMES[kind]
+    if "scl_slope" in coords:
+        array.attrs["comment"] = "measured = stored * scl_slope + scl_inter, which are coordinates along scan"
+    # Setting coordinates afterwards is faster than having xarray merge variables and coordinates.
+    return xr.Dataset({kind: array, **coords}).set_coords(list(coords))
+
+
+def site_group(participants: "ParticipantTable", scan: "Scan") -> str:
+    """Return the name of the site group of a scan."""
+    return _site_name(str(participants.columns["site"][participants.rows[scan.subject, scan.session]]))
+
+
+def _site_name(site: str) -> str:
+    return site.replace("/", "-") or UNLISTED
+
+
+def _dtype_shape(scan: "Scan") -> _DtypeShape:
+    """Return dtype and shape in the array: scans with different byte orders can share a group."""
+    return ("", ()) if scan.header is None else (_native_dtype(scan.header.dtype), scan.shape)
+
+
+@lru_cache  # a release has a few
+def _native_dtype(dtype: str) -> str:
+    return np.dtype(dtype).newbyteorder("=").str
+
+
+def order_columns(columns: Iterable[str]) -> list[str]:
+    """Return the names of public columns: first those of every dataset, then in the order of the tables.
+
+    Examples
+    --------
+    >>> order_columns(["sup2_bdi_ii", "age", "subject", "_volumes"])
+    ['subject', 'age', 'sup2_bdi_ii']
+    """
+    names = [name for name in columns if not name.startswith("_")]
+    return [
+        *(name for name in _LEADING_COLUMNS if name in names),
+        *(name for name in names if name not in _LEADING_COLUMNS),
+    ]
+
+
+def _participant_coords(
+    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
+) -> dict[str, xr.Variable]:
+    runs = np.array([scan.run for scan in scans], dtype="i2")
+    columns = {
+        **{name: participants.columns[name][rows] for name in order_columns(participants.columns)},
+        "run": runs,
+    }
+    coords = {
+        name: _scan_variable(columns[name], participants.attrs.get(name)) for name in order_columns(columns)
+    }
+    missing = int(np.isnan(columns["mean_fd"]).sum())
+    if missing:
+        coords["mean_fd"].attrs["comment"] = (
+            f"the release states none for {missing} of these {len(rows)} scans"
+        )
+    return coords
+
+
+def _scan_variable(values: NDArray[Any], attrs: Mapping[str, str] | None = None) -> xr.Variable:
+    return xr.Variable("scan", values, attrs)
+
+
+def _scan_coords(
+    scans: Sequence["Scan"],
+    rows: _RowIndices,
+    participants: "ParticipantTable",
+    field_maps: Mapping[tuple[str, str], str],
+) -> dict[str, xr.Variable]:
+    headers = [scan.header for scan in scans if scan.header is not None]
+    affine = (
+        np.frombuffer(b"".join(header.affine for header in headers), "<f8").astype("f8").reshape(-1, 4, 4)
+    )
+    map_paths = _text_array(field_maps.get((scan.subject, scan.session), "") for scan in scans)
+    coords = {
+        "affine": xr.Variable(
+            ("scan", "row", "column"), affine, {"long_name": "voxel (x, y, z) to millimetres"}
+        ),
+        "field_maps": _scan_variable(
+            map_paths, {"long_name": "files of the session's field maps, parted by ';'"}
+        ),
+    }
+    slopes = np.array([header.slope for header in headers])
+    inters = np.array([header.inter for header in headers])
+    if (slopes != 1.0).any() or (inters != 0.0).any():
+        coords |= {"scl_slope": _scan_variable(slopes), "scl_inter": _scan_variable(inters)}
+    return {**coords, **(run_coords(scans, rows, participants) if scans[0].kind == "bold" else {})}
+
+
+def run_coords(
+    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
+) -> dict[str, xr.Variable]:
+    """Return repetition times, numbers of volumes and of removed first volumes as coordinates of runs."""
+    protocol_times = participants.columns["_repetition_time"][rows]
+    header_times = np.array([scan.header.repetition_time if scan.header else np.nan for scan in scans])
+    volumes = np.array([scan.volume_count for scan in scans], dtype="i4")
+    times = np.where(np.isnan(protocol_times), header_times, protocol_times)
+    values = {
+        "repetition_time": times,
+        "n_volumes": volumes,
+        "n_dummies_removed": _count_removed_dummies(volumes, rows, participants),
+    }
+    return {name: _scan_variable(column, _RUN_ATTRS[name]) for name, column in values.items()}
+
+
+def _count_removed_dummies(
+    volumes: NDArray[Any], rows: _RowIndices, participants: "ParticipantTable"
+) -> NDArray[Any]:
+    planned, printed, recorded = (
+        participants.columns[name][rows] for name in ("_volumes", "_dummies", "_recorded_dummies")
+    )
+    missing = planned - volumes
+    documented = np.where(np.isnan(recorded), printed, recorded)
+    removed: NDArray[Any] = np.where((missing == printed) | (missing == recorded), missing, documented)
+    return removed.astype("f4")
+
+
+def _text_array(cells: Iterable[str]) -> NDArray[np.str_]:
+    return np.array(list(cells), dtype=np.str_)
+
+
+def field_map_paths(scans: Sequence["Scan"]) -> dict[tuple[str, str], str]:
+    """Return the paths of the field maps of each session, separated by ``;``."""
+    paths: dict[tuple[str, str], list[str]] = {}
+    for scan in scans:
+        if scan.kind == "fmap":
+            paths.setdefault((scan.subject, scan.session), []).extend(scan.files)
+    return {key: ";".join(files) for key, files in paths.items()}
+
+
+def _field_map_dataset(
+    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
+) -> xr.Dataset:
+    """Build a dataset of files: the names and shapes of field maps differ too much for an array."""
+    counts = [scan.file_count for scan in scans]
+    scan_of_file = [scan for scan, count in zip(scans, counts, strict=True) for _ in range(count)]
+    paths = _text_array(path for scan in scans for path in scan.files)
+    sizes = np.frombuffer(b"".join(scan.file_sizes for scan in scans), "<i8").astype("i8")
+    coords = _participant_coords(scan_of_file, np.repeat(rows, counts), participants)
+    variables = {
+        "path": _scan_variable(paths, {"long_name": "file below the adopted folder"}),
+        "size": _scan_variable(sizes, {"units": "bytes"}),
+    }
+    return xr.Dataset({**variables, **coords}).set_coords(list(coords))
+
+
+def list_images(
+    selected: Sequence["Scan"],
+    scans: Sequence["Scan"],
+    participants: "ParticipantTable",
+    open_scan: Callable[["Scan"], ImageSource],
+) -> tuple[Image, ...]:
+    """List the selected scans in the order of participants, sessions, kinds and runs.
+
+    Parameters
+    ----------
+    selected
+        The selected scans.
+    scans
+        All scans of the copy, so that a selection does not rename a run.
+    participants
+        The participants of the copy.
+    open_scan
+        Returns the source of the bytes of a scan.
+    """
+    counts = Counter((scan.subject, scan.session, scan.kind) for scan in scans)
+    sorted_scans = sorted(
+        selected, key=lambda scan: (participants.rows[scan.subject, scan.session], scan.kind, scan.run)
+    )
+    runs = [scan for scan in sorted_scans if scan.kind == "bold"]
+    facts = dict(zip(map(id, runs), _run_facts(runs, participants), strict=True))
+    return tuple(
+        _build_image(scan, participants, open_scan(scan), facts.get(id(scan), {}), counts)
+        for scan in sorted_scans
+    )
+
+
+def _run_facts(runs: Sequence["Scan"], participants: "ParticipantTable") -> list[dict[str, Any]]:
+    """Return the coordinates of each run as a dictionary."""
+    if not runs:
+        return []
+    rows = participants.rows_of(runs)
+    columns = {
+        name: column.to_numpy().tolist() for name, column in run_coords(runs, rows, participants).items()
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _build_image(
+    scan: "Scan",
+    participants: "ParticipantTable",
+    source: ImageSource,
+    facts: dict[str, Any],
+    counts: Counter[tuple[str, str, str]],
+) -> Image:
+    row = participants.rows[scan.subject, scan.session]
+    labels = {
+        name: participants.columns[name][row].item()
+        for name in _LABEL_COLUMNS
+        if name in participants.columns
+    }
+    return Image(
+        subject=str(participants.columns["subject"][row]),
+        session=str(participants.columns["session"][row]),
+        kind=scan.kind,
+        run=scan.run,
+        is_only_scan=counts[scan.subject, scan.session, scan.kind] == 1,
+        folder=scan.folder,
+        file_names=scan.file_names,
+        file_sizes=scan.file_sizes,
+        shape=scan.shape,
+        dtype=np.dtype(scan.header.dtype).str if scan.header else "",
+        metadata={**labels, **facts},
+        source=source,
+    )

@@ -1,0 +1,122 @@
+"""The scans of a copy joined with its tables; the result is cached until one of them changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from decnef_data.layouts.imaging.groups import group_names
+from decnef_data.layouts.imaging.participants import ParticipantTable, build_participant_table
+from decnef_data.layouts.imaging.tables import DatasetTables, read_tables
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from decnef_data.layouts.imaging.inventory import Inventory
+    from decnef_data.model import Dataset, VerifiedFile
+    from decnef_data.records import Records
+
+__all__ = ["JoinedScans", "RelabelFunction", "join_scans", "join_scans_cached"]
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedScans:
+    """The scans of a copy, its tables and its participants."""
+
+    inventory: "Inventory"
+    tables: DatasetTables
+    participants: ParticipantTable
+
+    @cached_property
+    def rows(self) -> "NDArray[np.intp]":
+        """The row of every scan in ``participants``."""
+        return self.participants.rows_of(self.inventory.scans)
+
+    @cached_property
+    def group_names(self) -> list[str]:
+        """The name of the group of every scan."""
+        return group_names(self.inventory.scans, self.rows, self.participants)
+
+
+class RelabelFunction(Protocol):
+    """A function by which a layout adjusts the columns of participants and sessions."""
+
+    def __call__(self, joined: JoinedScans, records: "Records") -> ParticipantTable:
+        """Return the participants with the columns of the layout."""
+
+
+def join_scans(
+    tables: Sequence["VerifiedFile"],
+    inventory: "Inventory",
+    dataset: "Dataset",
+    records: "Records",
+    relabel: RelabelFunction,
+) -> JoinedScans:
+    """Join scans with participants.
+
+    Parameters
+    ----------
+    tables
+        The tables of the copy.
+    inventory
+        The scans, or those that are known so far.
+    dataset, records
+        The catalog's records.
+    relabel
+        Returns the participants with the columns of the layout.
+    """
+    dataset_tables = read_tables(tables)
+    joined = JoinedScans(
+        inventory, dataset_tables, build_participant_table(dataset_tables, inventory.scans, dataset, records)
+    )
+    return replace(joined, participants=relabel(joined, records))
+
+
+def join_scans_cached(
+    tables: tuple["VerifiedFile", ...],
+    inventory: "Inventory",
+    dataset: "Dataset",
+    records: "Records",
+    relabel: RelabelFunction,
+) -> JoinedScans:
+    """Return what :func:`join_scans` returns: the same object as long as no file changes.
+
+    A script typically opens one subject after the other of one copy.
+    """
+    mtimes = tuple(table.location.stat().st_mtime_ns for table in tables)
+    return _join_cached(
+        tables,
+        mtimes,
+        _ByIdentity(inventory),
+        _ByIdentity(dataset),
+        _ByIdentity(records),
+        _ByIdentity(relabel),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByIdentity(Generic[_Value]):
+    """A value that is compared and hashed by identity, because comparing inventories takes long."""
+
+    value: _Value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+@lru_cache(maxsize=1)
+def _join_cached(
+    tables: tuple["VerifiedFile", ...],
+    _mtimes: tuple[int, ...],
+    inventory: "_ByIdentity[Inventory]",
+    dataset: "_ByIdentity[Dataset]",
+    records: "_ByIdentity[Records]",
+    relabel: _ByIdentity[RelabelFunction],
+) -> JoinedScans:
+    return join_scans(tables, inventory.value, dataset.value, records.value, relabel.value)

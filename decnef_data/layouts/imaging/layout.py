@@ -1,0 +1,237 @@
+"""The layout of srpbs-open and srpbs-1600: tables, and images in one folder per subject.
+
+Paths identify files (:mod:`~decnef_data.layouts.imaging.paths`), the inventory groups them into scans, the
+participant table describes their subjects, and the scans of one site, kind and shape are a group.  Only
+:mod:`~decnef_data.layouts.imaging.backends` knows whether they are in a folder or in an archive.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from decnef_data.errors import FormatError
+from decnef_data.layouts import LayoutRequest, LayoutResult
+from decnef_data.layouts.imaging.backends import ImageBackend, image_backend
+from decnef_data.layouts.imaging.filter import (
+    StreamingFilter,
+    requested_kinds,
+    rows_of_group,
+    select_scans,
+    selected_rows,
+)
+from decnef_data.layouts.imaging.groups import build_dataset, field_map_paths, list_images, order_columns
+from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, Scan
+from decnef_data.layouts.imaging.join import JoinedScans, RelabelFunction, join_scans, join_scans_cached
+from decnef_data.layouts.imaging.participants import ParticipantTable
+from decnef_data.layouts.imaging.paths import KINDS, parse_image_path
+from decnef_data.layouts.imaging.recount import recount
+from decnef_data.layouts.imaging.tables import select_tables
+from decnef_data.model import ImageSet, ImageSizes
+
+if TYPE_CHECKING:
+    from decnef_data.model import FileCheck, Finding, LocalCopy
+    from decnef_data.records import Records
+
+__all__ = ["LAYOUT", "ImagingLayout"]
+
+
+def _keep_participants(joined: JoinedScans, records: "Records") -> ParticipantTable:
+    del records
+    return joined.participants
+
+
+@dataclass(frozen=True, slots=True)
+class ImagingLayout:
+    """A layout of images in one folder per subject.
+
+    Examples
+    --------
+    >>> ImagingLayout("mri", 1).compute_fingerprints
+    False
+    """
+
+    name: str
+    version: int
+    relabel: RelabelFunction = _keep_participants
+    #: Whether to find T1 images with the same content, for which some bytes of each are read once.
+    compute_fingerprints: bool = False
+
+    def open(self, copy: "LocalCopy", request: LayoutRequest) -> LayoutResult:
+        """Open the selected groups, such as ``COI/bold``, lazily."""
+        kinds = requested_kinds(request)
+        backend = self._image_backend(copy, request)
+        joined = self._join_inventory(backend, request, kinds)
+        participants, rows = joined.participants, selected_rows(joined.participants, request)
+        scans_by_group = select_scans(joined, request, kinds, rows)
+        backend.prepare_scans([scan for scans in scans_by_group.values() for scan in scans])
+        field_maps = field_map_paths(joined.inventory.scans)
+        groups = {
+            name: build_dataset(scans, backend.open_scan, participants, field_maps)
+            for name, scans in scans_by_group.items()
+        }
+        return LayoutResult(
+            groups,
+            _selected_problems(joined, kinds, rows),
+            _is_synthetic(backend, joined.inventory),
+        )
+
+    def images(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[ImageSet, tuple[FormatError, ...]]:
+        """List the selected scans, including field maps unless the request names modalities."""
+        kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
+        backend = self._image_backend(copy, request)
+        joined = self._join_inventory(backend, request, kinds)
+        rows = selected_rows(joined.participants, request)
+        selected = [scan for scans in select_scans(joined, request, kinds, rows).values() for scan in scans]
+        backend.prepare_scans(selected)
+        selected_images = list_images(
+            selected, joined.inventory.scans, joined.participants, backend.open_scan
+        )
+        synthetic = _is_synthetic(backend, joined.inventory)
+        return ImageSet(selected_images, synthetic), _selected_problems(joined, kinds, rows)
+
+    def participants(
+        self, copy: "LocalCopy", request: LayoutRequest
+    ) -> tuple[pd.DataFrame, tuple[FormatError, ...]]:
+        """Return one row per selected participant and session, and errors of tables that cannot be read."""
+        joined = self._join_inventory(self._image_backend(copy, request), request, ())
+        participants, scans = joined.participants, joined.inventory.scans
+        table = pd.DataFrame(
+            {name: participants.columns[name] for name in order_columns(participants.columns)}
+        )
+        for kind in KINDS:
+            table[kind] = _count_scans(participants, (scan for scan in scans if scan.kind == kind))
+        rows = selected_rows(participants, request) & rows_of_group(joined, request)
+        return table.iloc[sorted(rows)].reset_index(drop=True), joined.tables.problems
+
+    def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> ImageSizes | None:
+        """Return the sizes of the selected scans and of those not stored yet, ``None`` if unknown."""
+        backend = self._image_backend(copy, request)
+        if not backend.has_inventory:
+            return None
+        joined = self._join_inventory(backend, request, ())
+        scans_by_group = select_scans(
+            joined, request, requested_kinds(request), selected_rows(joined.participants, request)
+        )
+        scans = [scan for group_scans in scans_by_group.values() for scan in group_scans]
+        missing = backend.missing_scans(scans)
+        return ImageSizes(
+            sum(scan.size for scan in scans),
+            sum(scan.size for scan in missing),
+            backend.compressed_size(missing),
+        )
+
+    def select_paths(
+        self, copy: "LocalCopy", request: LayoutRequest, paths: Iterable[str]
+    ) -> tuple[str, ...]:
+        """Return those of `paths` that are selected images according to the tables of the copy."""
+        backend = image_backend(copy, request, compute_fingerprints=False)
+        kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
+        is_selected = StreamingFilter(request, kinds, lambda scans: self._join(backend, request, scans))
+        return tuple(
+            path for path in paths if (scan := _scan_from_path(path)) is not None and is_selected(scan)
+        )
+
+    def ingest(self, copy: "LocalCopy", request: LayoutRequest) -> None:
+        """Load or build the inventory; while an archive is read for it, store the selected scans."""
+        self._load_inventory(self._image_backend(copy, request), request, requested_kinds(request))
+
+    def refresh_inventory(self, copy: "LocalCopy", request: LayoutRequest) -> None:
+        """Rebuild the inventory of a folder."""
+        self._image_backend(copy, request).refresh_inventory()
+
+    def check_files(self, copy: "LocalCopy", request: LayoutRequest, *, deep: bool) -> "Iterator[FileCheck]":
+        """Compare the images with the inventory; an archive that was not read yet has none."""
+        backend = self._image_backend(copy, request)
+        if backend.has_inventory:
+            yield from backend.check_files(self._load_inventory(backend, request, ()), deep=deep)
+
+    def examine(self, copy: "LocalCopy", request: LayoutRequest) -> "Iterator[Finding]":
+        """Recount the images and tables, and compare the counts with the records."""
+        joined = self._join_inventory(self._image_backend(copy, request), request, ())
+        return recount(joined.inventory, joined.participants, request.records)
+
+    def _image_backend(self, copy: "LocalCopy", request: LayoutRequest) -> ImageBackend:
+        return image_backend(copy, request, compute_fingerprints=self.compute_fingerprints)
+
+    def _load_inventory(
+        self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]
+    ) -> Inventory:
+        """Load the inventory; if an archive has to be read for it, selected scans of `kinds` are stored."""
+        return backend.load_inventory(
+            lambda: StreamingFilter(request, kinds, lambda scans: self._join(backend, request, scans))
+        )
+
+    def _join_inventory(
+        self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]
+    ) -> JoinedScans:
+        inventory = self._load_inventory(backend, request, kinds)
+        return self._join(backend, request, inventory.scans, inventory)
+
+    def _join(
+        self,
+        backend: ImageBackend,
+        request: LayoutRequest,
+        scans: Sequence[Scan],
+        inventory: Inventory | None = None,
+    ) -> JoinedScans:
+        tables = tuple(select_tables(backend.list_tables()))
+        if inventory is None:
+            return join_scans(
+                tables, _provisional_inventory(scans), request.dataset, request.records, self.relabel
+            )
+        return join_scans_cached(tables, inventory, request.dataset, request.records, self.relabel)
+
+
+def _scan_from_path(path: str) -> Scan | None:
+    """Return the scan to which the file at `path` belongs, with the labels that the path has."""
+    parsed = parse_image_path(path)
+    if parsed is None:
+        return None
+    return Scan(
+        subject=parsed.subject,
+        session=parsed.session,
+        kind=parsed.kind,
+        run=1,
+        folder=parsed.folder,
+        file_names=path.rpartition("/")[2],
+        file_sizes=bytes(8),
+        mtimes=bytes(8),
+    )
+
+
+def _provisional_inventory(scans: Sequence[Scan]) -> Inventory:
+    """Build an inventory of the scans that are known so far."""
+    return Inventory(
+        version=INVENTORY_VERSION, root="", folders={}, scans=tuple(scans), troubles=(), files=0, size=0
+    )
+
+
+def _selected_problems(joined: JoinedScans, kinds: Sequence[str], rows: set[int]) -> tuple[FormatError, ...]:
+    """Return an error for each table and each selected scan that cannot be read."""
+    participants = joined.participants
+    selected = {subject for (subject, _), row in participants.rows.items() if row in rows}
+    problems = (
+        problem.to_error()
+        for problem in joined.inventory.troubles
+        if problem.kind in kinds and (problem.subject in selected or len(rows) == len(participants.is_listed))
+    )
+    return (*joined.tables.problems, *problems)
+
+
+def _is_synthetic(backend: ImageBackend, inventory: Inventory) -> bool:
+    has_marker_file = any(PurePosixPath(file.path).name == "SYNTHETIC.txt" for file in backend.list_tables())
+    return has_marker_file or any(scan.synthetic for scan in inventory.scans)
+
+
+def _count_scans(participants: ParticipantTable, scans: Iterator[Scan]) -> Any:
+    counts = np.zeros(len(participants.is_listed), dtype="i8")
+    for scan in scans:
+        counts[participants.rows[scan.subject, scan.session]] += 1
+    return counts
+
+
+LAYOUT = ImagingLayout("mri", 1)

@@ -1,0 +1,115 @@
+"""Counts of the images and tables of a copy, compared with the records."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from decnef_data.model import Finding
+
+if TYPE_CHECKING:
+    from decnef_data.layouts.imaging.inventory import Inventory, Scan
+    from decnef_data.layouts.imaging.participants import ParticipantTable
+    from decnef_data.records import Records
+
+__all__ = ["recount"]
+
+#: The number of subjects or volumes that a finding lists at most.
+_MAX_NAMED = 3
+
+
+def recount(
+    inventory: "Inventory", participants: "ParticipantTable", records: "Records"
+) -> Iterator[Finding]:
+    """Yield the counts in the files of a copy, each with the value in the records or tables.
+
+    Parameters
+    ----------
+    inventory, participants
+        The scans and participants of the copy.
+    records
+        The catalog's records.
+    """
+    yield from _compare_participants(inventory, participants)
+    yield from _compare_protocols(inventory, participants, records)
+    yield from (
+        Finding(f"'{problem.file}'", "readable", problem.message, agrees=False)
+        for problem in inventory.troubles
+    )
+    yield from _find_gaps(inventory)
+    for name in participants.unjoined_tables:
+        yield Finding(f"table '{name}'", "", "names no person, or one twice, and is not joined", agrees=False)
+
+
+def _compare_participants(inventory: "Inventory", participants: "ParticipantTable") -> Iterator[Finding]:
+    for kind in ("bold", "t1w"):
+        present = {
+            participants.rows[scan.subject, scan.session] for scan in inventory.scans if scan.kind == kind
+        }
+        absent = [row for row in np.flatnonzero(participants.is_listed).tolist() if row not in present]
+        names = ", ".join(participants.columns["subject"][absent[:_MAX_NAMED]].tolist())
+        found = (
+            f"absent for {len(absent)} ({names}{', …' if len(absent) > _MAX_NAMED else ''})"
+            if absent
+            else "for everybody"
+        )
+        yield Finding(f"{kind} of each person listed", "for everybody", found, agrees=not absent)
+    unlisted = int((~participants.is_listed).sum())
+    yield Finding("people with images that no table lists", "0", str(unlisted), agrees=not unlisted)
+
+
+def _compare_protocols(
+    inventory: "Inventory", participants: "ParticipantTable", records: "Records"
+) -> Iterator[Finding]:
+    """Compare the numbers of volumes and slices of the runs of each protocol with the records."""
+    protocols = {protocol.number: protocol for protocol in records.protocols}
+    runs: dict[int, list[Scan]] = {}
+    for scan in inventory.scans:
+        number = participants.columns["protocol"][participants.rows[scan.subject, scan.session]]
+        if scan.kind == "bold" and np.isfinite(number):
+            runs.setdefault(int(number), []).append(scan)
+    for number, scans in sorted(runs.items()):
+        protocol = protocols.get(number)
+        if protocol is None:
+            yield Finding(f"protocol {number}", "none recorded", _format_runs(len(scans)), agrees=False)
+            continue
+        if protocol.volumes is not None:
+            planned = protocol.volumes - (protocol.dummies or 0)
+            grade = protocol.grade_of("volumes")
+            yield _compare_values(
+                f"volumes of protocol {number}",
+                str(planned),
+                grade,
+                [str(scan.volume_count) for scan in scans],
+            )
+        if protocol.slices is not None:
+            grade = protocol.grade_of("slices")
+            yield _compare_values(
+                f"slices of protocol {number}", protocol.slices, grade, list(map(_slice_count, scans))
+            )
+
+
+def _slice_count(scan: "Scan") -> str:
+    return str(scan.header.shape[2]) if scan.header else ""
+
+
+def _compare_values(what: str, expected: str, grade: str, found: list[str]) -> Finding:
+    counts = Counter(found)
+    allowed = expected.split(" or ")
+    summary = ", ".join(f"{value} in {_format_runs(count)}" for value, count in counts.most_common())
+    return Finding(what, expected, summary, agrees=set(counts) <= set(allowed), grade=grade)
+
+
+def _format_runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
+def _find_gaps(inventory: "Inventory") -> Iterator[Finding]:
+    for scan in inventory.scans:
+        if scan.missing_numbers:
+            numbers = ", ".join(map(str, scan.missing_numbers[:_MAX_NAMED]))
+            more = ", …" if len(scan.missing_numbers) > _MAX_NAMED else ""
+            yield Finding(
+                f"volumes of '{scan.folder}'", "numbered without a gap", f"no {numbers}{more}", agrees=False
+            )

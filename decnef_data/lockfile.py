@@ -1,0 +1,169 @@
+"""Lock files: formatting, reading and comparing them."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from decnef_data.errors import FormatError
+from decnef_data.model import Difference, Lock, LockedFile
+from decnef_data.msgspec_threads import prepare_type
+
+__all__ = ["compare_files", "compare_locks", "format_lock", "have_same_bytes", "pair_files", "read_lock"]
+
+_HEADER = """\
+# Exactly these files and bytes, from whichever mirror:
+#   decnef download {dataset} --frozen decnef.lock{mirror}
+"""
+
+
+def format_lock(lock: Lock) -> str:
+    """Format `lock` as TOML; equal locks give equal text.
+
+    Examples
+    --------
+    >>> file = LockedFile(path="a.zip", size=3, checksums=("md5:900150983cd24fb0d6963f7d28e17f72",))
+    >>> lock = Lock(dataset="srpbs-fc", layout="connectivity 1", software="decnef-data 0.1.0", files=(file,))
+    >>> print(format_lock(lock).splitlines()[3])
+    dataset = "srpbs-fc"
+    """
+    fields: dict[str, Any] = msgspec.to_builtins(lock)
+    files, selection = fields.pop("files"), fields.pop("selection", {})
+    header = _HEADER.format(dataset=lock.dataset, mirror=" --mirror phantom" if lock.synthetic else "")
+    parts = [header + "\n".join(_format_fields({"format": lock.format, **fields}))]
+    parts += ["\n".join(["[selection]", *_format_fields(selection)])] if selection else []
+    parts += ["\n".join(["[[files]]", *_format_fields(file)]) for file in files]
+    return "\n\n".join(parts) + "\n"
+
+
+def _format_fields(fields: Mapping[str, Any]) -> Iterator[str]:
+    # JSON's strings, numbers, booleans and lists of strings are valid TOML, except for one character.
+    for name, value in fields.items():
+        yield f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+
+
+def read_lock(path: Path) -> Lock:
+    """Read the lock in the file `path`.
+
+    Raises
+    ------
+    FormatError
+        The file is not a lock, or has a newer format than this version can read.
+    OSError
+        The file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "decnef.lock")
+    >>> _ = path.write_text("dataset = 'srpbs-fc'")
+    >>> read_lock(path)
+    Traceback (most recent call last):
+    decnef_data.errors.FormatError: '...decnef.lock' is no lock ...
+    """
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), prepare_type(Lock))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        message = (
+            f"'{path}' is no lock that this version reads: {error}. Write it anew with `decnef lock NAME`."
+        )
+        raise FormatError(message, file=str(path)) from error
+
+
+def compare_locks(first: Lock, second: Lock) -> tuple[Difference, ...]:
+    """Return the differences between two locks, those of bytes first.
+
+    Examples
+    --------
+    >>> file = LockedFile(path="a.zip", size=3, checksums=("md5:900150983cd24fb0d6963f7d28e17f72",))
+    >>> lock = Lock(dataset="srpbs-fc", layout="connectivity 1", software="decnef-data 0.1.0", files=(file,))
+    >>> compare_locks(lock, lock)
+    ()
+    """
+    return (
+        *_compare_datasets(first, second),
+        *_compare_file_lists(first.files, second.files),
+        *_compare_metadata(first, second),
+    )
+
+
+def _compare_datasets(first: Lock, second: Lock) -> Iterator[Difference]:
+    names = [f"{lock.dataset}{' (phantom)' if lock.synthetic else ''}" for lock in (first, second)]
+    if names[0] != names[1]:
+        yield Difference("dataset", "dataset", *names)
+
+
+def _compare_file_lists(first: Sequence[LockedFile], second: Sequence[LockedFile]) -> Iterator[Difference]:
+    for pair in pair_files(first, second):
+        difference = compare_files(*pair)
+        if difference is not None:
+            yield difference
+
+
+def pair_files(
+    first: Sequence[LockedFile], second: Sequence[LockedFile]
+) -> Iterator[tuple[LockedFile | None, LockedFile | None]]:
+    """Pair the files of two lists by path; two single archives are paired whatever their names are."""
+    if len(first) == len(second) == 1:  # mirrors may name their archive differently
+        yield first[0], second[0]
+        return
+    unpaired = {file.path: file for file in second}
+    yield from ((file, unpaired.pop(file.path, None)) for file in first)
+    yield from ((None, file) for file in unpaired.values())
+
+
+def compare_files(first: LockedFile | None, second: LockedFile | None) -> Difference | None:
+    """Return how two files differ, or ``None`` if they do not."""
+    either = first or second
+    if either is None:
+        return None
+    if first is None or second is None or not have_same_bytes(first, second):
+        descriptions = (
+            None if file is None else _describe_file(file, first, second) for file in (first, second)
+        )
+        return Difference("file", either.path, *descriptions)
+    return Difference("name", either.path, first.path, second.path) if first.path != second.path else None
+
+
+def have_same_bytes(first: LockedFile, second: LockedFile) -> bool:
+    """Return whether sizes and checksums agree, for every shared algorithm and at least one."""
+    digests, other_digests = _digests(first), _digests(second)
+    shared = digests.keys() & other_digests.keys()
+    same = bool(shared) and all(digests[algorithm] == other_digests[algorithm] for algorithm in shared)
+    return first.size == second.size and same
+
+
+def _digests(file: LockedFile) -> dict[str, str]:
+    """Return the digests of a file by algorithm."""
+    parts = (checksum.partition(":") for checksum in file.checksums)
+    return {algorithm: digest for algorithm, _, digest in parts}
+
+
+def _describe_file(file: LockedFile, first: LockedFile | None, second: LockedFile | None) -> str:
+    """Format the size of `file`, or its checksums by shared algorithms if both sizes are equal."""
+    if first is None or second is None or first.size != second.size:
+        return f"{file.size} bytes"
+    shared = _digests(first).keys() & _digests(second).keys()
+    checksums = [text for text in file.checksums if not shared or text.partition(":")[0] in shared]
+    return ", ".join(checksums) or "no checksum"
+
+
+def _compare_metadata(first: Lock, second: Lock) -> Iterator[Difference]:
+    """Compare what does not concern the bytes."""
+    for name in first.selection.__struct_fields__:
+        yield from _compare_field("selection", name, first.selection, second.selection)
+    for name in ("layout", "split", "software"):
+        yield from _compare_field(name, name, first, second)
+
+
+def _compare_field(what: Any, name: str, first: object, second: object) -> Iterator[Difference]:
+    values = [_format_value(getattr(owner, name)) for owner in (first, second)]
+    if values[0] != values[1]:
+        yield Difference(what, name, *values)
+
+
+def _format_value(value: str | tuple[str, ...] | None) -> str | None:
+    return value if value is None or isinstance(value, str) else ", ".join(value)

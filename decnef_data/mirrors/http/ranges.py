@@ -1,0 +1,248 @@
+"""Open a link at an offset, and check that the response is the requested part of the expected file."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from email.message import Message
+
+import requests
+import urllib3
+
+from decnef_data.errors import MirrorError
+from decnef_data.mirrors.http import session
+from decnef_data.mirrors.http.links import Link, safe_file_name
+from decnef_data.mirrors.http.redaction import redact
+from decnef_data.model import Body
+
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_MAX_ERROR_BYTES = 4096
+
+
+class HttpStatusError(Exception):
+    """A host answered with an error status; each mirror translates it for its user."""
+
+    def __init__(self, status: int, code: str, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(status, code, reason)
+        self.status, self.code, self.reason = status, code, reason
+        self.retry_after = retry_after
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the host says that the link has expired; S3 and others word it differently."""
+        return "expired" in f"{self.code} {self.reason}".lower()
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (str(self.status), self.code, self.reason)))
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """The requested part of a file, and the identity that the file must have."""
+
+    start: int = 0
+    stop: int | None = None
+    identity: str | None = None
+    #: Whether the file may be a web page. Otherwise one means that a login page or proxy is in the way.
+    allow_html: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The HTTP headers of the request."""
+        if not self.start and self.stop is None:
+            return {}
+        last = "" if self.stop is None else str(max(self.stop - 1, self.start))
+        if_range = {"If-Range": self.identity} if self.identity and not self.identity.startswith("W/") else {}
+        return {"Range": f"bytes={self.start}-{last}", **if_range}
+
+
+@dataclass(frozen=True, slots=True)
+class FileMetadata:
+    """What a host reports about a file without sending it; ``None`` if it does not."""
+
+    name: str
+    size: int | None
+    etag: str | None
+    modified: str | None
+
+    @property
+    def identity(self) -> str | None:
+        """The text that changes when the file does."""
+        return _choose_identity(self.etag, self.modified)
+
+
+def fetch_metadata(http_session: session.HttpSession, link: Link, mirror: str) -> FileMetadata:
+    """Return the name, size and identity of the file behind `link`.
+
+    It sends a GET for the first byte: a pre-signed link is signed for GET, and its host refuses HEAD.
+    """
+    with session.get(http_session, link, {"Range": "bytes=0-0"}, mirror) as response:
+        is_unsatisfiable = response.status_code == requests.codes.requested_range_not_satisfiable
+        if not is_unsatisfiable or _complete_size(response) == 0:
+            return _read_metadata(response, link, mirror)
+    with session.get(http_session, link, {}, mirror) as response:  # closed before its body is read
+        return _read_metadata(response, link, mirror)
+
+
+def _read_metadata(response: requests.Response, link: Link, mirror: str) -> FileMetadata:
+    if response.status_code != requests.codes.requested_range_not_satisfiable:
+        _check_response(response, link, mirror, allow_html=False)
+    return FileMetadata(
+        _content_disposition_name(response) or link.file_name,
+        _complete_size(response),
+        response.headers.get("ETag"),
+        response.headers.get("Last-Modified"),
+    )
+
+
+@contextmanager
+def open_range(
+    http_session: session.HttpSession, link: Link, request: RangeRequest, mirror: str
+) -> Iterator[Body]:
+    """Open the requested bytes of `link`, or from 0 if they are not part of the file."""
+    with session.get(http_session, link, request.headers, mirror) as response:
+        body = _build_body(response, link, request, mirror)
+        if body:
+            yield body
+            return
+        is_unsatisfiable = response.status_code == requests.codes.requested_range_not_satisfiable
+    full_request = (
+        RangeRequest(allow_html=request.allow_html)
+        if is_unsatisfiable
+        else replace(request, start=0, identity=None)
+    )
+    with session.get(http_session, link, full_request.headers, mirror) as response:
+        yield _body_from_start(response, link, full_request, mirror)
+
+
+def _build_body(response: requests.Response, link: Link, request: RangeRequest, mirror: str) -> Body | None:
+    """Build the body of the requested part, or return ``None`` if the file must be requested from 0."""
+    if response.status_code == requests.codes.requested_range_not_satisfiable:
+        return _empty_body_at_end(response, request)
+    if response.status_code != requests.codes.partial_content:
+        return _body_from_start(response, link, request, mirror)
+    _check_response(response, link, mirror, allow_html=request.allow_html)
+    start, size = _parse_content_range(response, mirror)
+    changed = request.identity is not None and _file_identity(response) not in {None, request.identity}
+    _check_start(response, request, start, mirror)
+    if request.start and changed:
+        return None
+    length = None if request.stop is None else request.stop - request.start
+    return Body(start, session.iter_body(response, length, mirror), size, _file_identity(response))
+
+
+def _check_start(response: requests.Response, request: RangeRequest, start: int, mirror: str) -> None:
+    """Refuse bytes that begin at another offset than requested."""
+    if start != request.start:
+        message = (
+            f"'{session.origin(response)}' sent bytes from {start} on where those from {request.start} on "
+            "were asked for. Try again later, or from another mirror."
+        )
+        raise MirrorError(message, mirror=mirror, status=response.status_code)
+
+
+def _empty_body_at_end(response: requests.Response, request: RangeRequest) -> Body | None:
+    size = _complete_size(response)
+    unchanged = request.identity is None or _file_identity(response) in {None, request.identity}
+    return (
+        Body(request.start, iter(()), size, _file_identity(response))
+        if size == request.start and unchanged
+        else None
+    )
+
+
+def _body_from_start(response: requests.Response, link: Link, request: RangeRequest, mirror: str) -> Body:
+    if (
+        response.status_code == requests.codes.requested_range_not_satisfiable
+        and _complete_size(response) == 0
+    ):
+        return Body(0, iter(()), 0, _file_identity(response))
+    _check_response(response, link, mirror, allow_html=request.allow_html)
+    if response.status_code == requests.codes.partial_content:
+        _check_start(response, replace(request, start=0), _parse_content_range(response, mirror)[0], mirror)
+    return Body(
+        0,
+        session.iter_body(response, request.stop, mirror),
+        _complete_size(response),
+        _file_identity(response),
+    )
+
+
+def _check_response(response: requests.Response, link: Link, mirror: str, *, allow_html: bool) -> None:
+    """Raise an error if the response is not a file."""
+    if response.status_code not in {requests.codes.ok, requests.codes.partial_content}:
+        raise _read_status_error(response, link)
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        message = (
+            f"'{session.origin(response)}' sent the file encoded as '{redact(encoding)}', unasked. "
+            "Something on the way changes files; try another network, or another mirror."
+        )
+        raise MirrorError(message, mirror=mirror, status=response.status_code)
+    if not allow_html and response.headers.get("Content-Type", "").lower().startswith("text/html"):
+        message = (
+            f"'{session.origin(response)}' answered with a web page where a file was expected. "
+            "Open the link in a browser to see what it asks for, or log in to the network you are on."
+        )
+        raise MirrorError(message, mirror=mirror, status=response.status_code)
+
+
+def _read_status_error(response: requests.Response, link: Link) -> HttpStatusError:
+    """Read code and message of an error body; S3's XML is short, and these two elements are enough."""
+    try:
+        text = response.raw.read(_MAX_ERROR_BYTES, decode_content=False).decode("utf-8", "replace")
+    except (OSError, urllib3.exceptions.HTTPError):
+        text = ""
+    code, message = (_xml_element(name, text) for name in ("Code", "Message"))
+    redacted = (redact(code, link.secrets), redact(message, link.secrets))
+    return HttpStatusError(response.status_code, *redacted, session.retry_after(response))
+
+
+def _xml_element(name: str, text: str) -> str:
+    match = re.search(rf"<{name}>([^<]*)</{name}>", text)
+    return match[1] if match else ""
+
+
+def _parse_content_range(response: requests.Response, mirror: str) -> tuple[int, int | None]:
+    """Return the offset of a part and the size of the complete file."""
+    text = response.headers.get("Content-Range", "")
+    match = _CONTENT_RANGE.fullmatch(text)
+    if match and match[1]:
+        return int(match[1]), _parse_integer(match[3])
+    message = (
+        f"'{session.origin(response)}' sent a part of the file without saying which. "
+        "Try again later, or from another mirror."
+    )
+    raise MirrorError(message, mirror=mirror, status=response.status_code)
+
+
+def _complete_size(response: requests.Response) -> int | None:
+    """Return the size of the complete file, if the response states it."""
+    if response.status_code == requests.codes.ok:
+        return _parse_integer(response.headers.get("Content-Length", ""))
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return _parse_integer(match[3]) if match else None
+
+
+def _parse_integer(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _file_identity(response: requests.Response) -> str | None:
+    return _choose_identity(response.headers.get("ETag"), response.headers.get("Last-Modified"))
+
+
+def _choose_identity(etag: str | None, modified: str | None) -> str | None:
+    """Return what changes when the file does: a strong ETag, else the date, else a weak ETag.
+
+    An ETag that looks like an MD5 is not trusted as a checksum: with multipart uploads or encryption
+    S3 computes it from something else.  It identifies the file and does not verify it.
+    """
+    return etag if etag and not etag.startswith("W/") else modified or etag
+
+
+def _content_disposition_name(response: requests.Response) -> str:
+    """Read the file name of Content-Disposition, in either syntax."""
+    header = Message()
+    header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
+    return safe_file_name(header.get_filename() or "")

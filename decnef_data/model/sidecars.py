@@ -1,0 +1,9 @@
+"""The text files beside downloaded data, and the marker that tells them from files of the data."""
+
+from typing import Final
+
+#: The terms of use, and what to cite.
+TERMS_FILE: Final = "TERMS"
+CITATION_FILE: Final = "CITATION"
+#: The first line of both.
+MARKER_LINE: Final = "Put here by decnef-data; this is no file of the dataset."

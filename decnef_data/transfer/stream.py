@@ -1,0 +1,142 @@
+"""Read any part of an archive directly from a mirror, resuming lost connections, without storing it."""
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from decnef_data.errors import IntegrityError, MirrorError
+from decnef_data.file_cache.partial import download_mismatch_error
+from decnef_data.mirrors import Remote
+from decnef_data.model import Body, Checksum, RemoteFile
+from decnef_data.transfer.retry import RetryBudget
+
+__all__ = ["HashingSource", "RemoteSource"]
+
+_DEFAULT_ALGORITHM: Final = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSource:
+    """A file at a mirror, as a source of bytes."""
+
+    remote: Remote
+    file: RemoteFile
+
+    @property
+    def path(self) -> str:
+        """The path of the file."""
+        return self.file.path
+
+    @contextmanager
+    def open(self, start: int = 0, stop: int | None = None) -> Iterator[Iterator[bytes]]:
+        """Open the bytes from `start` to before `stop`.
+
+        Raises
+        ------
+        AccessError, MirrorError
+            The mirror does not provide them.
+        IntegrityError
+            The mirror has another file now.
+        """
+        with closing(self._read_resuming(start, self.file.size if stop is None else stop)) as pieces:
+            yield pieces
+
+    def _read_resuming(self, start: int, stop: int | None) -> Generator[bytes]:
+        position, retry_budget = start, RetryBudget()
+        while stop is None or position < stop:
+            try:
+                for piece in self._read_connection(position, stop):
+                    position += len(piece)
+                    retry_budget.record_progress()
+                    yield piece
+                self._require_complete(position, stop)
+            except MirrorError as error:
+                delay = retry_budget.next_delay(error)
+                if delay is None:
+                    raise
+                time.sleep(delay)
+            else:
+                return
+
+    def _read_connection(self, position: int, stop: int | None) -> Iterator[bytes]:
+        """Yield the bytes of one connection between `position` and `stop`."""
+        requested_stop = None if stop == self.file.size else stop
+        with self.remote.open(self.file, position, requested_stop) as body:
+            if None not in (body.identity, self.file.identity) and body.identity != self.file.identity:
+                raise self._changed_error()
+            yield from _clip(body, position, stop)
+
+    def _require_complete(self, position: int, stop: int | None) -> None:
+        if stop is not None and position < stop:
+            name = self.remote.name
+            message = f"'{name}' ended '{self.path}' after {position} bytes. Try again later."
+            raise MirrorError(message, mirror=name)
+
+    def _changed_error(self) -> IntegrityError:
+        message = f"'{self.path}' at '{self.remote.name}' is another file now. Fetch the dataset anew."
+        return IntegrityError(message, file=self.path)
+
+
+def _clip(body: Body, position: int, stop: int | None) -> Iterator[bytes]:
+    """Yield the bytes of `body` between `position` and `stop`; it may begin before `position`."""
+    offset = body.start
+    for chunk in body.chunks:
+        end = offset + len(chunk)
+        piece = chunk[max(0, position - offset) : None if stop is None else max(0, stop - offset)]
+        offset = end
+        if piece:
+            yield piece
+        if stop is not None and offset >= stop:
+            return
+
+
+@dataclass(slots=True)
+class HashingSource:
+    """A source that is read once from its start and hashed while it is read, so that it can be verified."""
+
+    source: RemoteSource
+    size: int = 0
+    _digest: Any = field(default=None)
+
+    @property
+    def path(self) -> str:
+        """The path of the file."""
+        return self.source.path
+
+    @contextmanager
+    def open(self, start: int = 0, stop: int | None = None) -> Iterator[Iterator[bytes]]:
+        """Open the file, which has to be read completely."""
+        if start or stop is not None:
+            raise ValueError("What is summed is read from its start to its end.")
+        with self.source.open() as pieces:
+            yield self._hash_pieces(pieces)
+
+    def _hash_pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        self.size, self._digest = 0, hashlib.new(self._algorithm)
+        for piece in pieces:
+            self._digest.update(piece)
+            self.size += len(piece)
+            yield piece
+
+    @property
+    def _algorithm(self) -> str:
+        expected = self.source.file.checksum
+        return expected.algorithm if expected else _DEFAULT_ALGORITHM
+
+    def verify(self) -> Checksum:
+        """Return the checksum of what was read, if it is the expected one.
+
+        Raises
+        ------
+        IntegrityError
+            The size or the checksum is not the expected one.
+        """
+        file, found = self.source.file, Checksum(self._algorithm, self._digest.hexdigest())
+        if file.size is not None and self.size != file.size:
+            raise download_mismatch_error(file.path, f"{file.size} bytes", f"{self.size} bytes")
+        if file.checksum is not None and found != file.checksum:
+            raise download_mismatch_error(file.path, str(file.checksum), str(found))
+        return found

@@ -1,1 +1,0 @@
-"""The public verbs: each gathers what is asked, asks the user's own client, and gives what it gives."""

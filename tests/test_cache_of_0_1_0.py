@@ -1,0 +1,100 @@
+"""A cache that version 0.1.0 wrote opens: nothing in it is downloaded, listed or converted again.
+
+``data/cache-0.1.0.tar.xz`` was written by decnef-data 0.1.0 from small invented archives behind personal links:
+``srpbs-fc`` fetched, two participants of ``srpbs-open`` fetched, and ``srpbs-ts`` killed during its download.
+Receipts name the cache folder as ``@CACHE@``, and the unfinished file its machine as ``@HOST@``.
+"""
+
+import json
+import os
+import re
+import socket
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import decnef_data
+from decnef_data import SelectionError
+from tests.servers.links import LinkServer
+from tests.trees import voxels
+
+ARCHIVE = Path(__file__).parent / "data" / "cache-0.1.0.tar.xz"
+#: What ``srpbs-ts`` was downloaded from.
+CONTENT = bytes(range(256)) * 16384
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Unpack the cache, with the times that its receipts have recorded."""
+    root = tmp_path / "cache"
+    with tarfile.open(ARCHIVE) as packed:
+        packed.extractall(root, filter="data")
+    for journal in (root / "receipts").rglob("*.jsonl"):
+        journal.write_text(journal.read_text("utf-8").replace("@CACHE@", str(root)), "utf-8")
+        for line in filter(None, journal.read_text("utf-8").splitlines()):
+            entry = json.loads(line)
+            if entry["type"] == "file":
+                path = root / "files" / journal.parent.name / entry["path"]
+                os.utime(path, ns=(entry["mtime_ns"], entry["mtime_ns"]))
+    host = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
+    for partial in (root / "partial").rglob("*@HOST@*"):
+        partial.rename(partial.with_name(partial.name.replace("@HOST@", host)))
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(root))
+    monkeypatch.setenv("DECNEF_OFFLINE", "1")
+    return root
+
+
+def contents(root: Path) -> dict[str, tuple[int, int]]:
+    files = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {
+        path.relative_to(root).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files
+    }
+
+
+def test_connectivity_opens_from_its_store(cache: Path) -> None:
+    before = contents(cache)
+    cube = decnef_data.fetch_dataset("srpbs-fc", group="bal140", download=False, progress="none")
+    expected = (np.arange(4 * 9730).reshape(4, 9730) % 97 - 48) / 64.0
+    assert np.array_equal(cube["fc"].to_numpy(), expected)
+    assert cube["diagnosis"].to_numpy().tolist() == ["HC", "ASD", "SSD", "HC"]
+    assert cube["mean_fd"].to_numpy().tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert contents(cache) == before
+
+
+def test_images_open_from_their_stores(cache: Path) -> None:
+    before = contents(cache)
+    tree = decnef_data.fetch_dataset(
+        "srpbs-open", subjects=["sub-0001", "sub-0007"], download=False, progress="none"
+    )
+    bold = tree["COI/bold"].to_dataset()
+    assert bold["subject"].to_numpy().tolist() == ["sub-0001"]
+    expected = np.stack([voxels(1, (5, 4, 3, 4))[..., number].T for number in range(4)])
+    assert np.array_equal(bold["bold"].to_numpy()[0], expected)
+    assert tree["KUT/t1w"].sizes["scan"] == 1
+    assert contents(cache) == before
+
+
+@pytest.mark.parametrize("name", ["srpbs-fc", "srpbs-open"])
+def test_it_is_verified(name: str) -> None:
+    assert decnef_data.verify(name).complete
+    assert decnef_data.verify(name, deep=True).complete
+
+
+def test_it_is_listed() -> None:
+    kinds = sorted((entry.dataset, entry.kind) for entry in decnef_data.cache().entries)
+    assert {("srpbs-fc", "file"), ("srpbs-open", "file"), ("srpbs-ts", "partial")} <= set(kinds)
+    assert [kind for _, kind in kinds].count("store") >= 2
+
+
+def test_a_download_that_was_interrupted_resumes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SelectionError):
+        decnef_data.participants("srpbs-ts", download=False, progress="none")
+    monkeypatch.delenv("DECNEF_OFFLINE")
+    with LinkServer() as server:
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_TS", server.link(CONTENT, name="SRPBS_TS.tar.gz"))
+        path = decnef_data.download("srpbs-ts", mirror="atr", accept_terms=True, progress="none")
+        ranges = [request.headers.get("Range") for request in server.requests]
+    assert ranges == ["bytes=0-0", "bytes=1572864-"]  # what 0.1.0 had received is not sent again
+    assert path.read_bytes() == CONTENT

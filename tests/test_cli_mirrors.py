@@ -1,0 +1,261 @@
+"""The commands index, mirrors and mirrors audit, as a person at 80 columns and a program see them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import small
+from tests.command import run
+from tests.servers.links import LinkServer
+from tests.servers.synapse import Entity, SynapseServer, Token, personal_token
+
+FC, OPEN = "SRPBS Multi-disorder Connectivity Dataset", "SRPBS Multi-disorder MRI Dataset (unrestricted)"
+ATR = """
+name = 'atr'
+title = 'ATR'
+protocol = 'https'
+order = 3
+page = '{page}/'
+
+[[holdings]]
+dataset = 'srpbs-fc'
+"""
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+    (tmp_path / "own").mkdir()
+    return small.archive(tmp_path / "own" / "SRPBS_FC.zip")
+
+
+@pytest.fixture
+def synapse(archive: Path) -> Iterator[SynapseServer]:
+    """The project with two datasets, one of them still locked, and one under another id than recorded."""
+    people = [
+        Entity(f"sub-{n:04d}", [Entity("t1.nii", content=b"%d" % n, id=2000 + n)], id=1000 + n)
+        for n in range(1, 31)
+    ]
+    root = Entity(
+        "DecNef",
+        [
+            Entity(FC, [Entity("SRPBS_FC.zip", content=archive, id=5)], id=22317078),
+            Entity(OPEN, people, id=22317081, requirements=(9606,)),
+            Entity("SRPBS_TS.tar.gz", content=b"ts", id=22319999),
+        ],
+    )
+    with SynapseServer(root, {personal_token(): Token()}) as server:
+        server.config(Path.home() / ".synapseConfig", server.token)
+        yield server
+
+
+@pytest.fixture
+def links(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkServer]:
+    with LinkServer() as server:
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive))
+        (tmp_path / "catalog" / "mirrors").mkdir(parents=True)
+        (tmp_path / "catalog" / "mirrors" / "atr.toml").write_text(ATR.format(page=server.url))
+        monkeypatch.setenv("DECNEF_CATALOG_DIR", str(tmp_path / "catalog"))
+        yield server
+
+
+def settled(text: str) -> str:
+    """Leave out what differs from day to day, and the blanks at the ends of lines."""
+    dated = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d UTC)?", "DAY", text)
+    paths = re.sub(r"/\S+(?=/cache|/own)", "", re.sub(r"in [\d,]+ ms", "in N ms", dated))
+    return "\n".join(line.rstrip() for line in re.sub(r"38\d\.\d kB", "386.6 kB", paths).splitlines())
+
+
+INDEXED = """\
+mirror       synapse, syn22317076
+walked       DAY, in 69 requests
+holds        32 files, 386.6 kB
+not yet met  requirement 9606, for 30 files
+"""
+
+DATASETS = f"""\
+Datasets
+dataset     verdict    id           files      size
+───────────────────────────────────────────────────
+srpbs-1600  missing                     0
+srpbs-fc    confirmed  syn22317078      1  386.6 kB
+srpbs-open  confirmed  syn22317081     30      51 B
+srpbs-ts    corrected  syn22319999      1       2 B
+
+srpbs-1600  Nothing that you may see bears its title.
+srpbs-fc    '{FC}' is its title; its
+            archive is named as its top folder is.
+srpbs-open  '{OPEN}' is its title; 30
+            of 30 files look like its layout.
+srpbs-ts    'SRPBS_TS.tar.gz' is its title; its archive is named as its top
+            folder is. The records say syn22317082, which is not there.
+
+There is no earlier walk to compare with."""
+
+
+def test_index_at_80_columns(synapse: SynapseServer, tmp_path: Path) -> None:
+    found = run("index", "synapse", "--records", str(tmp_path / "records"))
+    assert found.code == 0
+    assert settled(found.out).startswith(INDEXED)
+    assert settled(found.out).endswith(DATASETS)
+    assert max(map(len, found.out.splitlines())) <= 80
+    assert f"The record is in '{tmp_path / 'records' / 'mirrors' / 'synapse.toml'}'." in found.err
+    assert "synapse: sizes and checksums: 32 of 32" in found.err
+
+
+def test_index_offline_says_the_same(synapse: SynapseServer) -> None:
+    found = run("index", "synapse", "--quiet")
+    assert found.err == ""
+    synapse.requests.clear()
+    assert run("index", "synapse", "--offline").out == found.out
+    assert synapse.requests == []
+
+
+def test_index_again(synapse: SynapseServer) -> None:
+    run("index", "synapse", "--no-checksums", "--quiet")
+    again = run("index", "synapse")
+    assert again.out.rstrip().endswith("Nothing changed since the walk before.")
+
+
+def test_index_tells_what_changed(
+    synapse: SynapseServer, links: LinkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("index", "atr", "--quiet")
+    monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(b"other", name="SRPBS_FC.zip"))
+    found = run("index", "atr", "--json").json
+    assert [(each["kind"], each["id"]) for each in found["changes"]] == [("changed", "srpbs-fc")]
+    page = run("index", "atr", "--offline").out
+    assert "Since the walk before, 1 changed\n" in page
+    assert "changed  SRPBS_FC.zip  size" in page
+
+
+def test_index_json(synapse: SynapseServer) -> None:
+    found = run("index", "synapse", "--json").json
+    assert {
+        key: found[key] for key in ("mirror", "address", "calls", "files", "entities", "changes", "problems")
+    } == {
+        "mirror": "synapse",
+        "address": "syn22317076",
+        "calls": 69,
+        "files": 32,
+        "entities": 65,
+        "changes": None,
+        "problems": [],
+    }
+    assert [each["verdict"] for each in found["datasets"]] == [
+        "missing",
+        "confirmed",
+        "confirmed",
+        "corrected",
+    ]
+
+
+def test_index_of_links_tells_which_are_missing(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LinkServer() as server:
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive))
+        found = run("index", "atr")
+    assert "walked  " in found.out
+    assert ", in 1 request\n" in settled(found.out) + "\n"
+    assert "srpbs-ts    No link for 'srpbs-ts' is stored." in found.out
+    assert "1 file, " in found.out
+    assert found.out.count("No link for 'srpbs-ts' is stored.") == 1
+
+
+def test_index_of_links_says_how_to_give_one() -> None:
+    assert run("index", "atr").err == (
+        "error: No personal link for mirror 'atr' is stored. "
+        "Run `decnef login atr NAME` with the link that you were sent.\n"
+    )
+
+
+@pytest.mark.parametrize(("mirror", "code"), [("folder", 2), ("nowhere", 2), ("atr", 3), ("synapse", 3)])
+def test_index_of_what_cannot_be_walked(mirror: str, code: int) -> None:
+    found = run("index", mirror)
+    assert (found.code, found.out) == (code, "")
+    assert found.err.startswith("error: ") or "error: " in found.err
+
+
+def test_mirrors_at_80_columns(synapse: SynapseServer, links: LinkServer, archive: Path) -> None:
+    run("adopt", "srpbs-fc", str(archive), "--quiet")
+    run("index", "synapse", "--quiet")
+    found = run("mirrors")
+    assert found.code == 0
+    assert max(map(len, found.out.splitlines())) <= 80
+    shown = settled(found.out)
+    assert re.search(r"^folder   on this machine$", shown, re.MULTILINE)
+    assert re.search(r"^synapse  yes, in N ms +ada  DAY$", shown, re.MULTILINE)
+    assert re.search(r"^atr      yes, in N ms$", shown, re.MULTILINE)
+    assert "synapse  token  ~/.synapseConfig" in shown
+    assert "atr      link   DECNEF_ATR_LINK_SRPBS_FC  srpbs-fc  DAY" in shown
+    assert re.search(
+        r"^synapse  srpbs-fc    SRPBS_FC.zip, syn22317078 +386.6 kB  confirmed DAY$", shown, re.MULTILINE
+    )
+    assert re.search(r"^synapse  srpbs-1600  syn22317079 ", shown, re.MULTILINE)
+    assert "X-Amz" not in found.out + found.err
+
+
+def test_a_size_that_is_rounded_says_so() -> None:
+    shown = settled(run("mirrors").out)
+    assert re.search(r"^atr +srpbs-1600  a personal link +about 89\.8 GB  recorded$", shown, re.MULTILINE)
+
+
+def test_mirrors_that_are_away(links: LinkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("decnef_data.mirrors.http.session._RETRY_DELAYS", (0.0,))
+    monkeypatch.setattr("decnef_data.mirrors.synapse.service.CALL_TIME_LIMIT", 0.2)
+    (Path.home() / ".synapseConfig").write_text(
+        "[endpoints]\nrepoEndpoint = http://127.0.0.1:9/repo/v1\nauthEndpoint = http://127.0.0.1:9/auth/v1\n"
+        "fileHandleEndpoint = http://127.0.0.1:9/file/v1\nportalEndpoint = http://127.0.0.1:9/\n"
+    )
+    found = run("mirrors", "--json")
+    assert found.code == 0
+    told = {each["name"]: each["reachable"] for each in found.json}
+    assert told == {"folder": None, "synapse": False, "atr": True}
+    assert re.search(r"^synapse  no$", settled(run("mirrors").out), re.MULTILINE)
+
+
+def test_audit_at_80_columns(synapse: SynapseServer, links: LinkServer, archive: Path) -> None:
+    nothing = run("mirrors", "audit", "srpbs-fc")
+    assert nothing.out.rstrip().endswith("There are no two sources to compare.")
+    run("index", "synapse", "--quiet")
+    run("index", "atr", "--quiet")
+    run("adopt", "srpbs-fc", str(archive), "--quiet")
+    found = run("mirrors", "audit", "srpbs-fc", "--deep")
+    assert found.code == 0
+    assert max(map(len, found.out.splitlines())) <= 80
+    shown = settled(found.out)
+    assert "same     synapse, disk (folder)  SRPBS_FC.zip  The md5 agrees." in shown
+    assert shown.endswith("2 unknown, 1 same.")
+    assert [
+        each["outcome"] for each in run("mirrors", "audit", "srpbs-fc", "--json").json["comparisons"]
+    ] == [
+        "unknown",
+        "unknown",
+        "unknown",
+    ]
+
+
+def test_audit_ends_with_5_where_bytes_disagree(synapse: SynapseServer, tmp_path: Path) -> None:
+    run("index", "synapse", "--quiet")
+    other = small.archive(tmp_path / "other.zip", {"SRPBS_FC/a.txt": b"a"})
+    run("adopt", "srpbs-fc", str(other), "--quiet")
+    found = run("mirrors", "audit", "srpbs-fc")
+    assert found.code == 5
+    assert found.err == "error: 1 of 1 comparisons of 'srpbs-fc' disagree.\n"
+    assert "different  synapse, disk (folder)" in found.out
+
+
+def test_a_long_table_shows_its_first_rows(synapse: SynapseServer, tmp_path: Path) -> None:
+    run("index", "synapse", "--quiet")
+    for number in range(1, 31):
+        path = tmp_path / "open" / f"sub-{number:04d}" / "t1.nii"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"%d" % number)
+    run("adopt", "srpbs-open", str(tmp_path / "open"), "--quiet")
+    found = run("mirrors", "audit", "srpbs-open")
+    assert "Compared: 20 of 30; --json has all" in found.out
+    assert found.out.rstrip().endswith("30 unknown.")
+    assert run("mirrors", "audit", "srpbs-open", "--deep").out.rstrip().endswith("30 same.")
+    (tmp_path / "open" / "sub-0030" / "t1.nii").write_bytes(b"other")
+    assert run("mirrors", "audit", "srpbs-open", "--deep").code == 5

@@ -1,0 +1,371 @@
+"""Locks of what is here, and requests that a lock binds: the same bytes, or the difference by name."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import decnef_data
+from decnef_data import DecnefDataWarning, FetchError, IntegrityError, SelectionError
+from decnef_data.client import locks
+from decnef_data.file_cache import FileCache
+from decnef_data.model import LocalCopy, Lock, Requirement, VerifiedFile
+from decnef_data.transfer import DatasetLocation
+from tests import small
+from tests.command import run
+from tests.servers.links import LinkServer
+from tests.servers.synapse import SynapseServer, project
+
+TITLE = "SRPBS Multi-disorder Connectivity Dataset"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def archive(tmp_path: Path, cache: Path) -> Path:
+    (tmp_path / "own").mkdir()
+    return small.archive(tmp_path / "own" / "SRPBS_FC.zip")
+
+
+@pytest.fixture
+def links(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkServer]:
+    with LinkServer() as server:
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive))
+        yield server
+
+
+@pytest.fixture
+def synapse(archive: Path) -> Iterator[SynapseServer]:
+    with SynapseServer(project(TITLE, archive)) as server:
+        server.config(Path.home() / ".synapseConfig", server.token)
+        yield server
+
+
+def fetched(**changes: object) -> Path:
+    return decnef_data.download("srpbs-fc", **{"accept_terms": True, "progress": "none", **changes})  # type: ignore[arg-type]
+
+
+def locked(**changes: object) -> Lock:
+    return decnef_data.lock("srpbs-fc", **{"progress": "none", **changes})  # type: ignore[arg-type]
+
+
+def kept(stated: Lock, place: Path) -> Path:
+    place.write_text(decnef_data.lock_text(stated), encoding="utf-8")
+    return place
+
+
+def other_bytes(stated: Lock) -> Lock:
+    (file,) = stated.files
+    sums = tuple(f"{total[:-4]}{'0000' if total[-4:] != '0000' else '1111'}" for total in file.checksums)
+    return msgspec.structs.replace(stated, files=(msgspec.structs.replace(file, checksums=sums),))
+
+
+def larger(stated: Lock) -> Lock:
+    (file,) = stated.files
+    return msgspec.structs.replace(stated, files=(msgspec.structs.replace(file, size=file.size + 1),))
+
+
+class TestLocks:
+    def test_names_every_file_by_size_and_two_checksums(self, links: LinkServer) -> None:
+        path = fetched()
+        (file,) = locked().files
+        data = path.read_bytes()
+        assert (file.path, file.size) == ("SRPBS_FC.zip", len(data))
+        md5, sha256 = hashlib.md5(data).hexdigest(), hashlib.sha256(data).hexdigest()
+        assert file.checksums == (f"md5:{md5}", f"sha256:{sha256}")
+
+    def test_does_not_depend_on_the_mirror(
+        self, links: LinkServer, synapse: SynapseServer, archive: Path, tmp_path: Path
+    ) -> None:
+        texts = set()
+        for mirror in ("atr", "synapse"):
+            fetched(mirror=mirror, data_dir=tmp_path / mirror)
+            texts.add(decnef_data.lock_text(locked(data_dir=tmp_path / mirror)))
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        texts.add(decnef_data.lock_text(locked()))
+        assert len(texts) == 1
+
+    def test_a_second_lock_reads_no_file(self, links: LinkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        fetched()
+        first = locked()
+        monkeypatch.setattr(hashlib, "new", None)
+        assert locked() == first
+        assert decnef_data.verify("srpbs-fc").complete
+
+    def test_of_a_copy_whose_files_were_dropped(self, links: LinkServer) -> None:
+        decnef_data.fetch_dataset("srpbs-fc", accept_terms=True, keep_archive=False, progress="none")
+        (file,) = locked().files
+        assert [total.partition(":")[0] for total in file.checksums] == ["sha256"]
+
+    def test_a_file_that_changed_behind_its_receipt(self, links: LinkServer) -> None:
+        path = fetched()
+        stat = path.stat()
+        data = bytearray(path.read_bytes())
+        data[0] ^= 1
+        path.write_bytes(data)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        with pytest.raises(IntegrityError) as raised:
+            locked()
+        assert str(raised.value).startswith(f"'{path}' is not what was verified: sha256:")
+
+    def test_of_nothing(self, cache: Path) -> None:
+        with pytest.raises(SelectionError) as raised:
+            locked()
+        assert str(raised.value) == (
+            "No whole copy of 'srpbs-fc' is here to be locked. Run `decnef download srpbs-fc` first."
+        )
+
+    def test_of_a_folder_whose_images_are_only_listed_says_so(self, tmp_path: Path) -> None:
+        dataset = decnef_data.catalog().dataset("srpbs-open")
+        listed = msgspec.structs.replace(dataset, hash_patterns=("*.tsv",))
+        terms = Requirement("terms", "met", "")
+        files = tuple(
+            VerifiedFile(name, tmp_path, 1, (), "folder", has_expected_checksum=False) for name in "ab"
+        )
+        copy = LocalCopy("srpbs-open", "folder", tmp_path / "own", files)
+        with pytest.warns(DecnefDataWarning) as warned:
+            locks.warn_about_unhashed_files(DatasetLocation(listed, (), FileCache(tmp_path), terms), copy)
+        assert str(warned[0].message) == (
+            "The lock of 'srpbs-open' states the 2 files of your folder that were hashed; the others are only listed. "
+            "Adopt the archive, or download, to have all of them in it."
+        )
+        locks.warn_about_unhashed_files(
+            DatasetLocation(listed, (), FileCache(tmp_path), terms), replace(copy, files=files[:1])
+        )
+
+    def test_keeps_the_selection_and_a_split(self, links: LinkServer) -> None:
+        fetched()
+        stated = locked(sites="SWA", group="bal140", split="f00d")
+        assert (stated.selection.sites, stated.selection.group, stated.split) == (("SWA",), "bal140", "f00d")
+        assert stated.layout.startswith("connectivity ")
+        assert stated.software == f"decnef-data {decnef_data.__version__}"
+
+
+class TestFrozen:
+    @pytest.fixture
+    def lock(self, archive: Path, tmp_path: Path) -> Lock:
+        decnef_data.adopt("srpbs-fc", archive, data_dir=tmp_path / "elsewhere", progress="none")
+        return locked(data_dir=tmp_path / "elsewhere")
+
+    @pytest.mark.parametrize("mirror", ["atr", "synapse"])
+    def test_a_mirror_with_these_bytes_gives_them(
+        self, lock: Lock, links: LinkServer, synapse: SynapseServer, tmp_path: Path, mirror: str
+    ) -> None:
+        path = fetched(frozen=kept(lock, tmp_path / "a.lock"), mirror=mirror)
+        assert f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}" in lock.files[0].checksums
+
+    def test_what_is_here_is_not_fetched_again(self, lock: Lock, links: LinkServer, tmp_path: Path) -> None:
+        fetched()
+        asked = len(links.requests)
+        fetched(frozen=kept(lock, tmp_path / "a.lock"))
+        assert len(links.requests) == asked
+
+    def test_a_mirror_that_states_other_bytes_is_not_even_asked_for_them(
+        self, lock: Lock, synapse: SynapseServer, tmp_path: Path
+    ) -> None:
+        other = other_bytes(lock)
+        with pytest.raises(IntegrityError) as raised:
+            fetched(frozen=kept(other, tmp_path / "a.lock"))
+        assert str(raised.value) == (
+            f"'SRPBS_FC.zip' in mirror 'synapse' is not what the lock states: {other.files[0].checksums[0]} expected, "
+            f"{lock.files[0].checksums[0]} found. "
+            "Use another mirror or copy, or make a new lock with `decnef lock srpbs-fc`."
+        )
+        assert synapse.issued == []
+
+    def test_a_mirror_that_states_nothing_is_found_out_by_its_bytes(
+        self, lock: Lock, links: LinkServer, cache: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(IntegrityError, match=r"'SRPBS_FC\.zip' is not what the mirror states: sha256:"):
+            fetched(frozen=kept(other_bytes(lock), tmp_path / "a.lock"))
+        assert not (cache / "files/srpbs-fc/SRPBS_FC.zip").exists()
+
+    def test_another_size_is_said_before_a_byte_moves(
+        self, lock: Lock, links: LinkServer, tmp_path: Path
+    ) -> None:
+        size = lock.files[0].size
+        with pytest.raises(IntegrityError) as raised:
+            fetched(frozen=kept(larger(lock), tmp_path / "a.lock"))
+        assert str(raised.value) == (
+            f"'SRPBS_FC.zip' in mirror 'atr' is not what the lock states: {size + 1} bytes expected, "
+            f"{size} bytes found. Use another mirror or copy, or make a new lock with `decnef lock srpbs-fc`."
+        )
+
+    def test_the_next_mirror_is_asked(
+        self, lock: Lock, archive: Path, links: LinkServer, tmp_path: Path
+    ) -> None:
+        changed = small.archive(tmp_path / "changed.zip", {"SRPBS_FC/README.txt": b"another release"})
+        with SynapseServer(project(TITLE, changed)) as server:
+            server.config(Path.home() / ".synapseConfig", server.token)
+            path = fetched(frozen=kept(lock, tmp_path / "a.lock"))
+        assert path.read_bytes() == archive.read_bytes()
+
+    def test_all_mirrors_differ_and_each_is_heard(
+        self, lock: Lock, links: LinkServer, synapse: SynapseServer, tmp_path: Path
+    ) -> None:
+        with pytest.raises(FetchError) as raised:
+            fetched(frozen=kept(larger(lock), tmp_path / "a.lock"))
+        assert [mirror for _, mirror, _ in raised.value.causes] == ["synapse", "atr"]
+        assert raised.value.exit_code == 5
+
+    def test_an_adopted_copy_that_differs_is_named_and_stays_adopted(
+        self, lock: Lock, archive: Path, tmp_path: Path
+    ) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        with pytest.raises(IntegrityError) as raised:
+            fetched(frozen=kept(larger(lock), tmp_path / "a.lock"))
+        assert f"'SRPBS_FC.zip' in your copy in '{archive.parent}' is not what the lock" in str(raised.value)
+        assert decnef_data.download("srpbs-fc", progress="none") == archive
+
+    def test_an_adopted_copy_under_another_name_and_without_a_shared_checksum(
+        self, lock: Lock, archive: Path, tmp_path: Path
+    ) -> None:
+        renamed = archive.rename(archive.with_name("mine.zip"))
+        decnef_data.adopt("srpbs-fc", renamed, progress="none")
+        (file,) = lock.files
+        only_md5 = msgspec.structs.replace(file, checksums=file.checksums[:1])
+        stated = msgspec.structs.replace(lock, files=(only_md5,))
+        assert fetched(frozen=kept(stated, tmp_path / "a.lock")) == renamed
+
+    def test_an_adopted_copy_that_changed_is_to_be_adopted_again(
+        self, lock: Lock, archive: Path, tmp_path: Path
+    ) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        archive.write_bytes(b"no zip")
+        with pytest.raises(IntegrityError) as raised:
+            fetched(frozen=kept(lock, tmp_path / "a.lock"))
+        assert str(raised.value) == (
+            f"Your copy of 'srpbs-fc' in '{archive.parent}' changed since it was adopted. "
+            "Run `decnef adopt srpbs-fc PATH` again to have it compared with the lock."
+        )
+
+    def test_an_unpacked_folder_is_not_the_archive(self, lock: Lock, cache: Path, tmp_path: Path) -> None:
+        decnef_data.adopt("srpbs-fc", small.folder(tmp_path / "tree"), progress="none")
+        with pytest.raises(
+            IntegrityError, match=r"The lock states 'SRPBS_FC\.zip', which is not in your copy"
+        ):
+            fetched(frozen=kept(lock, tmp_path / "a.lock"))
+
+    def test_a_file_too_many(self, cache: Path, tmp_path: Path) -> None:
+        tree = small.folder(tmp_path / "tree")
+        decnef_data.adopt("srpbs-fc", tree, progress="none")
+        stated = kept(locked(), tmp_path / "a.lock")
+        assert fetched(frozen=stated) == tree
+        (tree / "SRPBS_FC" / "more.txt").write_text("more")
+        decnef_data.adopt("srpbs-fc", tree, progress="none")
+        with pytest.raises(
+            IntegrityError, match=r"The lock does not state 'SRPBS_FC/more\.txt', which is in your"
+        ):
+            fetched(frozen=stated)
+
+    def test_without_downloading(self, lock: Lock, links: LinkServer, tmp_path: Path) -> None:
+        stated = kept(lock, tmp_path / "a.lock")
+        with pytest.raises(SelectionError) as raised:
+            decnef_data.fetch_dataset("srpbs-fc", frozen=stated, download=False)
+        assert str(raised.value) == (
+            "No copy with the bytes that the lock states of 'srpbs-fc' is on this machine. "
+            "Run `decnef download srpbs-fc`."
+        )
+
+    def test_the_selection_is_the_locks(self, lock: Lock, archive: Path, tmp_path: Path) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        stated = kept(locked(sites="SWA"), tmp_path / "a.lock")
+        tree = decnef_data.fetch_dataset("srpbs-fc", frozen=stated, progress="none")
+        assert set(tree["bal140"]["site"].to_numpy()) == {"SWA"}
+        narrower = decnef_data.fetch_dataset("srpbs-fc", group="bal140", diagnoses="ASD", frozen=stated)
+        assert narrower.sizes["subject"] == 2
+        with pytest.raises(SelectionError) as raised:
+            decnef_data.fetch_dataset("srpbs-fc", sites="KUT", frozen=stated)
+        assert str(raised.value) == (
+            "The lock is of sites 'SWA', and 'KUT' is asked for. "
+            "Leave sites out, or make a lock of what you want."
+        )
+
+    def test_a_lock_of_something_else(self, lock: Lock, tmp_path: Path) -> None:
+        with pytest.raises(SelectionError) as raised:
+            decnef_data.download("srpbs-ts", frozen=kept(lock, tmp_path / "a.lock"))
+        assert str(raised.value) == (
+            "The lock is of 'srpbs-fc', not of 'srpbs-ts'. Ask for the one that it is of."
+        )
+
+    def test_data_and_phantom_are_not_mixed(self, lock: Lock, phantom_dir: Path, tmp_path: Path) -> None:
+        fetched(mirror="phantom", data_dir=phantom_dir)
+        stated = kept(locked(mirror="phantom", data_dir=phantom_dir), tmp_path / "p.lock")
+        fetched(frozen=stated, mirror="phantom", data_dir=phantom_dir)
+        with pytest.raises(SelectionError) as raised:
+            fetched(frozen=stated)
+        assert str(raised.value) == (
+            "The lock is of the phantom of 'srpbs-fc'. Ask for it with mirror 'phantom'."
+        )
+        with pytest.raises(SelectionError, match="Ask for it with mirror 'auto'"):
+            fetched(frozen=kept(lock, tmp_path / "a.lock"), mirror="phantom", data_dir=phantom_dir)
+
+    def test_dropped_files_count_through_their_store(
+        self, lock: Lock, links: LinkServer, tmp_path: Path
+    ) -> None:
+        decnef_data.fetch_dataset("srpbs-fc", accept_terms=True, keep_archive=False, progress="none")
+        asked, stated = len(links.requests), kept(lock, tmp_path / "a.lock")
+        decnef_data.fetch_dataset("srpbs-fc", frozen=stated, progress="none")
+        assert len(links.requests) == asked
+
+
+class TestCommands:
+    def test_lock_and_frozen_and_diff(self, links: LinkServer, cache: Path, tmp_path: Path) -> None:
+        assert run("download", "srpbs-fc", "--accept-terms", "--quiet").code == 0
+        told = run("lock", "srpbs-fc", "--site", "SWA", "--quiet")
+        assert (told.code, told.err) == (0, "")
+        place = tmp_path / "decnef.lock"
+        place.write_text(told.out)
+        assert told.out == decnef_data.lock_text(locked(sites="SWA"))
+        assert run("lock", "srpbs-fc", "--json", "--quiet").json["size"] == locked().size
+        same = run("diff", str(place), "--quiet")
+        assert (same.code, same.out, same.err) == (0, "", "")
+        assert run("diff", str(place)).err == f"'{place}' and 'srpbs-fc' are the same.\n"
+        shutil.rmtree(cache)
+        again = run("download", "srpbs-fc", "--frozen", str(place), "--quiet")
+        assert again.out == f"{cache}/files/srpbs-fc/SRPBS_FC.zip\n"
+        kept(larger(locked()), tmp_path / "other.lock")
+        wrong = run(
+            "download", "srpbs-fc", "--frozen", str(tmp_path / "other.lock"), "--quiet", "--mirror", "atr"
+        )
+        assert (wrong.code, wrong.out) == (5, "")
+
+    def test_a_difference_ends_with_five_and_says_what_to_do(self, archive: Path, tmp_path: Path) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        size = archive.stat().st_size
+        place = kept(larger(locked(sites="SWA")), tmp_path / "decnef.lock")
+        told = run("diff", str(place), "srpbs-fc")
+        assert told.code == 5
+        assert [line.rstrip() for line in told.out.splitlines() if str(tmp_path) not in line] == [
+            "file SRPBS_FC.zip",
+            f"    {size + 1} bytes",
+            "  srpbs-fc:",
+            f"    {size} bytes",
+        ]
+        assert told.err == (
+            f"error: 1 file differs between '{place}' and 'srpbs-fc'. "
+            "Run `decnef download NAME --frozen LOCK` for the files of a lock.\n"
+        )
+        found = run("diff", str(place), "srpbs-fc", "--json").json
+        assert (found["same_bytes"], found["differences"][0]["name"]) == (False, "SRPBS_FC.zip")
+
+    def test_two_locks_that_differ_in_circumstances_only(self, archive: Path, tmp_path: Path) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        one = kept(locked(sites="SWA"), tmp_path / "one.lock")
+        other = kept(locked(), tmp_path / "other.lock")
+        told = run("diff", str(one), str(other))
+        assert (told.code, told.err) == (0, "")
+        assert [line.strip() for line in told.out.splitlines()[::2]] == ["selection sites", "SWA", "all"]
+
+    def test_neither_a_lock_nor_a_dataset(self, cache: Path) -> None:
+        told = run("diff", "no-such-thing.lock")
+        assert (told.code, told.out) == (2, "")

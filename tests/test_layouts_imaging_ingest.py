@@ -1,0 +1,105 @@
+"""Scans that are stored while others are read: what is held in memory, and for how long."""
+
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decnef_data.layouts.imaging import ingest
+from decnef_data.layouts.imaging.ingest import ScanStoreWriter
+from decnef_data.layouts.imaging.inventory import FileEntry, Scan, find_scans
+from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.stores import scan_store, staging
+from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan
+from tests import trees
+
+SHAPE = (6, 5, 4)
+
+
+def t1_scan(subject: int) -> tuple[Scan, dict[str, bytes]]:
+    """A T1 image of one subject, as it is in an archive."""
+    path = f"SRPBS_OPEN/data/sub-{subject:04d}/t1/defaced_mprage.nii"
+    content = trees.image(trees.voxels(subject, SHAPE)).to_bytes()
+    (scan,), _ = find_scans([FileEntry(path, len(content), 0)], lambda _path: (content[:544], False))
+    return scan, {path: content}
+
+
+def test_a_scan_is_let_go_before_the_disk_is_waited_for(tmp_path: Path) -> None:
+    content = np.zeros(352 + 48, np.uint8)
+    kept = weakref.ref(content)
+    shape, attrs = (1, 4, 3, 2), {"subject": "sub-0001"}
+    made = [InMemoryScan("bold", shape, "<i2", attrs, (InMemoryFile("vol_0000", content, 352, 48),))]
+    del content
+    place = scan_store.store_path(tmp_path, "sub-0001_bold_1")
+    with scan_store.publish_in_two_steps(place, made.pop()):
+        assert kept() is None
+        assert not place.exists()
+    assert scan_store.check(place, deep=True)
+    assert all(check.state == "intact" for check in scan_store.check(place, deep=True))
+
+
+def test_a_slow_disk_holds_up_no_scan_that_fits_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = t1_scan(1), t1_scan(2)
+    # There is room for one.
+    monkeypatch.setattr(ingest, "_MAX_PENDING_BYTES", len(next(iter(one[1].values()))))
+    move_into_place, disk, waiting = staging.move_into_place, threading.Event(), threading.Semaphore(0)
+
+    def slowly(stage: Path, path: Path) -> bool:
+        waiting.release()
+        assert disk.wait(60)
+        return move_into_place(stage, path)
+
+    monkeypatch.setattr(staging, "move_into_place", slowly)
+    scan_cache = ScanCache(tmp_path / "0123.scans")
+    with ScanStoreWriter(scan_cache, {}) as writer:
+        writer.submit(*one)
+        writer.submit(*other)
+        assert all(waiting.acquire(timeout=60) for _ in range(2))
+        assert writer.stored_count == 0
+        disk.set()
+    assert writer.stored_count == 2
+    assert not scan_cache.missing_scans((one[0], other[0]))
+
+
+def test_one_that_is_held_holds_up_the_next_that_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = t1_scan(1), t1_scan(2)
+    monkeypatch.setattr(ingest, "_MAX_PENDING_BYTES", len(next(iter(one[1].values()))))
+    write, resumed, submitted = scan_store.write_blocks, threading.Event(), threading.Event()
+
+    def slowly(*args: object) -> None:
+        assert resumed.wait(60)
+        write(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scan_store, "write_blocks", slowly)
+    with ScanStoreWriter(ScanCache(tmp_path / "0123.scans"), {}) as writer:
+        writer.submit(*one)
+
+        def submit() -> None:
+            writer.submit(*other)
+            submitted.set()
+
+        thread = threading.Thread(target=submit)
+        thread.start()
+        assert not submitted.wait(0.3)
+        resumed.set()
+        thread.join(60)
+        assert submitted.is_set()
+    assert writer.stored_count == 2
+
+
+def test_what_cannot_be_stored_is_named_and_holds_up_nobody(tmp_path: Path) -> None:
+    scan, contents = t1_scan(1)
+    short = {path: content[:-8] for path, content in contents.items()}
+    with ScanStoreWriter(ScanCache(tmp_path / "0123.scans"), {}) as writer:
+        writer.submit(scan, short)
+        writer.submit(*t1_scan(2))
+    assert [str(error) for error in writer.failures.values()] == [
+        f"'{scan.files[0]}' ends after 584 bytes where its header asks for 592. Get it again."
+    ]
+    assert writer.stored_count == 1
