@@ -84,7 +84,8 @@ def _split_catalog_file(catalog_file: CatalogFile, file: str) -> Iterator[Record
 
 def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
     try:
-        return msgspec.toml.decode(file.read_bytes(), type=prepare_type(kind))
+        # Decoded here: some versions of msgspec report wrong bytes as malformed TOML.
+        return msgspec.toml.decode(file.read_bytes().decode("utf-8"), type=prepare_type(kind))
     except UnicodeDecodeError as error:
         raise CatalogError(
             f"The catalog file '{file}' is not UTF-8 at byte {error.start}. Save it as UTF-8.",
