@@ -131,7 +131,9 @@ def test_croissant_is_valid(name: str, tmp_path: Path) -> None:
     }
     assert lacking == {"datePublished", "version"}
     rows = (
-        [row["counts/people"] for row in read.records("counts")] if name in {"srpbs-1600", "srpbs-ts"} else []
+        [row["counts/n_participants"] for row in read.records("counts")]
+        if name in {"srpbs-1600", "srpbs-ts"}
+        else []
     )
     assert sum(rows) == {"srpbs-1600": 1627, "srpbs-ts": 108}.get(name, 0)
     assert len(list(read.records("figures"))) == len(decnef_data.catalog().facts_of(name))
@@ -178,7 +180,7 @@ def test_datapackage_is_valid(name: str, tmp_path: Path) -> None:
 def test_the_datapackage_validator_does_refuse() -> None:
     frictionless = pytest.importorskip("frictionless", reason="frictionless is not installed")
     document = decnef_data.export("srpbs-1600", style="datapackage")
-    document["resources"][1]["data"][0]["people"] = "many"
+    document["resources"][1]["data"][0]["n_participants"] = "many"
     (_, counts) = frictionless.Package.from_descriptor(document).resources
     assert [error.type for error in counts.validate().tasks[0].errors] == ["type-error"]
     assert not frictionless.Package.validate_descriptor({**document, "resources": "none"}).valid
