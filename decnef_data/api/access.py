@@ -1,4 +1,4 @@
-"""Public functions for access: requirements, terms and logins."""
+"""Access: requirements of the mirrors, terms and logins."""
 
 from decnef_data.api.selection import StrPath
 from decnef_data.client import Client

@@ -1,4 +1,4 @@
-"""Public functions for local copies: adopt, verify, and manage the cache."""
+"""Local copies: adopt and verify them, and manage the cache."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Public functions that only read the catalog."""
+"""The catalog: datasets and citations, without any data."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Public functions for cohorts: query participants across datasets, and split them."""
+"""Cohorts: query participants across datasets, and split them."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping

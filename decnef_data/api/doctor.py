@@ -1,4 +1,4 @@
-"""The public function that compares a local copy with the catalog."""
+"""Comparison of a local copy with the catalog."""
 
 from decnef_data.api.selection import StrPath
 from decnef_data.client import Client

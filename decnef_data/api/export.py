@@ -1,4 +1,4 @@
-"""Public functions for export: catalog metadata for other catalogs, and scans as NIfTI files."""
+"""Export: metadata for other catalogs, and scans as NIfTI files."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""Public functions that return data: as lazy xarray objects, as a participant table, or as files."""
+"""Data: as lazy xarray objects, as a participant table, or as files."""
 
 from collections.abc import Mapping
 from pathlib import Path

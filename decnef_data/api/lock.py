@@ -1,4 +1,4 @@
-"""Public functions for lock files, which identify the data of a result exactly."""
+"""Lock files, which identify the data of a result exactly."""
 
 from decnef_data.api.selection import Names, StrPath, build_selection
 from decnef_data.client import Client

@@ -1,4 +1,4 @@
-"""Public functions for mirrors: index their contents, probe and audit them."""
+"""Mirrors: index their contents, probe and audit them."""
 
 from pathlib import Path
 

@@ -107,7 +107,7 @@ _STEPS: Final = (
     ("members", "the parts of a zip, tar or folder", "archives"),
     ("matrices and tables", "what each part is, labelled", "formats, layouts"),
     ("stores", "zarr, published complete or not at all", "stores"),
-    ("xarray", "lazy cubes whose coordinates are participants", "arrays, client"),
+    ("xarray", "lazy arrays labelled by participant", "arrays, client"),
 )
 
 
