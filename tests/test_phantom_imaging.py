@@ -142,6 +142,8 @@ def test_images_without_the_notice_still_say_what_they_are(
         notice.unlink()
     decnef_data.adopt("srpbs-open", tree, progress="none")
     assert decnef_data.fetch_dataset("srpbs-open", progress="none").attrs["synthetic"] is True
+    assert decnef_data.participants("srpbs-open", progress="none").attrs["synthetic"] is True
+    assert decnef_data.query("srpbs-open").attrs["synthetic"] is True
 
 
 def digest(name: str, count: int, form: str = "bids") -> str:

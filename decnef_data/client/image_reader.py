@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from decnef_data.archives import ByteSource
 from decnef_data.client.readers import Reader, no_match_error, problem_attrs, raise_or_warn
-from decnef_data.client.resolve import is_phantom
 from decnef_data.layouts import LayoutRequest, MappedLayout
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.model import FileCheck, Finding, ImageSet, ImageSizes, LocalCopy, Selection
@@ -53,7 +52,6 @@ class ImageReader(Reader):
         raise_or_warn(self.dataset.name, problem_attrs(problems), strict=strict)
         if table.empty:
             raise no_match_error(selection)
-        table.attrs["synthetic"] = is_phantom(copy.mirror)
         return table
 
     def images(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> ImageSet:

@@ -91,7 +91,10 @@ class MappedLayout(Layout, Protocol):
     def participants(
         self, copy: "LocalCopy", request: LayoutRequest
     ) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
-        """Return one row per selected participant, with or without images, and the omitted tables."""
+        """Return one row per selected participant, with or without images, and the omitted tables.
+
+        ``attrs["synthetic"]`` of the first is whether the copy is a phantom.
+        """
 
     def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> "ImageSizes | None":
         """Return how many bytes are selected and how many of them have no store yet, ``None`` if unknown."""

@@ -96,8 +96,12 @@ class ImagingLayout:
     def participants(
         self, copy: "LocalCopy", request: LayoutRequest
     ) -> tuple[pd.DataFrame, tuple[FormatError, ...]]:
-        """Return one row per selected participant and session, and errors of tables that cannot be read."""
-        joined = self._join_inventory(self._image_backend(copy, request), request, ())
+        """Return one row per selected participant and session, and errors of tables that cannot be read.
+
+        ``attrs["synthetic"]`` of the table is whether the copy is a phantom, wherever it came from.
+        """
+        backend = self._image_backend(copy, request)
+        joined = self._join_inventory(backend, request, ())
         participants, scans = joined.participants, joined.inventory.scans
         table = pd.DataFrame(
             {name: participants.columns[name] for name in order_columns(participants.columns)}
@@ -105,7 +109,9 @@ class ImagingLayout:
         for kind in KINDS:
             table[kind] = _count_scans(participants, (scan for scan in scans if scan.kind == kind))
         rows = selected_rows(participants, request) & rows_of_group(joined, request)
-        return table.iloc[sorted(rows)].reset_index(drop=True), joined.tables.problems
+        selected = table.iloc[sorted(rows)].reset_index(drop=True)
+        selected.attrs["synthetic"] = _is_synthetic(backend, joined.inventory)
+        return selected, joined.tables.problems
 
     def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> ImageSizes | None:
         """Return the sizes of the selected scans and of those not stored yet, ``None`` if unknown."""
