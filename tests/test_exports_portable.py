@@ -298,7 +298,8 @@ class TestWholeOrNot:
         assert done.returncode == -9
         (left,) = tmp_path.iterdir()
         assert left.name.startswith(".staging-")
-        assert (left / "bold/c/0").is_dir()
+        # Two threads copy three regions of 20 scans: one is done before the last begins, either of the two.
+        assert {"0", "20"}.intersection(path.name for path in (left / "bold/c").iterdir())
         to_zarr(leaf(scans=1), tmp_path / "own.zarr")
         assert [path.name for path in tmp_path.iterdir()] == ["own.zarr"]
 

@@ -101,8 +101,9 @@ class TestConnections:
         assert max(self.watched(tmp_path, 96 * MIB, "--rate", "3", "--latency", "0.02")) == 16
 
     @pytest.mark.slow
-    def test_a_host_that_caps_nothing_gets_one_or_two(self, tmp_path: Path) -> None:
-        assert statistics.median(self.watched(tmp_path, 384 * MIB)) <= 2
+    def test_a_host_whose_line_is_full_gets_one_or_two(self, tmp_path: Path) -> None:
+        # The line is slower than any machine that runs this, so that its load does not decide.
+        assert statistics.median(self.watched(tmp_path, 96 * MIB, "--total-rate", "24")) <= 2
 
 
 CHILD = """

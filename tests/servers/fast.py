@@ -18,12 +18,35 @@ _RANGE = re.compile(rb"\r\nrange: bytes=(\d+)-(\d*)", re.IGNORECASE)
 _SLICE = 0.02  # seconds of sending between two looks at the clock, where there is a rate
 
 
+class SharedRate:
+    """A rate that all connections share, as that of a host whose line is full."""
+
+    def __init__(self, rate: float) -> None:
+        self.slice = max(int(rate * _SLICE), 1)
+        self._rate, self._lock, self._free_at = rate, threading.Lock(), 0.0
+
+    def wait(self, count: int) -> None:
+        """Wait until so many bytes fit on the line."""
+        with self._lock:  # the connections take turns on the line, and sleep without the lock
+            self._free_at = max(self._free_at, time.monotonic()) + count / self._rate
+            due = self._free_at
+        time.sleep(max(due - time.monotonic(), 0.0))
+
+
 class Connection(threading.Thread):
     """One client, served until it leaves."""
 
-    def __init__(self, taken: socket.socket, folder: Path, rate: float | None, latency: float) -> None:
+    def __init__(
+        self,
+        taken: socket.socket,
+        folder: Path,
+        rate: float | None,
+        latency: float,
+        shared: SharedRate | None = None,
+    ) -> None:
         super().__init__(daemon=True)
         self._socket, self._folder, self._rate, self._latency = taken, folder, rate, latency
+        self._shared = shared
 
     def run(self) -> None:
         """Answer one request after the other."""
@@ -76,8 +99,12 @@ class Connection(threading.Thread):
     def _body(self, descriptor: int, start: int, stop: int) -> None:
         began, first = time.monotonic(), start
         most = stop - start if self._rate is None else max(int(self._rate * _SLICE), 1)
+        most = most if self._shared is None else min(most, self._shared.slice)
         while start < stop:
-            start += os.sendfile(self._socket.fileno(), descriptor, start, min(most, stop - start))
+            sent = os.sendfile(self._socket.fileno(), descriptor, start, min(most, stop - start))
+            start += sent
+            if self._shared is not None:
+                self._shared.wait(sent)
             if self._rate is not None:
                 time.sleep(max((start - first) / self._rate - (time.monotonic() - began), 0.0))
 
@@ -87,15 +114,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve a folder fast, on this machine.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rate", type=float, help="MiB a second and connection")
+    parser.add_argument("--total-rate", type=float, help="MiB a second of all connections together")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     options = parser.parse_args()
     rate = options.rate and options.rate * (1 << 20)
+    shared = SharedRate(options.total_rate * (1 << 20)) if options.total_rate else None
     with socket.create_server(("127.0.0.1", 0), backlog=256) as server:
         print(f"http://127.0.0.1:{server.getsockname()[1]}", flush=True)
         threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
         while True:
             taken, _ = server.accept()
-            Connection(taken, options.folder, rate, options.latency).start()
+            Connection(taken, options.folder, rate, options.latency, shared).start()
 
 
 if __name__ == "__main__":
