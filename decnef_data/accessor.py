@@ -19,13 +19,34 @@ __all__ = ["Accessor"]
 
 
 class Accessor:
-    """The methods of ``dataset.decnef``."""
+    """The methods of ``dataset.decnef``.
+
+    Parameters
+    ----------
+    dataset
+        The Dataset that the methods use.
+    """
 
     def __init__(self, dataset: xr.Dataset) -> None:
         self._dataset = dataset
 
     def to_matrix(self) -> xr.DataArray:
-        """View the connectivity as matrices, as :func:`decnef_data.to_matrix` does.
+        """View the connectivity as square symmetric matrices, lazily; same as :func:`decnef_data.to_matrix`.
+
+        The dataset needs ``fc (..., edge)``, the regions ``roi``, and the two regions of each edge, ``roi_a``
+        and ``roi_b``.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``fc (..., roi, roi_2)`` in the dtype of the edges, with diagonal 1.  It is lazy: only the edges
+            that are needed are read.
+
+        Raises
+        ------
+        SelectionError
+            One of these variables is missing, two regions have the same name, or the edge of a pair of
+            regions is missing.
 
         Examples
         --------
@@ -39,7 +60,29 @@ class Accessor:
     def to_nifti(
         self, *, subject: str | None = None, session: str | None = None, run: int | None = None
     ) -> Any:
-        """Return one scan as a nibabel image, as :func:`decnef_data.to_nifti` does.
+        """Return one scan as an in-memory nibabel image; same as :func:`decnef_data.to_nifti`.
+
+        The dataset needs ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or one scan of these.
+
+        Parameters
+        ----------
+        subject
+            The id of the subject; not needed if the other arguments identify the scan.
+        session
+            The session of the scan; not needed if the other arguments identify it.
+        run
+            The number of the run; not needed if the other arguments identify the scan.
+
+        Returns
+        -------
+        nibabel.Nifti1Image
+            ``(x, y, z, time)`` with the repetition time (s) in its header, or ``(x, y, z)``; lengths are in
+            mm.  Voxels have the stored dtype, or are scaled to float64 if the files have a scaling.
+
+        Raises
+        ------
+        SelectionError
+            The dataset does not have such images, or no scan or several scans match.
 
         Examples
         --------
@@ -56,7 +99,34 @@ class Accessor:
     def timeseries(
         self, labels_img: Any, *, names: Mapping[int, str] | Sequence[str] | None = None
     ) -> xr.Dataset:
-        """Average the signal of each region, as :func:`decnef_data.timeseries` does.
+        """Average the signal over each region, lazily by scan; same as :func:`decnef_data.timeseries`.
+
+        The dataset needs ``bold (scan, time, z, y, x)``, or one scan of it.
+
+        Parameters
+        ----------
+        labels_img
+            A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.
+        names
+            The names of the regions, by label or in the order of the labels; ``None`` means the labels
+            themselves.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``timeseries (scan, time, roi)``, float64, in the units of the files with their scaling applied,
+            and all coordinates of the scans; one scan has no dimension ``scan``.  ``roi`` is the names if
+            given, else the labels; ``label (roi)`` and ``n_voxels (roi)`` are the label and the size of each
+            region.  A scan is read when its values are accessed; a dataset that was fetched with ``chunks=``
+            gives a dask array.
+
+        Raises
+        ------
+        SelectionError
+            The dataset does not have such images; or the label image is on another grid or has no labels, or
+            `names` does not match its labels.
+        FormatError
+            The label image cannot be read, or has several volumes.
 
         Examples
         --------
@@ -72,7 +142,22 @@ class Accessor:
         return timeseries(self._dataset, labels_img, names=names)
 
     def connectivity(self) -> xr.Dataset:
-        """Correlate the time series of regions, as :func:`decnef_data.connectivity` does.
+        """Correlate the series of every pair of regions; same as :func:`decnef_data.connectivity`.
+
+        The dataset needs ``timeseries (scan, time, roi)``, or ``(time, roi)`` of one scan.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge
+            order of srpbs-fc, and the coordinates and attributes of the series; ``n_constant (scan)`` counts
+            the series that do not vary, whose edges are NaN.  A scan is computed when its values are
+            accessed; a dask array gives a dask array.
+
+        Raises
+        ------
+        SelectionError
+            ``time`` or ``roi`` is missing or shorter than two, or there is more than one other dimension.
 
         Examples
         --------
@@ -93,7 +178,37 @@ class Accessor:
         i_may_share: bool = False,
         progress: str = "auto",
     ) -> None:
-        """Write a portable Zarr store, as :func:`decnef_data.to_zarr` does.
+        """Copy the dataset to one portable Zarr store; same as :func:`decnef_data.to_zarr`.
+
+        Parameters
+        ----------
+        dest
+            A folder that does not exist yet, or an fsspec URL with nothing below it.
+        chunks
+            The chunks of images: ``"volumes"`` for 20 complete volumes per chunk, ``"time"`` for all time
+            points of a small block.  All other arrays have chunks of complete rows in both cases.
+        client
+            A ``dask.distributed.Client`` whose workers copy the data; they must be able to access the data
+            and `dest`.  ``None`` means two threads of this process.
+        i_may_share
+            Whether you confirm that you are allowed to share the data; otherwise real data are not written to
+            another machine or into a checkout of a repository.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
+
+        Raises
+        ------
+        AccessError
+            The terms do not permit sharing the data, and `dest` is on another machine or in a checkout of a
+            repository.
+        FileExistsError
+            `dest` exists already.
+        SelectionError
+            A variable is neither numeric nor text, a URL needs fsspec, or `chunks` or `progress` is unknown.
+        IntegrityError
+            The data that were read, or the copy, are incomplete.
 
         Examples
         --------
@@ -109,6 +224,11 @@ class Accessor:
 
     def cite(self) -> str:
         """Return what to cite for these data; :func:`decnef_data.cite` has other styles.
+
+        Returns
+        -------
+        str
+            The works to cite, separated by empty lines; empty if the dataset has no attribute ``citation``.
 
         Examples
         --------

@@ -8,8 +8,28 @@ from decnef_data.model import Acceptance, AccessReport, Secret, Terms
 def access(name: str | None = None, *, data_dir: StrPath | None = None) -> AccessReport:
     """Report the requirements of each mirror for a dataset (or for all), and which of them are met.
 
-    The report is a tuple with one item per dataset and mirror.  Synapse is queried if you have a token;
-    the expiry of a personal link is read from the link itself.
+    Synapse is contacted if you have a token; the expiry of a personal link is read from the link itself.
+
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title; ``None`` means all datasets.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    AccessReport
+        A tuple with one item per dataset and mirror: the level of access, and each requirement with its
+        state, its expiry and the command that meets it.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset.
+    CatalogError
+        The file with your acceptances is damaged.
 
     Examples
     --------
@@ -21,6 +41,21 @@ def access(name: str | None = None, *, data_dir: StrPath | None = None) -> Acces
 
 def terms(name: str) -> Terms:
     """Return the terms of use of a dataset.
+
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title.
+
+    Returns
+    -------
+    Terms
+        The terms with title, version, text and address.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset.
 
     Examples
     --------
@@ -34,6 +69,25 @@ def terms(name: str) -> Terms:
 def accept(name: str) -> Acceptance:
     """Record that you accept the terms of a dataset, with date and version.
 
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title.
+
+    Returns
+    -------
+    Acceptance
+        What was recorded: the dataset, the terms, their version and the date (UTC).
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset.
+    CatalogError
+        The file with your acceptances is damaged.
+    OSError
+        The configuration folder is not writable.
+
     Examples
     --------
     >>> accept("srpbs-fc").version
@@ -44,6 +98,24 @@ def accept(name: str) -> Acceptance:
 
 def accepted(name: str) -> Acceptance | None:
     """Return your acceptance of the current terms of a dataset, or ``None``.
+
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title.
+
+    Returns
+    -------
+    Acceptance or None
+        What was recorded: the dataset, the terms, their version and the date (UTC); ``None`` if you have not
+        accepted the current version.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset.
+    CatalogError
+        The file with your acceptances is damaged.
 
     Examples
     --------
@@ -61,23 +133,30 @@ def login(mirror: str, secret: str | None = None, *, dataset: str | None = None)
     mirror
         ``"synapse"`` or ``"atr"``.
     secret
-        The token or the link.  Without one, Synapse is queried with the credentials of synapseclient:
-        ``SYNAPSE_AUTH_TOKEN``, or a profile of ``~/.synapseConfig``.
+        The token or the link; ``None`` means the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or a
+        profile of ``~/.synapseConfig``.
     dataset
-        For a personal link: the dataset that it is for.
+        The dataset that a personal link is for; not used for Synapse.
+
+    Returns
+    -------
+    str
+        A message with the owner of the token or the file that the link leads to, never with the secret.
 
     Raises
     ------
     AccessError
-        The mirror refuses the secret, or the link expired; a secret stored before is kept.
+        The mirror refuses the secret, or the link has expired; a secret that was stored before is kept.
+    MirrorError
+        The mirror cannot be reached, or ``DECNEF_OFFLINE`` is set.
     SelectionError
-        There is no such mirror, or it does not need a login.
+        There is no such mirror or dataset, or the mirror does not require a login.
 
     Examples
     --------
     >>> login("folder")
     Traceback (most recent call last):
-    decnef_data.errors.SelectionError: 'folder' needs no login. ...
+    decnef_data.errors.SelectionError: 'folder' does not require a login. ...
     """
     secret = Secret(secret.strip()) if secret else None
     return Client.default().login(mirror, secret, dataset)
@@ -85,6 +164,21 @@ def login(mirror: str, secret: str | None = None, *, dataset: str | None = None)
 
 def logout(mirror: str | None = None) -> tuple[str, ...]:
     """Delete the stored tokens and links of one mirror, or of all; return their names.
+
+    Parameters
+    ----------
+    mirror
+        ``"synapse"`` or ``"atr"``; ``None`` means all mirrors.
+
+    Returns
+    -------
+    tuple of str
+        The names of the deleted tokens and links, such as ``"synapse"`` or ``"atr/srpbs-fc"``.
+
+    Raises
+    ------
+    SelectionError
+        There is no such mirror.
 
     Examples
     --------

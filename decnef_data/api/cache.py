@@ -16,14 +16,37 @@ def adopt(
 ) -> tuple[VerifiedFile, ...]:
     """Register a copy that you already have, an archive or its unpacked folder, in place.
 
-    Nothing is copied, moved or changed.  Every file is hashed once.  Of a folder of images only the tables
+    Nothing is copied, moved or changed.  Every file is hashed once.  In a folder of images only the tables
     are hashed; images are listed by name, size, time and header until :func:`verify` hashes them
     (``deep=True``).
 
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title.
+    path
+        The archive, or the folder that it was unpacked to; it stays where it is.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
+
+    Returns
+    -------
+    tuple of VerifiedFile
+        The files that were hashed, with location, size in bytes and checksums.
+
     Raises
     ------
+    SelectionError
+        There is no such dataset, or nothing at `path`, or the folder is empty.
+    FormatError
+        The file at `path` is neither a zip nor a tar archive.
     AccessError
-        `path` does not exist.
+        A symbolic link in the folder leads out of it.
     IntegrityError
         A file does not match its expected checksum or size.
 
@@ -48,26 +71,46 @@ def verify(
     data_dir: StrPath | None = None,
     progress: str = "auto",
 ) -> Verification:
-    """Verify local files against their recorded checksums.
+    """Verify local files and stores against their recorded checksums.
 
     Parameters
     ----------
-    name, mirror, data_dir
-        As for :func:`fetch_dataset`.
+    name
+        The dataset, by name, alias or title.
     deep
-        Hash every file and store again instead of comparing sizes and times.
+        Whether to hash every file and store again instead of comparing sizes and modification times.
     repair
-        Read everything again and repair damage: of a damaged file, only the parts that differ are
-        downloaded; a damaged store is removed, and built again when it is opened.
+        Whether to hash everything and repair damage: of a damaged file, only the parts that differ are
+        downloaded; a damaged store is removed, and rebuilt when it is opened.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
     progress
-        As for :func:`fetch_dataset`; for the repair.
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
+
+    Returns
+    -------
+    Verification
+        One check per file or store, with its state: ``"intact"``, ``"changed"``, ``"missing"`` or
+        ``"damaged"``.  ``complete`` is whether all are intact.
 
     Raises
     ------
+    SelectionError
+        There is no such dataset or mirror, or no local copy of the dataset.
     AccessError, MirrorError, IntegrityError, FetchError
         No mirror can provide what the repair needs.
-    SelectionError
-        There is no local copy of the dataset.
+
+    Notes
+    -----
+    Adopted copies are verified, but never repaired.  `progress` concerns only the repair.
 
     Examples
     --------
@@ -83,6 +126,30 @@ def verify(
 def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) -> "pooch.Pooch":
     """Return a pooch with a dataset's verified files: their folder, names and checksums.
 
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    pooch.Pooch
+        The registry of the first complete local copy; it is empty if there is none.  It has no base URL, so
+        that it downloads nothing.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset or mirror.
+
     Examples
     --------
     >>> from decnef_data import download
@@ -96,6 +163,18 @@ def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None
 def cache(*, data_dir: StrPath | None = None) -> CacheListing:
     """List the contents of the cache: verified files, partial files and stores, and adopted copies.
 
+    Parameters
+    ----------
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    CacheListing
+        The cache folder and its entries, each with dataset, kind, path, and size in bytes.  ``size`` is that
+        of all entries except adopted copies, which are elsewhere.
+
     Examples
     --------
     >>> import tempfile
@@ -108,7 +187,25 @@ def cache(*, data_dir: StrPath | None = None) -> CacheListing:
 def clear_cache(name: str | None = None, *, data_dir: StrPath | None = None) -> CacheListing:
     """Remove a dataset from the cache, or all datasets, and list what was removed.
 
-    Adopted copies are unregistered, and stay in place.
+    Adopted copies are unregistered; their files stay in place.
+
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title; ``None`` means all datasets.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    CacheListing
+        The entries that were removed, including the synthetic ones.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset.
 
     Examples
     --------
@@ -124,23 +221,37 @@ def purge(
 ) -> PurgeRecord:
     """Remove every copy of a dataset that this software made, and record what was removed.
 
-    Verified files, unfinished downloads, receipts and stores are removed, damaged ones too.  Adopted copies
-    are listed and not touched.  The record, with date, paths, sizes and checksums, is kept in the
-    configuration folder: a data-use agreement may ask for it.
+    Verified files, partial downloads, receipts and stores are removed, damaged ones too.  Adopted copies are
+    listed and not touched.
 
     Parameters
     ----------
-    name, data_dir
-        As for :func:`fetch_dataset`.
+    name
+        The dataset, by name, alias or title.
     phantom
         Whether the synthetic dataset of that name is removed as well.
     dry_run
-        Only report what would be removed.
+        Whether to report what would be removed without removing it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    PurgeRecord
+        What was removed, with paths, sizes in bytes and checksums, the date (UTC), and the copies that were
+        not touched.
 
     Raises
     ------
+    SelectionError
+        There is no such dataset.
     OSError
-        Something could not be removed.
+        Something could not be removed; nothing is recorded, and another purge removes the rest.
+
+    Notes
+    -----
+    The record is kept in the configuration folder, because a data-use agreement may require it.
 
     Examples
     --------

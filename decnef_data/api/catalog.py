@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 def catalog() -> Records:
     """Return the catalog: datasets, mirrors, sites, codes, protocols, citations, terms and graded facts.
 
+    Returns
+    -------
+    Records
+        The records of the package, and those of the folder ``DECNEF_CATALOG_DIR`` if it is set.
+
+    Raises
+    ------
+    CatalogError
+        A record of ``DECNEF_CATALOG_DIR`` is malformed, or refers to one that does not exist.
+
     Examples
     --------
     >>> [dataset.name for dataset in catalog().datasets]
@@ -28,15 +38,20 @@ def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:
     Parameters
     ----------
     name
-        A dataset, by name, alias or title, or a tree or Dataset from :func:`fetch_dataset`.  Data from
-        Synapse are cited with their version: that of the Dataset, else that of the local copy.
+        The dataset, by name, alias or title, or a tree or Dataset from :func:`fetch_dataset`.
     style
         ``"text"``, ``"bibtex"`` or ``"csl"`` (CSL-JSON).
+
+    Returns
+    -------
+    str
+        All works to cite, in the requested style.  Data from Synapse are cited with their version: that of
+        the tree or Dataset, otherwise that of the local copy.
 
     Raises
     ------
     SelectionError
-        There is no such dataset or style, or the Dataset does not have the attribute ``dataset``.
+        There is no such dataset or style, or the object does not have the attribute ``dataset``.
 
     Examples
     --------
@@ -47,7 +62,7 @@ def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:
         return Client.default().cite(name, style)
     attrs: Mapping[str, object] = {str(key): value for key, value in name.attrs.items()}
     if "dataset" not in attrs:
-        message = "This Dataset does not say which dataset it came from. Give the name, such as 'srpbs-fc'."
+        message = "There is no attribute 'dataset' that names the source. Pass a name, such as 'srpbs-fc'."
         raise SelectionError(message, requested="cite")
     return Client.default().cite(str(attrs["dataset"]), style, _as_texts(attrs.get("source_versions")))
 

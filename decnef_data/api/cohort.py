@@ -40,34 +40,51 @@ def query(
     Parameters
     ----------
     names
-        The datasets to search; ``None`` means all.
-    subjects, sites, institutes, diagnoses
-        Keep only these participants; one name or several, ``None`` means all.
+        The datasets to count or search, by name, alias or title, one or several; ``None`` means all.
+    subjects
+        The ids of the subjects to select, one or several; ``None`` means all.
+    sites
+        The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    institutes
+        The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
+    diagnoses
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
+        ``None`` means all.
     sex
-        ``"male"`` or ``"female"``.
+        ``"male"`` or ``"female"``; ``None`` means both, and unknown.
     min_age, max_age
-        In years, inclusive.
+        The limits of the age in years, inclusive; ``None`` means no limit.
     max_mean_fd
-        The largest mean framewise displacement, in mm.
-    mirror, data_dir
-        As for :func:`fetch_dataset`.
+        The largest mean framewise displacement in mm; ``None`` means no limit.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
 
     Returns
     -------
     pandas.DataFrame
         One row per participant, dataset and group, with every column of :func:`participants`.
         ``attrs["searched"]`` lists the datasets whose tables were read, ``attrs["unavailable"]`` maps the
-        others to the reason, and ``attrs["synthetic"]`` is whether the participants are the phantom's.
+        others to the reason, and ``attrs["synthetic"]`` is whether the participants are synthetic.
 
     Raises
     ------
     SelectionError
-        The catalog has no such dataset, site, institute, diagnosis or sex.
+        There is no such dataset, site, institute, diagnosis, sex or mirror, or `min_age` is greater than
+        `max_age`.
+    FormatError, FetchError
+        One file of a local copy, or several, cannot be read.
 
     Warns
     -----
     DecnefDataWarning
-        Participants were left out whose age or motion is unknown, or whose site is pooled with others.
+        Participants were left out because their age or motion is unknown, or because their site is pooled
+        with others.
 
     Examples
     --------
@@ -91,7 +108,7 @@ def query(
     results = {name: filter_participants(table, criteria, records) for name, table in tables.items()}
     for name, result in results.items():
         for reason in result.exclusion_reasons:
-            warnings.warn(f"Of '{name}', {reason}", DecnefDataWarning, stacklevel=2)
+            warnings.warn(f"'{name}': {reason}", DecnefDataWarning, stacklevel=2)
     combined = _concatenate_tables({name: result.participants for name, result in results.items()})
     combined.attrs = {
         "searched": list(tables),
@@ -117,27 +134,28 @@ def splits(
         The Dataset of one group from :func:`fetch_dataset`, or a table from :func:`participants` or
         :func:`query`.
     by
-        What is kept together: ``"site"``, ``"institute"``, which is known where tables pool their sites, or
-        ``"subject"``, for participants who were scanned more than once.
+        What is kept together: ``"site"``; ``"institute"``, which is also known where tables pool their sites;
+        or ``"subject"``, for participants who were scanned more than once.
     n_splits
-        The number of parts; ``None`` leaves out one site (or subject) at a time.
+        The number of parts; ``None`` means that one site (institute, subject) is left out at a time.
     stratify
-        The column whose classes have the same proportions in each part, as far as undivided sites allow;
-        ``None`` means no stratification.
+        The column whose classes should have the same proportions in each part, as far as undivided sites
+        allow; ``None`` means no stratification.
     seed
-        With `n_splits`, determines how participants, or sites of equal size, are distributed.
+        With `n_splits`, determines how participants, or sites of similar size, are distributed.
 
     Returns
     -------
     Splits
-        An object for scikit-learn's ``cv=``; iterating yields pairs of training and test indices along the
-        participants or scans.  ``.name``, and ``.names`` of each pair, are hashes of the assignment: the same
-        on every machine and with every version of the libraries.
+        A cross-validator for scikit-learn's ``cv=``.  Iterating yields pairs of training and test indices
+        along the participants or scans.  ``name``, and ``names`` of each pair, are hashes of the assignment:
+        the same on every machine and with every version of the libraries.
 
     Raises
     ------
     SelectionError
-        `by` is not known for all participants, or there are too few of them.
+        `by` or `stratify` is not a column, `by` is not known for all participants, there are too few of its
+        values to split, or the table combines groups that do not link their participants.
 
     Warns
     -----
@@ -196,7 +214,9 @@ def _participant_table(data: "xr.Dataset | pd.DataFrame", by: str) -> "pd.DataFr
         return data
     coords = getattr(data, "coords", {})
     if by not in coords:
-        message = f"The data have no '{by}' to split by. Give one leaf of a dataset, or a table of people."
+        message = (
+            f"The data have no coordinate '{by}' to split by. Pass the Dataset of one group, or a table."
+        )
         raise SelectionError(message, requested=by, known=tuple(map(str, coords)))
     columns = {str(name): value.to_numpy() for name, value in coords.items() if value.dims == coords[by].dims}
     return pd.DataFrame(columns)

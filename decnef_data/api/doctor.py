@@ -9,23 +9,34 @@ from decnef_data.model import DoctorReport
 def doctor(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) -> DoctorReport:
     """Check the local copy of a dataset against the catalog, and report discrepancies.
 
-    A disagreement is not an error: records are graded, and your copy is right.  Nothing is downloaded.
+    A disagreement is not an error: the facts of the catalog are graded, and your copy is right.  Nothing is
+    downloaded.
 
     Parameters
     ----------
-    name, mirror, data_dir
-        As for :func:`fetch_dataset`.
+    name
+        The dataset, by name, alias or title.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
 
     Returns
     -------
     DoctorReport
-        Everything that was compared; ``disagreements`` are the differences, each with the record's grade
-        (A two sources or more, B one, C inferred, D unconfirmed).
+        Everything that was compared; ``disagreements`` are the differences, each with the grade of the
+        catalog's record (A two sources or more, B one, C inferred, D unconfirmed).
 
     Raises
     ------
     SelectionError
-        There is no local copy of the dataset.
+        There is no such dataset or mirror, or no local copy of the dataset.
+    FormatError
+        The table of participants cannot be read.
 
     Examples
     --------

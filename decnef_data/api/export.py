@@ -14,7 +14,7 @@ def export(name: str, *, style: str = "croissant") -> dict[str, Any]:
     Parameters
     ----------
     name
-        A dataset of the catalog.
+        The dataset, by name, alias or title.
     style
         ``"croissant"`` (MLCommons, 1.0), ``"datapackage"`` (Frictionless), ``"schema.org"`` or ``"dcat"``
         (both JSON-LD), or ``"intake"`` (a catalog of intake 2, which opens through the xarray engine).
@@ -62,36 +62,82 @@ def export_nifti(
 
     Parameters
     ----------
-    name, group, subjects, sites, diagnoses, modalities
-        Which scans, as for :func:`fetch_dataset`; field maps are included unless `modalities` excludes them.
+    name
+        The dataset, by name, alias or title, such as ``"srpbs-fc"``; ``"srpbs-fc/bal140"`` includes the
+        group.
     destination
         A folder on this machine, created if it does not exist.  Finished files are kept, so that an
         interrupted export resumes.
     original
-        Whether to write the files as they were distributed, bit for bit and with their original paths.  Else
-        each run is one ``sub-0001/func/sub-0001_task-rest_bold.nii.gz`` with the repetition time in its
-        header, each T1 image one ``sub-0001/anat/sub-0001_T1w.nii.gz``, with its metadata in a ``.json``
-        sidecar; field maps keep their names, in ``fmap``.
-    mirror, data_dir, download, accept_terms, progress
-        As for :func:`fetch_dataset`.
+        Whether to write the files as they were distributed, bit for bit and under their original paths.
+        Otherwise each run is one ``sub-0001/func/sub-0001_task-rest_bold.nii.gz`` with the repetition time in
+        its header, and each T1 image one ``sub-0001/anat/sub-0001_T1w.nii.gz``, with a ``.json`` sidecar of
+        metadata; field maps keep their names, in ``fmap``.
+    group
+        One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+        ``"COI/bold"`` of images; ``None`` means all.
+    subjects
+        The ids of the subjects to select, one or several; ``None`` means all.
+    sites
+        The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    diagnoses
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
+        ``None`` means all.
+    modalities
+        The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+        ``"fmap"`` (field maps); ``None`` means all.  Connectivity datasets ignore it.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    download
+        Whether missing files may be downloaded.
     strict
-        Whether a scan that cannot be read is an error; else it is skipped with a warning.
+        Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
+    accept_terms
+        Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
     i_may_share
-        State that you may share these data; else they are not written into a checkout of a repository.
+        Whether you confirm that you are allowed to share the data; otherwise real data are not written to
+        another machine or into a checkout of a repository.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
 
     Returns
     -------
     ExportSummary
-        The folder, and the numbers of files that were written and that existed before.
+        The folder, the number of files that were written and of those that existed before (``skipped``), and
+        the size of the written files in bytes.
 
     Raises
     ------
-    AccessError
-        The destination is in a checkout or on another machine, and the terms do not permit sharing the data.
     SelectionError
-        The dataset has no images, or no participant matches; or as for :func:`fetch_dataset`.
-    FormatError, IntegrityError
-        A file has an unexpected format, or has changed since it was listed.
+        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches; the
+        dataset has no images; files are missing and `download` is ``False``; or the destination is on
+        another machine.
+    AccessError
+        Accepted terms, a login, an approval or a personal link is missing; or the destination is on another
+        machine or in a checkout of a repository, and the terms do not permit sharing the data.
+    MirrorError
+        A mirror cannot be reached, or refuses the request.
+    IntegrityError
+        A file does not match its expected checksum or size, or has changed since it was listed.
+    FetchError
+        Several mirrors or files failed; ``causes`` lists the error of each.
+    FormatError
+        A file has an unexpected format, or two scans would have the same name.
+    OSError
+        The disk is full or not writable.
+
+    Warns
+    -----
+    DecnefDataWarning
+        A scan was skipped because `strict` is ``False``.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
-    frozen: StrPath | None = None,
+    lock: StrPath | None = None,
     progress: str = "auto",
 ) -> "xr.Dataset": ...
 @overload
@@ -52,7 +52,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
-    frozen: StrPath | None = None,
+    lock: StrPath | None = None,
     progress: str = "auto",
 ) -> "xr.DataTree": ...
 @overload
@@ -71,7 +71,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
-    frozen: StrPath | None = None,
+    lock: StrPath | None = None,
     progress: str = "auto",
 ) -> "xr.DataTree | xr.Dataset": ...
 def fetch_dataset(
@@ -89,7 +89,7 @@ def fetch_dataset(
     strict: bool = True,
     chunks: Mapping[str, int] | str | int | None = None,
     accept_terms: bool = False,
-    frozen: StrPath | None = None,
+    lock: StrPath | None = None,
     progress: str = "auto",
 ) -> "xr.DataTree | xr.Dataset":
     """Open a dataset as lazy xarray objects, downloading and verifying missing files.
@@ -97,64 +97,101 @@ def fetch_dataset(
     Parameters
     ----------
     name
-        ``"srpbs-fc"`` or another name or alias of the catalog; ``"srpbs-fc/bal140"`` includes the group.
+        The dataset, by name, alias or title, such as ``"srpbs-fc"``; ``"srpbs-fc/bal140"`` includes the
+        group.
     group
-        One group of the tree, such as ``"bal140"``, ``"roi93"`` or ``"aal116"``, of images ``"COI/bold"`` or
-        ``"COI/t1w"``; ``None`` means all.
-    subjects, sites, diagnoses
-        Keep only these participants; one name or several, ``None`` means all.  Diagnoses are HC, ASD, MDD,
-        OCD, SSD, pain, stroke, BP, dysthymia and other.
+        One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+        ``"COI/bold"`` of images; ``None`` means all.
+    subjects
+        The ids of the subjects to select, one or several; ``None`` means all.
+    sites
+        The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    diagnoses
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
+        ``None`` means all.
     modalities
-        Of the image datasets: ``"bold"``, ``"t1w"``, ``"fmap"``; srpbs-fc has none.
+        The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+        ``"fmap"`` (field maps); ``None`` means BOLD and T1-weighted images, or those of `group`.
+        Connectivity datasets ignore it.
     mirror
-        ``"auto"`` is the first mirror with a copy, login or link that provides the data, never the phantom;
-        ``"folder"``, ``"synapse"``, ``"atr"`` or ``"synthetic"`` is only that one.  ``"synthetic"``, or
-        ``"phantom"``, is synthetic data (a digital phantom), made on this machine.
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
     data_dir
-        The cache folder; by default ``DECNEF_DATA_DIR``, else the user's cache folder of the platform.
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
     download
         Whether missing files may be downloaded.
     keep_archive
-        Whether downloaded files are kept after their store is published.
+        Whether downloaded files are kept after the data have been stored in the cache for reading.
     strict
-        Whether an unreadable file is an error; else it is skipped with a warning.
+        Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
     chunks
-        Chunks for dask, which is required then; ``None`` is lazy without dask.
+        Chunks for dask, which has to be installed, in any form that :meth:`xarray.Dataset.chunk` accepts;
+        ``None`` means lazy arrays without dask.
     accept_terms
-        Accept the dataset's terms, on record, as :func:`accept` does.
-    frozen
-        A lock file: the data are exactly its files, from any mirror; otherwise an error reports the
-        difference.  The parts of the selection that are not given are those of the lock.
+        Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
+    lock
+        The path of a lock file: the data come from exactly the files that it lists, whatever the mirror, and
+        an error reports any difference.  Parts of the selection that are ``None`` are taken from the lock.
+        ``None`` means no lock.
     progress
-        ``"bars"``, ``"lines"`` (to the log), ``"none"``, or ``"auto"``: bars on a terminal, else lines.
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
 
     Returns
     -------
     DataTree or Dataset
-        A tree with one Dataset per group, or with `group` that Dataset.  Those of srpbs-fc have
-        ``fc (subject, edge)``, Pearson r in the dtype of its source, with the participants' ``site``,
-        ``diagnosis``, ``age`` (years), ``sex``, ``handedness``, ``mean_fd`` (mm) and clinical scales along
-        ``subject``.  Those of images have ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)`` as
-        stored, for the scans of one site; where shapes differ within a site, the rarer ones are in
-        ``bold_2`` and so on.
+        A tree with one Dataset per group, or that Dataset alone if a `group` is requested.
+
+        Groups of connectivity have ``fc (subject, edge)``, Pearson r in the dtype of the source, with the
+        participants' ``site``, ``diagnosis``, ``age`` (years), ``sex``, ``handedness``, ``mean_fd`` (mm) and
+        clinical scales along ``subject``, and the regions ``roi_a`` and ``roi_b`` along ``edge``.
+
+        Groups of images have the scans of one site: ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y,
+        x)``, as stored in the files, with ``affine (scan, row, column)`` from voxels to mm and
+        ``repetition_time (scan)`` in s.  Where shapes differ within a site, the rarer ones are in ``bold_2``
+        and so on.  Field maps are listed as files, with ``path (scan)`` and ``size (scan)`` in bytes, and
+        only if `modalities` or `group` requests them.
+
+        ``attrs`` include the terms, the citation, the checksums of the files, and ``synthetic``, which is
+        ``True`` for the phantom.
 
     Raises
     ------
     SelectionError
-        There is no such dataset, group, site, diagnosis or subject, or no participant matches.
+        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches; or
+        files are missing and `download` is ``False``; or `chunks` is used without dask.
     AccessError
-        Accepted terms, a login, an approval or a link is missing; the message says which, and what to do.
-    MirrorError, IntegrityError, FetchError
-        The mirror, or every mirror, failed or sent wrong bytes; or the files differ from the lock `frozen`.
+        Accepted terms, a login, an approval or a personal link is missing; the message says what to do next.
+    MirrorError
+        A mirror cannot be reached, or refuses the request.
+    IntegrityError
+        A file does not match its expected checksum or size, or differs from `lock`.
+    FetchError
+        Several mirrors or files failed; ``causes`` lists the error of each.
     FormatError
         A file has an unexpected format or content.
     OSError
         The disk is full or not writable.
 
+    Warns
+    -----
+    DecnefDataWarning
+        A file was skipped because `strict` is ``False``, or connectivity has values outside [-1, 1].
+
     Notes
     -----
     The edges of srpbs-fc are the strict lower triangle of the matrix in column-major order, as MATLAB's
-    ``m(tril(true(size(m)), -1))`` returns it; ``roi_a`` and ``roi_b`` are the two regions of an edge.
+    ``m(tril(true(size(m)), -1))`` returns it; ``roi_a`` and ``roi_b`` are the two regions of an edge.  The
+    datasets are described in [1]_; :func:`cite` returns everything that has to be cited.
+
+    References
+    ----------
+    .. [1] Tanaka SC, Yamashita A, Yahata N, et al. A multi-site, multi-disorder resting-state magnetic
+       resonance image database. Scientific Data. 2021;8:227. doi:10.1038/s41597-021-01004-8
 
     Examples
     --------
@@ -164,9 +201,7 @@ def fetch_dataset(
     (9730, True)
     """
     selection = build_selection(name, group, subjects, sites, diagnoses, modalities)
-    options = FetchOptions(
-        mirror, download, keep_archive, strict, accept_terms, progress, _expand_path(frozen)
-    )
+    options = FetchOptions(mirror, download, keep_archive, strict, accept_terms, progress, _expand_path(lock))
     datasets = Client.default(data_dir).fetch_dataset(selection, options)
     chunked = {path: _apply_chunks(dataset, chunks) for path, dataset in datasets.items()}
     return _build_tree(chunked) if selection.group is None else chunked[selection.group]
@@ -188,10 +223,71 @@ def participants(
 ) -> "pd.DataFrame":
     """Return the participants of a dataset as a labelled and typed table; no rows or columns are dropped.
 
-    Parameters and errors are those of :func:`fetch_dataset`.  srpbs-fc does not identify participants across
-    atlases, so that there is one row per participant and `group`.  For images there is one row per
-    participant in the tables (srpbs-ts: per session), with the number of available scans of each kind.
-    ``attrs["synthetic"]`` is whether the participants are the phantom's.
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title, such as ``"srpbs-fc"``; ``"srpbs-fc/bal140"`` includes the
+        group.
+    group
+        One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+        ``"COI/bold"`` of images; ``None`` means all.
+    subjects
+        The ids of the subjects to select, one or several; ``None`` means all.
+    sites
+        The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    diagnoses
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
+        ``None`` means all.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    download
+        Whether missing files may be downloaded.
+    strict
+        Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
+    accept_terms
+        Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        For connectivity one row per participant and group, because srpbs-fc does not link participants across
+        atlases; for images one row per participant (srpbs-ts: per session) in the tables, with the number of
+        available scans in the columns ``bold``, ``t1w`` and ``fmap``.  ``age`` is in years, ``mean_fd`` in
+        mm; text that is missing is empty, a missing number is NaN.  ``attrs["synthetic"]`` is whether the
+        participants are synthetic.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches; or
+        files are missing and `download` is ``False``.
+    AccessError
+        Accepted terms, a login, an approval or a personal link is missing; the message says what to do next.
+    MirrorError
+        A mirror cannot be reached, or refuses the request.
+    IntegrityError
+        A file does not match its expected checksum or size.
+    FetchError
+        Several mirrors or files failed; ``causes`` lists the error of each.
+    FormatError
+        A file has an unexpected format or content.
+    OSError
+        The disk is full or not writable.
+
+    Warns
+    -----
+    DecnefDataWarning
+        A file was skipped because `strict` is ``False``, or connectivity has values outside [-1, 1].
 
     Examples
     --------
@@ -218,12 +314,59 @@ def plan(
 ) -> Plan:
     """Return what a request needs and costs; no data are downloaded.
 
-    Parameters and errors are those of :func:`fetch_dataset`.
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title, such as ``"srpbs-fc"``; ``"srpbs-fc/bal140"`` includes the
+        group.
+    group
+        One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+        ``"COI/bold"`` of images; ``None`` means all.
+    subjects
+        The ids of the subjects to select, one or several; ``None`` means all.
+    sites
+        The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    diagnoses
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
+        ``None`` means all.
+    modalities
+        The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+        ``"fmap"`` (field maps); ``None`` means BOLD and T1-weighted images, or those of `group`.
+        Connectivity datasets ignore it.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    keep_archive
+        Whether downloaded files are kept after the data have been stored in the cache for reading.
+
+    Returns
+    -------
+    Plan
+        The mirror and its files, the requirements of access that are not met, and sizes in bytes: of the
+        download from each mirror, of the stores, and of the free disk space.  A size that is unknown is
+        ``None``.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset, group, site, diagnosis, subject or mirror.
+
+    Notes
+    -----
+    Mirrors are contacted for lists of files.  One that cannot be used is not an error here: ``problems`` has
+    the reason.  For images in an archive that was not read yet, the size of the stores is an estimate
+    (``estimated``).
 
     Examples
     --------
-    >>> plan("srpbs-fc", mirror="phantom").selection.dataset
-    'srpbs-fc'
+    >>> planned = plan("srpbs-fc", mirror="phantom")
+    >>> planned.selection.dataset, planned.mirror
+    ('srpbs-fc', 'phantom')
     """
     selection = build_selection(name, group, subjects, sites, diagnoses, modalities)
     return Client.default(data_dir).plan(selection, mirror, keep_archive=keep_archive)
@@ -241,14 +384,77 @@ def download(
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
     accept_terms: bool = False,
-    frozen: StrPath | None = None,
+    lock: StrPath | None = None,
     progress: str = "auto",
 ) -> Path:
     """Download and verify the files of a dataset; return the archive, or the folder of the files.
 
-    Parameters and errors are those of :func:`fetch_dataset`.  srpbs-fc is one archive, which is downloaded
-    completely.  Selected images are also stored; with ``keep_archive=False`` nothing else is kept, and the
-    folder of the stores is returned.
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title, such as ``"srpbs-fc"``; ``"srpbs-fc/bal140"`` includes the
+        group.
+    group
+        One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+        ``"COI/bold"`` of images; ``None`` means all.
+    subjects
+        The ids of the subjects to select, one or several; ``None`` means all.
+    sites
+        The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    diagnoses
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
+        ``None`` means all.
+    modalities
+        The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+        ``"fmap"`` (field maps); ``None`` means all.  Connectivity datasets ignore it.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    keep_archive
+        Whether downloaded files are kept after the data have been stored in the cache for reading.
+    accept_terms
+        Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
+    lock
+        The path of a lock file: the data come from exactly the files that it lists, whatever the mirror, and
+        an error reports any difference.  Parts of the selection that are ``None`` are taken from the lock.
+        ``None`` means no lock.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
+
+    Returns
+    -------
+    Path
+        The archive, or the folder of the files.  With ``keep_archive=False``, the folder of the stores of the
+        selected images.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches.
+    AccessError
+        Accepted terms, a login, an approval or a personal link is missing; the message says what to do next.
+    MirrorError
+        A mirror cannot be reached, or refuses the request.
+    IntegrityError
+        A file does not match its expected checksum or size, or differs from `lock`.
+    FetchError
+        Several mirrors or files failed; ``causes`` lists the error of each.
+    FormatError
+        A file has an unexpected format or content.
+    OSError
+        The disk is full or not writable.
+
+    Notes
+    -----
+    A connectivity dataset is one archive, which is always downloaded completely.  The selected images of
+    other datasets are also stored in the cache for reading.
 
     Examples
     --------
@@ -261,13 +467,36 @@ def download(
         keep_archive=keep_archive,
         accept_terms=accept_terms,
         progress=progress,
-        lock_path=_expand_path(frozen),
+        lock_path=_expand_path(lock),
     )
     return Client.default(data_dir).download(selection, options)
 
 
 def demo(*, data_dir: StrPath | None = None, progress: str = "auto") -> "xr.DataTree":
     """Open the phantom of srpbs-fc: synthetic data with the real layout, created on this machine.
+
+    Parameters
+    ----------
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
+
+    Returns
+    -------
+    DataTree
+        The groups ``bal140``, ``roi93`` and ``aal116``, each with ``fc (subject, edge)``, Pearson r;
+        ``attrs["synthetic"]`` is ``True``.
+
+    Raises
+    ------
+    SelectionError
+        `progress` is unknown.
+    OSError
+        The disk is full or not writable.
 
     Examples
     --------
@@ -277,8 +506,8 @@ def demo(*, data_dir: StrPath | None = None, progress: str = "auto") -> "xr.Data
     return fetch_dataset("srpbs-fc", mirror="phantom", data_dir=data_dir, progress=progress)
 
 
-def _expand_path(frozen: StrPath | None) -> Path | None:
-    return None if frozen is None else Path(frozen).expanduser()
+def _expand_path(lock: StrPath | None) -> Path | None:
+    return None if lock is None else Path(lock).expanduser()
 
 
 def _apply_chunks(dataset: "xr.Dataset", chunks: Any) -> "xr.Dataset":

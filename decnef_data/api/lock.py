@@ -20,22 +20,60 @@ def lock(
 ) -> Lock:
     """Record the checksums of the local copy so that it can be reproduced exactly.
 
-    A lock is independent of mirrors: each file is identified by size, MD5 and SHA-256.  A file with the
-    text from :func:`lock_text` is the argument of ``fetch_dataset(frozen=...)``.
+    A lock is independent of mirrors: each file is identified by size, MD5 and SHA-256.  Write the text of
+    :func:`lock_text` to a file, and pass the file to :func:`fetch_dataset` as ``lock=``.
 
     Parameters
     ----------
-    name, group, subjects, sites, diagnoses, modalities, mirror, data_dir, progress
-        As for :func:`fetch_dataset`; the selection is stored in the lock.
+    name
+        The dataset, by name, alias or title, such as ``"srpbs-fc"``; ``"srpbs-fc/bal140"`` includes the
+        group.
+    group
+        One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+        ``"COI/bold"`` of images; ``None`` means all.
+    subjects
+        The ids of the subjects to select, one or several; ``None`` means all.
+    sites
+        The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    diagnoses
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
+        ``None`` means all.
+    modalities
+        The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+        ``"fmap"`` (field maps); ``None`` means all.  Connectivity datasets ignore it.
     split
-        The hash of a split of the participants, to be stored in the lock.
+        The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the lock;
+        ``None`` means no split.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
+
+    Returns
+    -------
+    Lock
+        The files with path, size in bytes and checksums, the selection, the split, and the versions of
+        software and layout.
 
     Raises
     ------
     SelectionError
-        There is no complete local copy of the dataset.
+        There is no such dataset, group or mirror, or no complete local copy of the dataset.
     IntegrityError
         A file has changed since it was verified.
+
+    Warns
+    -----
+    DecnefDataWarning
+        The images of an adopted folder were never hashed, and are not in the lock.
 
     Examples
     --------
@@ -51,6 +89,16 @@ def lock(
 
 def lock_text(lock: Lock) -> str:
     """Format a lock as TOML; equal locks give equal text.
+
+    Parameters
+    ----------
+    lock
+        The lock to format, from :func:`lock`.
+
+    Returns
+    -------
+    str
+        The content of a lock file.
 
     Examples
     --------
@@ -76,18 +124,41 @@ def diff(
 
     Parameters
     ----------
-    first, second
-        A lock file, or the name of a dataset, which means its local copy.  Without `second`, `first` is
-        compared with the local copy of its dataset.
-    mirror, data_dir, progress
-        As for :func:`fetch_dataset`.
+    first
+        The path of a lock file, or the name of a dataset, which means its local copy.
+    second
+        What to compare `first` with, in the same forms; ``None`` means the local copy of its dataset.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
+        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
+        on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
+
+    Returns
+    -------
+    Comparison
+        The differences; ``same_bytes`` is whether both have the same files with the same content.
 
     Raises
     ------
     SelectionError
-        There is no such file or dataset, or no complete local copy of it.
+        There is no such file, dataset or mirror, or no complete local copy of the dataset.
     FormatError
         A file is not a lock.
+    IntegrityError
+        A file of the local copy has changed since it was verified.
+
+    Warns
+    -----
+    DecnefDataWarning
+        The images of an adopted folder were never hashed, and are not compared.
 
     Examples
     --------

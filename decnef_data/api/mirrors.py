@@ -23,28 +23,37 @@ def index(
 
     Crawling Synapse lists every entity of the project with its version, path, size, MD5, date and
     restrictions, within the rate limits of Synapse; an interrupted crawl resumes.  The entities are matched
-    to the datasets, and ids that are confirmed are used from then on.  Crawling ATR records the responses
-    to your personal links, never the links themselves.
+    to the datasets, and ids that are confirmed are used from then on.  Crawling ATR records the responses to
+    your personal links, never the links themselves.
 
     Parameters
     ----------
     mirror
         ``"synapse"`` or ``"atr"``.
     offline
-        Return the index of the last crawl without network access.
+        Whether to return the index of the last crawl without network access.
     checksums
-        Request sizes and checksums too: one request per new or changed file, where everything else takes
-        one per 50 files.
+        Whether to request sizes and checksums too, which takes one request per new or changed file;
+        everything else takes one per 50 files.
     records
-        A folder to write ``mirrors/<mirror>.toml`` to, for a maintainer to commit;
-        ``Records.load(folder)`` reads it.
-    data_dir, progress
-        As for :func:`fetch_dataset`.
+        A folder to write ``mirrors/<mirror>.toml`` to, for a maintainer to commit; ``Records.load(folder)``
+        reads it.  ``None`` means no folder.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+    progress
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"none"``, or
+        ``"auto"``, which means bars on a terminal and lines otherwise.
+
+    Returns
+    -------
+    Index
+        The entities of the mirror, the match of each dataset, and the changes since the previous crawl.
 
     Raises
     ------
     AccessError
-        There is no login or link, or the mirror refuses it.
+        There is no login or personal link, or the mirror refuses it.
     MirrorError
         The mirror does not respond; what was found so far is kept.
     SelectionError
@@ -69,6 +78,25 @@ def probe(mirror: str | None = None, *, data_dir: StrPath | None = None) -> tupl
 
     Only kind and location of credentials are reported.  A mirror that does not respond is not an error here.
 
+    Parameters
+    ----------
+    mirror
+        The mirror, by name; ``None`` means all mirrors.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    tuple of MirrorStatus
+        One item per mirror: whether it responds, the time in seconds, the user, the credentials, and the
+        datasets that it provides.
+
+    Raises
+    ------
+    SelectionError
+        There is no such mirror.
+
     Examples
     --------
     >>> import tempfile
@@ -85,10 +113,24 @@ def audit(name: str, *, deep: bool = False, data_dir: StrPath | None = None) -> 
 
     Parameters
     ----------
-    name, data_dir
-        As for :func:`fetch_dataset`.
+    name
+        The dataset, by name, alias or title.
     deep
-        Hash the files on disk with MD5 where mirrors list one and no download has computed it.
+        Whether to hash local files with MD5 where mirrors list one and no download has computed it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    Audit
+        The sources, and one comparison per file and pair of sources; ``differs`` is whether any two
+        contradict each other.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset.
 
     Examples
     --------

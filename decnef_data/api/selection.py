@@ -24,7 +24,7 @@ def build_selection(
     Raises
     ------
     SelectionError
-        Two different groups are given, or an empty list.
+        `name` and `group` are different groups, or a list is empty.
 
     Examples
     --------
@@ -33,7 +33,9 @@ def build_selection(
     """
     dataset, _, group_in_name = name.partition("/")
     if group_in_name and group not in {None, group_in_name}:
-        message = f"'{name}' names the group '{group_in_name}', and group= says '{group}'. Say one of them."
+        message = (
+            f"'{name}' includes the group '{group_in_name}', but group= is '{group}'. Pass only one of them."
+        )
         raise SelectionError(message, requested=name)
     filters = map(as_optional_names, (subjects, sites, diagnoses, modalities))
     return Selection(dataset, group or group_in_name or None, *filters)

@@ -45,7 +45,17 @@ class DecnefEngine(BackendEntrypoint):
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Return whether it is a ``decnef://`` address.
+        """Return whether this is a ``decnef://`` address.
+
+        Parameters
+        ----------
+        filename_or_obj
+            Any object that is passed to :func:`xarray.open_dataset`.
+
+        Returns
+        -------
+        bool
+            Whether the engine can open it.
 
         Examples
         --------
@@ -69,10 +79,57 @@ class DecnefEngine(BackendEntrypoint):
     ) -> xr.Dataset:
         """Open the Dataset of one group.
 
+        Parameters
+        ----------
+        filename_or_obj
+            ``decnef://DATASET`` or ``decnef://DATASET/GROUP``.
+        drop_variables
+            The names of the variables to leave out, one or several; names that do not occur are ignored.
+        group
+            One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+            ``"COI/bold"`` of images; ``None`` means all.
+        subjects
+            The ids of the subjects to select, one or several; ``None`` means all.
+        sites
+            The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+        diagnoses
+            The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+            other; ``None`` means all.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        data_dir
+            The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder
+            of the operating system.
+        download
+            Whether missing files may be downloaded.
+
+        Returns
+        -------
+        xarray.Dataset
+            The group as :func:`decnef_data.fetch_dataset` returns it, with lazy arrays.
+
         Raises
         ------
         SelectionError
-            The address has no dataset of the catalog, or no group.
+            The address is malformed or does not include a group; there is no such dataset, group, site,
+            diagnosis, subject or mirror; no participant matches; or files are missing and `download` is
+            ``False``.
+        AccessError
+            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+            next.
+        MirrorError
+            A mirror cannot be reached, or refuses the request.
+        IntegrityError
+            A file does not match its expected checksum or size.
+        FetchError
+            Several mirrors or files failed; ``causes`` lists the error of each.
+        FormatError
+            A file has an unexpected format or content.
+        OSError
+            The disk is full or not writable.
 
         Examples
         --------
@@ -100,10 +157,56 @@ class DecnefEngine(BackendEntrypoint):
     ) -> xr.DataTree:
         """Open a tree of all groups, or of the requested one.
 
+        Parameters
+        ----------
+        filename_or_obj
+            ``decnef://DATASET`` or ``decnef://DATASET/GROUP``.
+        drop_variables
+            The names of the variables to leave out, one or several; names that do not occur are ignored.
+        group
+            One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+            ``"COI/bold"`` of images; ``None`` means all.
+        subjects
+            The ids of the subjects to select, one or several; ``None`` means all.
+        sites
+            The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+        diagnoses
+            The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+            other; ``None`` means all.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        data_dir
+            The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder
+            of the operating system.
+        download
+            Whether missing files may be downloaded.
+
+        Returns
+        -------
+        xarray.DataTree
+            A tree with one Dataset per group, with lazy arrays; a requested group is its root.
+
         Raises
         ------
         SelectionError
-            The address has no dataset of the catalog, or an unknown group.
+            The address is malformed; there is no such dataset, group, site, diagnosis, subject or mirror; no
+            participant matches; or files are missing and `download` is ``False``.
+        AccessError
+            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+            next.
+        MirrorError
+            A mirror cannot be reached, or refuses the request.
+        IntegrityError
+            A file does not match its expected checksum or size.
+        FetchError
+            Several mirrors or files failed; ``causes`` lists the error of each.
+        FormatError
+            A file has an unexpected format or content.
+        OSError
+            The disk is full or not writable.
 
         Examples
         --------
@@ -132,7 +235,7 @@ def _parse_selection(
 
     if not (isinstance(address, str) and address.startswith(_SCHEME)):
         message = (
-            f"'{address}' is no address of the engine 'decnef'. Write decnef://NAME or decnef://NAME/GROUP."
+            f"'{address}' is not an address of the engine 'decnef'. Use decnef://NAME or decnef://NAME/GROUP."
         )
         raise SelectionError(message, requested=str(address))
     return build_selection(address.removeprefix(_SCHEME).strip("/"), group, subjects, sites, diagnoses, None)
@@ -164,6 +267,7 @@ def _no_group_error(name: str, tree: xr.DataTree) -> Exception:
 
     groups = [group.path.strip("/") for group in tree.subtree if group.data_vars]
     message = (
-        f"'{_SCHEME}{name}' names no group. Add one of {', '.join(groups)}, or use xarray.open_datatree."
+        f"'{_SCHEME}{name}' does not include a group. "
+        f"Add one of {', '.join(groups)}, or use xarray.open_datatree."
     )
     return SelectionError(message, requested=name, known=groups)
