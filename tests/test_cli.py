@@ -1,15 +1,21 @@
 """The commands that show, fetch and mind data, as a user and a script meet them."""
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from decnef_data_cli.app import app
+from decnef_data_cli.console import to_jsonable
 from decnef_data_cli.errors import EXIT_CODES
 from decnef_data_cli.reference import build_reference
+from typer.main import get_command
 
 import decnef_data
 from tests import small
@@ -52,6 +58,7 @@ def test_help_lists_every_command_and_every_exit_code() -> None:
         "accept",
         "login",
         "logout",
+        "plan",
         "download",
         "adopt",
         "verify",
@@ -87,6 +94,7 @@ OPTIONS = {
     "accept": "--json",
     "login": "",
     "logout": "--json",
+    "plan": "--group --site --subject --diagnosis --modality --mirror --data-dir --json --quiet",
     "download": "--group --site --subject --diagnosis --mirror --data-dir --accept-terms --dry-run --json --quiet",
     "adopt": "--json",
     "verify": "--deep --json",
@@ -104,8 +112,50 @@ def test_every_command_takes_its_options(command: str) -> None:
     shown = run(*command.split(), "--help")
     assert (shown.code, shown.err) == (0, "")
     assert [option for option in OPTIONS[command].split() if f"│ {option} " not in shown.out] == []
-    # Metavars are the options' names, not Python's types.
-    assert "<" not in shown.out.partition("─ Options ")[2]
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of `decnef` itself, of each group and of each command."""
+    command = get_command(app) if command is None else command
+    yield path
+    for name, subcommand in getattr(command, "commands", {}).items():
+        yield from commands(subcommand, (*path, name))
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_help_shows_names_and_choices_and_no_types(command: tuple[str, ...]) -> None:
+    shown = run(*command, "--help")
+    assert (shown.code, shown.err) == (0, "")
+    assert re.findall(r"<\w+>|\b(?:TEXT|INTEGER|FLOAT|BOOLEAN|DIRECTORY|STR|INT)\b|\{\w+\}", shown.out) == []
+
+
+def test_choices_are_shown_as_such() -> None:
+    assert "[text|bibtex|csl]" in run("cite", "--help").out
+    assert "[male|female]" in run("query", "--help").out
+
+
+def test_usage_lines_show_what_is_optional() -> None:
+    assert "Usage: decnef info [OPTIONS] NAME " in run("info", "--help").out
+    assert "Usage: decnef query [OPTIONS] [NAME]... " in run("query", "--help").out
+    assert "Usage: decnef login [OPTIONS] MIRROR [DATASET] " in run("login", "--help").out
+    assert "Usage: decnef mirrors [OPTIONS] [COMMAND] [ARGS]... " in run("mirrors", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("command", "first_words"),
+    [
+        ("download", "Mirror to download from"),
+        ("plan", "Mirror to download from"),
+        ("participants", "Mirror to download from"),
+        ("query", "Use the local copy from this"),
+        ("doctor", "Use the local copy from this mirror"),
+        ("lock", "Use the local copy from this mirror"),
+        ("diff", "Use the local copy from this mirror"),
+        ("verify", "Check the local copy from this mirror"),
+    ],
+)
+def test_the_help_of_mirror_is_that_of_the_command(command: str, first_words: str) -> None:
+    assert first_words in run(command, "--help").out
 
 
 def test_version_is_one_line() -> None:
@@ -190,8 +240,8 @@ def test_a_dry_run_says_what_would_be_done(data: Path) -> None:
     told = run(*asked)
     assert told.code == 0
     assert told.err == (
-        "Nothing was fetched. 'srpbs-fc' is here: "
-        "`decnef participants srpbs-fc --mirror phantom` shows its people.\n"
+        "Nothing was downloaded. 'srpbs-fc' is available locally: "
+        "run `decnef participants srpbs-fc --mirror synthetic`.\n"
     )
     assert told.out.splitlines()[0].split() == ["dataset", "srpbs-fc"]
     assert told.out.splitlines()[1].split() == ["mirror", "phantom"]
@@ -210,8 +260,46 @@ def test_a_dry_run_that_no_mirror_can_carry_out_ends_with_three() -> None:
     assert told.code == 3
     assert told.json["mirror"] is None
     assert told.err == (
-        "error: No mirror can give 'srpbs-fc' yet. Run `decnef access srpbs-fc` to see what is missing.\n"
+        "error: No mirror can provide 'srpbs-fc' yet. Run `decnef access srpbs-fc` to see what is missing.\n"
     )
+
+
+def test_plan_is_the_dry_run_of_a_download(data: Path) -> None:
+    selection = ("srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140", "--site", "SWA")
+    shown = run("plan", *selection)
+    assert shown.code == 0
+    assert shown.out.splitlines()[1].split() == ["mirror", "phantom"]
+    assert "SRPBS_FC-synthetic.zip" in shown.out
+    dry = run("download", *selection, "--dry-run")
+    assert (dry.code, dry.err) == (shown.code, shown.err)
+    assert _without_free_disk(dry.out) == _without_free_disk(shown.out)
+    assert run("plan", *selection, "--quiet").err == ""
+
+
+def test_plan_as_json_is_the_plan_of_the_library(data: Path) -> None:
+    asked = ("srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140", "--json")
+    found = run("plan", *asked)
+    assert (found.code, found.err) == (0, "")
+    planned = decnef_data.plan("srpbs-fc", group="bal140", mirror="phantom", data_dir=data)
+    volatile = {"free_disk": None}  # other processes write to the same disk
+    assert {**found.json, **volatile} == {**json.loads(json.dumps(to_jsonable(planned))), **volatile}
+    dry = run("download", *asked, "--dry-run").json
+    assert {**dry, **volatile} == {**found.json, **volatile}
+
+
+def test_a_plan_that_no_mirror_can_carry_out_ends_with_three() -> None:
+    shown = run("plan", "srpbs-fc")
+    assert shown.code == 3
+    assert "none accessible yet" in shown.out
+    assert shown.err == (
+        "error: No mirror can provide 'srpbs-fc' yet. Run `decnef access srpbs-fc` to see what is missing.\n"
+    )
+    found = run("plan", "srpbs-fc", "--json")
+    assert (found.code, found.json["mirror"], found.err) == (3, None, shown.err)
+
+
+def _without_free_disk(page: str) -> list[str]:
+    return [line for line in page.splitlines() if not line.startswith("free disk space")]
 
 
 def test_participants_in_part_or_all(data: Path) -> None:
@@ -219,7 +307,9 @@ def test_participants_in_part_or_all(data: Path) -> None:
     table = run(*asked)
     assert table.code == 0
     assert table.out.splitlines()[0].split()[:4] == ["subject", "site", "institute", "diagnosis"]
-    assert re.fullmatch(r"20 of 1,625 people, 7 of \d+ columns\. Add --csv or --json for all\.\n", table.err)
+    assert re.fullmatch(
+        r"20 of 1,625 participants, 7 of \d+ columns\. Use --csv or --json for all\.\n", table.err
+    )
     assert run(*asked, "--quiet") == Outcome(0, table.out, "")
     whole = pd.read_csv(StringIO(run(*asked, "--csv").out), dtype=str, keep_default_na=False)
     assert len(whole) == 1625
@@ -239,13 +329,13 @@ def test_the_demo_says_that_it_is_synthetic_and_what_is_next(data: Path) -> None
     assert (told.code, told.err) == (0, "")
     assert "SYNTHETIC" in told.out
     for heading in (
-        "Connectivity cubes",
-        "People by site and diagnosis",
-        "Where things lie",
-        "Next, in a shell",
+        "Groups, one per atlas",
+        "Participants by site and diagnosis",
+        "Files in ",
+        "Next steps in a shell",
     ):
         assert heading in told.out
-    assert "decnef participants srpbs-fc --mirror phantom" in told.out
+    assert "decnef participants srpbs-fc --mirror synthetic" in told.out
     assert max(map(len, told.out.splitlines())) <= 80
 
 
@@ -271,8 +361,8 @@ def test_verify_ends_with_five_when_something_changed(adopted: Path) -> None:
     told = run("verify", "srpbs-fc")
     assert told.code == 5
     assert told.err == (
-        "error: 1 of 1 files of 'srpbs-fc' are not whole. "
-        "Run `decnef cache clear srpbs-fc` and fetch or adopt them again.\n"
+        "error: 1 of 1 files of 'srpbs-fc' are not intact. "
+        "Run `decnef cache clear srpbs-fc`, then download or adopt them again.\n"
     )
 
 
@@ -283,11 +373,11 @@ def test_adopt_leaves_the_copy_where_it_lies(adopted: Path) -> None:
 
 
 def test_what_is_no_copy_is_not_adopted(tmp_path: Path) -> None:
-    give = "Give the archive of 'srpbs-fc', or the folder that it was unpacked to."
+    give = "Specify the archive of 'srpbs-fc' or the folder it was extracted to."
     missing, text = tmp_path / "missing.zip", tmp_path / "notes.txt"
     text.write_text("no archive", encoding="utf-8")
     assert run("adopt", "srpbs-fc", str(missing)) == Outcome(
-        2, "", f"error: There is nothing at '{missing}'. {give}\n"
+        2, "", f"error: '{missing}' does not exist. {give}\n"
     )
     assert run("adopt", "srpbs-fc", str(text)) == Outcome(
         6, "", f"error: '{text}' is neither a zip nor a tar archive. {give}\n"
@@ -300,8 +390,8 @@ def test_a_copy_that_was_moved_is_said_to_be_gone(adopted: Path) -> None:
     told = run("participants", "srpbs-fc")
     assert (told.code, told.out) == (3, "")
     assert told.err.splitlines()[0] == (
-        f"error: '{adopted}', adopted for 'srpbs-fc', is no longer there. "
-        "If it was moved, run 'decnef adopt srpbs-fc PATH' with its new place."
+        f"error: '{adopted}', adopted for 'srpbs-fc', no longer exists. "
+        "If you moved it, run 'decnef adopt srpbs-fc PATH' with its new path."
     )
 
 
@@ -332,7 +422,7 @@ def test_the_cache_is_listed_and_cleared(adopted: Path) -> None:
     assert len(removed["entries"]) == 1
     run("adopt", "srpbs-fc", str(adopted), "--quiet")
     last = run("cache", "clear", "srpbs-fc", "--yes").out.splitlines()[-2:]
-    assert last[0] == "Your own copies are only forgotten: they lie where they lay."
+    assert last[0] == "Adopted copies were only unregistered; their files were not removed."
     assert last[1].startswith("0 B removed from ")
     assert run("cache", "list", "--json").json["entries"] == []
     assert adopted.exists()

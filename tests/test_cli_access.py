@@ -13,7 +13,7 @@ def test_access_says_what_is_missing() -> None:
         ("srpbs-fc", "synapse"),
         ("srpbs-fc", "atr"),
     }
-    assert "not yet" in run("access").out
+    assert "not granted" in run("access").out
     assert "decnef login atr srpbs-fc" in run("access", "srpbs-fc").out
 
 
@@ -40,12 +40,12 @@ def test_a_link_read_from_standard_input_is_kept_and_never_shown() -> None:
     assert told.code == 0
     assert SECRET not in told.out + told.err
     assert run("logout", "--json").json == ["atr/srpbs-fc"]
-    assert run("logout") == Outcome(0, "", "Nothing was stored.\n")
+    assert run("logout") == Outcome(0, "", "No credentials are stored.\n")
 
 
 def test_logout_names_what_it_forgot() -> None:
     run("login", "atr", "srpbs-fc", typed="http://127.0.0.1:9/a.zip?X-Amz-Signature=x\n")
-    assert run("logout", "atr") == Outcome(0, "Forgotten: atr/srpbs-fc\n", "")
+    assert run("logout", "atr") == Outcome(0, "Deleted: atr/srpbs-fc\n", "")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(arguments: lis
 
 def test_a_link_needs_its_dataset() -> None:
     assert run("login", "atr", typed=f"{SECRET}\n") == Outcome(
-        2, "", "error: Mirror 'atr' has a link for each dataset. Run `decnef login atr DATASET`.\n"
+        2, "", "error: Mirror 'atr' has one link per dataset. Run `decnef login atr DATASET`.\n"
     )
 
 

@@ -94,8 +94,8 @@ def test_several_failures_are_told_by_mirror_and_file() -> None:
         ("", "synapse", MirrorError("Mirror 'synapse' answered 503.")),
         ("a.zip", "atr", AccessError("Expired.", access=ACCESS)),
     ]
-    assert list(error_lines(FetchError("No mirror could give 'srpbs-fc'.", causes=causes))) == [
-        "error: No mirror could give 'srpbs-fc'.",
+    assert list(error_lines(FetchError("No mirror could provide 'srpbs-fc'.", causes=causes))) == [
+        "error: No mirror could provide 'srpbs-fc'.",
         "  synapse: Mirror 'synapse' answered 503.",
         "  atr, 'a.zip': Expired.",
         "    link (expired): The link ended on 2024-05-01.",
@@ -109,9 +109,12 @@ def test_what_a_fetch_error_quotes_of_its_causes_is_said_once() -> None:
     several = FetchError("2 files cannot be read. 'a.mat' is damaged.", causes=[("a.mat", "", one)])
     assert list(error_lines(several)) == ["error: 2 files cannot be read.", "  'a.mat' is damaged."]
     mirrors = FetchError(
-        "No mirror could give 'x'. synapse: The link expired.", causes=[("", "synapse", other)]
+        "No mirror could provide 'x'. synapse: The link expired.", causes=[("", "synapse", other)]
     )
-    assert list(error_lines(mirrors)) == ["error: No mirror could give 'x'.", "  synapse: The link expired."]
+    assert list(error_lines(mirrors)) == [
+        "error: No mirror could provide 'x'.",
+        "  synapse: The link expired.",
+    ]
 
 
 def test_what_stands_in_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

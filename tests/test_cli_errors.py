@@ -63,8 +63,8 @@ def test_nothing_to_ask() -> None:
     assert (code, lines[0]) == (
         3,
         (
-            "error: No mirror can be asked for 'srpbs-fc' yet: there is no login, no link and no copy of your own. "
-            "`decnef access srpbs-fc` says what each mirror needs."
+            "error: No mirror can provide 'srpbs-fc' yet: you have no credentials and no adopted copy. "
+            "Run `decnef access srpbs-fc` to see what each mirror requires."
         ),
     )
     assert lines[-1] == "    run  decnef login synapse"
@@ -77,7 +77,7 @@ def test_terms_that_are_not_accepted(archive: Path, monkeypatch: pytest.MonkeyPa
             3,
             [
                 (
-                    "error: The terms of 'srpbs-fc' are not accepted yet. "
+                    "error: The terms of 'srpbs-fc' have not been accepted yet. "
                     "Read and accept them with `decnef accept srpbs-fc`, or pass accept_terms=True."
                 ),
                 "  terms (unmet): Accept the terms 'Terms of use of the restricted SRPBS datasets' (version 1).",
@@ -93,8 +93,8 @@ def test_a_token_that_is_refused(synapse: SynapseServer) -> None:
     code, lines = told("download", "srpbs-fc")
     assert code == 3
     assert lines[0] == (
-        "error: Synapse refused the login (SynapseAuthenticationError: 401, Invalid access token). "
-        "Make a token that may view and download in your account's settings at https://www.synapse.org, "
+        "error: Synapse rejected the login (SynapseAuthenticationError: 401, Invalid access token). "
+        "Create a token with the permissions 'view' and 'download' in your account settings at https://www.synapse.org, "
         "then run 'decnef login synapse'."
     )
 
@@ -105,7 +105,7 @@ def test_a_link_that_expired(links: LinkServer, archive: Path, monkeypatch: pyte
     assert code == 3
     assert re.fullmatch(
         r"error: The link for 'srpbs-fc' (has )?expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC, 2 hours ago( \(.+\))?\. "
-        rf"Ask for a new one at {PAGE}, then run 'decnef login atr srpbs-fc'\.",
+        rf"Request a new link at {PAGE}, then run 'decnef login atr srpbs-fc'\.",
         lines[0],
     )
     assert lines[-2:] == [f"    open {PAGE}", "    run  decnef login atr srpbs-fc"]
@@ -130,15 +130,15 @@ def test_wrong_bytes(synapse: SynapseServer, archive: Path) -> None:
     right = hashlib.md5(archive.read_bytes()).hexdigest()
     code, lines = told("download", "srpbs-fc", "--quiet")
     assert code == 5
-    wrong = re.search(r"md5:(\w+) received", lines[-1])
+    wrong = re.search(r"received md5:(\w+)", lines[-1])
     assert wrong is not None
     said = (
-        f"'SRPBS_FC.zip' is not what the mirror states: md5:{right} expected, md5:{wrong[1]} received. "
-        "It was not kept; try again, or choose another mirror."
+        f"The download of 'SRPBS_FC.zip' failed verification: expected md5:{right}, received md5:{wrong[1]}. "
+        "It was discarded; try again, or use another mirror."
     )
     assert lines == [
-        f"warning: {said} Trying once more.",
-        "warning: 'synapse' served wrong bytes and is not asked again in this run.",
+        f"warning: {said} Retrying once.",
+        "warning: Data from 'synapse' failed verification; this mirror is not used again in this run.",
         f"error: {said}",
     ]
 
@@ -150,8 +150,8 @@ def test_a_copy_of_something_else(tmp_path: Path) -> None:
         6,
         [
             (
-                "error: No matrix with 9730, 4278, 6670 edges could be read from this copy of 'srpbs-fc'. "
-                "Check that it is this dataset."
+                "error: No matrix with 9730 or 4278 or 6670 edges could be read from this copy of 'srpbs-fc'. "
+                "Check that the files belong to this dataset."
             )
         ],
     )
@@ -164,14 +164,14 @@ def test_several_files_that_are_not_as_they_should_be(tmp_path: Path) -> None:
         files[table] = files[table].rsplit(b"\r\n", 2)[0] + b"\r\n"
     run("adopt", "srpbs-fc", str(small.archive(tmp_path / "SRPBS_FC.zip", files)), "--quiet")
     links_them = (
-        "Row order is all that links them: download both again, or leave the file out with strict=False."
+        "Rows are matched by order alone. Download both files again, or omit the file with strict=False."
     )
     assert told("participants", "srpbs-fc") == (
         6,
         [
-            "error: 2 files of 'srpbs-fc' cannot be read; strict=False leaves them out.",
-            f"  'OsakaU/BAL-OsakaU_small.mat' has 4 rows but its table 'OsakaU/SUBINFO_OsakaU_small.tsv' has 3. {links_them}",
-            f"  'ShowaU/BAL-ShowaU_small.mat' has 6 rows but its table 'ShowaU/SUBINFO_ShowaU_small.tsv' has 5. {links_them}",
+            "error: 2 files of 'srpbs-fc' cannot be read. Use strict=False to omit them.",
+            f"  'OsakaU/BAL-OsakaU_small.mat' has 4 rows, but its table 'OsakaU/SUBINFO_OsakaU_small.tsv' has 3. {links_them}",
+            f"  'ShowaU/BAL-ShowaU_small.mat' has 6 rows, but its table 'ShowaU/SUBINFO_ShowaU_small.tsv' has 5. {links_them}",
         ],
     )
 
@@ -200,7 +200,7 @@ def test_a_malformed_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         [
             (
                 f"error: The catalog file '{record}' is malformed at '$': "
-                "Object contains unknown field `adress`. Correct it there."
+                "Object contains unknown field `adress`. Correct this entry."
             )
         ],
     )
@@ -213,10 +213,12 @@ def test_every_mirror_fails(
     monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(archive, lifetime=-7200))
     code, lines = told("download", "srpbs-fc", "--quiet")
     assert code == 5
-    last = lines.index("error: No mirror could give 'srpbs-fc'.")
+    last = lines.index("error: No mirror could provide 'srpbs-fc'.")
     assert [line.split(" ")[0] for line in lines[:last]] == ["warning:"] * 3
-    assert lines[last + 1].startswith("  synapse: 'SRPBS_FC.zip' is not what the mirror states: md5:")
-    assert re.match(r"  atr: The link for 'srpbs-fc' (has )?expired at ", lines[last + 2])
+    assert lines[last + 1].startswith(
+        "  synapse: The download of 'SRPBS_FC.zip' failed verification: expected md5:"
+    )
+    assert lines[last + 2].startswith("  atr: The link for 'srpbs-fc' expired at ")
     assert lines[-1] == "      run  decnef login atr srpbs-fc"
 
 
@@ -230,8 +232,8 @@ def test_a_disk_without_room(links: LinkServer, tmp_path: Path, monkeypatch: pyt
         74,
         [
             (
-                "error: No room for the download: 0 MB are needed (67 MB to spare), 0 MB are free. "
-                f"Free some, or move the cache with DECNEF_DATA_DIR: '{place}'"
+                "error: Not enough disk space for the download: 0 MB are needed (plus a reserve of 67 MB), 0 MB are free. "
+                f"Free some space, or move the cache with DECNEF_DATA_DIR: '{place}'"
             )
         ],
     )

@@ -69,30 +69,31 @@ def settled(text: str) -> str:
 
 
 INDEXED = """\
-mirror       synapse, syn22317076
-walked       DAY, in 69 requests
-holds        32 files, 386.6 kB
-not yet met  requirement 9606, for 30 files
+mirror   synapse, syn22317076
+crawled  DAY, with 69 requests
+content  32 files, 386.6 kB
+not met  requirement 9606 for 30 files
 """
 
 DATASETS = f"""\
 Datasets
-dataset     verdict    id           files      size
+dataset     match      id           files      size
 ───────────────────────────────────────────────────
 srpbs-1600  missing                     0
 srpbs-fc    confirmed  syn22317078      1  386.6 kB
 srpbs-open  confirmed  syn22317081     30      51 B
 srpbs-ts    corrected  syn22319999      1       2 B
 
-srpbs-1600  Nothing that you may see bears its title.
-srpbs-fc    '{FC}' is its title; its
-            archive is named as its top folder is.
-srpbs-open  '{OPEN}' is its title; 30
-            of 30 files look like its layout.
-srpbs-ts    'SRPBS_TS.tar.gz' is its title; its archive is named as its top
-            folder is. The records say syn22317082, which is not there.
+srpbs-1600  No item that you can access matches by name.
+srpbs-fc    '{FC}' matches by name; its
+            archive is named after the dataset's top folder.
+srpbs-open  '{OPEN}' matches by name;
+            30 of 30 files match the expected layout.
+srpbs-ts    'SRPBS_TS.tar.gz' matches by name; its archive is named after the
+            dataset's top folder. The catalog lists syn22317082, which was not
+            found.
 
-There is no earlier walk to compare with."""
+There is no earlier index to compare with."""
 
 
 def test_index_at_80_columns(synapse: SynapseServer, tmp_path: Path) -> None:
@@ -101,7 +102,10 @@ def test_index_at_80_columns(synapse: SynapseServer, tmp_path: Path) -> None:
     assert settled(found.out).startswith(INDEXED)
     assert settled(found.out).endswith(DATASETS)
     assert max(map(len, found.out.splitlines())) <= 80
-    assert f"The record is in '{tmp_path / 'records' / 'mirrors' / 'synapse.toml'}'." in found.err
+    assert (
+        f"The catalog record was written to '{tmp_path / 'records' / 'mirrors' / 'synapse.toml'}'."
+        in found.err
+    )
     assert "synapse: sizes and checksums: 32 of 32" in found.err
 
 
@@ -116,7 +120,7 @@ def test_index_offline_says_the_same(synapse: SynapseServer) -> None:
 def test_index_again(synapse: SynapseServer) -> None:
     run("index", "synapse", "--no-checksums", "--quiet")
     again = run("index", "synapse")
-    assert again.out.rstrip().endswith("Nothing changed since the walk before.")
+    assert again.out.rstrip().endswith("Nothing has changed since the last crawl.")
 
 
 def test_index_tells_what_changed(
@@ -127,7 +131,7 @@ def test_index_tells_what_changed(
     found = run("index", "atr", "--json").json
     assert [(each["kind"], each["id"]) for each in found["changes"]] == [("changed", "srpbs-fc")]
     page = run("index", "atr", "--offline").out
-    assert "Since the walk before, 1 changed\n" in page
+    assert "Changes since the last crawl: 1 changed\n" in page
     assert "changed  SRPBS_FC.zip  size" in page
 
 
@@ -156,8 +160,8 @@ def test_index_of_links_tells_which_are_missing(archive: Path, monkeypatch: pyte
     with LinkServer() as server:
         monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive))
         found = run("index", "atr")
-    assert "walked  " in found.out
-    assert ", in 1 request\n" in settled(found.out) + "\n"
+    assert "crawled  " in found.out
+    assert ", with 1 request\n" in settled(found.out) + "\n"
     assert "srpbs-ts    No link for 'srpbs-ts' is stored." in found.out
     assert "1 file, " in found.out
     assert found.out.count("No link for 'srpbs-ts' is stored.") == 1
@@ -165,8 +169,8 @@ def test_index_of_links_tells_which_are_missing(archive: Path, monkeypatch: pyte
 
 def test_index_of_links_says_how_to_give_one() -> None:
     assert run("index", "atr").err == (
-        "error: No personal link for mirror 'atr' is stored. "
-        "Run `decnef login atr NAME` with the link that you were sent.\n"
+        "error: No personal link is stored for mirror 'atr'. "
+        "Run `decnef login atr NAME` with the link that you received.\n"
     )
 
 
@@ -185,7 +189,7 @@ def test_mirrors_at_80_columns(synapse: SynapseServer, links: LinkServer, archiv
     assert max(map(len, found.out.splitlines())) <= 80
     shown = settled(found.out)
     assert re.search(r"^folder   on this machine$", shown, re.MULTILINE)
-    assert re.search(r"^synapse  yes, in N ms +ada  DAY$", shown, re.MULTILINE)
+    assert re.search(r"^synapse  yes, in N ms +ada +DAY$", shown, re.MULTILINE)
     assert re.search(r"^atr      yes, in N ms$", shown, re.MULTILINE)
     assert "synapse  token  ~/.synapseConfig" in shown
     assert "atr      link   DECNEF_ATR_LINK_SRPBS_FC  srpbs-fc  DAY" in shown
@@ -217,7 +221,7 @@ def test_mirrors_that_are_away(links: LinkServer, monkeypatch: pytest.MonkeyPatc
 
 def test_audit_at_80_columns(synapse: SynapseServer, links: LinkServer, archive: Path) -> None:
     nothing = run("mirrors", "audit", "srpbs-fc")
-    assert nothing.out.rstrip().endswith("There are no two sources to compare.")
+    assert nothing.out.rstrip().endswith("There are fewer than two sources to compare.")
     run("index", "synapse", "--quiet")
     run("index", "atr", "--quiet")
     run("adopt", "srpbs-fc", str(archive), "--quiet")
@@ -225,7 +229,7 @@ def test_audit_at_80_columns(synapse: SynapseServer, links: LinkServer, archive:
     assert found.code == 0
     assert max(map(len, found.out.splitlines())) <= 80
     shown = settled(found.out)
-    assert "same     synapse, disk (folder)  SRPBS_FC.zip  The md5 agrees." in shown
+    assert "same     synapse, disk (folder)  SRPBS_FC.zip  The md5 checksums match." in shown
     assert shown.endswith("2 unknown, 1 same.")
     assert [
         each["outcome"] for each in run("mirrors", "audit", "srpbs-fc", "--json").json["comparisons"]
@@ -254,7 +258,7 @@ def test_a_long_table_shows_its_first_rows(synapse: SynapseServer, tmp_path: Pat
         path.write_bytes(b"%d" % number)
     run("adopt", "srpbs-open", str(tmp_path / "open"), "--quiet")
     found = run("mirrors", "audit", "srpbs-open")
-    assert "Compared: 20 of 30; --json has all" in found.out
+    assert "Comparisons (first 20 of 30; use --json for all)" in found.out
     assert found.out.rstrip().endswith("30 unknown.")
     assert run("mirrors", "audit", "srpbs-open", "--deep").out.rstrip().endswith("30 same.")
     (tmp_path / "open" / "sub-0030" / "t1.nii").write_bytes(b"other")

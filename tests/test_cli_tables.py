@@ -123,6 +123,11 @@ def test_every_record_of_the_catalog_is_json() -> None:
         assert set(details["mirrors"]) <= {"synapse", "atr", "folder"}
 
 
+def test_a_number_that_does_not_fit_is_cut_visibly() -> None:
+    lines = drawn(console.table(*[f">{name}" for name in "abcd"], rows=[["1,234"] * 4]), width=16)
+    assert set(lines[2].split()) == {"1,…", "1…"}
+
+
 def test_the_list_names_every_dataset() -> None:
     lines = drawn(tables.datasets_table(RECORDS))
     assert lines[0].split() == ["name", "title", "access", "participants", "mirrors"]
@@ -151,7 +156,7 @@ def test_access_to_all_is_a_row_each() -> None:
         Access("srpbs-fc", "atr", "restricted", (MET, MAYBE)),
     ]
     assert drawn(tables.access_table(accesses))[2:5] == [
-        "srpbs-fc    synapse  not yet  login",
+        "srpbs-fc    synapse  not granted  login",
         "srpbs-open  synapse  granted",
         "srpbs-fc    atr      unknown",
     ]
@@ -160,7 +165,7 @@ def test_access_to_all_is_a_row_each() -> None:
 def test_access_to_one_shows_what_to_open_and_what_to_run() -> None:
     access = Access("srpbs-fc", "synapse", "restricted", (MET, UNMET, MAYBE))
     assert drawn(*tables.access_page([access])) == [
-        "srpbs-fc at synapse: not yet",
+        "srpbs-fc at synapse: not granted",
         "  met      The terms are accepted.",
         "  unmet    Log in to Synapse.",
         "           open https://www.synapse.org",
@@ -198,19 +203,19 @@ def plan(mirror: str | None = "atr") -> Plan:
 
 def test_a_plan_says_what_moves_and_what_it_costs() -> None:
     assert drawn(*plan_table.plan_page(plan())) == [
-        "dataset    srpbs-fc",
-        "mirror     atr",
-        "kept in    /data",
-        "size       175.6 MB",
-        "to fetch   175.6 MB",
-        "time       1 min 27 s at 2 MB/s, 3 s at 50 MB/s",
-        "free disk  50.0 GB",
+        "dataset          srpbs-fc",
+        "mirror           atr",
+        "location         /data",
+        "size             175.6 MB",
+        "to download      175.6 MB",
+        "time             1 min 27 s at 2 MB/s, 3 s at 50 MB/s",
+        "free disk space  50.0 GB",
         "",
         "Files",
         "file              size  state",
-        "───────────────────────────────────────",
-        "SRPBS_FC.zip  175.6 MB  to fetch",
-        "README.txt       120 B  here",
+        "─────────────────────────────────────────",
+        "SRPBS_FC.zip  175.6 MB  to download",
+        "README.txt       120 B  available locally",
         "own.zip            5 B  on this machine",
         "",
         "synapse: Nobody is logged in to 'synapse'. Run 'decnef login synapse'.",
@@ -220,17 +225,17 @@ def test_a_plan_says_what_moves_and_what_it_costs() -> None:
 def test_a_plan_of_many_files_shows_the_first() -> None:
     files = tuple(PlannedFile(RemoteFile(f"{n:04d}.nii", 1), present=False) for n in range(3_000))
     lines = drawn(*plan_table.plan_page(replace(plan(), files=files)))
-    assert "Files: 20 of 3,000; --json has all" in lines
-    assert sum(line.endswith("to fetch") for line in lines) == 20
+    assert "Files (first 20 of 3,000; use --json for all)" in lines
+    assert sum(line.endswith("to download") for line in lines) == 20
 
 
 def test_a_plan_that_nobody_can_carry_out_says_so() -> None:
     lines = drawn(*plan_table.plan_page(plan(mirror=None)))
     assert lines[1:5] == [
-        "mirror     none can give it yet",
-        "kept in    /data",
-        "size       unknown",
-        "to fetch   unknown",
+        "mirror           none accessible yet",
+        "location         /data",
+        "size             unknown",
+        "to download      unknown",
     ]
 
 
@@ -240,8 +245,8 @@ def test_files_say_on_what_their_checksum_rests() -> None:
     )
     found = dataclasses.replace(stated, path="b.zip", has_expected_checksum=False)
     assert drawn(tables.files_table([stated, found]))[2:4] == [
-        "a.zip  10 B  md5:d41d8c  as published",
-        "b.zip  10 B  md5:d41d8c  first sight",
+        "a.zip  10 B  md5:d41d8c  expected",
+        "b.zip  10 B  md5:d41d8c  first use",
     ]
 
 
@@ -265,11 +270,13 @@ def test_people_are_shown_in_part_and_the_caption_says_so() -> None:
     lines = drawn(participants_table(people))
     assert lines[2] == "x-0000   HC          20"
     assert len(lines) == 22
-    assert participants_caption(people) == "20 of 30 people, 3 of 4 columns. Add --csv or --json for all."
+    assert (
+        participants_caption(people) == "20 of 30 participants, 3 of 4 columns. Use --csv or --json for all."
+    )
     assert drawn(participants_table(people.iloc[29:]))[2] == "x-0029   HC"
     assert len(drawn(*participants_page(people))) == len(lines)
     people.attrs["synthetic"] = True
-    assert drawn(*participants_page(people))[-1] == "SYNTHETIC: nobody in this table exists."
+    assert drawn(*participants_page(people))[-1] == "SYNTHETIC: these participants do not exist."
 
 
 @pytest.fixture
@@ -302,13 +309,13 @@ def test_the_demo_counts_people_and_finds_the_difference(tree: xr.DataTree) -> N
         demo.GroupSummary("roi93", 2, 3, 3, 24),
     )
     assert summary.n_participants == {
-        "SWA": {"HC": 2, "ASD": 1, "not said": 0},
-        "UTO": {"HC": 0, "ASD": 1, "not said": 1},
-        "KyotoU*": {"HC": 1, "ASD": 0, "not said": 0},
+        "SWA": {"HC": 2, "ASD": 1, "not recorded": 0},
+        "UTO": {"HC": 0, "ASD": 1, "not recorded": 1},
+        "KyotoU*": {"HC": 1, "ASD": 0, "not recorded": 0},
     }
     found = summary.difference
     assert (found.roi_a, found.roi_b, found.diagnoses) == ("roi_001", "roi_003", ("HC", "ASD"))
-    assert found.mean_r == pytest.approx({"HC": 0.7, "ASD": -0.2, "not said": 0.0})
+    assert found.mean_r == pytest.approx({"HC": 0.7, "ASD": -0.2, "not recorded": 0.0})
 
 
 def test_missing_values_do_not_count_as_zero(tree: xr.DataTree) -> None:

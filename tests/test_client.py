@@ -177,7 +177,7 @@ class TestFallOver:
         with caplog.at_level(logging.WARNING, "decnef_data"):
             assert_is_the_small_cube(cube(accept_terms=True), "atr")
         (said,) = (record.getMessage() for record in caplog.records)
-        assert said.startswith("'synapse' could not give 'srpbs-fc', the next mirror is asked: ")
+        assert said.startswith("'synapse' could not provide 'srpbs-fc', trying the next mirror: ")
 
     def test_synapse_serves_wrong_bytes_and_atr_gives(
         self, cache: Path, synapse: SynapseServer, links: LinkServer
@@ -191,7 +191,9 @@ class TestFallOver:
 
     def test_wrong_bytes_twice_are_an_integrity_error(self, cache: Path, synapse: SynapseServer) -> None:
         synapse.storage.faults.add(faults.flip(1000), times=None)
-        with pytest.raises(IntegrityError, match=r"'SRPBS_FC\.zip' is not what the mirror states: md5:"):
+        with pytest.raises(
+            IntegrityError, match=r"The download of 'SRPBS_FC\.zip' failed verification: expected md5:"
+        ):
             cube(accept_terms=True)
         assert not [path for path in cache.rglob("SRPBS_FC.zip*") if path.suffix != ".lock"]
 
@@ -212,7 +214,7 @@ class TestFallOver:
             ("atr", AccessError),
         ]
         assert raised.value.exit_code == 3
-        assert str(raised.value).startswith("No mirror could give 'srpbs-fc'. synapse: ")
+        assert str(raised.value).startswith("No mirror could provide 'srpbs-fc'. synapse: ")
 
     def test_a_dropped_connection_is_resumed(self, cache: Path, links: LinkServer, archive: Path) -> None:
         links.faults.add(lambda request, proceed: proceed(request))
@@ -249,7 +251,7 @@ class TestTerms:
         with pytest.raises(AccessError) as raised:
             cube()
         assert str(raised.value) == (
-            "The terms of 'srpbs-fc' are not accepted yet. "
+            "The terms of 'srpbs-fc' have not been accepted yet. "
             "Read and accept them with `decnef accept srpbs-fc`, or pass accept_terms=True."
         )
         assert links.requests == []
@@ -287,15 +289,15 @@ class TestSelections:
     @pytest.mark.parametrize(
         ("asked", "message"),
         [
-            ({"group": "bal"}, "'srpbs-fc' has no group 'bal'. It has: bal140, roi93, aal116."),
+            ({"group": "bal"}, "'srpbs-fc' has no group 'bal'. Available groups: bal140, roi93, aal116."),
             (
                 {"diagnoses": "stroke"},
-                "Nobody in 'srpbs-fc' fits diagnoses 'stroke'. `decnef participants srpbs-fc` lists who is there.",
+                "No participants in 'srpbs-fc' match diagnoses 'stroke'. Run `decnef participants srpbs-fc` to list all participants.",
             ),
-            ({"sites": []}, "An empty list selects nobody. Leave it out, or pass None, for everyone."),
+            ({"sites": []}, "An empty list selects nothing. Omit the argument or pass None to select all."),
             (
                 {"progress": "loud"},
-                "There is no progress 'loud'. Choose one of: auto, bars, lines, json, none.",
+                "Unknown progress display 'loud'. Choose one of: auto, bars, lines, json, none.",
             ),
         ],
     )
@@ -314,7 +316,7 @@ class TestSelections:
         with pytest.raises(SelectionError) as raised:
             decnef_data.fetch_dataset("srpbs-fc/bal140", group="roi93")
         assert str(raised.value) == (
-            "'srpbs-fc/bal140' names the group 'bal140', and group= says 'roi93'. Say one of them."
+            "'srpbs-fc/bal140' includes the group 'bal140', but group= is 'roi93'. Pass only one of them."
         )
 
     def test_a_near_miss_is_answered(self) -> None:
@@ -336,15 +338,15 @@ class TestSelections:
         with pytest.raises(SelectionError) as raised:
             cube(download=False)
         assert str(raised.value) == (
-            "No whole copy of 'srpbs-fc' is on this machine. Run `decnef download srpbs-fc`."
+            "There is no complete local copy of 'srpbs-fc'. Run `decnef download srpbs-fc`."
         )
 
     def test_nowhere_to_ask(self, cache: Path) -> None:
         with pytest.raises(AccessError) as raised:
             cube()
         assert str(raised.value) == (
-            "No mirror can be asked for 'srpbs-fc' yet: there is no login, no link and no copy of your own. "
-            "`decnef access srpbs-fc` says what each mirror needs."
+            "No mirror can provide 'srpbs-fc' yet: you have no credentials and no adopted copy. "
+            "Run `decnef access srpbs-fc` to see what each mirror requires."
         )
 
 
@@ -366,7 +368,7 @@ class TestStrictness:
             assert "ShowaU" in raised.value.file
 
     def test_or_a_warning_and_the_rest(self, broken: Path) -> None:
-        with pytest.warns(DecnefDataWarning, match="Left out of 'srpbs-fc': "):
+        with pytest.warns(DecnefDataWarning, match="Omitted from 'srpbs-fc': "):
             found = cube(strict=False)
         assert found.sizes["subject"] == 9
 
@@ -439,7 +441,7 @@ class TestTheRestOfTheVerbs:
         record = "".join(f"{key} = '{value}'\n" for key, value in fields.items())
         (tmp_path / "own" / "datasets" / "later.toml").write_text(record)
         monkeypatch.setenv("DECNEF_CATALOG_DIR", str(tmp_path / "own"))
-        with pytest.raises(SelectionError, match="laid out as 'attic'"):
+        with pytest.raises(SelectionError, match="cannot open the layout 'attic'"):
             decnef_data.fetch_dataset("later")
         assert not cache.exists()
 
@@ -447,7 +449,7 @@ class TestTheRestOfTheVerbs:
         with LinkServer() as server:
             said = decnef_data.login("atr", server.link(archive), dataset="srpbs-fc")
             assert said.startswith(
-                "The link for 'srpbs-fc' leads to 'SRPBS_FC.zip' of 0.4 MB. It is kept in '"
+                "The link for 'srpbs-fc' points to 'SRPBS_FC.zip' (0.4 MB). The link is stored in '"
             )
             with pytest.raises(AccessError, match="expired"):
                 decnef_data.login("atr", server.link(archive, lifetime=-60), dataset="srpbs-fc")
@@ -537,8 +539,8 @@ def test_values_that_are_no_correlations_are_kept_and_warned_of(cache: Path, tmp
         found = cube()
     (said,) = (str(warning.message) for warning in caught)
     assert said == (
-        "1 values of 'srpbs-fc/bal140' lie outside [-1, 1], so they are not all Pearson r. "
-        "Look at them before you average."
+        "1 values of 'srpbs-fc/bal140' are outside [-1, 1], so not all values are Pearson correlations. "
+        "Check them before averaging."
     )
     assert found.attrs["out_of_range"] == 1
     assert found["fc"].max() == 1.5

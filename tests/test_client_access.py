@@ -76,7 +76,7 @@ class TestSynapse:
         known(synapse, rejected=(NEEDED,))
         assert approvals(at("synapse"))[-1] == (
             "unmet",
-            f"Meet access requirement {NEEDED}: your request was not accepted ('Please sign the form.')",
+            f"Meet access requirement {NEEDED}: your request was rejected ('Please sign the form.')",
         )
 
     def test_granted(self, synapse: SynapseServer) -> None:
@@ -100,7 +100,7 @@ class TestSynapse:
         state, text = approvals(at("synapse"))[-1]
         assert (state, text) == (
             "expired",
-            f"Meet access requirement {NEEDED}: your approval has ended, ask for it again",
+            f"Meet access requirement {NEEDED}: your approval has expired, request it again",
         )
         (item,) = (each for each in at("synapse").requirements if each.expires)
         assert item.deadline == "expired on 2024-02-03 at 04:05 UTC"
@@ -200,14 +200,14 @@ class TestNotebooks:
         with LinkServer() as server:
             monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive, 3 * 86400 + 60))
         page = decnef_data.access("srpbs-fc")._repr_html_()
-        assert "<h4>srpbs-fc at atr: not yet</h4>" in page
+        assert "<h4>srpbs-fc at atr: not granted</h4>" in page
         assert "<code>decnef accept srpbs-fc</code>" in page
         assert "href='https://bicr-resource.atr.jp/srpbsfc'" in page
         assert "(met, expires in 3 days)" in page
         assert "X-Amz" not in page
         assert at("atr")._repr_html_().count("<h4>") == 1
-        assert "One mirror of a dataset is enough." in page
-        assert "One mirror" not in at("atr")._repr_html_()
+        assert "Access to one mirror per dataset is enough." in page
+        assert "Access to one mirror" not in at("atr")._repr_html_()
 
     def test_what_is_done_asks_for_nothing_more(self) -> None:
         decnef_data.accept("srpbs-fc")
@@ -232,21 +232,21 @@ class TestNotebooks:
     def test_a_plan_shows_what_it_costs_and_what_is_missing(
         self, archive: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert "no mirror can give it yet" in decnef_data.plan("srpbs-fc")._repr_html_()
+        assert "no mirror is available yet" in decnef_data.plan("srpbs-fc")._repr_html_()
         with LinkServer() as server:
             monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive))
             page = decnef_data.plan("srpbs-fc")._repr_html_()
         assert "<h4>Plan for srpbs-fc: from atr</h4>" in page
         assert "<td>SRPBS_FC.zip</td>" in page
         assert "at most 279." in page
-        assert "<td>synapse</td><td class='number'>unknown</td><td>not yet</td>" in page
+        assert "<td>synapse</td><td class='number'>unknown</td><td>no</td>" in page
         assert "<code>decnef accept srpbs-fc</code>" in page
 
     def test_a_plan_of_many_files_shows_the_first(self) -> None:
         files = tuple(PlannedFile(RemoteFile(f"{n:04d}.nii", 1), present=False) for n in range(3_000))
         page = replace(decnef_data.plan("srpbs-fc"), files=files)._repr_html_()
         assert page.count(".nii</td>") == 20
-        assert "and 2,980 more, in <code>.files</code>" in page
+        assert "and 2,980 more; see <code>.files</code>" in page
 
 
 class TestBesideTheData:
@@ -269,6 +269,13 @@ class TestBesideTheData:
         assert [entry.path.name for entry in decnef_data.cache().entries] == ["SRPBS_FC.zip"]
         adopted = decnef_data.adopt("srpbs-fc", folder, data_dir=tmp_path / "other", progress="none")
         assert [file.path for file in adopted] == ["SRPBS_FC.zip"]
+
+    def test_those_of_0_1_0_are_recognized(self, tmp_path: Path) -> None:
+        tree = small.folder(tmp_path / "tree")
+        (tree / "TERMS").write_text("Put here by decnef-data; whatever follows.\n")
+        (tree / "CITATION").write_text("")
+        adopted = [file.path for file in decnef_data.adopt("srpbs-fc", tree, progress="none")]
+        assert ("TERMS" in adopted, "CITATION" in adopted) == (False, True)
 
     def test_a_file_of_that_name_in_an_own_copy_is_one(self, tmp_path: Path) -> None:
         tree = small.folder(tmp_path / "tree")

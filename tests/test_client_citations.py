@@ -114,5 +114,5 @@ def test_a_dataset_that_does_not_say_what_it_is() -> None:
     with pytest.raises(SelectionError) as raised:
         decnef_data.cite(xr.Dataset())
     assert str(raised.value) == (
-        "This Dataset does not say which dataset it came from. Give the name, such as 'srpbs-fc'."
+        "There is no attribute 'dataset' that names the source. Pass a name, such as 'srpbs-fc'."
     )

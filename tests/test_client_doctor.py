@@ -28,9 +28,9 @@ def test_every_disagreement_with_its_grade(adopted: Path) -> None:
     assert (found.dataset, found.mirror) == ("srpbs-open", "folder")
     said = {finding.what: (finding.expected, finding.found, finding.grade) for finding in found.disagreements}
     assert said["participants"] == ("1410", "5", "B")
-    assert said["bold of each person listed"] == ("for everybody", "absent for 1 (sub-0008)", "")
+    assert said["bold of each listed participant"] == ("present for all", "missing for 1 (sub-0008)", "")
     assert said["volumes of protocol 5"] == ("240", "4 in 2 runs, 3 in 1 run", "A")
-    assert "t1w of each person listed" not in said
+    assert "t1w of each listed participant" not in said
 
 
 def test_a_protocol_that_nobody_recorded(adopted: Path) -> None:
@@ -53,15 +53,13 @@ def test_what_cannot_be_read_is_a_finding(cache: Path, tmp_path: Path) -> None:
     decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "SRPBS_FC.zip", files), progress="none")
     said = [finding.found for finding in decnef_data.doctor("srpbs-fc").findings if finding.what == "reading"]
     assert len(said) == 1
-    assert said[0].startswith("Left out of 'srpbs-fc': ")
+    assert said[0].startswith("Omitted from 'srpbs-fc': ")
 
 
 def test_nothing_here(cache: Path) -> None:
     with pytest.raises(SelectionError) as caught:
         decnef_data.doctor("srpbs-open")
-    assert (
-        str(caught.value) == "Nothing of 'srpbs-open' is on this machine. Run `decnef download srpbs-open`."
-    )
+    assert str(caught.value) == "There is no local copy of 'srpbs-open'. Run `decnef download srpbs-open`."
 
 
 class TestTheCommand:
@@ -92,4 +90,4 @@ class TestTheCommand:
     def test_the_phantom_of_the_traveling_subjects(self, phantom_dir: Path) -> None:
         decnef_data.participants("srpbs-ts", mirror="phantom", data_dir=phantom_dir, progress="none")
         done = run("doctor", "srpbs-ts", *PHANTOM, "--data-dir", str(phantom_dir))
-        assert done.out == "20 of 20 statements are as recorded.\n"
+        assert done.out == "20 of 20 values agree with the catalog.\n"

@@ -115,13 +115,13 @@ class TestLocks:
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         with pytest.raises(IntegrityError) as raised:
             locked()
-        assert str(raised.value).startswith(f"'{path}' is not what was verified: sha256:")
+        assert str(raised.value).startswith(f"'{path}' has changed since it was verified: expected sha256:")
 
     def test_of_nothing(self, cache: Path) -> None:
         with pytest.raises(SelectionError) as raised:
             locked()
         assert str(raised.value) == (
-            "No whole copy of 'srpbs-fc' is here to be locked. Run `decnef download srpbs-fc` first."
+            "There is no complete local copy of 'srpbs-fc' to lock. Run `decnef download srpbs-fc` first."
         )
 
     def test_of_a_folder_whose_images_are_only_listed_says_so(self, tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ class TestLocks:
         with pytest.warns(DecnefDataWarning) as warned:
             locks.warn_about_unhashed_files(DatasetLocation(listed, (), FileCache(tmp_path), terms), copy)
         assert str(warned[0].message) == (
-            "The lock of 'srpbs-open' states the 2 files of your folder that were hashed; the others are only listed. "
-            "Adopt the archive, or download, to have all of them in it."
+            "The lock of 'srpbs-open' contains only the 2 files of your folder that were hashed. "
+            "To lock all files, adopt the archive or download the dataset."
         )
         locks.warn_about_unhashed_files(
             DatasetLocation(listed, (), FileCache(tmp_path), terms), replace(copy, files=files[:1])
@@ -160,13 +160,13 @@ class TestFrozen:
     def test_a_mirror_with_these_bytes_gives_them(
         self, lock: Lock, links: LinkServer, synapse: SynapseServer, tmp_path: Path, mirror: str
     ) -> None:
-        path = fetched(frozen=kept(lock, tmp_path / "a.lock"), mirror=mirror)
+        path = fetched(lock=kept(lock, tmp_path / "a.lock"), mirror=mirror)
         assert f"md5:{hashlib.md5(path.read_bytes()).hexdigest()}" in lock.files[0].checksums
 
     def test_what_is_here_is_not_fetched_again(self, lock: Lock, links: LinkServer, tmp_path: Path) -> None:
         fetched()
         asked = len(links.requests)
-        fetched(frozen=kept(lock, tmp_path / "a.lock"))
+        fetched(lock=kept(lock, tmp_path / "a.lock"))
         assert len(links.requests) == asked
 
     def test_a_mirror_that_states_other_bytes_is_not_even_asked_for_them(
@@ -174,19 +174,21 @@ class TestFrozen:
     ) -> None:
         other = other_bytes(lock)
         with pytest.raises(IntegrityError) as raised:
-            fetched(frozen=kept(other, tmp_path / "a.lock"))
+            fetched(lock=kept(other, tmp_path / "a.lock"))
         assert str(raised.value) == (
-            f"'SRPBS_FC.zip' in mirror 'synapse' is not what the lock states: {other.files[0].checksums[0]} expected, "
-            f"{lock.files[0].checksums[0]} found. "
-            "Use another mirror or copy, or make a new lock with `decnef lock srpbs-fc`."
+            f"'SRPBS_FC.zip' in mirror 'synapse' does not match the lock: expected {other.files[0].checksums[0]}, "
+            f"found {lock.files[0].checksums[0]}. "
+            "Use another mirror or copy, or create a new lock with `decnef lock srpbs-fc`."
         )
         assert synapse.issued == []
 
     def test_a_mirror_that_states_nothing_is_found_out_by_its_bytes(
         self, lock: Lock, links: LinkServer, cache: Path, tmp_path: Path
     ) -> None:
-        with pytest.raises(IntegrityError, match=r"'SRPBS_FC\.zip' is not what the mirror states: sha256:"):
-            fetched(frozen=kept(other_bytes(lock), tmp_path / "a.lock"))
+        with pytest.raises(
+            IntegrityError, match=r"The download of 'SRPBS_FC\.zip' failed verification: expected sha256:"
+        ):
+            fetched(lock=kept(other_bytes(lock), tmp_path / "a.lock"))
         assert not (cache / "files/srpbs-fc/SRPBS_FC.zip").exists()
 
     def test_another_size_is_said_before_a_byte_moves(
@@ -194,10 +196,10 @@ class TestFrozen:
     ) -> None:
         size = lock.files[0].size
         with pytest.raises(IntegrityError) as raised:
-            fetched(frozen=kept(larger(lock), tmp_path / "a.lock"))
+            fetched(lock=kept(larger(lock), tmp_path / "a.lock"))
         assert str(raised.value) == (
-            f"'SRPBS_FC.zip' in mirror 'atr' is not what the lock states: {size + 1} bytes expected, "
-            f"{size} bytes found. Use another mirror or copy, or make a new lock with `decnef lock srpbs-fc`."
+            f"'SRPBS_FC.zip' in mirror 'atr' does not match the lock: expected {size + 1} bytes, "
+            f"found {size} bytes. Use another mirror or copy, or create a new lock with `decnef lock srpbs-fc`."
         )
 
     def test_the_next_mirror_is_asked(
@@ -206,14 +208,14 @@ class TestFrozen:
         changed = small.archive(tmp_path / "changed.zip", {"SRPBS_FC/README.txt": b"another release"})
         with SynapseServer(project(TITLE, changed)) as server:
             server.config(Path.home() / ".synapseConfig", server.token)
-            path = fetched(frozen=kept(lock, tmp_path / "a.lock"))
+            path = fetched(lock=kept(lock, tmp_path / "a.lock"))
         assert path.read_bytes() == archive.read_bytes()
 
     def test_all_mirrors_differ_and_each_is_heard(
         self, lock: Lock, links: LinkServer, synapse: SynapseServer, tmp_path: Path
     ) -> None:
         with pytest.raises(FetchError) as raised:
-            fetched(frozen=kept(larger(lock), tmp_path / "a.lock"))
+            fetched(lock=kept(larger(lock), tmp_path / "a.lock"))
         assert [mirror for _, mirror, _ in raised.value.causes] == ["synapse", "atr"]
         assert raised.value.exit_code == 5
 
@@ -222,8 +224,10 @@ class TestFrozen:
     ) -> None:
         decnef_data.adopt("srpbs-fc", archive, progress="none")
         with pytest.raises(IntegrityError) as raised:
-            fetched(frozen=kept(larger(lock), tmp_path / "a.lock"))
-        assert f"'SRPBS_FC.zip' in your copy in '{archive.parent}' is not what the lock" in str(raised.value)
+            fetched(lock=kept(larger(lock), tmp_path / "a.lock"))
+        assert f"'SRPBS_FC.zip' in your copy in '{archive.parent}' does not match the lock" in str(
+            raised.value
+        )
         assert decnef_data.download("srpbs-fc", progress="none") == archive
 
     def test_an_adopted_copy_under_another_name_and_without_a_shared_checksum(
@@ -234,7 +238,7 @@ class TestFrozen:
         (file,) = lock.files
         only_md5 = msgspec.structs.replace(file, checksums=file.checksums[:1])
         stated = msgspec.structs.replace(lock, files=(only_md5,))
-        assert fetched(frozen=kept(stated, tmp_path / "a.lock")) == renamed
+        assert fetched(lock=kept(stated, tmp_path / "a.lock")) == renamed
 
     def test_an_adopted_copy_that_changed_is_to_be_adopted_again(
         self, lock: Lock, archive: Path, tmp_path: Path
@@ -242,79 +246,77 @@ class TestFrozen:
         decnef_data.adopt("srpbs-fc", archive, progress="none")
         archive.write_bytes(b"no zip")
         with pytest.raises(IntegrityError) as raised:
-            fetched(frozen=kept(lock, tmp_path / "a.lock"))
+            fetched(lock=kept(lock, tmp_path / "a.lock"))
         assert str(raised.value) == (
-            f"Your copy of 'srpbs-fc' in '{archive.parent}' changed since it was adopted. "
-            "Run `decnef adopt srpbs-fc PATH` again to have it compared with the lock."
+            f"Your copy of 'srpbs-fc' in '{archive.parent}' has changed since it was adopted. "
+            "Run `decnef adopt srpbs-fc PATH` again to compare it with the lock."
         )
 
     def test_an_unpacked_folder_is_not_the_archive(self, lock: Lock, cache: Path, tmp_path: Path) -> None:
         decnef_data.adopt("srpbs-fc", small.folder(tmp_path / "tree"), progress="none")
         with pytest.raises(
-            IntegrityError, match=r"The lock states 'SRPBS_FC\.zip', which is not in your copy"
+            IntegrityError, match=r"The lock lists 'SRPBS_FC\.zip', which is not in your copy"
         ):
-            fetched(frozen=kept(lock, tmp_path / "a.lock"))
+            fetched(lock=kept(lock, tmp_path / "a.lock"))
 
     def test_a_file_too_many(self, cache: Path, tmp_path: Path) -> None:
         tree = small.folder(tmp_path / "tree")
         decnef_data.adopt("srpbs-fc", tree, progress="none")
         stated = kept(locked(), tmp_path / "a.lock")
-        assert fetched(frozen=stated) == tree
+        assert fetched(lock=stated) == tree
         (tree / "SRPBS_FC" / "more.txt").write_text("more")
         decnef_data.adopt("srpbs-fc", tree, progress="none")
         with pytest.raises(
-            IntegrityError, match=r"The lock does not state 'SRPBS_FC/more\.txt', which is in your"
+            IntegrityError, match=r"The lock does not list 'SRPBS_FC/more\.txt', which is in your"
         ):
-            fetched(frozen=stated)
+            fetched(lock=stated)
 
     def test_without_downloading(self, lock: Lock, links: LinkServer, tmp_path: Path) -> None:
         stated = kept(lock, tmp_path / "a.lock")
         with pytest.raises(SelectionError) as raised:
-            decnef_data.fetch_dataset("srpbs-fc", frozen=stated, download=False)
+            decnef_data.fetch_dataset("srpbs-fc", lock=stated, download=False)
         assert str(raised.value) == (
-            "No copy with the bytes that the lock states of 'srpbs-fc' is on this machine. "
-            "Run `decnef download srpbs-fc`."
+            "There is no local copy of 'srpbs-fc' that matches the lock. "
+            "Run `decnef download srpbs-fc --lock FILE`."
         )
 
     def test_the_selection_is_the_locks(self, lock: Lock, archive: Path, tmp_path: Path) -> None:
         decnef_data.adopt("srpbs-fc", archive, progress="none")
         stated = kept(locked(sites="SWA"), tmp_path / "a.lock")
-        tree = decnef_data.fetch_dataset("srpbs-fc", frozen=stated, progress="none")
+        tree = decnef_data.fetch_dataset("srpbs-fc", lock=stated, progress="none")
         assert set(tree["bal140"]["site"].to_numpy()) == {"SWA"}
-        narrower = decnef_data.fetch_dataset("srpbs-fc", group="bal140", diagnoses="ASD", frozen=stated)
+        narrower = decnef_data.fetch_dataset("srpbs-fc", group="bal140", diagnoses="ASD", lock=stated)
         assert narrower.sizes["subject"] == 2
         with pytest.raises(SelectionError) as raised:
-            decnef_data.fetch_dataset("srpbs-fc", sites="KUT", frozen=stated)
+            decnef_data.fetch_dataset("srpbs-fc", sites="KUT", lock=stated)
         assert str(raised.value) == (
-            "The lock is of sites 'SWA', and 'KUT' is asked for. "
-            "Leave sites out, or make a lock of what you want."
+            "The lock is for sites 'SWA', not for 'KUT'. "
+            "Omit sites, or create a lock of the selection you want."
         )
 
     def test_a_lock_of_something_else(self, lock: Lock, tmp_path: Path) -> None:
         with pytest.raises(SelectionError) as raised:
-            decnef_data.download("srpbs-ts", frozen=kept(lock, tmp_path / "a.lock"))
+            decnef_data.download("srpbs-ts", lock=kept(lock, tmp_path / "a.lock"))
         assert str(raised.value) == (
-            "The lock is of 'srpbs-fc', not of 'srpbs-ts'. Ask for the one that it is of."
+            "The lock is for 'srpbs-fc', not for 'srpbs-ts'. Request 'srpbs-fc' or use another lock."
         )
 
     def test_data_and_phantom_are_not_mixed(self, lock: Lock, phantom_dir: Path, tmp_path: Path) -> None:
         fetched(mirror="phantom", data_dir=phantom_dir)
         stated = kept(locked(mirror="phantom", data_dir=phantom_dir), tmp_path / "p.lock")
-        fetched(frozen=stated, mirror="phantom", data_dir=phantom_dir)
+        fetched(lock=stated, mirror="phantom", data_dir=phantom_dir)
         with pytest.raises(SelectionError) as raised:
-            fetched(frozen=stated)
-        assert str(raised.value) == (
-            "The lock is of the phantom of 'srpbs-fc'. Ask for it with mirror 'phantom'."
-        )
-        with pytest.raises(SelectionError, match="Ask for it with mirror 'auto'"):
-            fetched(frozen=kept(lock, tmp_path / "a.lock"), mirror="phantom", data_dir=phantom_dir)
+            fetched(lock=stated)
+        assert str(raised.value) == ("The lock is for synthetic data of 'srpbs-fc'. Use mirror 'phantom'.")
+        with pytest.raises(SelectionError, match="Use mirror 'auto'"):
+            fetched(lock=kept(lock, tmp_path / "a.lock"), mirror="phantom", data_dir=phantom_dir)
 
     def test_dropped_files_count_through_their_store(
         self, lock: Lock, links: LinkServer, tmp_path: Path
     ) -> None:
         decnef_data.fetch_dataset("srpbs-fc", accept_terms=True, keep_archive=False, progress="none")
         asked, stated = len(links.requests), kept(lock, tmp_path / "a.lock")
-        decnef_data.fetch_dataset("srpbs-fc", frozen=stated, progress="none")
+        decnef_data.fetch_dataset("srpbs-fc", lock=stated, progress="none")
         assert len(links.requests) == asked
 
 
@@ -329,13 +331,13 @@ class TestCommands:
         assert run("lock", "srpbs-fc", "--json", "--quiet").json["size"] == locked().size
         same = run("diff", str(place), "--quiet")
         assert (same.code, same.out, same.err) == (0, "", "")
-        assert run("diff", str(place)).err == f"'{place}' and 'srpbs-fc' are the same.\n"
+        assert run("diff", str(place)).err == f"'{place}' and 'srpbs-fc' do not differ.\n"
         shutil.rmtree(cache)
-        again = run("download", "srpbs-fc", "--frozen", str(place), "--quiet")
+        again = run("download", "srpbs-fc", "--lock", str(place), "--quiet")
         assert again.out == f"{cache}/files/srpbs-fc/SRPBS_FC.zip\n"
         kept(larger(locked()), tmp_path / "other.lock")
         wrong = run(
-            "download", "srpbs-fc", "--frozen", str(tmp_path / "other.lock"), "--quiet", "--mirror", "atr"
+            "download", "srpbs-fc", "--lock", str(tmp_path / "other.lock"), "--quiet", "--mirror", "atr"
         )
         assert (wrong.code, wrong.out) == (5, "")
 
@@ -353,7 +355,7 @@ class TestCommands:
         ]
         assert told.err == (
             f"error: 1 file differs between '{place}' and 'srpbs-fc'. "
-            "Run `decnef download NAME --frozen LOCK` for the files of a lock.\n"
+            "Run `decnef download NAME --lock FILE` to download the files of a lock file.\n"
         )
         found = run("diff", str(place), "srpbs-fc", "--json").json
         assert (found["same_bytes"], found["differences"][0]["name"]) == (False, "SRPBS_FC.zip")

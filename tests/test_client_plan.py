@@ -203,11 +203,11 @@ def test_a_dry_run_says_it_all(links: LinkServer, archive: Path) -> None:
     size = f"{archive.stat().st_size / 1000:.1f} kB"
     assert told.code == 0
     lines = [" ".join(line.split()) for line in told.out.splitlines()]
-    assert f"to fetch {size}" in lines
+    assert f"to download {size}" in lines
     assert any(line.startswith("store at most 279.") for line in lines)
     assert f"atr {size} yes" in lines
     assert "run decnef accept srpbs-fc" in lines
-    assert told.err == "Nothing was fetched. Run `decnef accept srpbs-fc` first.\n"
+    assert told.err == "Nothing was downloaded. Run `decnef accept srpbs-fc` first.\n"
     assert max(map(len, told.out.splitlines())) <= 80
     found = run("download", "srpbs-fc", "--dry-run", "--json").json
     assert (found["download_size"], found["partial_size"], found["store_exists"]) == (

@@ -111,7 +111,7 @@ def test_exports_that_are_still_there_are_named(cache: Path, archive: Path, tmp_
     assert (tmp_path / "kept.zarr").exists()
     assert json.loads(made.record.read_bytes())["exported"][0]["destination"] == copy.destination
     shown = run("purge", "srpbs-fc", "--dry-run").out
-    assert f"\nExported, for you to remove\n  {copy.destination}  ({copy.date:%Y-%m-%d})\n" in shown
+    assert f"\nExports, not removed\n  {copy.destination}  ({copy.date:%Y-%m-%d})\n" in shown
 
 
 def test_an_address_is_named_without_its_password_and_a_phantom_not_at_all(
@@ -172,7 +172,7 @@ def test_a_shared_cache_is_its_keepers(
     decnef_data.lock("srpbs-fc", progress="none")
     assert decnef_data.purge("srpbs-fc", dry_run=True).shared == tmp_path / "shared/files/srpbs-fc"
     told = run("purge", "srpbs-fc", "--yes").out
-    assert told.endswith(f"Shared, its keeper's, not touched\n  {tmp_path}/shared/files/srpbs-fc\n")
+    assert told.endswith(f"Shared cache, not removed\n  {tmp_path}/shared/files/srpbs-fc\n")
     assert (files(tmp_path / "shared"), files(cache)) == (before, set())
 
 
@@ -244,8 +244,8 @@ class TestTheCommand:
         assert lines[5] == f"record     {record}"
         assert "  files/srpbs-fc/SRPBS_FC.zip" in lines
         assert f"file, {size / 1000:.1f} kB" in lines
-        assert lines[-2:] == ["Yours, not touched", f"  {archive}"]
-        assert told.err == "Copies that you made elsewhere, and backups, are yours to remove.\n"
+        assert lines[-2:] == ["Adopted copies, not removed", f"  {archive}"]
+        assert told.err == "Backups and copies that you made elsewhere were not removed.\n"
 
     def test_it_asks_first(self, cache: Path, links: LinkServer) -> None:
         decnef_data.download("srpbs-fc", accept_terms=True, progress="none")
@@ -260,9 +260,9 @@ class TestTheCommand:
     def test_a_dry_run_says_so(self, cache: Path, links: LinkServer) -> None:
         decnef_data.download("srpbs-fc", accept_terms=True, progress="none")
         told = run("purge", "srpbs-fc", "--dry-run")
-        assert told.out.splitlines()[2].startswith("would go   3 files, 1 receipt, ")
+        assert told.out.splitlines()[2].startswith("to remove  3 files, 1 receipt, ")
         assert "record" not in told.out
-        assert told.err == "Nothing was removed yet. Run `decnef purge srpbs-fc`.\n"
+        assert told.err == "Nothing was removed. Run `decnef purge srpbs-fc` to remove it.\n"
         assert len(run("purge", "srpbs-fc", "--yes", "--json").json["removed"]) == 4
 
     def test_nothing_there_needs_no_answer(self, cache: Path) -> None:

@@ -28,28 +28,28 @@ __all__ = ["accept", "access", "login", "logout", "show_terms"]
 _SECRET_PROMPTS = {"synapse": "Synapse personal access token", "https": "Personal download link"}
 _REFUSED_ARGUMENT = (
     "`decnef login` takes a mirror and a dataset, and reads the secret from a prompt or standard input. "
-    "Any secret given as an argument is in the process list and the shell's history: have it replaced."
+    "A secret given as an argument is visible in the process list and the shell history: replace it."
 )
 
 
 def access(name: OptionalName = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Say what each mirror needs before it gives a dataset, and what is still missing."""
+    """Show what each mirror requires for access to a dataset, and what is still missing."""
     report = decnef_data.access(name, data_dir=data_dir)
     if as_json:
         print_json(report)
     elif name is None:
         print_rich(tables.access_table(report))
-        print_stderr("Next: `decnef access NAME` says for one dataset what to do, and where.")
+        print_stderr("Next: `decnef access NAME` shows the steps for one dataset.")
     else:
         print_rich(*tables.access_page(report))
 
 
 def accept(
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Accept without being asked.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept without a prompt.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the terms of a dataset, and record that you accept them."""
+    """Show the terms of use of a dataset, and record that you accept them."""
     acceptance = decnef_data.accepted(name)
     if acceptance is None:
         _require_acceptance(name, yes=yes)
@@ -84,13 +84,15 @@ def login(
     mirror: LoginMirror,
     dataset: Annotated[
         str | None,
-        typer.Argument(metavar="DATASET", help="The dataset a personal link is for.", show_default=False),
+        typer.Argument(
+            metavar="DATASET", help="The dataset that a personal link is for (atr only).", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Store your key to a mirror, typed at a hidden prompt or given on standard input.
+    """Store credentials for a mirror, entered at a hidden prompt or read from standard input.
 
-    For synapse it is a personal access token; none means the one that synapseclient itself finds.
-    For atr it is the personal download link of one dataset.
+    For synapse, this is a personal access token; if it is empty, the credentials of synapseclient are used.
+    For atr, it is the personal download link of one dataset.
     """
     records = decnef_data.catalog()
     if context.args or _looks_like_secret(mirror, [known_mirror.name for known_mirror in records.mirrors]):
@@ -102,11 +104,11 @@ def login(
     if record.protocol == "https" and name is None:
         raise error_exit(
             2,
-            f"Mirror '{record.name}' has a link for each dataset. Run `decnef login {record.name} DATASET`.",
+            f"Mirror '{record.name}' has one link per dataset. Run `decnef login {record.name} DATASET`.",
         )
     # Read in the call itself: no local variable may hold the secret, because a traceback can show locals.
     print_sentence(decnef_data.login(record.name, _read_secret(record.protocol), dataset=name))
-    print_stderr(f"Run `decnef logout {record.name}` to forget it.")
+    print_stderr(f"Run `decnef logout {record.name}` to delete the stored credentials.")
 
 
 def _looks_like_secret(argument: str, known: Sequence[str]) -> bool:
@@ -133,11 +135,11 @@ def _read_secret(protocol: str) -> str | None:
 
 
 def logout(mirror: OptionalMirror = None, as_json: AsJson = False) -> None:
-    """Forget the keys that 'decnef login' stored, of one mirror or of all."""
+    """Delete the credentials that 'decnef login' stored, for one mirror or for all."""
     removed = decnef_data.logout(mirror)
     if as_json:
         print_json(removed)
     elif removed:
-        print_result("\n".join(f"Forgotten: {name}" for name in removed))
+        print_result("\n".join(f"Deleted: {name}" for name in removed))
     else:
-        print_stderr("Nothing was stored.")
+        print_stderr("No credentials are stored.")

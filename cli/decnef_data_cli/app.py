@@ -19,11 +19,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_cache = typer.Typer(no_args_is_help=True, help="Say where data are kept, list them, remove them.")
-_export = typer.Typer(
-    no_args_is_help=True, help="Hand on: describe a dataset, or write scans as NIfTI files."
+_cache = typer.Typer(
+    no_args_is_help=True, help="Show the location and the contents of the cache, or clear it."
 )
-_mirrors = typer.Typer(invoke_without_command=True, callback=mirrors.mirrors)
+_export = typer.Typer(no_args_is_help=True, help="Export catalog metadata, or scans as NIfTI files.")
+_mirrors = typer.Typer(
+    invoke_without_command=True, callback=mirrors.mirrors, subcommand_metavar="[COMMAND] [ARGS]..."
+)
 # An unexpected argument of login may be a secret, which the parser would quote in its error.
 _UNPARSED_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -41,39 +43,45 @@ def decnef(
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Fetch, verify and open the four SRPBS (DecNef, ATR Japan) datasets.
+    """Download, verify and explore the four SRPBS datasets (DecNef project, ATR, Japan).
 
     Results go to standard output, everything else to standard error.
     """
     log_to_stderr()
 
 
-_LOOK_PANEL, _ACCESS_PANEL, _DATA_PANEL = "Look", "Get access", "Get data"
-app.command("list", rich_help_panel=_LOOK_PANEL)(catalog.list_datasets)
-app.command("info", rich_help_panel=_LOOK_PANEL)(catalog.info)
-app.command("participants", rich_help_panel=_LOOK_PANEL)(catalog.participants)
-app.command("query", rich_help_panel=_LOOK_PANEL)(query.query)
-app.command("cite", rich_help_panel=_LOOK_PANEL)(catalog.cite)
-app.add_typer(_export, name="export", rich_help_panel=_LOOK_PANEL)
-_export.command("nifti")(export.nifti)
-for _style in export.DESCRIPTIONS:
-    _export.command(_style)(export.create_description_command(_style))
-app.command("demo", rich_help_panel=_LOOK_PANEL)(demo.demo)
-app.command("index", rich_help_panel=_LOOK_PANEL)(mirrors.index)
-app.add_typer(_mirrors, name="mirrors", rich_help_panel=_LOOK_PANEL)
-_mirrors.command("audit")(mirrors.audit)
+_EXPLORE_PANEL = "Explore datasets"
+_ACCESS_PANEL = "Get access"
+_DOWNLOAD_PANEL = "Get data"
+_USE_PANEL = "Use data"
+_LOCAL_PANEL = "Manage local copies"
+_MIRRORS_PANEL = "Check and index mirrors"
+app.command("list", rich_help_panel=_EXPLORE_PANEL)(catalog.list_datasets)
+app.command("info", rich_help_panel=_EXPLORE_PANEL)(catalog.info)
+app.command("query", rich_help_panel=_EXPLORE_PANEL)(query.query)
+app.command("cite", rich_help_panel=_EXPLORE_PANEL)(catalog.cite)
 app.command("access", rich_help_panel=_ACCESS_PANEL)(access.access)
 app.command("accept", rich_help_panel=_ACCESS_PANEL)(access.accept)
 app.command("login", rich_help_panel=_ACCESS_PANEL, context_settings=_UNPARSED_ARGUMENTS)(access.login)
 app.command("logout", rich_help_panel=_ACCESS_PANEL)(access.logout)
-app.command("download", rich_help_panel=_DATA_PANEL)(files.download)
-app.command("adopt", rich_help_panel=_DATA_PANEL)(files.adopt)
-app.command("verify", rich_help_panel=_DATA_PANEL)(files.verify)
-app.command("doctor", rich_help_panel=_DATA_PANEL)(doctor.doctor)
-app.command("lock", rich_help_panel=_DATA_PANEL)(lock.lock)
-app.command("diff", rich_help_panel=_DATA_PANEL)(lock.diff)
-app.command("purge", rich_help_panel=_DATA_PANEL)(purge.purge)
-app.add_typer(_cache, name="cache", rich_help_panel=_DATA_PANEL)
+app.command("demo", rich_help_panel=_DOWNLOAD_PANEL)(demo.demo)
+app.command("plan", rich_help_panel=_DOWNLOAD_PANEL)(files.plan)
+app.command("download", rich_help_panel=_DOWNLOAD_PANEL)(files.download)
+app.command("adopt", rich_help_panel=_DOWNLOAD_PANEL)(files.adopt)
+app.command("participants", rich_help_panel=_USE_PANEL)(catalog.participants)
+app.add_typer(_export, name="export", rich_help_panel=_USE_PANEL)
+_export.command("nifti")(export.nifti)
+for _style in export.DESCRIPTIONS:
+    _export.command(_style)(export.create_description_command(_style))
+app.command("verify", rich_help_panel=_LOCAL_PANEL)(files.verify)
+app.command("doctor", rich_help_panel=_LOCAL_PANEL)(doctor.doctor)
+app.command("lock", rich_help_panel=_LOCAL_PANEL)(lock.lock)
+app.command("diff", rich_help_panel=_LOCAL_PANEL)(lock.diff)
+app.command("purge", rich_help_panel=_LOCAL_PANEL)(purge.purge)
+app.add_typer(_cache, name="cache", rich_help_panel=_LOCAL_PANEL)
 _cache.command("path")(files.cache_path)
 _cache.command("list")(files.cache_list)
 _cache.command("clear")(files.cache_clear)
+app.command("index", rich_help_panel=_MIRRORS_PANEL)(mirrors.index)
+app.add_typer(_mirrors, name="mirrors", rich_help_panel=_MIRRORS_PANEL)
+_mirrors.command("audit")(mirrors.audit)

@@ -8,6 +8,7 @@ import typer
 import decnef_data
 from decnef_data_cli import access, tables
 from decnef_data_cli.console import print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.metavars import choices
 from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
@@ -27,12 +28,15 @@ from decnef_data_cli.participants_table import participants_caption, participant
 __all__ = ["cite", "info", "list_datasets", "participants"]
 
 
+_CITATION_STYLES = ("text", "bibtex", "csl")
+
+
 def _citation_styles() -> list[str]:
-    return ["text", "bibtex", "csl"]
+    return list(_CITATION_STYLES)
 
 
 def list_datasets(as_json: AsJson = False) -> None:
-    """List the datasets: who may have them, and where they are."""
+    """List the datasets with their access level, number of participants and mirrors."""
     records = decnef_data.catalog()
     if as_json:
         print_json([tables.dataset_summary(dataset, records.mirrors) for dataset in records.datasets])
@@ -41,7 +45,7 @@ def list_datasets(as_json: AsJson = False) -> None:
 
 
 def info(name: Name, as_json: AsJson = False) -> None:
-    """Tell what a dataset is, who holds it and what is published of it."""
+    """Show a dataset: its description, mirrors, groups and published figures."""
     records = decnef_data.catalog()
     dataset = records.dataset(name)
     if as_json:
@@ -61,11 +65,13 @@ def participants(
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     accept_terms: AcceptTerms = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print every person and column as CSV.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print all participants and all columns as CSV.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show the people of a dataset, fetching it first if it is not here."""
+    """Show the participants of a dataset, downloading it first if necessary."""
     if accept_terms and not quiet:
         access.show_terms(name)
     frame = decnef_data.participants(
@@ -93,7 +99,12 @@ def cite(
     name: Name,
     style: Annotated[
         str,
-        typer.Option("--style", help="text, bibtex or csl (CSL-JSON).", autocompletion=_citation_styles),
+        typer.Option(
+            "--style",
+            metavar=choices(*_CITATION_STYLES),
+            help="Format of the citations; csl is CSL-JSON.",
+            autocompletion=_citation_styles,
+        ),
     ] = "text",
 ) -> None:
     """Print what to cite when using a dataset."""

@@ -23,6 +23,7 @@ __all__ = [
     "human_size",
     "human_time",
     "panel",
+    "pluralize",
     "print_json",
     "print_result",
     "print_rich",
@@ -75,6 +76,17 @@ def human_size(size: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= _UNIT_BASE
     return f"{amount:.1f} TB"
+
+
+def pluralize(number: int, noun: str) -> str:
+    """Format a count with its noun, which gets an ``s`` unless there is one.
+
+    Examples
+    --------
+    >>> pluralize(1, "file"), pluralize(2_000, "file")
+    ('1 file', '2,000 files')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shorten_digests(text: str) -> str:
@@ -166,8 +178,8 @@ def wrap_text(text: str, width: int) -> str:
 
     Examples
     --------
-    >>> print(wrap_text("error: No copy is here. Run `decnef download srpbs-fc`.", 40))
-    error: No copy is here. Run
+    >>> print(wrap_text("error: No local copy. Run `decnef download srpbs-fc`.", 40))
+    error: No local copy. Run
     `decnef download srpbs-fc`.
     """
     import textwrap
@@ -218,7 +230,9 @@ def section(title: str, body: "RenderableType") -> "RenderableType":
 
 def table_title(title: str, rows: Sized) -> str:
     """Return the title of a table, with a note if only its first rows are shown."""
-    return title if len(rows) <= MAX_ROWS else f"{title}: {MAX_ROWS} of {len(rows):,}; --json has all"
+    return (
+        title if len(rows) <= MAX_ROWS else f"{title} (first {MAX_ROWS} of {len(rows):,}; use --json for all)"
+    )
 
 
 def table(*columns: str, rows: Iterable[Iterable["str | Text"]]) -> "Table":
@@ -229,10 +243,10 @@ def table(*columns: str, rows: Iterable[Iterable["str | Text"]]) -> "Table":
 
     result = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for column in columns:
-        right = column.startswith(">")
-        result.add_column(
-            column.lstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right
-        )
+        if column.startswith(">"):  # a number that is cut without an ellipsis would be a wrong number
+            result.add_column(column[1:], justify="right", overflow="ellipsis", no_wrap=True)
+        else:
+            result.add_column(column, overflow="fold")
     for row in rows:
         result.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return result

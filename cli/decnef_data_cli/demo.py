@@ -22,13 +22,13 @@ __all__ = ["DemoSummary", "EdgeDifference", "GroupSummary", "demo", "demo_page",
 
 _BAR_WIDTH = 30  # characters
 _NEXT_SHELL = (
-    "decnef participants srpbs-fc --mirror phantom",
+    "decnef participants srpbs-fc --mirror synthetic",
     "decnef list",
     "decnef access srpbs-fc",
 )
 _NEXT_PYTHON = (
     "import decnef_data",
-    'tree = decnef_data.fetch_dataset("srpbs-fc", mirror="phantom")',
+    'tree = decnef_data.fetch_dataset("srpbs-fc", mirror="synthetic")',
     'tree["bal140"].dataset.decnef.to_matrix()',
 )
 
@@ -66,7 +66,7 @@ class DemoSummary:
 
 
 def demo(data_dir: DataDir = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Make a synthetic srpbs-fc, open it, and show what is in it."""
+    """Create synthetic srpbs-fc data (a digital phantom), open them and print a summary."""
     summary = summarize(decnef_data.demo(data_dir=data_dir, progress=progress_kind(quiet)))
     listing = decnef_data.cache(data_dir=data_dir)
     if as_json:
@@ -108,7 +108,7 @@ def _count_by_site(dataset: "xr.Dataset") -> dict[str, dict[str, int]]:
 
 
 def _diagnoses(dataset: "xr.Dataset") -> list[str]:
-    return [diagnosis or "not said" for diagnosis in _text_columns(dataset, "diagnosis")[0]]
+    return [diagnosis or "not recorded" for diagnosis in _text_columns(dataset, "diagnosis")[0]]
 
 
 def _text_columns(dataset: "xr.Dataset", *names: str) -> list[list[str]]:
@@ -144,19 +144,20 @@ def demo_page(summary: DemoSummary, listing: "CacheListing") -> "Iterator[Render
     from rich.text import Text
 
     yield Text.assemble(
-        ("srpbs-fc, the phantom. ", "bold"),
-        ("Every person and every number below is SYNTHETIC.", "bold yellow"),
-        " It has the files, tables and quirks of the real dataset, and was made on this machine.\n",
+        ("Synthetic srpbs-fc data (a digital phantom). ", "bold"),
+        ("Every participant and every number below is SYNTHETIC.", "bold yellow"),
+        " The data have the files, tables and quirks of the real dataset, "
+        "and were created on this machine.\n",
     )
-    yield section("Connectivity cubes", _groups_table(summary))
+    yield section("Groups, one per atlas", _groups_table(summary))
     yield section(
-        "People by site and diagnosis",
+        "Participants by site and diagnosis",
         Group(_participants_table(summary.n_participants), _pooled_note(summary.n_participants)),
     )
     yield section(_difference_title(summary.difference), _difference_table(summary.difference))
-    yield section(f"Where things lie, below {listing.root}", _cache_table(listing))
-    yield section("Next, in a shell", Text("\n".join(f"  {line}" for line in _NEXT_SHELL)))
-    yield section("or in Python", Text("\n".join(f"  {line}" for line in _NEXT_PYTHON)))
+    yield section(f"Files in {listing.root}", _cache_table(listing))
+    yield section("Next steps in a shell", Text("\n".join(f"  {line}" for line in _NEXT_SHELL)))
+    yield section("Next steps in Python", Text("\n".join(f"  {line}" for line in _NEXT_PYTHON)))
 
 
 def _groups_table(summary: DemoSummary) -> "RenderableType":
@@ -170,7 +171,7 @@ def _groups_table(summary: DemoSummary) -> "RenderableType":
         )
         for group in summary.groups
     )
-    return table("group", ">people", ">ROIs", ">edges", ">cube", rows=rows)
+    return table("group", ">participants", ">ROIs", ">edges", ">size", rows=rows)
 
 
 def _participants_table(counts: Mapping[str, Mapping[str, int]]) -> "RenderableType":
@@ -179,10 +180,10 @@ def _participants_table(counts: Mapping[str, Mapping[str, int]]) -> "RenderableT
         [site, *map(_count_cell, row.values()), f"{sum(row.values()):,}"] for site, row in counts.items()
     ]
     sums = [sum(row[name] for row in counts.values()) for name in diagnoses]
-    result = table("site", *(f">{name}" for name in (*diagnoses, "sum")), rows=rows)
-    result.columns[0].no_wrap = True
+    result = table("site", *(f">{name}" for name in (*diagnoses, "total")), rows=rows)
+    result.columns[0].no_wrap, result.columns[0].overflow = True, "ellipsis"
     result.add_section()
-    result.add_row("sum", *(f"{number:,}" for number in (*sums, sum(sums))), style="bold")
+    result.add_row("total", *(f"{number:,}" for number in (*sums, sum(sums))), style="bold")
     return result
 
 
@@ -191,7 +192,7 @@ def _pooled_note(counts: Mapping[str, Mapping[str, int]]) -> "Text":
 
     starred = any(site.endswith("*") for site in counts)
     return Text(
-        "* several sites, which the table of the institute does not tell apart" if starred else "",
+        "* pooled sites: the table does not record the site of each participant" if starred else "",
         style="dim",
     )
 
@@ -204,7 +205,8 @@ def _count_cell(count: int) -> "Text":
 
 def _difference_title(difference: EdgeDifference) -> str:
     first, second = difference.diagnoses
-    return f"Mean r between {difference.roi_a} and {difference.roi_b}, where {first} and {second} differ most"
+    edge = f"{difference.roi_a} and {difference.roi_b}"
+    return f"Mean r between {edge}, the edge at which {first} and {second} differ most"
 
 
 def _difference_table(difference: EdgeDifference) -> "RenderableType":
@@ -214,7 +216,7 @@ def _difference_table(difference: EdgeDifference) -> "RenderableType":
         (name, f"{difference.n_participants[name]:,}", f"{mean:+.3f}", _draw_bar(mean / longest))
         for name, mean in means
     )
-    return table("diagnosis", ">people", ">mean r", "", rows=rows)
+    return table("diagnosis", ">participants", ">mean r", "", rows=rows)
 
 
 def _cache_table(listing: "CacheListing") -> "RenderableType":

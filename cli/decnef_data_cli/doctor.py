@@ -7,7 +7,7 @@ import typer
 
 import decnef_data
 from decnef_data_cli.console import print_json, print_rich, replace_unprintable, section, table
-from decnef_data_cli.options import AsJson, DataDir, MirrorChoice, Name
+from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,16 +20,14 @@ __all__ = ["doctor"]
 def doctor(
     name: Name,
     *,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Show also what is as the records state.")
-    ] = False,
-    mirror: MirrorChoice = "auto",
+    everything: Annotated[bool, typer.Option("--all", help="Also show the values that agree.")] = False,
+    mirror: LocalMirror = "auto",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recount your copy from disk, and show where it is not what the records state.
+    """Check the local copy against the catalog and list discrepancies.
 
-    That is no error: records are graded, from A (two sources or more) to D (unconfirmed); your copy is right.
+    A discrepancy is not an error: your copy is right, and catalog values have grades from A to D.
     """
     report = decnef_data.doctor(name, mirror=mirror, data_dir=data_dir)
     if as_json:
@@ -53,7 +51,7 @@ def _report_page(report: "DoctorReport", *, everything: bool) -> "Iterator[Rende
         for finding in shown
     ]
     if rows:
-        title = f"{report.dataset}, the copy from {report.mirror}"
-        yield section(title, table("", "what", "recorded", "found", "grade", rows=rows))
+        title = f"{report.dataset}, local copy from mirror {report.mirror}"
+        yield section(title, table("", "value", "recorded", "found", "grade", rows=rows))
     agreeing = len(report.findings) - len(report.disagreements)
-    yield Text(f"{agreeing} of {len(report.findings)} statements are as recorded.")
+    yield Text(f"{agreeing} of {len(report.findings)} values agree with the catalog.")

@@ -37,17 +37,17 @@ _MAX_CAUSES = 20
 #: Every exit code of the command, with its meaning.
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
-        0: "Done.",
-        1: "Something that is none of the below went wrong.",
-        2: "What was asked for is not there, or the command was mistyped.",
+        0: "Success.",
+        1: "Any other error.",
+        2: "Invalid usage, or the requested item does not exist.",
         3: "Access is missing: a login, accepted terms, an approval or a valid link.",
-        4: "A mirror is unreachable, refuses or is overloaded.",
-        5: "Bytes are not the ones that were promised.",
-        6: "A file is not what its layout says.",
+        4: "A mirror is unreachable or overloaded, or refuses a request.",
+        5: "Checksum mismatch, or file contents differ.",
+        6: "Unexpected file format or content.",
         70: "A catalog record is malformed.",
-        74: "The disk, or another part of this machine, failed.",
-        _INTERRUPTED: "Interrupted by Ctrl-C.",
-        BROKEN_PIPE: "Whoever was reading the output stopped reading.",
+        74: "Input/output error, such as a full disk.",
+        _INTERRUPTED: "Interrupted (Ctrl-C).",
+        BROKEN_PIPE: "Output pipe closed (SIGPIPE).",
     },
 )
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli.console import human_size, print_json, print_result, print_stderr
+from decnef_data_cli.console import human_size, pluralize, print_json, print_result, print_stderr
 from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
@@ -29,10 +29,10 @@ __all__ = ["DESCRIPTIONS", "create_description_command", "nifti"]
 #: The styles of descriptions, each with the name of its format.
 DESCRIPTIONS = {
     "croissant": "MLCommons Croissant 1.0",
-    "datapackage": "a Frictionless data package",
-    "schema.org": "schema.org in JSON-LD",
-    "dcat": "DCAT in JSON-LD",
-    "intake": "a catalog of intake 2",
+    "datapackage": "a Frictionless Data Package",
+    "schema.org": "schema.org JSON-LD",
+    "dcat": "DCAT JSON-LD",
+    "intake": "an Intake 2 catalog",
 }
 
 
@@ -43,19 +43,17 @@ def create_description_command(style: str) -> Callable[[str], None]:
         print_json(decnef_data.export(name, style=style))
 
     print_description.__doc__ = (
-        f"Print a description of a dataset, from the records, as {DESCRIPTIONS[style]}: no data go in."
+        f"Print a description of a dataset as {DESCRIPTIONS[style]} (catalog metadata only, no data)."
     )
     return print_description
 
 
 def nifti(
     name: Name,
-    destination: Annotated[
-        str, typer.Argument(metavar="DEST", help="The folder to write to, on this machine.")
-    ],
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="The folder to write to.")],
     *,
     original: Annotated[
-        bool, typer.Option("--original", help="The files as they were distributed, bit for bit.")
+        bool, typer.Option("--original", help="Write the files exactly as they were distributed.")
     ] = False,
     group: Group = None,
     site: Sites = None,
@@ -66,10 +64,13 @@ def nifti(
     data_dir: DataDir = None,
     accept_terms: AcceptTerms = False,
     skip: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out, with a warning, what cannot be read.")
+        bool, typer.Option("--skip-unreadable", help="Skip scans that cannot be read, with a warning.")
     ] = False,
     i_may_share: Annotated[
-        bool, typer.Option("--i-may-share", help="I may pass these data on: write them anywhere.")
+        bool,
+        typer.Option(
+            "--i-may-share", help="Confirm that you may share these data, and allow any destination."
+        ),
     ] = False,
     as_json: AsJson = False,
     progress: ProgressChoice = "auto",
@@ -98,5 +99,5 @@ def nifti(
     print_result(str(summary.folder))
     if quiet:
         return
-    skipped = f" {summary.skipped} were there already." if summary.skipped else ""
-    print_stderr(f"{summary.written} files were written, {human_size(summary.size)}.{skipped}")
+    existing = f" Skipped {pluralize(summary.skipped, 'existing file')}." if summary.skipped else ""
+    print_stderr(f"Wrote {pluralize(summary.written, 'file')}, {human_size(summary.size)}.{existing}")

@@ -1,4 +1,4 @@
-"""The commands that manage files: download, adopt, verify, cache."""
+"""The commands that manage files: plan, download, adopt, verify, cache."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +14,9 @@ from decnef_data_cli.options import (
     AsJson,
     DataDir,
     Diagnoses,
-    Frozen,
     Group,
     KeepArchive,
+    LockFile,
     MirrorChoice,
     Modalities,
     Name,
@@ -25,6 +25,7 @@ from decnef_data_cli.options import (
     Quiet,
     Sites,
     Subjects,
+    mirror_names,
     none_if_empty,
     progress_kind,
 )
@@ -33,7 +34,57 @@ from decnef_data_cli.plan_table import plan_page
 if TYPE_CHECKING:
     from decnef_data.model import Plan
 
-__all__ = ["adopt", "cache_clear", "cache_list", "cache_path", "download", "verify"]
+__all__ = ["adopt", "cache_clear", "cache_list", "cache_path", "download", "plan", "verify"]
+
+
+def plan(
+    name: Name,
+    *,
+    group: Group = None,
+    site: Sites = None,
+    subject: Subjects = None,
+    diagnosis: Diagnoses = None,
+    modality: Modalities = None,
+    mirror: MirrorChoice = "auto",
+    data_dir: DataDir = None,
+    keep_archive: KeepArchive = True,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show the files, size, time and disk space that a download needs; nothing is downloaded."""
+    planned = decnef_data.plan(
+        name,
+        group=group,
+        subjects=none_if_empty(subject),
+        sites=none_if_empty(site),
+        diagnoses=none_if_empty(diagnosis),
+        modalities=none_if_empty(modality),
+        mirror=mirror,
+        data_dir=data_dir,
+        keep_archive=keep_archive,
+    )
+    if as_json:
+        print_json(planned)
+    else:
+        print_rich(*plan_page(planned))
+    if planned.mirror is None:
+        dataset = planned.selection.dataset
+        raise error_exit(
+            3, f"No mirror can provide '{dataset}' yet. Run `decnef access {dataset}` to see what is missing."
+        )
+    if not as_json and not quiet:
+        print_stderr(f"Nothing was downloaded. {_next_step(planned)}")
+
+
+def _next_step(planned: "Plan") -> str:
+    name = planned.selection.dataset
+    command = next((item.command for item in planned.missing_requirements if item.command), None)
+    if planned.download_size == 0:
+        mirror = " --mirror synthetic" if planned.mirror == "phantom" else ""
+        return f"'{name}' is available locally: run `decnef participants {name}{mirror}`."
+    if command:
+        return f"Run `{command}` first."
+    return "Run `decnef download` with the same selection to start the download."
 
 
 def download(
@@ -48,28 +99,29 @@ def download(
     data_dir: DataDir = None,
     keep_archive: KeepArchive = True,
     accept_terms: AcceptTerms = False,
-    frozen: Frozen = None,
+    lock: LockFile = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be fetched; fetch nothing.")
+        bool, typer.Option("--dry-run", help="Only show the plan, as 'decnef plan' does.")
     ] = False,
     as_json: AsJson = False,
     progress: ProgressChoice = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Fetch and verify a dataset's files, and print where they are."""
+    """Download and verify the files of a dataset, and print their path."""
     if dry_run:
-        planned = decnef_data.plan(
+        plan(
             name,
             group=group,
-            subjects=none_if_empty(subject),
-            sites=none_if_empty(site),
-            diagnoses=none_if_empty(diagnosis),
-            modalities=none_if_empty(modality),
+            site=site,
+            subject=subject,
+            diagnosis=diagnosis,
+            modality=modality,
             mirror=mirror,
             data_dir=data_dir,
             keep_archive=keep_archive,
+            as_json=as_json,
+            quiet=quiet,
         )
-        _print_plan(planned, as_json=as_json)
         return
     if accept_terms and not quiet:
         access.show_terms(name)
@@ -84,7 +136,7 @@ def download(
         data_dir=data_dir,
         keep_archive=keep_archive,
         accept_terms=accept_terms,
-        frozen=frozen,
+        lock=lock,
         progress=progress_kind(quiet, progress),
     )
     if as_json:
@@ -93,40 +145,16 @@ def download(
         print_result(str(path))
 
 
-def _print_plan(planned: "Plan", *, as_json: bool) -> None:
-    """Print a plan; exit with code 3, missing access, if no mirror can carry it out."""
-    if as_json:
-        print_json(planned)
-    else:
-        print_rich(*plan_page(planned))
-    if planned.mirror is None:
-        name = planned.selection.dataset
-        raise error_exit(
-            3, f"No mirror can give '{name}' yet. Run `decnef access {name}` to see what is missing."
-        )
-    if not as_json:
-        print_stderr(f"Nothing was fetched. {_next_step(planned)}")
-
-
-def _next_step(planned: "Plan") -> str:
-    name = planned.selection.dataset
-    command = next((item.command for item in planned.missing_requirements if item.command), None)
-    if planned.download_size == 0:
-        mirror = " --mirror phantom" if planned.mirror == "phantom" else ""
-        return f"'{name}' is here: `decnef participants {name}{mirror}` shows its people."
-    return f"Run `{command}` first." if command else f"Leave out --dry-run to fetch '{name}'."
-
-
 def adopt(
     name: Name,
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="An archive, or the folder it was unpacked to.")
+        Path, typer.Argument(metavar="PATH", help="The archive, or the folder to which it was unpacked.")
     ],
     data_dir: DataDir = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Register a copy you already have, where it lies; nothing is copied."""
+    """Register a copy that you already have; it is used in place, not copied."""
     adopted = decnef_data.adopt(name, path, data_dir=data_dir, progress=progress_kind(quiet))
     if as_json:
         print_json(adopted)
@@ -138,17 +166,25 @@ def verify(
     name: Name,
     *,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read every byte again, instead of sizes and dates.")
+        bool, typer.Option("--deep", help="Compare checksums, instead of sizes and modification times.")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Read every byte again, and fetch the parts that are wrong.")
+        bool, typer.Option("--repair", help="Compare checksums, and download the damaged parts again.")
     ] = False,
-    mirror: MirrorChoice = "auto",
+    mirror: Annotated[
+        str,
+        typer.Option(
+            "--mirror",
+            help="Check the local copy from this mirror; 'auto' checks every copy, "
+            "'synthetic' the synthetic data (a digital phantom).",
+            autocompletion=mirror_names,
+        ),
+    ] = "auto",
     data_dir: DataDir = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check that what was fetched or adopted is still whole."""
+    """Check that downloaded and adopted files are intact."""
     verification = decnef_data.verify(
         name, deep=deep, repair=repair, mirror=mirror, data_dir=data_dir, progress=progress_kind(quiet)
     )
@@ -158,21 +194,19 @@ def verify(
         print_rich(tables.checks_table(verification.checks))
     if not verification.complete:
         n_incomplete = sum(check.state != "intact" for check in verification.checks)
-        message = (
-            f"{n_incomplete} of {len(verification.checks)} files of '{verification.dataset}' are not whole."
-        )
-        raise error_exit(
-            5, f"{message} Run `decnef cache clear {verification.dataset}` and fetch or adopt them again."
-        )
+        dataset = verification.dataset
+        problem = f"{n_incomplete} of {len(verification.checks)} files of '{dataset}' are not intact."
+        remedy = f"Run `decnef cache clear {dataset}`, then download or adopt them again."
+        raise error_exit(5, f"{problem} {remedy}")
 
 
 def cache_path(data_dir: DataDir = None) -> None:
-    """Print the folder in which data are kept."""
+    """Print the path of the cache folder."""
     print_result(str(decnef_data.cache(data_dir=data_dir).root))
 
 
 def cache_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """List what is kept."""
+    """List the contents of the cache."""
     listing = decnef_data.cache(data_dir=data_dir)
     if as_json:
         print_json(listing)
@@ -183,10 +217,10 @@ def cache_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def cache_clear(
     name: OptionalName = None,
     data_dir: DataDir = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even on a terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without a prompt.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what is kept of a dataset, or of all; adopted files are forgotten, never removed."""
+    """Remove a dataset from the cache, or all datasets; adopted copies are only unregistered."""
     if not yes and not confirm(f"Remove {_describe_contents(name, data_dir)}?", unattended=True):
         print_stderr("Nothing was removed.")
         return
@@ -201,4 +235,5 @@ def _describe_contents(name: str | None, data_dir: Path | None) -> str:
     listing = decnef_data.cache(data_dir=data_dir)
     dataset = decnef_data.catalog().dataset(name).name if name is not None else None
     sizes = [entry.size for entry in listing.entries if dataset in {None, entry.dataset}]
-    return f"{len(sizes)} entries, {human_size(sum(sizes))}, from '{listing.root}'"
+    noun = "entry" if len(sizes) == 1 else "entries"
+    return f"{len(sizes)} {noun} ({human_size(sum(sizes))}) from '{listing.root}'"

@@ -12,7 +12,7 @@ from decnef_data_cli.options import (
     DataDir,
     Diagnoses,
     Group,
-    MirrorChoice,
+    LocalMirror,
     Modalities,
     Name,
     Quiet,
@@ -42,14 +42,19 @@ def lock(
     modality: Modalities = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", help="A hash that names a split of the people.", show_default=False),
+        typer.Option(
+            "--split",
+            metavar="HASH",
+            help="Hash of a split of the participants, to store in the lock.",
+            show_default=False,
+        ),
     ] = None,
-    mirror: MirrorChoice = "auto",
+    mirror: LocalMirror = "auto",
     data_dir: DataDir = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """State which bytes the dataset is that is here: 'decnef lock NAME > decnef.lock'."""
+    """Write a lock file with the checksums of the local copy: 'decnef lock NAME > decnef.lock'."""
     result = decnef_data.lock(
         name,
         group=group,
@@ -70,23 +75,24 @@ def lock(
 
 def diff(
     first: Annotated[
-        str, typer.Argument(metavar="A", help="A lock, or a dataset that is here.", show_default=False)
+        str,
+        typer.Argument(metavar="A", help="A lock file, or a dataset with a local copy.", show_default=False),
     ],
     second: Annotated[
         str | None,
         typer.Argument(
             metavar="B",
-            help="Another, or a dataset; what is here of A's dataset if left out.",
+            help="Another lock file or dataset (default: the local copy of the dataset of A).",
             show_default=False,
         ),
     ] = None,
     *,
-    mirror: MirrorChoice = "auto",
+    mirror: LocalMirror = "auto",
     data_dir: DataDir = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare two locks, or a lock with what is here; other bytes end with code 5."""
+    """Compare two lock files, or one with the local copy; exits with code 5 if file contents differ."""
     comparison = decnef_data.diff(
         first, second, mirror=mirror, data_dir=data_dir, progress=progress_kind(quiet)
     )
@@ -95,12 +101,13 @@ def diff(
     elif comparison.differences:
         print_rich(*_comparison_page(comparison))
     elif not quiet:
-        print_stderr(f"'{comparison.first}' and '{comparison.second}' are the same.")
+        print_stderr(f"'{comparison.first}' and '{comparison.second}' do not differ.")
     if not comparison.same_bytes:
         n_different = sum(difference.bytes_differ for difference in comparison.differences)
         what = "1 file differs" if n_different == 1 else f"{n_different} files differ"
-        where = f"{what} between '{comparison.first}' and '{comparison.second}'."
-        raise error_exit(5, f"{where} Run `decnef download NAME --frozen LOCK` for the files of a lock.")
+        problem = f"{what} between '{comparison.first}' and '{comparison.second}'."
+        remedy = "Run `decnef download NAME --lock FILE` to download the files of a lock file."
+        raise error_exit(5, f"{problem} {remedy}")
 
 
 def _comparison_page(comparison: "Comparison") -> "Iterator[RenderableType]":
@@ -110,5 +117,5 @@ def _comparison_page(comparison: "Comparison") -> "Iterator[RenderableType]":
         yield Text(f"{difference.what} {difference.name}", style="bold")
         for source, value in ((comparison.first, difference.first), (comparison.second, difference.second)):
             yield Text(f"  {source}:", style="dim", no_wrap=True)
-            placeholder = "all" if difference.what == "selection" else "not there"
+            placeholder = "all" if difference.what == "selection" else "missing"
             yield Text(f"    {value or placeholder}", no_wrap=True)

@@ -13,6 +13,7 @@ from decnef_data_cli.console import (
     MAX_ROWS,
     grid,
     human_size,
+    pluralize,
     print_json,
     print_rich,
     print_stderr,
@@ -42,18 +43,18 @@ def index(
     mirror: LoginMirror,
     *,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Show what the last walk found; ask nobody.")
+        bool, typer.Option("--offline", help="Show the last index, without network access.")
     ] = False,
     no_checksums: Annotated[
         bool,
-        typer.Option("--no-checksums", help="Ask for no sizes and checksums, which cost a request a file."),
+        typer.Option("--no-checksums", help="Skip sizes and checksums, which take one request per file."),
     ] = False,
     records: Annotated[
         Path | None,
         typer.Option(
             "--records",
             metavar="FOLDER",
-            help="Write the mirror's catalog record here too, to be committed.",
+            help="Also write the mirror's catalog record to this folder.",
             show_default=False,
         ),
     ] = None,
@@ -61,9 +62,9 @@ def index(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Walk a mirror, write what it holds beside the cache, and match it with the datasets.
+    """Crawl a mirror and save an index of its files, matched to datasets.
 
-    A walk that is interrupted goes on where it was; what an earlier one learnt is not asked again.
+    An interrupted crawl resumes; unchanged files are not requested again.
     """
     found = decnef_data.index(
         mirror,
@@ -78,11 +79,11 @@ def index(
     else:
         print_rich(*_index_page(found))
     if records is not None and not quiet:
-        print_stderr(f"The record is in '{records / 'mirrors' / found.mirror}.toml'.")
+        print_stderr(f"The catalog record was written to '{records / 'mirrors' / found.mirror}.toml'.")
 
 
 def mirrors(context: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Try the mirrors: whether they answer, how fast, with which keys, and what they hold."""
+    """Check each mirror: whether it responds, how fast, with which credentials, and what it provides."""
     if context.invoked_subcommand is not None:
         return
     statuses = decnef_data.probe(data_dir=data_dir)
@@ -96,14 +97,14 @@ def audit(
     name: Name,
     *,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Hash the files on disk by MD5, where no download did.")
+        bool, typer.Option("--deep", help="Compute the MD5 of local files that have none yet.")
     ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare what the mirrors state of a dataset with each other and with what is on disk.
+    """Compare the mirrors' file lists of a dataset with each other and with the local files.
 
-    No mirror is asked: run 'decnef index MIRROR' first.
+    No mirror is contacted; run 'decnef index MIRROR' first.
     """
     found = decnef_data.audit(name, deep=deep, data_dir=data_dir)
     if as_json:
@@ -146,7 +147,7 @@ def _index_page(found: "Index") -> "Iterator[RenderableType]":
         )
         for match in found.matches
     ]
-    yield section("Datasets", table("dataset", "verdict", "id", ">files", ">size", rows=rows))
+    yield section("Datasets", table("dataset", "match", "id", ">files", ">size", rows=rows))
     yield grid((match.dataset, replace_unprintable(match.why)) for match in found.matches)
     yield Text()
     yield from _change_sections(found)
@@ -158,20 +159,20 @@ def _index_page(found: "Index") -> "Iterator[RenderableType]":
     ]
     if problems:
         yield Text()
-        yield section(table_title("Not fully known", problems), grid(problems[:MAX_ROWS]))
+        yield section(table_title("Incomplete entries", problems), grid(problems[:MAX_ROWS]))
 
 
 def _index_lines(found: "Index") -> Iterator[tuple[str, str]]:
     files = [item for item in found.items if item.is_file]
     n_unsized = sum(item.size is None for item in files)
     yield "mirror", f"{found.mirror}, {found.address}" if found.address else found.mirror
-    yield "walked", f"{_format_time(found.finished)}, in {_pluralize(found.calls, 'request')}"
+    yield "crawled", f"{_format_time(found.finished)}, with {pluralize(found.calls, 'request')}"
     unsized = f", {n_unsized:,} of unknown size" if n_unsized else ""
-    yield "holds", f"{_pluralize(len(files), 'file')}, {human_size(found.size)}{unsized}"
+    yield "content", f"{pluralize(len(files), 'file')}, {human_size(found.size)}{unsized}"
     unmet = Counter(number for item in files for number in item.unmet)
     if unmet:
-        texts = (f"requirement {number}, for {_pluralize(count, 'file')}" for number, count in unmet.items())
-        yield "not yet met", "; ".join(texts)
+        texts = (f"requirement {number} for {pluralize(count, 'file')}" for number, count in unmet.items())
+        yield "not met", "; ".join(texts)
     yield "index", str(found.file)
 
 
@@ -179,15 +180,15 @@ def _change_sections(found: "Index") -> "Iterator[RenderableType]":
     from rich.text import Text
 
     if found.changes is None:
-        yield Text("There is no earlier walk to compare with.")
+        yield Text("There is no earlier index to compare with.")
     elif not found.changes:
-        yield Text("Nothing changed since the walk before.")
+        yield Text("Nothing has changed since the last crawl.")
     else:
         rows = [(change.kind, replace_unprintable(change.path), change.what) for change in found.changes]
         counts = Counter(str(change.kind) for change in found.changes)
         kinds = ", ".join(f"{counts[kind]:,} {kind}" for kind in _KINDS if counts[kind])
-        title = table_title(f"Since the walk before, {kinds}", rows)
-        yield section(title, table("", "path", "what", rows=rows[:MAX_ROWS]))
+        title = table_title(f"Changes since the last crawl: {kinds}", rows)
+        yield section(title, table("change", "path", "details", rows=rows[:MAX_ROWS]))
 
 
 def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableType]":
@@ -197,14 +198,16 @@ def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableTyp
         (status.name, _describe_response(status), status.user or "", _format_time(status.indexed))
         for status in statuses
     ]
-    yield section("Mirrors", table("mirror", "answers", "as", "walked", rows=rows))
+    yield section("Mirrors", table("mirror", "responds", "user", "indexed", rows=rows))
     problems = [(status.name, status.problem) for status in statuses if status.problem]
     if problems:
         yield grid(problems)
         yield Text()
     credentials = [_credential_row(status.name, each) for status in statuses for each in status.credentials]
     if credentials:
-        yield section("Keys", table("mirror", "kind", "kept in", "for", "until", rows=credentials))
+        yield section(
+            "Credentials", table("mirror", "kind", "location", "dataset", "expires", rows=credentials)
+        )
     holdings = [
         (
             status.name,
@@ -217,7 +220,7 @@ def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableTyp
         for dataset in status.datasets
     ]
     if holdings:
-        yield section("Holds", table("mirror", "dataset", "what", ">size", "basis", rows=holdings))
+        yield section("Datasets", table("mirror", "dataset", "source", ">size", "basis", rows=holdings))
 
 
 def _describe_response(status: "MirrorStatus") -> str:
@@ -247,24 +250,23 @@ def _audit_page(found: "Audit") -> "Iterator[RenderableType]":
     )
     yield section(f"Sources of {found.dataset}", table("source", ">files", ">size", "basis", rows=sources))
     if not found.comparisons:
-        yield Text("There are no two sources to compare.")
+        yield Text("There are fewer than two sources to compare.")
         return
     counts = Counter(str(comparison.outcome) for comparison in found.comparisons)
     rows = [
         (item.outcome, f"{item.left}, {item.right}", replace_unprintable(item.path), item.why)
         for item in sorted(found.comparisons, key=lambda item: _OUTCOMES.index(item.outcome))
     ]
-    yield section(table_title("Compared", rows), table("", "between", "file", "why", rows=rows[:MAX_ROWS]))
+    yield section(
+        table_title("Comparisons", rows),
+        table("result", "sources", "file", "reason", rows=rows[:MAX_ROWS]),
+    )
     yield Text(", ".join(f"{counts[outcome]:,} {outcome}" for outcome in _OUTCOMES if counts[outcome]) + ".")
 
 
 def _sum_or_none(sizes: Iterable[int | None]) -> int | None:
     listed = list(sizes)
     return None if not listed or None in listed else sum(size or 0 for size in listed)
-
-
-def _pluralize(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _format_address(address: str | None, dataset: str) -> str:

@@ -14,8 +14,9 @@ __all__ = [
     "AsJson",
     "DataDir",
     "Diagnoses",
-    "Frozen",
     "Group",
+    "LocalMirror",
+    "LockFile",
     "LoginMirror",
     "MirrorChoice",
     "Modalities",
@@ -27,10 +28,12 @@ __all__ = [
     "Sites",
     "Subjects",
     "dataset_names",
+    "mirror_names",
     "none_if_empty",
     "progress_kind",
 ]
 
+_PROGRESS_KINDS = ("auto", "bars", "lines", "none", "json")
 #: Values with their help; Typer keeps those that begin with the typed text.
 Completions = list[tuple[str, str]]
 
@@ -40,12 +43,13 @@ def dataset_names() -> Completions:
     return [(dataset.name, dataset.title) for dataset in decnef_data.catalog().datasets]
 
 
-def _mirror_names() -> Completions:
+def mirror_names() -> Completions:
+    """Return every name of a mirror, and those that stand for several or for synthetic data."""
     mirrors = [(mirror.name, mirror.title) for mirror in decnef_data.catalog().mirrors]
     return [
         *mirrors,
-        ("auto", "Those you have access to, in order"),
-        ("synthetic", "Synthetic data (a digital phantom), made here"),
+        ("auto", "The first mirror that works"),
+        ("synthetic", "Synthetic data (a digital phantom)"),
         ("phantom", "The same as synthetic"),
     ]
 
@@ -63,11 +67,15 @@ def _diagnosis_labels() -> Completions:
     return [(code.label, code.title) for code in decnef_data.catalog().codes if code.column == "diagnosis"]
 
 
+def _progress_kinds() -> list[str]:
+    return list(_PROGRESS_KINDS)
+
+
 Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="A dataset, by name, alias or title.",
+        help="Name, alias or title of a dataset.",
         autocompletion=dataset_names,
         show_default=False,
     ),
@@ -76,54 +84,68 @@ OptionalName = Annotated[
     str | None,
     typer.Argument(
         metavar="NAME",
-        help="A dataset, by name, alias or title; all of them if left out.",
+        help="Name, alias or title of a dataset (default: all datasets).",
         autocompletion=dataset_names,
         show_default=False,
     ),
 ]
 Group = Annotated[
     str | None,
-    typer.Option("--group", help="Only this part of the dataset, for example bal140.", show_default=False),
+    typer.Option("--group", help="Only this group of the dataset, for example bal140.", show_default=False),
 ]
 Sites = Annotated[
     list[str] | None,
     typer.Option(
         "--site",
-        help="Only people scanned at this site; may be repeated.",
+        help="Only participants scanned at this site; may be repeated.",
         autocompletion=_site_codes,
         show_default=False,
     ),
 ]
 Subjects = Annotated[
     list[str] | None,
-    typer.Option("--subject", help="Only this person; may be repeated.", show_default=False),
+    typer.Option("--subject", help="Only this subject; may be repeated.", show_default=False),
 ]
 Diagnoses = Annotated[
     list[str] | None,
     typer.Option(
         "--diagnosis",
-        help="Only people with this diagnosis; may be repeated.",
+        help="Only participants with this diagnosis; may be repeated.",
         autocompletion=_diagnosis_labels,
         show_default=False,
     ),
 ]
 Modalities = Annotated[
     list[str] | None,
-    typer.Option("--modality", help="Only this kind of scan; may be repeated.", show_default=False),
+    typer.Option(
+        "--modality",
+        help="Only scans of this kind, for example bold or t1w; may be repeated.",
+        show_default=False,
+    ),
 ]
 MirrorChoice = Annotated[
     str,
     typer.Option(
         "--mirror",
-        help="The mirror to use; 'synthetic' is synthetic data (a digital phantom), made here.",
-        autocompletion=_mirror_names,
+        help="Mirror to download from; 'auto' tries those you have access to, "
+        "'synthetic' creates synthetic data (a digital phantom).",
+        autocompletion=mirror_names,
+    ),
+]
+LocalMirror = Annotated[
+    str,
+    typer.Option(
+        "--mirror",
+        help="Use the local copy from this mirror; 'auto' uses the first complete one, "
+        "'synthetic' the synthetic data (a digital phantom).",
+        autocompletion=mirror_names,
     ),
 ]
 LoginMirror = Annotated[
     str,
     typer.Argument(
         metavar="MIRROR",
-        help="A mirror: synapse or atr.",
+        help="The mirror: synapse or atr.",
         autocompletion=_login_mirror_names,
         show_default=False,
     ),
@@ -132,7 +154,7 @@ OptionalMirror = Annotated[
     str | None,
     typer.Argument(
         metavar="MIRROR",
-        help="A mirror; all of them if left out.",
+        help="The mirror: synapse or atr (default: both).",
         autocompletion=_login_mirror_names,
         show_default=False,
     ),
@@ -141,7 +163,7 @@ KeepArchive = Annotated[
     bool,
     typer.Option(
         "--keep-archive/--no-keep-archive",
-        help="Keep the archive of images, or only what is selected of it.",
+        help="Keep the downloaded archive, or only the data that are read from it.",
     ),
 ]
 DataDir = Annotated[
@@ -149,32 +171,34 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="FOLDER",
-        help="Keep data here, instead of where DECNEF_DATA_DIR or the system says.",
+        help="Cache folder (default: DECNEF_DATA_DIR or the platform cache).",
         show_default=False,
     ),
 ]
 AcceptTerms = Annotated[
-    bool, typer.Option("--accept-terms", help="Accept the terms, which 'decnef accept NAME' shows.")
+    bool, typer.Option("--accept-terms", help="Accept the terms of use, which 'decnef accept NAME' shows.")
 ]
-Frozen = Annotated[
+LockFile = Annotated[
     Path | None,
     typer.Option(
-        "--frozen",
-        metavar="LOCK",
-        help="Exactly the files of this lock, which 'decnef lock' wrote, or an error.",
+        "--lock",
+        metavar="FILE",
+        help="Download exactly the files in this lock file (from 'decnef lock'), or fail.",
         show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", help="Say nothing but the result, warnings and errors.", callback=set_quiet),
+    typer.Option("--quiet", help="Print only results, warnings and errors.", callback=set_quiet),
 ]
 ProgressChoice = Annotated[
     str,
     typer.Option(
         "--progress",
-        help="Tell how far it is: auto, bars, lines, none, or json (an event a line on standard error).",
+        metavar="KIND",
+        help="How to show progress: auto, bars, lines, none, or json (one event per line on stderr).",
+        autocompletion=_progress_kinds,
     ),
 ]
 

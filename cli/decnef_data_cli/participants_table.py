@@ -22,7 +22,7 @@ def participants_page(participants: "pd.DataFrame") -> "Iterator[RenderableType]
 
     yield participants_table(participants)
     if participants.attrs.get("synthetic"):
-        yield Text("SYNTHETIC: nobody in this table exists.", style="bold")
+        yield Text("SYNTHETIC: these participants do not exist.", style="bold")
 
 
 def participants_table(participants: "pd.DataFrame") -> "RenderableType":
@@ -34,15 +34,20 @@ def participants_table(participants: "pd.DataFrame") -> "RenderableType":
         *headers, rows=([_format_cell(value) for value in row] for row in shown.itertuples(index=False))
     )
     for column in result.columns[1:]:
-        column.no_wrap = True  # subject ids are long: theirs is the column that wraps
+        column.no_wrap, column.overflow = (
+            True,
+            "ellipsis",
+        )  # subject ids are long: theirs is the column that wraps
     return result
 
 
 def participants_caption(participants: "pd.DataFrame") -> str:
     """Return a sentence on how much of `participants` the table shows."""
     shown, columns = min(len(participants), MAX_ROWS), _shown_columns(participants)
-    summary = f"{shown} of {len(participants):,} people, {len(columns)} of {participants.shape[1]} columns."
-    return f"{summary} Add --csv or --json for all."
+    summary = (
+        f"{shown} of {len(participants):,} participants, {len(columns)} of {participants.shape[1]} columns."
+    )
+    return f"{summary} Use --csv or --json for all."
 
 
 def _shown_columns(participants: "pd.DataFrame") -> list[str]:

@@ -27,7 +27,7 @@ def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
         shown = plan.files[:MAX_ROWS]
         yield section(table_title("Files", plan.files), _planned_files_table(shown))
     if plan.mirror_costs:
-        yield table("mirror", ">would move", "can be asked", rows=map(_cost_row, plan.mirror_costs))
+        yield table("mirror", ">download size", "accessible", rows=map(_cost_row, plan.mirror_costs))
         yield Text()
     for mirror, problem in plan.problems:
         yield Text(f"{mirror}: {problem}")
@@ -40,7 +40,7 @@ def _missing_access(plan: "Plan") -> "Iterator[RenderableType]":
 
     alternatives = [access for access in plan.access if not access.granted]
     if len(alternatives) > 1:
-        yield Text("One of these ways is enough.\n")
+        yield Text("Access to one of these mirrors is enough.\n")
     for access in alternatives:
         steps = (row for item in access.requirements if item.missing for row in requirement_rows(item))
         yield section(f"Missing at {access.mirror}", grid(steps))
@@ -57,25 +57,25 @@ def _planned_files_table(files: "Sequence[PlannedFile]") -> "RenderableType":
 
 def _cost_row(cost: "MirrorCost") -> tuple[str, str, str]:
     about = "" if cost.exact or cost.size is None else "about "
-    return cost.mirror, f"{about}{human_size(cost.size)}", "yes" if cost.ready else "not yet"
+    return cost.mirror, f"{about}{human_size(cost.size)}", "yes" if cost.ready else "no"
 
 
 def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
     yield "dataset", plan.selection.dataset
-    yield "mirror", plan.mirror or "none can give it yet"
-    yield "kept in", str(plan.location)
+    yield "mirror", plan.mirror or "none accessible yet"
+    yield "location", str(plan.location)
     yield "size", human_size(plan.size if plan.files else None)
-    yield "to fetch", human_size(plan.download_size if plan.files else None)
+    yield "to download", human_size(plan.download_size if plan.files else None)
     if plan.files and plan.download_size:
         yield "time", ", ".join(_format_time(plan, rate) for rate in _RATES)
     if plan.partial_size:
-        yield "begun", f"{human_size(plan.partial_size)} of it are here, and are resumed"
+        yield "partial", f"{human_size(plan.partial_size)} already downloaded, will be resumed"
     if plan.store_size is not None:
         yield "store", _describe_store(plan, plan.store_size)
     if plan.required_disk is not None and plan.files:
         about = "at most about " if plan.estimated else ""
-        yield "on disk", f"{about}{human_size(plan.required_disk)} more, with the store"
-    yield "free disk", human_size(plan.free_disk)
+        yield "required disk space", f"{about}{human_size(plan.required_disk)}, including the store"
+    yield "free disk space", human_size(plan.free_disk)
 
 
 def _format_time(plan: "Plan", rate: int) -> str:
@@ -84,13 +84,13 @@ def _format_time(plan: "Plan", rate: int) -> str:
 
 def _describe_store(plan: "Plan", size: int) -> str:
     if plan.estimated:
-        return f"at most about {human_size(size)}; the archive has to be read to know"
+        return f"at most about {human_size(size)}; exactly known once the archive is read"
     if plan.store_exists:
-        return f"{human_size(size)}, here"
-    return f"at most {human_size(size)}, made when first opened"
+        return f"{human_size(size)}, available locally"
+    return f"at most {human_size(size)}, created when the data are first opened"
 
 
 def _file_state(planned: "PlannedFile") -> str:
     if planned.present:
-        return "here"
-    return "on this machine" if planned.file.local is not None else "to fetch"
+        return "available locally"
+    return "on this machine" if planned.file.local is not None else "to download"

@@ -10,11 +10,12 @@ import typer
 import decnef_data
 from decnef_data_cli.console import print_json, print_rich, print_stderr, section, table
 from decnef_data_cli.errors import error_exit
+from decnef_data_cli.metavars import choices
 from decnef_data_cli.options import (
     AsJson,
     DataDir,
     Diagnoses,
-    MirrorChoice,
+    LocalMirror,
     Quiet,
     Sites,
     Subjects,
@@ -30,6 +31,7 @@ __all__ = ["query"]
 
 _RANGE = re.compile(r"(?P<low>\d+(?:\.\d+)?)?-(?P<high>\d+(?:\.\d+)?)?")
 _UNKNOWN = "unknown"
+_SEXES = ("male", "female")
 _GRADES: Mapping[str, str] = {
     "A": "two sources or more",
     "B": "one source",
@@ -38,12 +40,16 @@ _GRADES: Mapping[str, str] = {
 }
 
 
+def _sexes() -> list[str]:
+    return list(_SEXES)
+
+
 def query(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
-            help="Datasets, by name, alias or title; all of them if left out.",
+            metavar="NAME",
+            help="Names, aliases or titles of datasets (default: all datasets).",
             autocompletion=dataset_names,
             show_default=False,
         ),
@@ -54,37 +60,52 @@ def query(
         list[str] | None,
         typer.Option(
             "--institute",
-            help="Only people of this institute, known where sites are pooled; may be repeated.",
+            help="Only participants of this institute, also where its sites are pooled; may be repeated.",
             show_default=False,
         ),
     ] = None,
     diagnosis: Diagnoses = None,
     subject: Subjects = None,
-    sex: Annotated[str | None, typer.Option("--sex", help="male or female.", show_default=False)] = None,
+    sex: Annotated[
+        str | None,
+        typer.Option(
+            "--sex",
+            metavar=choices(*_SEXES),
+            help="Only participants of this sex.",
+            autocompletion=_sexes,
+            show_default=False,
+        ),
+    ] = None,
     age: Annotated[
         str | None,
         typer.Option(
             "--age",
-            metavar="FROM-TO",
-            help="Years, for example 20-60, 20- or -60; both ends are in.",
+            metavar="MIN-MAX",
+            help="Age range in years, inclusive, for example 20-60, 20- or -60.",
             show_default=False,
         ),
     ] = None,
     max_mean_fd: Annotated[
         float | None,
-        typer.Option("--max-mean-fd", help="Largest mean framewise displacement, in mm.", show_default=False),
+        typer.Option(
+            "--max-mean-fd",
+            metavar="MM",
+            help="Maximum mean framewise displacement, in mm.",
+            show_default=False,
+        ),
     ] = None,
-    mirror: MirrorChoice = "auto",
+    mirror: LocalMirror = "auto",
     data_dir: DataDir = None,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print people, or where no dataset is here counts, as CSV.")
+        bool,
+        typer.Option("--csv", help="Print the participants as CSV, or the counts if there is no local copy."),
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Count who fits, across datasets: from your tables, and else from the records alone.
+    """Count matching participants across datasets: local tables first, catalog counts otherwise.
 
-    Nothing is fetched; --csv and --json give the people themselves.
+    Nothing is downloaded; --csv and --json print the participants themselves.
     """
     low, high = _parse_ages(age)
     participants = decnef_data.query(
@@ -135,7 +156,7 @@ def _parse_ages(age: str | None) -> tuple[float | None, float | None]:
     """
     match = _RANGE.fullmatch(age.strip()) if age is not None else None
     if age is not None and (match is None or not any(match.groups())):
-        raise error_exit(2, f"'{age}' is no range of ages. Write it as 20-60, 20- or -60.")
+        raise error_exit(2, f"'{age}' is not an age range. Write it as 20-60, 20- or -60.")
     low, high = match.groups() if match else (None, None)
     return float(low) if low else None, float(high) if high else None
 
@@ -151,12 +172,12 @@ def _query_page(participants: "pd.DataFrame", record_counts: "pd.DataFrame") -> 
     from rich.text import Text
 
     if participants.attrs["searched"]:
-        kind = "SYNTHETIC tables" if participants.attrs["synthetic"] else "tables"
-        yield section(f"In the {kind} on this machine", _participants_table(participants))
+        kind = "SYNTHETIC data" if participants.attrs["synthetic"] else "data"
+        yield section(f"Local {kind}", _participants_table(participants))
     if len(record_counts):
-        yield section("From the records alone; not on this machine", _records_table(record_counts))
+        yield section("Catalog counts (no local copy)", _records_table(record_counts))
     if not participants.attrs["searched"] and not len(record_counts):
-        yield Text("Nobody fits.")
+        yield Text("No participants match.")
 
 
 def _participants_table(participants: "pd.DataFrame") -> "RenderableType":
@@ -164,7 +185,7 @@ def _participants_table(participants: "pd.DataFrame") -> "RenderableType":
     from rich.text import Text
 
     if participants.empty:
-        return Text("Nobody fits.")
+        return Text("No participants match.")
     # Where a table pools its sites, only the institute is known.
     location = participants["site"].where(participants["site"].ne(""), participants["institute"])
     by = [participants["dataset"], participants["group"], location.rename("place"), participants["diagnosis"]]
@@ -191,7 +212,7 @@ def _print_explanations(record_counts: "pd.DataFrame", unanswered_filters: Itera
     """Print how reliable the counts are, and which filters they ignore."""
     grades = sorted({grade for grade in record_counts["grade"] if grade})
     if grades:
-        print_stderr("Grades: " + ", ".join(f"{grade} {_GRADES[grade]}" for grade in grades) + ".")
+        print_stderr("Grades: " + ", ".join(f"{grade} = {_GRADES[grade]}" for grade in grades) + ".")
     for dataset, comment in dict.fromkeys(
         zip(record_counts["dataset"], record_counts["comment"], strict=True)
     ):
@@ -200,6 +221,5 @@ def _print_explanations(record_counts: "pd.DataFrame", unanswered_filters: Itera
     filters = ", ".join(unanswered_filters)
     if filters and len(record_counts):
         print_stderr(
-            f"The records cannot tell {filters}: their numbers count people of any. "
-            "Fetch a dataset to ask it."
+            f"Catalog counts are not filtered by {filters}. Download a dataset to apply every filter to it."
         )

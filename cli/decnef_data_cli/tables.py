@@ -91,14 +91,12 @@ def dataset_page(dataset: "Dataset", records: "Records") -> "Iterator[Renderable
     yield grid(_dataset_lines(dataset))
     yield Text(f"\n{dataset.summary.strip()}\n")
     holdings = _holding_rows(dataset.name, records.mirrors)
-    yield section("Mirrors", table("mirror", "holds", ">size", rows=holdings))
+    yield section("Mirrors", table("mirror", "source", ">size", rows=holdings))
     if dataset.atlases:
         yield section("Groups", _groups_table(dataset))
     facts = records.facts_of(dataset.name)
     if facts:
-        yield section(
-            "Published figures", table("value", "what it counts", "grade", rows=map(_fact_row, facts))
-        )
+        yield section("Published figures", table("value", "meaning", "grade", rows=map(_fact_row, facts)))
     yield Text(f"Next: decnef access {dataset.name}")
 
 
@@ -111,7 +109,7 @@ def _groups_table(dataset: "Dataset") -> "RenderableType":
 
 
 def _dataset_lines(dataset: "Dataset") -> Iterator[tuple[str, str]]:
-    yield "Japanese", dataset.title_ja
+    yield "Japanese title", dataset.title_ja
     yield "name", ", ".join((dataset.name, *dataset.aliases))
     yield "participants", _format_count(dataset.n_participants)
     yield "access", dataset.level
@@ -119,7 +117,7 @@ def _dataset_lines(dataset: "Dataset") -> Iterator[tuple[str, str]]:
     if dataset.doi:
         yield "doi", dataset.doi
     if not dataset.redistributable:
-        yield "terms", f"{dataset.terms}: not to be passed on"
+        yield "terms", f"{dataset.terms} (sharing is not permitted)"
 
 
 def _holding_rows(name: str, mirrors: "Iterable[Mirror]") -> Iterator[tuple[str, str, str]]:
@@ -148,12 +146,12 @@ def access_table(accesses: "Iterable[Access]") -> "RenderableType":
         (access.dataset, access.mirror, _access_status(access), _missing_summary(access))
         for access in accesses
     )
-    return table("dataset", "mirror", "access", "missing or ending", rows=rows)
+    return table("dataset", "mirror", "access", "missing or expiring", rows=rows)
 
 
 def _access_status(access: "Access") -> str:
     if not access.granted:
-        return "not yet"
+        return "not granted"
     return "unknown" if any(item.state == "unknown" for item in access.requirements) else "granted"
 
 
@@ -180,7 +178,7 @@ def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
         steps = (row for requirement in access.requirements for row in requirement_rows(requirement))
         yield section(f"{access.dataset} at {access.mirror}: {_access_status(access)}", grid(steps))
     if len(shown) > 1:
-        yield Text("One mirror is enough.")
+        yield Text("Access to one mirror is enough.")
     yield Text(f"Next: {_next_step(shown)}", no_wrap=True)
 
 
@@ -237,7 +235,7 @@ def files_table(files: "Iterable[VerifiedFile]") -> "RenderableType":
 
 
 def _checksum_basis(file: "VerifiedFile") -> str:
-    return "as published" if file.has_expected_checksum else "first sight"
+    return "expected" if file.has_expected_checksum else "first use"
 
 
 def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
@@ -258,7 +256,7 @@ def cache_page(listing: "CacheListing", *, removed: bool = False) -> "Iterator[R
         yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
         yield Text()
     if removed and any(entry.kind == "adopted" for entry in listing.entries):
-        yield Text("Your own copies are only forgotten: they lie where they lay.")
+        yield Text("Adopted copies were only unregistered; their files were not removed.")
     verb = "removed from" if removed else "in"
     yield Text(f"{human_size(listing.size)} {verb} {listing.root}", no_wrap=True)
 
