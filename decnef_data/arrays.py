@@ -71,7 +71,7 @@ def _require_bytes(path: Path, needed: int) -> None:
     found = path.stat().st_size
     if found < needed:
         raise IntegrityError(
-            f"'{path}' holds {found} bytes where {needed} are needed. Remove it and fetch the dataset again.",
+            f"'{path}' has {found} bytes, but {needed} are needed. Remove it and fetch the dataset again.",
             file=str(path),
             expected=str(needed),
             found=str(found),
@@ -237,18 +237,20 @@ def to_matrix(dataset: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     dataset
-        A connectivity dataset with ``fc (..., edge)``, the regions ``roi`` and each edge's ends ``roi_a``
+        A Dataset with ``fc (..., edge)``, the regions ``roi``, and the two regions of each edge, ``roi_a``
         and ``roi_b``.
 
     Returns
     -------
     xarray.DataArray
-        ``fc (..., roi, roi_2)`` with diagonal 1; only the edges that are needed are read.
+        ``fc (..., roi, roi_2)`` in the dtype of the edges, with diagonal 1.  It is lazy: only the edges that
+        are needed are read.
 
     Raises
     ------
     SelectionError
-        The dataset lacks one of these, or the edge of a pair of its regions.
+        One of these variables is missing, two regions have the same name, or the edge of a pair of regions is
+        missing.
 
     Examples
     --------
@@ -280,8 +282,8 @@ def _require_cube(dataset: xr.Dataset) -> None:
         absent = ["edge"]
     if absent:
         raise SelectionError(
-            f"The matrix view needs a connectivity cube, and this dataset has no '{absent[0]}'. "
-            "Give it a leaf of srpbs-fc that keeps 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'.",
+            f"to_matrix needs connectivity data, but this dataset has no '{absent[0]}'. "
+            "Pass a group of srpbs-fc with 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'.",
             requested="to_matrix",
         )
 
@@ -309,8 +311,8 @@ def _require_distinct(names: NDArray[Any]) -> None:
     known, counts = np.unique(names, return_counts=True)
     if known.size < names.size:
         raise SelectionError(
-            f"The matrix view tells regions apart by name, and '{known[counts > 1][0]}' is there twice. "
-            "Give 'roi', 'roi_a' and 'roi_b' a name for each region.",
+            f"to_matrix identifies regions by name, but '{known[counts > 1][0]}' occurs more than once. "
+            "Use a unique name for each region in 'roi', 'roi_a' and 'roi_b'.",
             requested="to_matrix",
         )
 
@@ -320,9 +322,9 @@ def _require_pairs(cells: NDArray[np.intp]) -> None:
     absent = (int((cells < 0).sum()) - regions) // 2
     if absent:
         raise SelectionError(
-            f"The matrix view needs the edge of every pair of regions, and {absent} of the "
+            f"to_matrix needs an edge for every pair of regions, but {absent} of the "
             f"{regions * (regions - 1) // 2} are not in this dataset. "
-            "Make the view before selecting edges, then select regions of the view.",
+            "Call it before selecting edges, then select regions of the result.",
             requested="to_matrix",
         )
 

@@ -59,5 +59,8 @@ class ConsentFile:
         except FileNotFoundError:
             return {}
         except msgspec.DecodeError as error:
-            message = f"The record of accepted terms '{self._path}' is damaged: {error}. Remove it."
+            message = (
+                f"The record of accepted terms '{self._path}' is damaged: {error}. "
+                "Remove it, and accept the terms again."
+            )
             raise CatalogError(message, file=str(self._path)) from error

@@ -31,17 +31,17 @@ _EXIT_CODE_PRIORITY = (5, 6, 4, 3, 2)  # most serious first
 
 
 class DecnefDataError(Exception):
-    """Base class of every error that this package raises on purpose."""
+    """Base class of all errors of this package."""
 
     exit_code: ClassVar[int] = 1
 
 
 class DecnefDataWarning(UserWarning):
-    """Warning about the data that a careful user wants to know, although the request can be answered."""
+    """A warning about the data, although the request succeeded."""
 
 
 class SelectionError(DecnefDataError):
-    """What was requested does not exist; the caller fixes the request."""
+    """The request refers to something that does not exist, or cannot be fulfilled; change the request."""
 
     exit_code = 2
 
@@ -71,7 +71,7 @@ class AccessError(DecnefDataError):
 
 
 class MirrorError(DecnefDataError):
-    """A mirror is unreachable, refuses or is overloaded; waiting or using another mirror helps."""
+    """A mirror is unreachable or overloaded, or refuses a request; try again later or use another mirror."""
 
     exit_code = 4
 
@@ -91,7 +91,7 @@ class MirrorError(DecnefDataError):
 
 
 class IntegrityError(DecnefDataError):
-    """Bytes are not the expected ones; another download or another copy fixes it."""
+    """A file does not have the expected size or checksum; download it again or use another copy."""
 
     exit_code = 5
 
@@ -113,7 +113,7 @@ class IntegrityError(DecnefDataError):
 
 
 class FormatError(DecnefDataError):
-    """A file is complete but not in the expected format; its publisher, or our layout, has to be fixed."""
+    """A complete file has an unexpected format or content; its publisher or this package must correct it."""
 
     exit_code = 6
 
@@ -124,7 +124,7 @@ class FormatError(DecnefDataError):
 
 
 class CatalogError(DecnefDataError):
-    """A catalog record is malformed; its author fixes it."""
+    """A catalog record is malformed; its author must correct it."""
 
     exit_code = 70
 

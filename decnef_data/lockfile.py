@@ -15,8 +15,8 @@ from decnef_data.msgspec_threads import prepare_type
 __all__ = ["compare_files", "compare_locks", "format_lock", "have_same_bytes", "pair_files", "read_lock"]
 
 _HEADER = """\
-# Exactly these files and bytes, from whichever mirror:
-#   decnef download {dataset} --frozen decnef.lock{mirror}
+# To download exactly these files from any mirror, run
+#   decnef download {dataset} --lock decnef.lock{mirror}
 """
 
 
@@ -62,13 +62,14 @@ def read_lock(path: Path) -> Lock:
     >>> _ = path.write_text("dataset = 'srpbs-fc'")
     >>> read_lock(path)
     Traceback (most recent call last):
-    decnef_data.errors.FormatError: '...decnef.lock' is no lock ...
+    decnef_data.errors.FormatError: '...decnef.lock' is not a lock file ...
     """
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), prepare_type(Lock))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         message = (
-            f"'{path}' is no lock that this version reads: {error}. Write it anew with `decnef lock NAME`."
+            f"'{path}' is not a lock file that this version can read: {error}. "
+            "Recreate it with `decnef lock NAME`."
         )
         raise FormatError(message, file=str(path)) from error
 

@@ -10,7 +10,7 @@ from decnef_data.model import Dataset
 __all__ = ["exposure_reason", "is_remote", "require_private"]
 
 #: What marks the top folder of a checkout, whose files are one command away from a public place.
-_CHECKOUTS = {".git": "git", ".hg": "Mercurial", ".svn": "Subversion", ".jj": "Jujutsu"}
+_CHECKOUTS = {".git": "Git", ".hg": "Mercurial", ".svn": "Subversion", ".jj": "Jujutsu"}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 #: ``host:path`` and ``user@host:path``, as scp, rsync and rclone write them; a drive is a single letter.
 _HOST_PATH = re.compile(r"[^/\\:]{2,}:")
@@ -49,8 +49,8 @@ def require_private(destination: str | Path, dataset: Dataset, *, i_may_share: b
     if reason is None:
         return
     message = (
-        f"'{destination}' {reason}, and the terms of '{dataset.name}' forbid to pass its data on. "
-        "Export to a private folder, or add --i-may-share (i_may_share=True) if you are allowed to."
+        f"'{destination}' {reason}, and the terms of '{dataset.name}' do not permit sharing its data. "
+        "Export to a private folder, or add --i-may-share (i_may_share=True) if you have permission."
     )
     raise AccessError(message, dataset=dataset.name)
 
@@ -92,5 +92,5 @@ def _checkout_reason(destination: Path) -> str | None:
         for folder in (location, *location.parents):
             for marker, kind in _CHECKOUTS.items():
                 if (folder / marker).exists():
-                    return f"lies in the {kind} checkout '{folder}'"
+                    return f"is inside the {kind} checkout '{folder}'"
     return None

@@ -82,7 +82,7 @@ def _create(kind: str, classes: Mapping[str, Callable[[], _ProgressType]]) -> _P
     name = kind if kind != "auto" else ("bars" if sys.stderr.isatty() else "lines")
     if name not in classes:
         known = ("auto", *classes)
-        message = f"There is no progress '{kind}'. Choose one of: {', '.join(known)}."
+        message = f"Unknown progress display '{kind}'. Choose one of: {', '.join(known)}."
         raise SelectionError(message, requested=kind, known=known)
     return classes[name]()
 

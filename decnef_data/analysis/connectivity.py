@@ -22,9 +22,9 @@ _MAX_PRODUCTS: Final = 1 << 18
 _FC_ATTRS: Final = {
     "long_name": "functional connectivity (Pearson r)",
     "units": "1",
-    "comment": "NaN where a series is constant; n_constant counts those of each scan",
+    "comment": "NaN where a time series is constant; n_constant counts the constant series of each scan",
 }
-_CONSTANT_ATTRS: Final = {"long_name": "regions whose series is constant, so that their edges are NaN"}
+_CONSTANT_ATTRS: Final = {"long_name": "number of regions with a constant time series, whose edges are NaN"}
 
 
 def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
@@ -34,13 +34,13 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
     ----------
     timeseries
         ``(scan, time, roi)``, as returned by :func:`decnef_data.timeseries`, or ``(time, roi)`` of one scan;
-        also any other array with these dimensions, the first of which may have another name.
+        any other array with these dimensions too, the first of which may have another name.
 
     Returns
     -------
     xarray.Dataset
         ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge order of
-        srpbs-fc, and the coordinates and attributes of `timeseries`; ``n_constant (scan)`` counts the series
+        srpbs-fc, and the coordinates and attributes of the series; ``n_constant (scan)`` counts the series
         that do not vary, whose edges are NaN.  A scan is computed when its values are accessed; a dask array
         gives a dask array.
 
@@ -83,7 +83,7 @@ def _get_series(timeseries: xr.Dataset | xr.DataArray) -> xr.DataArray:
     if isinstance(timeseries, xr.Dataset):
         if "timeseries" not in timeseries.data_vars:
             message = (
-                "This dataset has no 'timeseries'. Make it with decnef_data.timeseries, or give an array."
+                "This dataset has no 'timeseries'. Compute it with decnef_data.timeseries, or pass an array."
             )
             raise SelectionError(message, requested="timeseries")
         timeseries = timeseries["timeseries"]
@@ -98,8 +98,8 @@ def _require_dims(series: xr.DataArray, leading_dims: tuple[Any, ...]) -> None:
     if len(leading_dims) > 1 or min(sizes.get("time", 0), sizes.get("roi", 0)) < _MIN_LENGTH:
         found = ", ".join(f"{dim}: {length}" for dim, length in sizes.items())
         raise SelectionError(
-            f"Connectivity needs the dimensions time and roi, two or more of each, and at most one besides; "
-            f"this array has ({found}). Give it series as decnef_data.timeseries makes them.",
+            "Connectivity needs the dimensions time and roi, each of length 2 or more, and at most one other "
+            f"dimension; this array has ({found}). Pass time series as returned by decnef_data.timeseries.",
             requested="connectivity",
         )
 

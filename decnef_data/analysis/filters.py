@@ -26,7 +26,7 @@ class ParticipantCriteria:
     --------
     >>> ParticipantCriteria(sex="unknown")
     Traceback (most recent call last):
-    decnef_data.errors.SelectionError: There is no sex 'unknown' in the tables. Choose male or female.
+    decnef_data.errors.SelectionError: Unknown sex 'unknown'. Choose 'male' or 'female'.
     """
 
     categories: CountFilter = field(default_factory=CountFilter)
@@ -39,10 +39,10 @@ class ParticipantCriteria:
         """Refuse criteria that no participant can meet."""
         low, high = self.age_range
         if self.sex is not None and self.sex not in _SEXES:
-            message = f"There is no sex '{self.sex}' in the tables. Choose male or female."
+            message = f"Unknown sex '{self.sex}'. Choose 'male' or 'female'."
             raise SelectionError(message, requested=self.sex, known=_SEXES)
         if low is not None and high is not None and low > high:
-            message = f"Nobody is between {low:g} and {high:g} years old. Give the lower age first."
+            message = f"The age range from {low:g} to {high:g} is empty. Put the lower age first."
             raise SelectionError(message, requested=f"{low:g}-{high:g}")
 
 
@@ -75,7 +75,7 @@ def filter_participants(
     >>> table = pd.DataFrame({"subject": ["a", "b", "c"], "age": [25.0, 61.0, None]})
     >>> found = filter_participants(table, ParticipantCriteria(age_range=(20, 60)), Records.load())
     >>> found.participants["subject"].tolist(), found.exclusion_reasons
-    (['a'], ('1 who may fit has no age.',))
+    (['a'], ('1 participant who may match has no age.',))
     """
     matches = table.index == table.index
     exclusion_reasons: list[str] = []
@@ -84,9 +84,9 @@ def filter_participants(
     for name, low, high in _range_filters(criteria):
         values = _column_or_nan(table, name)
         n_unknown = int((matches & values.isna()).sum())
-        exclusion_reasons += (
-            [f"{n_unknown} who may fit {'has' if n_unknown == 1 else 'have'} no {name}."] if n_unknown else []
-        )
+        if n_unknown:
+            verb = "has" if n_unknown == 1 else "have"
+            exclusion_reasons.append(f"{_count_participants(n_unknown)} who may match {verb} no {name}.")
         matches &= values.notna()
         matches &= values.ge(low) if low is not None else True
         matches &= values.le(high) if high is not None else True
@@ -135,6 +135,10 @@ def _pooled_site_reasons(table: "pd.DataFrame", sites: frozenset[str], records: 
     without_site = table.loc[table["site"].eq("") & table["institute"].isin(institutes), "institute"]
     for institute, count in without_site.value_counts().sort_index().items():
         yield (
-            f"{count} of '{institute}' may fit: their table pools its sites. "
-            f"Ask for the institute '{institute}' to have them."
+            f"{_count_participants(count)} of '{institute}' may match, but their table pools its sites. "
+            f"Select the institute '{institute}' to include them."
         )
+
+
+def _count_participants(count: int) -> str:
+    return "1 participant" if count == 1 else f"{count} participants"

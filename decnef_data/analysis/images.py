@@ -24,20 +24,25 @@ def to_nifti(
     Parameters
     ----------
     dataset
-        The images of a group: ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or one scan of it.
-    subject, session, run
-        The scan; each may be left out if the others identify it.
+        The Dataset of a group of images with ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or
+        one scan of it.
+    subject
+        The id of the subject; not needed if the other arguments identify the scan.
+    session
+        The session of the scan; not needed if the other arguments identify it.
+    run
+        The number of the run; not needed if the other arguments identify the scan.
 
     Returns
     -------
     nibabel.Nifti1Image
-        ``(x, y, z, time)`` with the repetition time in its header, or ``(x, y, z)``.  Voxels have the stored
-        dtype, or are scaled to float64 if the files have a scaling.
+        ``(x, y, z, time)`` with the repetition time (s) in its header, or ``(x, y, z)``; lengths are in mm.
+        Voxels have the stored dtype, or are scaled to float64 if the files have a scaling.
 
     Raises
     ------
     SelectionError
-        The dataset does not hold such images, or no scan or several scans match.
+        The dataset does not have such images, or no scan or several scans match.
 
     Notes
     -----
@@ -71,14 +76,14 @@ def image_kind(dataset: xr.Dataset, *kinds: str) -> str:
     expected = " or ".join(f"'{kind}'" for kind in kinds)
     if kind is None:
         raise SelectionError(
-            f"This needs a leaf with {expected}, and this dataset has none. "
-            f"Fetch one, such as group='COI/{kinds[0]}'.",
+            f"This dataset has no {expected} images. "
+            f"Fetch a group with images, such as group='COI/{kinds[0]}'.",
             requested=kinds[0],
         )
     missing = {*SPATIAL_DIMS, *(("time",) if kind == "bold" else ())} - set(dataset[kind].dims)
     if missing or "affine" not in dataset.coords:
         raise SelectionError(
-            f"'{kind}' has no '{min(missing or {'affine'})}' any more. Give the leaf as it was fetched.",
+            f"'{kind}' no longer has '{min(missing or {'affine'})}'. Pass the group as it was fetched.",
             requested=kind,
         )
     return kind
@@ -110,7 +115,7 @@ def _matching_scans(dataset: xr.Dataset, scan_key: _ScanKey, n_scans: int) -> ND
     matches = np.ones(n_scans, dtype=bool)
     for name, value in scan_key.items():
         if name not in dataset.coords:
-            message = f"This leaf has no coordinate '{name}' to choose by. Leave {name}= out."
+            message = f"This group has no coordinate '{name}' to select by. Omit {name}=."
             raise SelectionError(message, requested=str(value))
         matches &= np.atleast_1d(dataset[name].to_numpy()) == value
     return np.flatnonzero(matches)
@@ -119,7 +124,7 @@ def _matching_scans(dataset: xr.Dataset, scan_key: _ScanKey, n_scans: int) -> ND
 def _no_scan_error(dataset: xr.Dataset, scan_key: _ScanKey) -> SelectionError:
     subjects = tuple(dict.fromkeys(np.atleast_1d(dataset["subject"].to_numpy()).tolist()))
     requested = _format_scan_key(scan_key)
-    message = f"This leaf has no scan with {requested}. It has those of {_format_names(subjects)}."
+    message = f"This group has no scan with {requested}. It has scans of {_format_names(subjects)}."
     return SelectionError(message, requested=requested, known=subjects)
 
 
@@ -135,12 +140,12 @@ def _ambiguous_scan_error(
         for index in range(matches.size)
     )
     problem = (
-        f"{matches.size} scans of this leaf have {_format_scan_key(scan_key)}"
+        f"{matches.size} scans of this group have {_format_scan_key(scan_key)}"
         if scan_key
-        else f"This leaf has {matches.size} scans"
+        else f"This group has {matches.size} scans"
     )
     return SelectionError(
-        f"{problem}. Choose one: {_format_names(known)}.", requested=_format_scan_key(scan_key), known=known
+        f"{problem}. Select one: {_format_names(known)}.", requested=_format_scan_key(scan_key), known=known
     )
 
 

@@ -81,7 +81,9 @@ def load_regions(labels_img: Any, dataset: xr.Dataset) -> RegionVoxels:
     _require_grid(labels, dataset)
     regions = RegionVoxels.from_labels(_integer_labels(labels).transpose())
     if not regions.labels.size:
-        message = f"'{labels.name}' has no label but 0, the background. Give an image of regions."
+        message = (
+            f"'{labels.name}' contains only the background label 0. Pass an image with labelled regions."
+        )
         raise SelectionError(message, requested=labels.name)
     return regions
 
@@ -95,8 +97,8 @@ def _integer_labels(labels: "Volume") -> NDArray[Any]:
     fractional = labels.values[integers != labels.values]
     if fractional.size:
         raise SelectionError(
-            f"'{labels.name}' holds {fractional[0]:g}, which is no label: labels are whole numbers. "
-            "Give the atlas itself, or resample it with interpolation='nearest'.",
+            f"'{labels.name}' contains {fractional[0]:g}, which is not a label: labels are integers. "
+            "Pass the original atlas, or resample it with interpolation='nearest'.",
             requested=labels.name,
         )
     return integers
@@ -110,7 +112,9 @@ def _require_grid(labels: "Volume", dataset: xr.Dataset) -> None:
     distances = np.array([_grid_distance(labels.affine, affine, shape) for affine in affines])
     mismatched = np.flatnonzero(~(distances <= _TOLERANCE))
     if mismatched.size:
-        raise _grid_mismatch_error(labels, dataset, mismatched, f", {distances[mismatched[0]]:.3g} mm away")
+        raise _grid_mismatch_error(
+            labels, dataset, mismatched, f", up to {distances[mismatched[0]]:.3g} mm apart"
+        )
 
 
 def _grid_distance(one: NDArray[Any], other: NDArray[Any], shape: tuple[int, ...]) -> float:
@@ -129,7 +133,7 @@ def _grid_mismatch_error(
         f"'{labels.name}' ({_format_grid(labels.values.shape, labels.affine)}) is not on the grid of "
         f"{mismatched.size} of the {len(affines)} scans, first that of '{subjects[mismatched[0]]}' "
         f"({_format_grid(shape, affines[mismatched[0]])}{distance}). "
-        "Resample it to the scan, with interpolation='nearest', or select scans that lie on its grid.",
+        "Resample it to the scan with interpolation='nearest', or select scans that are on its grid.",
         requested=labels.name,
     )
 
@@ -138,7 +142,7 @@ def _format_grid(shape: tuple[int, ...], affine: NDArray[Any]) -> str:
     sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     origin = ", ".join(f"{coordinate:.6g}" for coordinate in affine[:3, 3])
     lengths, spacings = (" x ".join(f"{number:.4g}" for number in numbers) for numbers in (shape, sizes))
-    return f"{lengths} voxels of {spacings} mm from {origin}"
+    return f"{lengths} voxels of {spacings} mm, origin {origin}"
 
 
 def region_names(regions: RegionVoxels, names: Mapping[int, str] | Sequence[str] | None) -> NDArray[Any]:
@@ -160,15 +164,13 @@ def region_names(regions: RegionVoxels, names: Mapping[int, str] | Sequence[str]
     if isinstance(names, Mapping):
         unnamed = next((label for label in labels if label not in names), None)
         if unnamed is not None:
-            message = (
-                f"The label {unnamed} of the image has no name. Name every label but 0, or give no names."
-            )
+            message = f"Label {unnamed} of the image has no name. Name every label except 0, or omit names=."
             raise SelectionError(message, requested=str(unnamed))
         return np.array([names[label] for label in labels], dtype=np.str_)
     if len(names) != len(labels):
         raise SelectionError(
-            f"The image has {len(labels)} labels, and {len(names)} names are given. "
-            "Give a name for each label in the order of their numbers, or a mapping from number to name.",
+            f"The image has {len(labels)} labels, but {len(names)} names were passed. "
+            "Pass one name per label, in ascending order of the labels, or a mapping from label to name.",
             requested=str(len(names)),
         )
     return np.array(list(names), dtype=np.str_)

@@ -71,7 +71,7 @@ class Splits:
         self._folds = folds
 
     def __repr__(self) -> str:
-        return f"<Splits {self.name}: {len(self)} by {self.options.by}, of {self._folds.size} rows>"
+        return f"<Splits {self.name}: {len(self)} splits of {self._folds.size} rows by {self.options.by}>"
 
     def __len__(self) -> int:
         return len(self.held_out)
@@ -83,6 +83,18 @@ class Splits:
 
     def split(self, X: Any = None, y: Any = None, groups: Any = None) -> Iterator[tuple[_Indices, _Indices]]:  # noqa: N803, ARG002 - scikit-learn's names
         """Return an iterator over the pairs of training and test indices, for scikit-learn.
+
+        Parameters
+        ----------
+        X
+            The rows to split, of which only the number is checked; ``None`` means no check.
+        y, groups
+            Ignored; scikit-learn passes them.
+
+        Returns
+        -------
+        iterator
+            Pairs of integer arrays: the indices of the training rows and of the test rows.
 
         Raises
         ------
@@ -97,12 +109,24 @@ class Splits:
         """
         n_rows = self._folds.size if X is None else X.shape[0] if hasattr(X, "shape") else len(X)
         if n_rows != self._folds.size:
-            message = f"The split is of {self._folds.size} rows, and X has {n_rows}. Split the rows of X."
+            message = (
+                f"X has {n_rows} rows, but {self._folds.size} rows were split. Pass the rows that were split."
+            )
             raise SelectionError(message, requested=str(n_rows))
         return iter(self)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:  # noqa: N803, ARG002 - scikit-learn's names
         """Return the number of pairs, for scikit-learn.
+
+        Parameters
+        ----------
+        X, y, groups
+            Ignored; scikit-learn passes them.
+
+        Returns
+        -------
+        int
+            The number of pairs of training and test rows.
 
         Examples
         --------
@@ -162,8 +186,8 @@ def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collect
     unique_labels = sorted(set(labels))
     if len(unique_labels) < max(options.n_splits or 0, 2):
         message = (
-            f"By '{options.by}' there are {len(unique_labels)} to hold out, too few for "
-            f"{options.n_splits or 2} splits. Ask for fewer, or split by what there is more of."
+            f"{options.n_splits or 2} splits need as many different values of '{options.by}', but the table "
+            f"has {len(unique_labels)}. Use fewer splits, or split by a column with more values."
         )
         raise SelectionError(message, requested=str(options.n_splits))
     one_fold_each = {label: fold for fold, label in enumerate(unique_labels)}
@@ -182,8 +206,8 @@ def _require_linked_subjects(table: "pd.DataFrame", by: str, unlinked_groups: Co
         found = sorted(select_unlinked(table[column])) if column in table.columns else []
         if len(found) > 1:
             message = (
-                f"One person has different names in '{found[0]}' and '{found[1]}', and would be on both "
-                f"sides. Split the rows of one {column}, or by='institute'."
+                f"The same participant has different subject ids in '{found[0]}' and '{found[1]}', and could "
+                f"be on both sides of a split. Split the rows of one {column}, or use by='institute'."
             )
             raise SelectionError(message, requested=by, known=found)
 
@@ -196,8 +220,9 @@ def _warn_of_travelers(table: "pd.DataFrame", labels: Sequence[str], by: str) ->
     travelers = int(n_labels.gt(1).sum())
     if travelers:
         message = (
-            f"{travelers} people were scanned at several sites, and by='{by}' has them on both sides. "
-            "Split by='subject' to keep each person on one side."
+            f"{travelers} {'participant was' if travelers == 1 else 'participants were'} scanned at several "
+            f"sites, so by='{by}' puts their scans on both sides. "
+            "Use by='subject' to keep each participant on one side."
         )
         warnings.warn(message, DecnefDataWarning, stacklevel=4)
 
@@ -205,7 +230,7 @@ def _warn_of_travelers(table: "pd.DataFrame", labels: Sequence[str], by: str) ->
 def _labels(table: "pd.DataFrame", by: str) -> list[str]:
     if by not in table.columns:
         known = [name for name in ("site", "institute", "subject") if name in table.columns]
-        message = f"The table has no '{by}' to split by. It has: {', '.join(known) or 'none to split by'}."
+        message = f"The table has no column '{by}' to split by. Available: {', '.join(known) or 'none'}."
         raise SelectionError(message, requested=by, known=known)
     labels = [str(label) for label in table[by].fillna("")]
     if "" in labels:
@@ -214,16 +239,16 @@ def _labels(table: "pd.DataFrame", by: str) -> list[str]:
 
 
 def _missing_label_error(table: "pd.DataFrame", by: str, count: int) -> SelectionError:
-    message = f"{count} of {len(table)} rows have no '{by}', so that one may be on both sides."
+    message = f"{count} of {len(table)} rows have no '{by}', so the same {by} could be on both sides."
     if by == "site" and "institute" in table.columns:
         institutes = sorted(set(table.loc[table["site"].fillna("").eq(""), "institute"]))
         pooled = ", ".join(f"'{institute}'" for institute in institutes)
         message = (
             f"{count} of {len(table)} rows have no site: their tables pool the sites of {pooled}. "
-            "Split by='institute', or leave those rows out."
+            "Use by='institute', or exclude those rows."
         )
     else:
-        message += " Leave those rows out, or split by something else."
+        message += " Exclude those rows, or split by another column."
     return SelectionError(message, requested=by)
 
 
@@ -231,7 +256,9 @@ def _classes(table: "pd.DataFrame", stratify: str | None) -> list[str]:
     if stratify is None:
         return [""] * len(table)
     if stratify not in table.columns:
-        message = f"The table has no '{stratify}' to balance. Pass stratify=None, or one of its columns."
+        message = (
+            f"The table has no column '{stratify}' to stratify by. Pass stratify=None, or one of its columns."
+        )
         raise SelectionError(message, requested=stratify, known=tuple(map(str, table.columns)))
     return [str(label) for label in table[stratify].fillna("")]
 
@@ -242,7 +269,7 @@ def _row_identifiers(table: "pd.DataFrame") -> list[str]:
         name for name in _ID_COLUMNS if name in table.columns and _distinguishes_rows(name, table[name])
     ]
     if "subject" not in columns:
-        message = "The table has no 'subject', so that its split cannot be named. Keep that column."
+        message = "The table has no column 'subject', which identifies the rows of a split. Keep that column."
         raise SelectionError(message, requested="subject")
     return ["\x1f".join(map(str, row)) for row in table[columns].itertuples(index=False)]
 

@@ -26,32 +26,33 @@ def timeseries(
     Parameters
     ----------
     dataset
-        The dataset of a group with ``bold (scan, time, z, y, x)``, or one scan of it.
+        The Dataset of a group of images with ``bold (scan, time, z, y, x)``, or one scan of it.
     labels_img
         A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.
     names
-        The names of the regions, by label or in the order of the labels.
+        The names of the regions, by label or in the order of the labels; ``None`` means the labels
+        themselves.
 
     Returns
     -------
     xarray.Dataset
-        ``timeseries (scan, time, roi)``, float64, with the scaling of the files applied and all coordinates
-        of the scans.  ``roi`` holds the names if given, else the labels; ``label`` the labels and
-        ``n_voxels`` the sizes of the regions.  A scan is read when its values are accessed; if `dataset` was
-        fetched with ``chunks=``, the result is a dask array.
+        ``timeseries (scan, time, roi)``, float64, in the units of the files with their scaling applied, and
+        all coordinates of the scans; one scan has no dimension ``scan``.  ``roi`` is the names if given, else
+        the labels; ``label (roi)`` and ``n_voxels (roi)`` are the label and the size of each region.  A scan
+        is read when its values are accessed; a dataset that was fetched with ``chunks=`` gives a dask array.
 
     Raises
     ------
     SelectionError
-        The dataset does not hold such images, or the image is not on the grid of its scans, has no labels,
-        or `names` does not match its labels.
+        The dataset does not have such images; or the label image is on another grid or has no labels, or
+        `names` does not match its labels.
     FormatError
-        The image cannot be read, or has several volumes.
+        The label image cannot be read, or has several volumes.
 
     Notes
     -----
-    Nothing else is done to the signal: no filter, no confounds.  Scans in subject space have a grid each: use
-    one such scan (``bold.isel(scan=[0])``) with labels in its space.
+    The signal is not processed further: it is not filtered, and no confounds are removed.  Scans in subject
+    space have a grid each: select one such scan (``bold.isel(scan=[0])``) and use labels in its space.
 
     Examples
     --------
@@ -76,8 +77,8 @@ def timeseries(
     for name in ("scl_slope", "scl_inter"):  # already applied, and must not be applied again
         coords.pop(name, None)
     coords["roi"] = ("roi", region_names(regions, names))
-    coords["label"] = ("roi", regions.labels, {"long_name": "number of the region in the label image"})
-    coords["n_voxels"] = ("roi", regions.counts, {"long_name": "voxels of the region"})
+    coords["label"] = ("roi", regions.labels, {"long_name": "label of the region in the label image"})
+    coords["n_voxels"] = ("roi", regions.counts, {"long_name": "number of voxels in the region"})
     return xr.Dataset({"timeseries": series}, coords=coords, attrs=dataset.attrs)
 
 

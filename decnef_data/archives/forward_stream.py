@@ -45,9 +45,9 @@ class ForwardStream:
     def seek(self, position: int, whence: int = 0) -> int:
         """Move to an offset, or to the end if it is after the end; return the new offset."""
         if whence:
-            raise ValueError("Only places from the start can be sought.")
+            raise ValueError("Only seeking from the start is supported.")
         if position < self._piece_start - len(self._previous):
-            raise ValueError("A stream does not go back.")
+            raise ValueError("Seeking backward is not supported.")
         while position > self._piece_start + len(self._piece):
             if not self._advance():
                 position = self._piece_start + len(self._piece)

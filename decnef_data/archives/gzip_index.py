@@ -268,7 +268,7 @@ class IndexingDecompressor:
                 )
                 yield from self._feed_and_search(piece) if is_searchable else self._feed(piece)
         if not self._decompressor.eof and self._consumed > self._points[-1].bit // 8:
-            raise EOFError("it ends before its end is marked")
+            raise EOFError("the end of the compressed stream is missing")
 
     @property
     def _is_point_due(self) -> bool:
@@ -372,7 +372,7 @@ def decompress_range(source: ByteSource, index: SeekIndex, start: int, stop: int
         if not remaining:
             return
     if remaining:
-        raise EOFError(f"it ends {remaining} bytes too early")
+        raise EOFError(f"{remaining} bytes are missing at its end")
 
 
 def _read_uncompressed(source: ByteSource, start: int, stop: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Checks that refuse a member: a path that leaves the folder, a link, a duplicate name, a bomb, or damage."""
+"""Checks that refuse a member: an unsafe path, a link, a duplicate name, a bomb, or damage."""
 
 import errno
 import gzip
@@ -36,14 +36,15 @@ def safe_path(name: str, archive: str) -> str:
     path = PurePosixPath(name)
     drive = len(name) > 1 and name[1] == ":"
     if path.is_absolute() or ".." in path.parts or drive or not path.parts or "\0" in name:
-        raise unsafe_member_error(name, archive, "a path that leaves the folder")
+        raise unsafe_member_error(name, archive, "a path outside the archive's folder")
     return str(path)
 
 
 def unsafe_member_error(name: str, archive: str, reason: str) -> FormatError:
     """Return the error that says why a member was not read."""
     message = (
-        f"'{name}' in '{archive}' is {reason} and was not read. Get the archive from its publisher again."
+        f"'{name}' in '{archive}' is {reason} and was not read. "
+        "Download the archive from its publisher again."
     )
     return FormatError(message, file=archive, location=name)
 
@@ -51,7 +52,7 @@ def unsafe_member_error(name: str, archive: str, reason: str) -> FormatError:
 def reject_duplicate(path: str, seen: set[str], archive: str) -> None:
     """Raise an error if a name was seen before, and remember it."""
     if path in seen:
-        message = f"'{path}' comes twice, the second time in '{archive}'. Keep one of the two copies."
+        message = f"'{path}' occurs twice, the second time in '{archive}'. Keep only one of the two copies."
         raise FormatError(message, file=archive, location=path)
     seen.add(path)
 
@@ -60,8 +61,8 @@ def reject_oversized(name: str, size: int, archive: str) -> None:
     """Raise an error if a member is too large to be read into memory."""
     if size > MAX_MEMBER_SIZE:
         message = (
-            f"'{name}' in '{archive}' unpacks to {size} bytes, more than the {MAX_MEMBER_SIZE} that fit. "
-            "Get the archive from its publisher again."
+            f"'{name}' in '{archive}' unpacks to {size} bytes, more than the limit of {MAX_MEMBER_SIZE}. "
+            "Download the archive from its publisher again."
         )
         raise FormatError(message, file=archive, location=name)
 
@@ -69,7 +70,7 @@ def reject_oversized(name: str, size: int, archive: str) -> None:
 def require_size(content: bytes, name: str, size: int, archive: str) -> bytes:
     """Return the content of a member if it has the size that the archive states."""
     if len(content) != size:
-        where = f"after {len(content)} of its {size} bytes"
+        where = f"after {len(content)} of {size} bytes"
         message = f"'{name}' in '{archive}' ends {where}. Download the archive again."
         raise FormatError(message, file=archive, location=f"{name}, byte {len(content)}")
     return content
@@ -114,5 +115,5 @@ def translate_errors(archive: str, member: str | None = None) -> Iterator[None]:
 
 def _damage_error(archive: str, member: str | None, error: Exception) -> FormatError:
     what = f"'{member}' in '{archive}'" if member else f"'{archive}'"
-    message = f"{what} is damaged or cut short: {error}. Download the archive again."
+    message = f"{what} is damaged or truncated: {error}. Download the archive again."
     return FormatError(message, file=archive, location=member)

@@ -85,7 +85,7 @@ def _next_header(archive: tarfile.TarFile, file: str) -> tarfile.TarInfo | None:
 
 def _member_path(info: tarfile.TarInfo, archive: str) -> str:
     if info.issparse():
-        raise unsafe_member_error(info.name, archive, "stored with holes")
+        raise unsafe_member_error(info.name, archive, "a sparse file")
     if not info.isreg():
         raise unsafe_member_error(info.name, archive, "a link or device")
     return safe_path(info.name, archive)
@@ -154,7 +154,7 @@ class Archive:
         Raises
         ------
         FormatError
-            The archive is damaged or cut short, or a name in it is unsafe.
+            The archive is damaged or truncated, or a name in it is unsafe.
         """
         with self.source.open() as pieces:
             first = next(pieces, b"")
@@ -188,7 +188,7 @@ class Archive:
     @property
     def _built_index(self) -> SeekIndex:
         if self.index is None:
-            raise ValueError("The archive was not walked yet.")
+            raise ValueError("The archive has not been indexed yet.")
         return self.index
 
 

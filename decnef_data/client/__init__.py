@@ -1,4 +1,4 @@
-"""The client: a catalog, a cache and a configuration folder, with a method for every public function."""
+"""The client: a catalog, a cache and a configuration folder, with what the public functions call."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ class _Acquired:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A catalog, a cache and a configuration folder; every public function is a method.
+    """A catalog, a cache and a configuration folder, with the methods that the public functions call.
 
     Parameters
     ----------
@@ -95,9 +95,25 @@ class Client:
 
     @classmethod
     def default(cls, data_dir: str | os.PathLike[str] | None = None) -> "Client":
-        """Return a client of the shipped records and the default folders of the operating system.
+        """Return a client with the catalog of the package and the default folders of the operating system.
 
-        `data_dir`, else ``DECNEF_DATA_DIR``, moves the cache; ``DECNEF_CATALOG_DIR`` adds records.
+        ``DECNEF_CATALOG_DIR`` adds the records of a folder to the catalog.
+
+        Parameters
+        ----------
+        data_dir
+            The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder
+            of the operating system.
+
+        Returns
+        -------
+        Client
+            The client.
+
+        Raises
+        ------
+        CatalogError
+            A record of ``DECNEF_CATALOG_DIR`` is malformed, or refers to one that does not exist.
         """
         cache_dir = data_dir or os.environ.get("DECNEF_DATA_DIR")
         catalog_dir = os.environ.get("DECNEF_CATALOG_DIR")
@@ -110,21 +126,134 @@ class Client:
         return cls(records, root, platformdirs.user_config_path(_APPLICATION))
 
     def fetch_dataset(self, selection: Selection, options: FetchOptions) -> "Mapping[str, xr.Dataset]":
-        """Open the selected groups as lazy datasets by name, downloading missing files first."""
+        """Open the selected groups as lazy datasets by name, downloading missing files first.
+
+        Parameters
+        ----------
+        selection
+            The dataset, and the part of it that is requested.
+        options
+            The mirror, the lock, and what the request is allowed to do.
+
+        Returns
+        -------
+        mapping of str to xarray.Dataset
+            The Dataset of each group, by the name of the group.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, group, site, diagnosis, subject or mirror; no participant matches; or
+            files are missing and `options` do not permit a download.
+        AccessError
+            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+            next.
+        MirrorError
+            A mirror cannot be reached, or refuses the request.
+        IntegrityError
+            A file does not match its expected checksum or size, or differs from the lock.
+        FetchError
+            Several mirrors or files failed; ``causes`` lists the error of each.
+        FormatError
+            A file has an unexpected format or content.
+        """
         return self._open_datasets(self._acquire(selection, options), options)
 
     def participants(self, selection: Selection, options: FetchOptions) -> "pd.DataFrame":
-        """Return all participant data, one row per participant and group; for images, and session."""
+        """Return all participant data as a table.
+
+        Parameters
+        ----------
+        selection
+            The dataset, and the part of it that is requested.
+        options
+            The mirror, the lock, and what the request is allowed to do.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per participant and group; for images, one row per participant and session.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, group, site, diagnosis, subject or mirror; no participant matches; or
+            files are missing and `options` do not permit a download.
+        AccessError
+            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+            next.
+        MirrorError
+            A mirror cannot be reached, or refuses the request.
+        IntegrityError
+            A file does not match its expected checksum or size, or differs from the lock.
+        FetchError
+            Several mirrors or files failed; ``causes`` lists the error of each.
+        FormatError
+            A file has an unexpected format or content.
+        """
         acquired = self._acquire(selection, options)
         return acquired.reader.participants(acquired.copy, acquired.selection, strict=options.strict)
 
     def images(self, selection: Selection, options: FetchOptions) -> ImageSet:
-        """Return the selected scans one by one, each with the source of its bytes."""
+        """Return the selected scans one by one, each with the source of its bytes.
+
+        Parameters
+        ----------
+        selection
+            The dataset, and the part of it that is requested.
+        options
+            The mirror, the lock, and what the request is allowed to do.
+
+        Returns
+        -------
+        ImageSet
+            The scans, and whether they are synthetic.
+
+        Raises
+        ------
+        SelectionError
+            The dataset has no images, or none is selected; or files are missing and `options` do not permit a
+            download.
+        AccessError
+            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+            next.
+        MirrorError
+            A mirror cannot be reached, or refuses the request.
+        IntegrityError
+            A file does not match its expected checksum or size, or differs from the lock.
+        FetchError
+            Several mirrors or files failed; ``causes`` lists the error of each.
+        FormatError
+            A file has an unexpected format or content.
+        """
         acquired = self._acquire(selection, options)
         return acquired.reader.images(acquired.copy, acquired.selection, strict=options.strict)
 
     def plan(self, selection: Selection, mirror: str, *, keep_archive: bool = True) -> Plan:
-        """Return what a request needs and costs; nothing is downloaded."""
+        """Return what a request needs and costs; no data are downloaded.
+
+        Parameters
+        ----------
+        selection
+            The dataset, and the part of it that is requested.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        keep_archive
+            Whether downloaded files are kept after the data have been stored in the cache for reading.
+
+        Returns
+        -------
+        Plan
+            The mirror, its files, the requirements of access, and sizes in bytes.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, group, site, diagnosis, subject or mirror.
+        """
         dataset = self._resolve_dataset(selection, require_layout=False)
         location = self._resolver.resolve(dataset, mirror)
         plan = replace(transfer.plan(selection, location), keep_archive=keep_archive)
@@ -134,6 +263,35 @@ class Client:
         """Download the files, and return the path of the archive or of the folder of the files.
 
         Selected images are also stored; if the archive is not kept, the path is that of their stores.
+
+        Parameters
+        ----------
+        selection
+            The dataset, and the part of it that is requested.
+        options
+            The mirror, the lock, and what the request is allowed to do.
+
+        Returns
+        -------
+        Path
+            The archive, or the folder of the files or of the stores.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, group, site, diagnosis, subject or mirror; no participant matches; or
+            files are missing and `options` do not permit a download.
+        AccessError
+            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+            next.
+        MirrorError
+            A mirror cannot be reached, or refuses the request.
+        IntegrityError
+            A file does not match its expected checksum or size, or differs from the lock.
+        FetchError
+            Several mirrors or files failed; ``causes`` lists the error of each.
+        FormatError
+            A file has an unexpected format or content.
         """
         dataset = self._resolve_dataset(selection, require_layout=False)
         if dataset.has_unhashed_files and (selection.is_subset or not options.keep_archive):
@@ -145,7 +303,35 @@ class Client:
         return copy.files[0].location if is_single_file else copy.root
 
     def adopt(self, name: str, path: Path, progress: str) -> tuple[VerifiedFile, ...]:
-        """Register and verify the user's own archive or folder in place."""
+        """Register and verify the user's own archive or folder in place.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        path
+            The archive, or the folder that it was unpacked to; it stays where it is.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
+
+        Returns
+        -------
+        tuple of VerifiedFile
+            The files that were hashed, with location, size in bytes and checksums.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, or nothing at `path`, or the folder is empty.
+        FormatError
+            The file at `path` is neither a zip nor a tar archive.
+        AccessError
+            A symbolic link in the folder leads out of it.
+        IntegrityError
+            A file does not match its expected checksum or size.
+        """
         location = self._resolver.resolve_adopted(self.records.dataset(name), path)
         copy = transfer.fetch_from_mirrors(location, create_progress(progress))
         if location.dataset.has_unhashed_files and copy.root == path:
@@ -153,17 +339,67 @@ class Client:
         return tuple(copy.files)
 
     def verify(self, name: str, mirror: str, *, deep: bool) -> Verification:
-        """Verify local files and stores against their recorded checksums."""
+        """Verify local files and stores against their recorded checksums.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        deep
+            Whether to hash every file and store again instead of comparing sizes and modification times.
+
+        Returns
+        -------
+        Verification
+            One check per file or store.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror, or no local copy of the dataset.
+        """
         dataset = self.records.dataset(name)
         location = self._resolver.resolve(dataset, mirror)
         checks = tuple(self._verify_location(location, deep=deep))
         if not checks:
-            message = f"Nothing of '{dataset.name}' is on this machine. Run `decnef download {dataset.name}`."
+            message = f"There is no local copy of '{dataset.name}'. Run `decnef download {dataset.name}`."
             raise SelectionError(message, requested=name)
         return Verification(dataset.name, deep, checks)
 
     def repair(self, name: str, mirror: str, progress: str) -> Verification:
-        """Read everything again, fetch damaged parts, and remove damaged stores, which can be rebuilt."""
+        """Read everything again, download damaged parts, and remove damaged stores, which can be rebuilt.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
+
+        Returns
+        -------
+        Verification
+            One check per file or store, after the repair.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror, or no local copy of the dataset.
+        AccessError, MirrorError, IntegrityError, FetchError
+            No mirror can provide what the repair needs.
+        """
         from decnef_data.client.cache import repair_files
 
         location = self._resolver.resolve(self.records.dataset(name), mirror)
@@ -172,18 +408,110 @@ class Client:
         return self.verify(name, mirror, deep=False)
 
     def registry(self, name: str, mirror: str) -> "pooch.Pooch":
-        """Return a Pooch whose registry lists the files of the first complete copy."""
+        """Return a pooch whose registry lists the files of the first complete copy.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+
+        Returns
+        -------
+        pooch.Pooch
+            The registry, which is empty if there is no complete copy.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror.
+        """
         location = self._resolver.resolve(self.records.dataset(name), mirror)
         copy = transfer.find_complete_copy(location)
         return location.files.registry(location.dataset.name, copy.mirror if copy else mirror)
 
     def lock(self, selection: Selection, mirror: str, split: str | None, progress: str) -> Lock:
-        """Record the checksums of the local copy."""
+        """Record the checksums of the local copy.
+
+        Parameters
+        ----------
+        selection
+            The dataset, and the part of it that is requested.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        split
+            The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the
+            lock; ``None`` means no split.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
+
+        Returns
+        -------
+        Lock
+            The files with path, size in bytes and checksums, and the selection.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, group or mirror, or no complete local copy of the dataset.
+        IntegrityError
+            A file has changed since it was verified.
+
+        Warns
+        -----
+        DecnefDataWarning
+            The images of an adopted folder were never hashed, and are not in the lock.
+        """
         location = self._resolver.resolve(self._resolve_dataset(selection, require_layout=False), mirror)
         return locks.create_lock(location, selection, split, create_progress(progress))
 
     def diff(self, first: str, second: str | None, mirror: str, progress: str) -> Comparison:
-        """Compare two locks, or a lock with the local copy."""
+        """Compare two locks, or a lock with the local copy.
+
+        Parameters
+        ----------
+        first
+            The path of a lock file, or the name of a dataset, which means its local copy.
+        second
+            What to compare `first` with, in the same forms; ``None`` means the local copy of its dataset.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
+
+        Returns
+        -------
+        Comparison
+            The differences.
+
+        Raises
+        ------
+        SelectionError
+            There is no such file, dataset or mirror, or no complete local copy of the dataset.
+        FormatError
+            A file is not a lock.
+        IntegrityError
+            A file of the local copy has changed since it was verified.
+
+        Warns
+        -----
+        DecnefDataWarning
+            The images of an adopted folder were never hashed, and are not compared.
+        """
         first_lock = self._load_lock(first, mirror, progress, None)
         second_lock = self._load_lock(second or first_lock.dataset, mirror, progress, first_lock)
         return Comparison(
@@ -191,13 +519,53 @@ class Client:
         )
 
     def purge(self, name: str, *, phantom: bool, dry_run: bool) -> PurgeRecord:
-        """Remove every copy of the dataset that this software made, and record what was removed."""
+        """Remove every copy of the dataset that this software made, and record what was removed.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        phantom
+            Whether the synthetic dataset of that name is removed as well.
+        dry_run
+            Whether to report what would be removed without removing it.
+
+        Returns
+        -------
+        PurgeRecord
+            What was removed, and the copies that were not touched.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+        OSError
+            Something could not be removed; nothing is recorded, and another purge removes the rest.
+        """
         roots = (self.root, self._resolver.phantom_root) if phantom else (self.root,)
         purger = Purger(self.records.dataset(name).name, roots, self.config)
         return purger.plan() if dry_run else purger.execute()
 
     def access(self, name: str | None) -> AccessReport:
-        """Return what every mirror requires for one dataset, or for all."""
+        """Return what every mirror requires for one dataset, or for all.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title; ``None`` means all datasets.
+
+        Returns
+        -------
+        AccessReport
+            One item per dataset and mirror.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+        CatalogError
+            The file with your acceptances is damaged.
+        """
         datasets = self.records.datasets if name is None else (self.records.dataset(name),)
         locations = map(self._resolver.resolve, datasets)
         return AccessReport(
@@ -205,26 +573,123 @@ class Client:
         )
 
     def accept(self, name: str) -> Acceptance:
-        """Record that the user accepts the current version of the dataset's terms."""
+        """Record that the user accepts the current version of the dataset's terms.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+
+        Returns
+        -------
+        Acceptance
+            What was recorded.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+        CatalogError
+            The file with your acceptances is damaged.
+        """
         dataset = self.records.dataset(name)
         return self._consent.accept(dataset.name, self.records.terms_of(dataset))
 
     def accepted(self, name: str) -> Acceptance | None:
-        """Return when the current version of the dataset's terms was accepted."""
+        """Return when the current version of the dataset's terms was accepted.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+
+        Returns
+        -------
+        Acceptance or None
+            What was recorded; ``None`` if the current version was not accepted.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+        CatalogError
+            The file with your acceptances is damaged.
+        """
         dataset = self.records.dataset(name)
         return self._consent.find_acceptance(dataset.name, self.records.terms_of(dataset))
 
     def login(self, mirror: str, secret: Secret | None, dataset: str | None) -> str:
-        """Check and store a token or a personal link; return a message with its owner or its file."""
+        """Check and store a token or a personal link; return a message with its owner or its file.
+
+        Parameters
+        ----------
+        mirror
+            ``"synapse"`` or ``"atr"``.
+        secret
+            The token or the link; ``None`` means the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or
+            a profile of ``~/.synapseConfig``.
+        dataset
+            The dataset that a personal link is for; not used for Synapse.
+
+        Returns
+        -------
+        str
+            The message, without the secret.
+
+        Raises
+        ------
+        AccessError
+            The mirror refuses the secret, or the link has expired; a secret that was stored before is kept.
+        MirrorError
+            The mirror cannot be reached, or ``DECNEF_OFFLINE`` is set.
+        SelectionError
+            There is no such mirror or dataset, or the mirror does not require a login.
+        """
         dataset_record = None if dataset is None else self.records.dataset(dataset)
         return self._logins.login(self.records.mirror(mirror), secret, dataset_record)
 
     def logout(self, mirror: str | None) -> tuple[str, ...]:
-        """Remove the stored credentials of one mirror, or of all; return their names."""
+        """Remove the stored credentials of one mirror, or of all; return their names.
+
+        Parameters
+        ----------
+        mirror
+            ``"synapse"`` or ``"atr"``; ``None`` means all mirrors.
+
+        Returns
+        -------
+        tuple of str
+            The names of the removed tokens and links.
+
+        Raises
+        ------
+        SelectionError
+            There is no such mirror.
+        """
         return self._logins.logout(None if mirror is None else self.records.mirror(mirror).name)
 
     def cite(self, name: str, style: str, versions: Sequence[str] | None = None) -> str:
-        """Return what to cite in one of the styles; data versions default to those of the local copy."""
+        """Return what to cite in one of the styles.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        style
+            ``"text"``, ``"bibtex"`` or ``"csl"`` (CSL-JSON).
+        versions
+            The versions of the data at Synapse; ``None`` means those of the local copy.
+
+        Returns
+        -------
+        str
+            All works to cite.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or style.
+        """
         dataset = self.records.dataset(name)
         location = self._resolver.resolve(dataset)
         copy = transfer.find_complete_copy(location, include_dropped=True) if versions is None else None
@@ -236,13 +701,35 @@ class Client:
         )
 
     def cache(self) -> CacheListing:
-        """List everything in the cache, and the adopted copies of the user."""
+        """List everything in the cache, and the adopted copies of the user.
+
+        Returns
+        -------
+        CacheListing
+            The cache folder and its entries, synthetic ones too.
+        """
         return CacheListing(
             self.root, tuple(entry for contents in self._cache_contents for entry in contents.entries())
         )
 
     def clear(self, name: str | None) -> CacheListing:
-        """Remove one dataset from the cache, or all; adopted files are unregistered, not removed."""
+        """Remove one dataset from the cache, or all; adopted files are unregistered, not removed.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title; ``None`` means all datasets.
+
+        Returns
+        -------
+        CacheListing
+            The entries that were removed.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+        """
         dataset_name = None if name is None else self.records.dataset(name).name
         removed = tuple(entry for entry in self.cache().entries if dataset_name in {None, entry.dataset})
         for contents in self._cache_contents:
@@ -251,11 +738,53 @@ class Client:
         return CacheListing(self.root, removed)
 
     def get_location(self, name: str, mirror: str) -> DatasetLocation:
-        """Return where a dataset can come from, and where its files go."""
+        """Return where a dataset can come from, and where its files go.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+
+        Returns
+        -------
+        DatasetLocation
+            The dataset, its mirrors in order, its files in the cache, and its terms.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror.
+        """
         return self._resolver.resolve(self.records.dataset(name), mirror)
 
     def get_reader(self, name: str, mirror: str) -> "Reader":
-        """Return the reader of the dataset's copies."""
+        """Return the reader of the dataset's copies.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+
+        Returns
+        -------
+        Reader
+            The reader; it downloads nothing.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror, or this version cannot read its layout.
+        """
         return self._build_reader(self.get_location(name, mirror))
 
     def _acquire(self, selection: Selection, options: FetchOptions) -> _Acquired:
@@ -365,7 +894,9 @@ class Client:
         if require_layout:
             get_layout(dataset.layout)
         if groups and selection.group not in {None, *groups}:
-            message = f"'{dataset.name}' has no group '{selection.group}'. It has: {', '.join(groups)}."
+            message = (
+                f"'{dataset.name}' has no group '{selection.group}'. Available groups: {', '.join(groups)}."
+            )
             raise SelectionError(message, requested=selection.group, known=groups)
         return dataset
 

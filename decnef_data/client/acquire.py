@@ -41,13 +41,13 @@ def write_texts(
 def _terms_text(dataset: Dataset, terms: Terms) -> str:
     title = f"{dataset.title}\n{terms.title} (version {terms.version})"
     link = f"\n{terms.url}\n" if terms.url else ""
-    purge_hint = f"When the data must be deleted: decnef purge {dataset.name}\n"
+    purge_hint = f"When the data must be deleted, run: decnef purge {dataset.name}\n"
     return f"{title}\n\n{terms.text.strip()}\n{link}\n{purge_hint}"
 
 
 def _citation_text(dataset: Dataset, citations: Sequence[Citation]) -> str:
     texts, bibtex = format_citations(citations, "text"), format_citations(citations, "bibtex")
-    return f"{dataset.title}\nTo be cited when these data are used:\n\n{texts}\n\n{bibtex}\n"
+    return f"{dataset.title}\nPlease cite these works when you use the data:\n\n{texts}\n\n{bibtex}\n"
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -98,8 +98,8 @@ class Acquirer:
         wants_phantom = location.files.root == self.resolver.phantom_root
         if self.lock is None or self.lock.synthetic == wants_phantom:
             return
-        kind, mirror = ("the phantom", "phantom") if self.lock.synthetic else ("data", "auto")
-        message = f"The lock is of {kind} of '{location.dataset.name}'. Ask for it with mirror '{mirror}'."
+        kind, mirror = ("synthetic", "phantom") if self.lock.synthetic else ("real", "auto")
+        message = f"The lock is for {kind} data of '{location.dataset.name}'. Use mirror '{mirror}'."
         raise SelectionError(message, requested=self.options.mirror, known=(mirror,))
 
     def _local_copy(
@@ -115,13 +115,16 @@ class Acquirer:
 
     def _not_found_error(self, location: DatasetLocation) -> SelectionError:
         name = location.dataset.name
-        kind = "No whole copy" if self.lock is None else "No copy with the bytes that the lock states"
         partial_summary = location.files.partial_summary(name)
+        found = f" ({partial_summary})" if partial_summary else ""
         problem = (
-            f"{kind} of '{name}' is on this machine{f' ({partial_summary})' if partial_summary else ''}."
+            f"There is no complete local copy of '{name}'{found}."
+            if self.lock is None
+            else f"There is no local copy of '{name}' that matches the lock{found}."
         )
         remedy = "Unset DECNEF_OFFLINE, then run" if is_offline() else "Run"
-        return SelectionError(f"{problem} {remedy} `decnef download {name}`.", requested=name)
+        lock_option = "" if self.lock is None else " --lock FILE"
+        return SelectionError(f"{problem} {remedy} `decnef download {name}{lock_option}`.", requested=name)
 
     def accept_terms(self, location: DatasetLocation) -> DatasetLocation:
         """Accept the terms if the options say so, and return the updated location."""

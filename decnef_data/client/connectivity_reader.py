@@ -124,7 +124,9 @@ class ConnectivityReader(Reader):
         stores.publish(key, result.groups, attrs)
         manifest = stores.manifest(key)
         if manifest is None:  # removed by another process between these two lines
-            raise FormatError(f"The store of '{self.dataset.name}' vanished while it was opened. Try again.")
+            raise FormatError(
+                f"The store of '{self.dataset.name}' was removed while it was being opened. Try again."
+            )
         return manifest
 
     def _group_names(self, available: tuple[str, ...], selection: Selection) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ class ConnectivityReader(Reader):
             return available
         if selection.group not in available:
             known = ", ".join(available)
-            message = f"'{self.dataset.name}' has no group '{selection.group}'. It has: {known}."
+            message = f"'{self.dataset.name}' has no group '{selection.group}'. Available groups: {known}."
             raise SelectionError(message, requested=selection.group, known=available)
         return (selection.group,)
 
@@ -141,7 +143,7 @@ def _warn_out_of_range(name: str, datasets: "Mapping[str, xr.Dataset]") -> None:
     for group, dataset in datasets.items():
         if count := dataset.attrs.get("out_of_range"):
             message = (
-                f"{count} values of '{name}/{group}' lie outside [-1, 1], so they are not all Pearson r. "
-                "Look at them before you average."
+                f"{count} values of '{name}/{group}' are outside [-1, 1], so not all values are Pearson "
+                "correlations. Check them before averaging."
             )
             warnings.warn(message, DecnefDataWarning, stacklevel=4)

@@ -32,7 +32,7 @@ class Doctor:
         location = self.client.get_location(dataset.name, mirror)
         copy = transfer.find_complete_copy(location, include_dropped=True)
         if copy is None:
-            message = f"Nothing of '{dataset.name}' is on this machine. Run `decnef download {dataset.name}`."
+            message = f"There is no local copy of '{dataset.name}'. Run `decnef download {dataset.name}`."
             raise SelectionError(message, requested=name)
         return DoctorReport(dataset.name, copy.mirror, tuple(self._findings(dataset, copy)))
 

@@ -53,6 +53,6 @@ class Exporter:
         if not is_phantom(self.options.mirror):  # synthetic data are of no real participant
             privacy.require_private(destination, dataset, i_may_share=self.i_may_share)
         if privacy.is_remote(destination):
-            message = f"'{destination}' is on another machine. Export to a folder here, then copy it."
+            message = f"'{destination}' is on another machine. Export to a local folder, then copy it."
             raise SelectionError(message, requested=destination)
         return Path(destination).expanduser().absolute()

@@ -58,7 +58,7 @@ def create_lock(
     copy = transfer.find_complete_copy(location, include_dropped=True)
     name = location.dataset.name
     if copy is None:
-        message = f"No whole copy of '{name}' is here to be locked. Run `decnef download {name}` first."
+        message = f"There is no complete local copy of '{name}' to lock. Run `decnef download {name}` first."
         raise SelectionError(message, requested=name)
     warn_about_unhashed_files(location, copy)
     return Lock(
@@ -81,8 +81,8 @@ def warn_about_unhashed_files(location: DatasetLocation, copy: LocalCopy) -> Non
     ):
         return
     message = (
-        f"The lock of '{copy.dataset}' states the {len(copy.files)} files of your folder that were hashed; "
-        "the others are only listed. Adopt the archive, or download, to have all of them in it."
+        f"The lock of '{copy.dataset}' contains only the {len(copy.files)} files of your folder that were "
+        "hashed. To lock all files, adopt the archive or download the dataset."
     )
     warnings.warn(message, DecnefDataWarning, stacklevel=2)
 
@@ -115,8 +115,8 @@ def _complete_checksums(file: VerifiedFile, progress: Progress) -> tuple[Checksu
     )
     if computed[0] != first:
         message = (
-            f"'{file.location}' is not what was verified: {first} expected, {computed[0]} found. "
-            "Fetch or adopt it again."
+            f"'{file.location}' has changed since it was verified: expected {first}, found {computed[0]}. "
+            "Download or adopt it again."
         )
         raise IntegrityError(message, file=file.path, expected=str(first), found=str(computed[0]))
     return tuple(dict.fromkeys((*file.checksums, *computed)))
@@ -145,7 +145,10 @@ def merge_selection(selection: Selection, lock: Lock, dataset: str) -> Selection
         The lock is of another dataset or of a different selection.
     """
     if lock.dataset != dataset:
-        message = f"The lock is of '{lock.dataset}', not of '{dataset}'. Ask for the one that it is of."
+        message = (
+            f"The lock is for '{lock.dataset}', not for '{dataset}'. "
+            f"Request '{lock.dataset}' or use another lock."
+        )
         raise SelectionError(message, requested=dataset, known=(lock.dataset,))
     merged = {field: _merge_field(field, selection, lock) for field in _SELECTION_FIELDS}
     return msgspec.convert({"dataset": selection.dataset, **merged}, prepare_type(Selection))
@@ -160,8 +163,8 @@ def _merge_field(field: str, selection: Selection, lock: Lock) -> object:
     requested, locked = getattr(selection, field), getattr(lock.selection, field)
     if None not in (requested, locked) and requested != locked:
         message = (
-            f"The lock is of {field} {format_values(locked)}, and {format_values(requested)} is asked for. "
-            f"Leave {field} out, or make a lock of what you want."
+            f"The lock is for {field} {format_values(locked)}, not for {format_values(requested)}. "
+            f"Omit {field}, or create a lock of the selection you want."
         )
         raise SelectionError(message, requested=format_values(requested), known=(format_values(locked),))
     return locked if requested is None else requested
@@ -252,7 +255,7 @@ class LockedMirror:
         return self.remote.name
 
     def is_ready(self, dataset: Dataset) -> bool:
-        """Whether the mirror can be asked."""
+        """Whether the mirror can be used."""
         return self.remote.is_ready(dataset)
 
     def access(self, dataset: Dataset) -> Access:
@@ -292,8 +295,8 @@ class LockedMirror:
         copy = journal.find_copy()
         if copy is None:
             message = (
-                f"Your copy of '{dataset.name}' in '{journal.root}' changed since it was adopted. "
-                f"Run `decnef adopt {dataset.name} PATH` again to have it compared with the lock."
+                f"Your copy of '{dataset.name}' in '{journal.root}' has changed since it was adopted. "
+                f"Run `decnef adopt {dataset.name} PATH` again to compare it with the lock."
             )
             raise IntegrityError(message, file=str(journal.root))
         for difference in find_differences(copy, self.location, self.lock, self.progress):
@@ -329,10 +332,10 @@ def _mismatch_error(difference: Difference | None, where: str, dataset: str) -> 
         (difference.name, difference.first, difference.second) if difference else ("", None, None)
     )
     if actual is None:
-        problem = f"The lock states '{name}', which is not in {where}."
+        problem = f"The lock lists '{name}', which is not in {where}."
     elif expected is None:
-        problem = f"The lock does not state '{name}', which is in {where}."
+        problem = f"The lock does not list '{name}', which is in {where}."
     else:
-        problem = f"'{name}' in {where} is not what the lock states: {expected} expected, {actual} found."
-    message = f"{problem} Use another mirror or copy, or make a new lock with `decnef lock {dataset}`."
+        problem = f"'{name}' in {where} does not match the lock: expected {expected}, found {actual}."
+    message = f"{problem} Use another mirror or copy, or create a new lock with `decnef lock {dataset}`."
     return IntegrityError(message, file=name, expected=expected, found=actual)

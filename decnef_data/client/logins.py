@@ -30,7 +30,7 @@ class Logins:
         """
         if is_offline() and mirror.protocol != "folder":
             message = (
-                f"'{mirror.name}' was not asked, because DECNEF_OFFLINE is set. Unset it, and log in again."
+                f"'{mirror.name}' was not contacted because DECNEF_OFFLINE is set. Unset it and log in again."
             )
             raise MirrorError(message, mirror=mirror.name)
         match mirror.protocol:
@@ -40,12 +40,13 @@ class Logins:
                 return self._login_with_link(mirror, secret, dataset)
             case "https":
                 message = (
-                    f"A login at '{mirror.name}' needs a dataset and your personal link to it. "
-                    f"Run `decnef login {mirror.name} NAME` and paste the link when asked."
+                    f"Logging in to '{mirror.name}' requires a dataset and your personal link to it. "
+                    f"Run `decnef login {mirror.name} NAME` and paste the link when prompted."
                 )
             case "folder":
                 message = (
-                    f"'{mirror.name}' needs no login. Run `decnef adopt NAME PATH` for a copy that you have."
+                    f"'{mirror.name}' does not require a login. "
+                    "Run `decnef adopt NAME PATH` to use a copy that you already have."
                 )
         raise SelectionError(message, requested=mirror.name)
 
@@ -63,7 +64,7 @@ class Logins:
         if not secret:
             return message
         Credentials(self.config).put(mirror.name, secret)
-        return f"{message} The token is kept in {Credentials(self.config).describe_location(mirror.name)}."
+        return f"{message} The token is stored in {Credentials(self.config).describe_location(mirror.name)}."
 
     def _login_with_link(self, mirror: Mirror, secret: Secret, dataset: Dataset) -> str:
         """Store the link where the protocol looks for it; restore the previous one if it is refused."""
@@ -77,13 +78,13 @@ class Logins:
             if previous:
                 credentials.put(name, previous)
             raise
-        return f"{result} It is kept in {credentials.describe_location(name)}."
+        return f"{result} The link is stored in {credentials.describe_location(name)}."
 
 
 def _test_link(remote: Remote, dataset: Dataset) -> str:
     try:
         (file,) = remote.find(dataset)
     except MirrorError as error:
-        return f"The link for '{dataset.name}' could not be tried: {error}"
-    size = "of unknown size" if file.size is None else f"of {file.size / 1e6:,.1f} MB"
-    return f"The link for '{dataset.name}' leads to '{file.path}' {size}."
+        return f"The link for '{dataset.name}' could not be tested: {error}"
+    size = "unknown size" if file.size is None else f"{file.size / 1e6:,.1f} MB"
+    return f"The link for '{dataset.name}' points to '{file.path}' ({size})."

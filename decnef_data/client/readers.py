@@ -90,12 +90,12 @@ class Reader(ABC):
         Raises
         ------
         SelectionError
-            The dataset holds no images, or none is selected.
+            The dataset does not contain images, or none is selected.
         """
         del copy, selection, strict  # there are no images
         message = (
-            f"'{self.dataset.name}' holds no images. "
-            f"`decnef download {self.dataset.name}` gives its files as they are."
+            f"'{self.dataset.name}' does not contain images. "
+            f"To get its original files, run `decnef download {self.dataset.name}`."
         )
         raise SelectionError(message, requested=self.dataset.name)
 
@@ -153,13 +153,13 @@ def raise_or_warn(dataset: str, attrs: Mapping[str, object], *, strict: bool) ->
     errors = [FormatError(text, file=file) for file, text in problems]
     if not strict:
         for error in errors:
-            warnings.warn(f"Left out of '{dataset}': {error}", DecnefDataWarning, stacklevel=4)
+            warnings.warn(f"Omitted from '{dataset}': {error}", DecnefDataWarning, stacklevel=4)
     elif len(errors) == 1:
         raise errors[0]
     elif errors:
         messages = " ".join(str(error) for error in errors[:_MAX_NAMED_ERRORS])
         more = f" And {len(errors) - _MAX_NAMED_ERRORS} more." if len(errors) > _MAX_NAMED_ERRORS else ""
-        summary = f"{len(errors)} files of '{dataset}' cannot be read; strict=False leaves them out."
+        summary = f"{len(errors)} files of '{dataset}' cannot be read. Use strict=False to omit them."
         message = f"{summary} {messages}{more}"
         raise FetchError(message, causes=[(error.file or "", "", error) for error in errors])
 
@@ -178,7 +178,10 @@ def no_match_error(selection: Selection) -> SelectionError:
     )
     name = selection.dataset
     if not description:
-        message = f"This copy of '{name}' has data of nobody. `decnef doctor {name}` says what is in it."
+        message = f"This copy of '{name}' contains no participants. Run `decnef doctor {name}` to inspect it."
         return SelectionError(message, requested=name)
-    message = f"Nobody in '{name}' fits {description}. `decnef participants {name}` lists who is there."
+    message = (
+        f"No participants in '{name}' match {description}. "
+        f"Run `decnef participants {name}` to list all participants."
+    )
     return SelectionError(message, requested=description)

@@ -27,7 +27,7 @@ __all__ = ["resolve_archive"]
 
 #: The mirror of synthetic data (digital phantoms): never in the catalog, never among those of "auto".
 PHANTOM: Final = Mirror(
-    name="phantom", title="Synthetic datasets, made on this machine", protocol="folder", order=0, terms=False
+    name="phantom", title="Synthetic data, generated on this machine", protocol="folder", order=0, terms=False
 )
 #: A second name of that mirror, because a phantom is also an object that is scanned.
 SYNTHETIC: Final = "synthetic"
@@ -153,9 +153,9 @@ def _require_adoptable(dataset: str, path: Path) -> None:
     import tarfile
     import zipfile
 
-    hint = f"Give the archive of '{dataset}', or the folder that it was unpacked to."
+    hint = f"Specify the archive of '{dataset}' or the folder it was extracted to."
     if not path.exists():
-        raise SelectionError(f"There is nothing at '{path}'. {hint}", requested=str(path))
+        raise SelectionError(f"'{path}' does not exist. {hint}", requested=str(path))
     if path.is_file() and not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
         raise FormatError(f"'{path}' is neither a zip nor a tar archive. {hint}", file=str(path))
 
@@ -168,15 +168,15 @@ def resolve_archive(location: DatasetLocation, options: FetchOptions, copy: Loca
     SelectionError
         There is no local file, and downloading is disabled.
     AccessError, FetchError
-        No mirror has it any more, or none can be asked.
+        No mirror has it any more, or none is accessible.
     """
     file = copy.files[0]
     if file.location.is_file():
         return LocalSource(file.path, file.location)
     if not options.download or is_offline():
         message = (
-            f"Not all that is selected of '{copy.dataset}' is on this machine, and its archive is not kept. "
-            "Let it be downloaded, or select what is here."
+            f"Part of the selection from '{copy.dataset}' is not available locally, and its archive was not "
+            "kept. Allow downloading, or select only data that are available locally."
         )
         raise SelectionError(message, requested=copy.dataset)
     causes: list[tuple[str, str, DecnefDataError]] = []
@@ -210,11 +210,12 @@ def _archive_unavailable_error(
     name = copy.dataset
     if not causes:
         message = (
-            f"No mirror can be asked for the archive of '{name}' that its scans were taken from. "
-            f"`decnef access {name}` says what each needs; `decnef cache clear {name}` begins anew."
+            f"No accessible mirror has the archive that the scans of '{name}' were extracted from. "
+            f"Run `decnef access {name}` to see what each mirror requires, or `decnef cache clear {name}` "
+            "to start again."
         )
         return AccessError(message, dataset=name, mirror=copy.mirror)
     if len(causes) == 1:
         return causes[0][2]
     messages = " ".join(f"{mirror}: {error}" for _, mirror, error in causes)
-    return FetchError(f"No mirror could give the archive of '{name}'. {messages}", causes=causes)
+    return FetchError(f"No mirror could provide the archive of '{name}'. {messages}", causes=causes)

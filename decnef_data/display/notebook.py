@@ -52,14 +52,14 @@ def human_size(size: int | None) -> str:
 def access_html(accesses: Sequence[Access]) -> str:
     """Format the requirements of each dataset and mirror, which are met, and what to do next."""
     parts = tuple(part for access in accesses for part in _access_section(access))
-    hint = ("<p>One mirror of a dataset is enough.</p>",) if len(accesses) > 1 else ()
-    return _html_page((*parts, *hint) if accesses else ("Nothing is known.",))
+    hint = ("<p>Access to one mirror per dataset is enough.</p>",) if len(accesses) > 1 else ()
+    return _html_page((*parts, *hint) if accesses else ("No access information is available.",))
 
 
 def _access_section(access: Access) -> Iterator[str]:
     yield f"<h4>{escape(access.dataset)} at {escape(access.mirror)}: {_access_status(access)}</h4>"
     yield _html_table(
-        ("", "step", "next"),
+        ("", "requirement", "next step"),
         (
             (_STATE_SYMBOLS[item.state], _requirement_cell(item), _action_cell(item))
             for item in access.requirements
@@ -70,8 +70,8 @@ def _access_section(access: Access) -> Iterator[str]:
 def _access_status(access: Access) -> str:
     """Return in one or two words whether access is granted."""
     if not access.granted:
-        return "not yet"
-    return "not known" if any(item.state == "unknown" for item in access.requirements) else "granted"
+        return "not granted"
+    return "unknown" if any(item.state == "unknown" for item in access.requirements) else "granted"
 
 
 def _requirement_cell(item: Requirement) -> str:
@@ -96,7 +96,7 @@ def _html_link(url: str, text: str) -> str:
 def plan_html(plan: Plan) -> str:
     """Format what a request needs and costs."""
     name = escape(plan.selection.dataset)
-    source = f"from {escape(plan.mirror)}" if plan.mirror else "no mirror can give it yet"
+    source = f"from {escape(plan.mirror)}" if plan.mirror else "no mirror is available yet"
     parts = [f"<h4>Plan for {name}: {source}</h4>", _html_table(None, _plan_rows(plan))]
     if plan.files:
         parts += [
@@ -106,7 +106,7 @@ def plan_html(plan: Plan) -> str:
             _omitted_note(len(plan.files) - _MAX_FILES),
         ]
     if plan.mirror_costs:
-        head = ("mirror", "would move", "can be asked")
+        head = ("mirror", "to download", "available")
         parts += [_html_table(head, map(_cost_row, plan.mirror_costs), ("", "number", ""))]
     parts += [f"<p>{escape(mirror)}: {escape(problem)}</p>" for mirror, problem in plan.problems]
     missing = tuple(access for access in plan.access if not access.granted)
@@ -114,27 +114,31 @@ def plan_html(plan: Plan) -> str:
 
 
 def _omitted_note(count: int) -> str:
-    return f"<p class='still'>and {count:,} more, in <code>.files</code></p>" if count > 0 else ""
+    return f"<p class='still'>and {count:,} more; see <code>.files</code></p>" if count > 0 else ""
 
 
 def _plan_rows(plan: Plan) -> Iterator[tuple[str, str]]:
-    yield "to fetch", human_size(plan.download_size if plan.files else None)
-    yield "here already", human_size(sum(item.file.size or 0 for item in plan.files if item.present))
+    yield "to download", human_size(plan.download_size if plan.files else None)
+    yield "available locally", human_size(sum(item.file.size or 0 for item in plan.files if item.present))
     if plan.store_size is not None:
         about = "at most about " if plan.estimated else "" if plan.store_exists else "at most "
         yield "store", f"{about}{human_size(plan.store_size)}"
-    yield "free disk", human_size(plan.free_disk)
-    yield "kept in", f"<code>{escape(str(plan.location))}</code>"
+    yield "free disk space", human_size(plan.free_disk)
+    yield "location", f"<code>{escape(str(plan.location))}</code>"
 
 
 def _cost_row(cost: MirrorCost) -> tuple[str, str, str]:
     about = "" if cost.exact or cost.size is None else "about "
-    return escape(cost.mirror), f"{about}{human_size(cost.size)}", "yes" if cost.ready else "not yet"
+    return escape(cost.mirror), f"{about}{human_size(cost.size)}", "yes" if cost.ready else "no"
 
 
 def _file_row(planned: PlannedFile) -> tuple[str, str, str]:
-    state = "on this machine" if planned.file.local is not None else "to fetch"
-    return escape(planned.file.path), human_size(planned.file.size), "here" if planned.present else state
+    absent = "on this machine" if planned.file.local is not None else "to download"
+    return (
+        escape(planned.file.path),
+        human_size(planned.file.size),
+        "available locally" if planned.present else absent,
+    )
 
 
 def catalog_html(datasets: Iterable[Dataset], mirrors: Sequence[Mirror]) -> str:
@@ -150,7 +154,7 @@ def catalog_html(datasets: Iterable[Dataset], mirrors: Sequence[Mirror]) -> str:
         for dataset in datasets
     )
     head = ("name", "dataset", "access", "participants", "mirrors")
-    hint = "<p>Next: <code>decnef_data.access('srpbs-fc')</code> says what you need.</p>"
+    hint = "<p>Next: <code>decnef_data.access('srpbs-fc')</code> shows what you need for access.</p>"
     return _html_page((_html_table(head, rows, ("", "", "", "number", "")), hint))
 
 

@@ -17,8 +17,9 @@ __all__ = ["FIELD_MAP_NOTE", "NOTE_NAME", "format_sidecar", "scan_folder", "scan
 
 NOTE_NAME: Final = "NOTE.txt"
 FIELD_MAP_NOTE: Final = """\
-These files are field maps, or parts of them, as they were distributed, with their own names.
-What each of them is (phase, magnitude, of which echo) is not stated with the data: look before you use them.
+These files are field maps, or parts of field maps, as distributed, under their original names.
+The distributed data do not document what each file contains (phase or magnitude, and which echo).
+Inspect the files before you use them.
 """
 #: The version of BIDS that the names follow.
 _BIDS_VERSION: Final = "1.10.0"
@@ -34,10 +35,10 @@ _SIDECAR_KEYS: Final = {
 }
 _README: Final = """{title}
 
-Exported by decnef-data {version}: one file for each run and each T1-weighted image, after BIDS.
-The voxels are those of the distributed files.
-Repetition times are those of the table of protocols where it has them, else those of the headers.
-Files in folders called 'fmap' are field maps as they were distributed; what each is, is not stated.
+Exported by decnef-data {version}, with one file per run and per T1-weighted image, named as in BIDS.
+The voxel values are those of the distributed files.
+Repetition times are from the protocol table where it has them, and from the file headers otherwise.
+Folders named 'fmap' contain field maps as distributed; the data do not document what each file contains.
 """
 
 

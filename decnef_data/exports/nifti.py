@@ -128,7 +128,7 @@ def _require_inside_folder(items: Iterable[ExportItem]) -> None:
     for item in items:
         folder = item.image.folder
         if folder.startswith("/") or ".." in f"{folder}/{item.image.file_names}".split("/"):
-            message = f"A file in '{folder}' would be written outside of the export. Leave that scan out."
+            message = f"A file in '{folder}' would be written outside the export folder. Exclude that scan."
             raise FormatError(message, file=folder)
 
 
@@ -137,8 +137,8 @@ def _require_distinct_paths(items: Iterable[ExportItem]) -> None:
     duplicate = next((path for path, times in counts.items() if times > 1), None)
     if duplicate is not None:
         message = (
-            f"Two scans would both be written to '{duplicate}'. "
-            "Export them one by one, or with original=True."
+            f"Two scans would be written to the same file '{duplicate}'. "
+            "Export them separately, or use original=True."
         )
         raise FormatError(message, file=duplicate)
 
@@ -174,7 +174,7 @@ class _ScanWriter:
         except (FormatError, IntegrityError) as error:
             if self.strict:
                 raise
-            warnings.warn(f"Left out of the export: {error}", DecnefDataWarning, stacklevel=5)
+            warnings.warn(f"Omitted from the export: {error}", DecnefDataWarning, stacklevel=5)
 
     def _copy_files(self, item: ExportItem, size: int) -> None:
         """Write the original files of a scan."""

@@ -36,29 +36,32 @@ def to_zarr(
     Parameters
     ----------
     data
-        A tree or a dataset from :func:`decnef_data.fetch_dataset`, or a selection or result computed from it.
+        A tree or a Dataset from :func:`decnef_data.fetch_dataset`, or a selection or result computed from it.
     dest
         A folder that does not exist yet, or an fsspec URL with nothing below it.
     chunks
-        The chunks of images: ``"volumes"`` has 20 complete volumes per chunk, ``"time"`` all time points of a
-        small block.  All other arrays have chunks of complete rows in both cases.
+        The chunks of images: ``"volumes"`` for 20 complete volumes per chunk, ``"time"`` for all time points
+        of a small block.  All other arrays have chunks of complete rows in both cases.
     client
-        A ``dask.distributed.Client``, whose workers then copy instead of two threads; they must be able to
-        access the data and `dest`.
+        A ``dask.distributed.Client`` whose workers copy the data; they must be able to access the data and
+        `dest`.  ``None`` means two threads of this process.
     i_may_share
-        Write participants' data to another machine or into a checkout of a repository, because you are
-        allowed to.
+        Whether you confirm that you are allowed to share the data; otherwise real data are not written to
+        another machine or into a checkout of a repository.
     progress
-        ``"bars"``, ``"lines"`` (to the log), ``"none"``, or ``"auto"``: bars on a terminal, else lines.
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        otherwise.
 
     Raises
     ------
     AccessError
-        The terms forbid that destination.
+        The terms do not permit sharing the data, and `dest` is on another machine or in a checkout of a
+        repository.
     FileExistsError
         `dest` exists already.
     SelectionError
-        A variable is neither numeric nor text, or a URL needs fsspec.
+        A variable is neither numeric nor text, a URL needs fsspec, or `chunks` or `progress` is unknown.
     IntegrityError
         The data that were read, or the copy, are incomplete.
 
@@ -107,8 +110,8 @@ def _require_allowed(groups: Mapping[str, xr.Dataset], dest: str) -> None:
     reason = exposure_reason(dest) if unnamed else None
     if reason is not None:
         message = (
-            f"'{dest}' {reason}, and people's data that do not name their dataset may be under terms that "
-            "forbid it. Keep the attribute 'dataset', or add i_may_share=True if you are allowed to."
+            f"'{dest}' {reason}, and these participants' data have no attribute 'dataset', so their terms "
+            "cannot be checked. Keep the attribute, or add i_may_share=True if you have permission."
         )
         raise AccessError(message)
 

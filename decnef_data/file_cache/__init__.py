@@ -367,6 +367,6 @@ def _log_agreement(
     algorithms = {checksum.algorithm for checksum in checksums}
     recorded = {checksum for checksum in _other_checksums(others, path) if checksum.algorithm in algorithms}
     if recorded and not recorded <= set(checksums):
-        _LOG.warning("'%s' from '%s' is not the file that another mirror gave.", path, mirror)
+        _LOG.warning("'%s' from '%s' differs from the copy from another mirror.", path, mirror)
     elif recorded:
-        _LOG.info("'%s' from '%s' agrees with the copy from another mirror.", path, mirror)
+        _LOG.info("'%s' from '%s' matches the copy from another mirror.", path, mirror)

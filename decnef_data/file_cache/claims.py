@@ -9,16 +9,23 @@ import logging
 import os
 import re
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from decnef_data.cooperative import blocking_section
 from decnef_data.model import RemoteFile
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ModuleNotFoundError:  # on Windows, which has no such locks
+    raise ImportError(
+        f"decnef-data runs on Linux and macOS, not on this system ('{sys.platform}')."
+    ) from None
 
 _LOG = logging.getLogger(__name__)
 _STALE_SECONDS: Final = 3600.0  # a partial that was not written for so long counts as abandoned
@@ -155,7 +162,9 @@ def _wait_for_lock(descriptor: int, location: Path, on_wait: Callable[[], None])
             return flock(descriptor, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             if not logged:
-                _LOG.info("'%s' is being downloaded by another process: waiting for it.", location.name)
+                _LOG.info(
+                    "'%s' is being downloaded by another process; waiting for it to finish.", location.name
+                )
             logged = True
         on_wait()
         with blocking_section():

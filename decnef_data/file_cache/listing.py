@@ -31,11 +31,14 @@ def partial_summary(entries: Iterable[CacheEntry]) -> str:
     listed = tuple(entries)
     complete_sizes = [entry.size for entry in listed if entry.kind == "file"]
     partial_sizes = [entry.size for entry in listed if entry.kind == "partial"]
+    plural = "s" if len(complete_sizes) > 1 else ""
     phrases = (
-        [f"{len(complete_sizes)} of its files, {sum(complete_sizes) / 1e6:,.1f} MB"] if complete_sizes else []
+        [f"{sum(complete_sizes) / 1e6:,.1f} MB in {len(complete_sizes)} file{plural}"]
+        if complete_sizes
+        else []
     )
-    phrases += [f"{sum(partial_sizes) / 1e6:,.1f} MB on their way"] if partial_sizes else []
-    return f"{' and '.join(phrases)} are here" if phrases else ""
+    phrases += [f"{sum(partial_sizes) / 1e6:,.1f} MB in partial downloads"] if partial_sizes else []
+    return f"downloaded so far: {', '.join(phrases)}" if phrases else ""
 
 
 def adopted_paths(journals: Iterable[ReceiptJournal]) -> dict[str, Path]:

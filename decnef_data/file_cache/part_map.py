@@ -92,7 +92,7 @@ class PartMap:
         """Record `data` at `offset`, inside one part and directly after what was received of it."""
         index, inside = divmod(offset, self.step)
         if inside != self.lengths[index] or offset + len(data) > self.bounds(index)[1]:
-            raise AssertionError("Bytes were written out of their order.")
+            raise AssertionError("Bytes were written out of order.")
         self.crcs[index] = crc32c(data, self.crcs[index])
         self.lengths[index] += len(data)
 

@@ -233,9 +233,9 @@ class Partial:
         free = shutil.disk_usage(self.location.parent).free
         if needed + _RESERVED_SPACE > free:
             message = (
-                f"No room for the download: {needed / 1e6:,.0f} MB are needed "
-                f"({_RESERVED_SPACE / 1e6:,.0f} MB to spare), {free / 1e6:,.0f} MB are free. "
-                "Free some, or move the cache with DECNEF_DATA_DIR"
+                f"Not enough disk space for the download: {needed / 1e6:,.0f} MB are needed "
+                f"(plus a reserve of {_RESERVED_SPACE / 1e6:,.0f} MB), {free / 1e6:,.0f} MB are free. "
+                "Free some space, or move the cache with DECNEF_DATA_DIR"
             )
             raise OSError(errno.ENOSPC, message, str(self.location.parent))
 
@@ -283,8 +283,8 @@ class Partial:
             return OSError(error.errno, error.strerror, str(self.location))
         missing = (self.file.size - self.received) / 1e6
         message = (
-            f"{error.strerror}: {missing:,.1f} MB of '{self.file.path}' are still to come. "
-            "Make room for them, and run the same again to go on from there"
+            f"{error.strerror}: {missing:,.1f} MB of '{self.file.path}' remain to be downloaded. "
+            "Free some disk space, and rerun the command to resume"
         )
         return OSError(error.errno, message, str(self.location))
 
@@ -348,7 +348,7 @@ def convert_to_partial(location: Path, parts: PartMap, file: RemoteFile, mirror:
 def download_mismatch_error(path: str, expected: str, found: str) -> IntegrityError:
     """Return the error for received bytes that do not have the expected size or checksum."""
     message = (
-        f"'{path}' is not what the mirror states: {expected} expected, {found} received. "
-        "It was not kept; try again, or choose another mirror."
+        f"The download of '{path}' failed verification: expected {expected}, received {found}. "
+        "It was discarded; try again, or use another mirror."
     )
     return IntegrityError(message, file=path, expected=expected, found=found)

@@ -39,25 +39,28 @@ def _check_file(journal: ReceiptJournal, path: str, *, deep: bool) -> FileCheck:
     receipt = journal.receipts.get(path)
     location = journal.root / path
     if receipt is None or not location.exists():
-        return FileCheck(path, "missing", f"'{location}' is not there.")
+        return FileCheck(path, "missing", f"'{location}' does not exist.")
     if not deep:
         matches = journal.is_unchanged(receipt)
         return FileCheck(
-            path, "intact" if matches else "changed", "" if matches else "Its size or time changed."
+            path,
+            "intact" if matches else "changed",
+            "" if matches else "Its size or modification time has changed.",
         )
     expected = Checksum.parse(receipt.checksums[0])
     with location.open("rb") as stream:
         found = hashlib.file_digest(stream, expected.algorithm).hexdigest()
     matches = found == expected.hexdigest
     return FileCheck(
-        path, "intact" if matches else "damaged", "" if matches else f"{expected} expected, {found} found."
+        path, "intact" if matches else "damaged", "" if matches else f"Expected {expected}, found {found}."
     )
 
 
 def local_mismatch_error(file: RemoteFile, found: Checksum) -> IntegrityError:
     """Return the error for a local file that does not have its expected checksum."""
     message = (
-        f"'{file.path}' is not what is stated of it: {file.checksum} expected, {found} found. Get it anew."
+        f"The checksum of '{file.path}' does not match: expected {file.checksum}, found {found}. "
+        "Download it again."
     )
     return IntegrityError(message, file=file.path, expected=str(file.checksum), found=str(found))
 
@@ -79,10 +82,10 @@ def log_unverified_checksum(mirror: str, files: Sequence[VerifiedFile]) -> None:
     """Log the files that had no expected checksum."""
     unverified = [file for file in files if not file.has_expected_checksum]
     if len(unverified) == 1:
-        message = "'%s': '%s' states no checksum; %s is recorded at first sight."
+        message = "'%s' from '%s' has no expected checksum; the computed checksum %s was recorded."
         _LOG.info(message, unverified[0].path, mirror, unverified[0].checksums[0])
     elif unverified:
-        message = "'%s' states no checksums; those of %s files are recorded at first sight."
+        message = "'%s' lists no checksums; the computed checksums of %s files were recorded."
         _LOG.info(message, mirror, f"{len(unverified):,}")
 
 

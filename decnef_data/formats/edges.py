@@ -63,7 +63,9 @@ def count_rois(edges: int) -> int:
     """
     rois = (1 + isqrt(1 + 8 * max(edges, 0))) // 2
     if edges < 1 or rois * (rois - 1) // 2 != edges:
-        message = f"No number of regions has {edges} edges between them. Pass whole rows of edges."
+        message = (
+            f"{edges} is not a number of edges: n regions have n * (n - 1) / 2. Pass complete rows of edges."
+        )
         raise FormatError(message)
     return rois
 
@@ -115,7 +117,9 @@ def from_matrix(matrix: NDArray[Any]) -> NDArray[Any]:
     [2, 3, 4]
     """
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:  # noqa: PLR2004  # a matrix has two axes
-        message = f"An array of shape {matrix.shape} is no square matrix. Pass regions by regions."
+        message = (
+            f"An array of shape {matrix.shape} is not a square matrix. Pass an array of regions by regions."
+        )
         raise FormatError(message)
     column, row = edge_indices(matrix.shape[-1])
     edges: NDArray[Any] = matrix[..., row, column]

@@ -51,18 +51,22 @@ def read_volume(source: Any) -> Volume:
         img = nib.load(source) if isinstance(source, str | os.PathLike) else source
         values = np.asanyarray(img.dataobj)
     except (ImageFileError, HeaderDataError, EOFError) as error:
-        message = f"'{name}' cannot be read as an image: {error}. Give one that nibabel reads, such as NIfTI."
+        message = (
+            f"'{name}' cannot be read as an image: {error}. Use a format that nibabel reads, such as NIfTI."
+        )
         raise FormatError(message, file=name) from error
     if set(values.shape[_N_SPATIAL_DIMS:]) == {1}:
         values = values.reshape(values.shape[:_N_SPATIAL_DIMS])
     if values.ndim != _N_SPATIAL_DIMS:
-        message = f"'{name}' has the shape {values.shape}, not that of one volume. Give one volume of it."
+        message = (
+            f"'{name}' has the shape {values.shape}, but a single volume is needed. Pass one of its volumes."
+        )
         raise FormatError(message, file=name)
     return Volume(values, np.asarray(img.affine, np.float64), name)
 
 
 def _image_name(img: Any) -> str:
-    return Path(img.get_filename() or "the image in memory").name
+    return Path(img.get_filename() or "in-memory image").name
 
 
 def build_image(

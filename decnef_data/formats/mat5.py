@@ -69,7 +69,7 @@ class _ByteReader:
 
     def read_element(self, offset: int, stop: int) -> "_Element":
         if offset + _TAG_SIZE > stop:
-            raise DamagedFileError(f"an element at byte {offset} is cut short")
+            raise DamagedFileError(f"the element at byte {offset} is truncated")
         kind, size = self.read_words(offset, offset + _TAG_SIZE)
         if kind >> 16:  # a small element has its content, of up to four bytes, in the tag itself
             return _Element(
@@ -94,16 +94,12 @@ class _Element:
 
     def require_within(self, stop: int) -> "_Element":
         if self.stop > stop:
-            raise DamagedFileError(
-                f"the element that starts at byte {self.start} is longer than what holds it"
-            )
+            raise DamagedFileError(f"the element at byte {self.start} extends beyond its container")
         return self
 
     def require_kind(self, kinds: Container[int]) -> "_Element":
         if self.kind not in kinds:
-            raise DamagedFileError(
-                f"the element that starts at byte {self.start} is of the unexpected type {self.kind}"
-            )
+            raise DamagedFileError(f"the element at byte {self.start} has the unexpected type {self.kind}")
         return self
 
 
@@ -175,8 +171,8 @@ def _decompress(compressed: memoryview, limit: int) -> memoryview:
     decompressor = isal_zlib.decompressobj()
     content = decompressor.decompress(compressed, limit)
     if not decompressor.eof and (limit > _PEEK_SIZE or len(content) < limit):
-        reason = f"more than {limit} bytes" if len(content) == limit else "an unfinished stream"
-        raise DamagedFileError(f"a compressed variable unpacks to {reason}")
+        reason = f"expands to more than {limit} bytes" if len(content) == limit else "is truncated"
+        raise DamagedFileError(f"a compressed variable {reason}")
     return memoryview(content)
 
 
@@ -186,7 +182,7 @@ def _parse_variable_header(reader: _ByteReader, offset: int, stop: int) -> tuple
     name = reader.read_element(dims.next_start, stop).require_kind({_INT8})
     shape = reader.read_words(dims.start, dims.stop, "i")
     if flags.size != _TAG_SIZE or dims.size % 4 or not 1 < len(shape) <= _MAX_DIMS or min(shape) < 0:
-        raise DamagedFileError(f"the variable that starts at byte {offset} has no sound shape")
+        raise DamagedFileError(f"the variable at byte {offset} has an invalid shape")
     kind = _class_name(reader.read_words(flags.start, flags.stop)[0])
     return VariableHeader(
         bytes(reader.data[name.start : name.stop]).decode("latin-1"), shape, kind
@@ -203,7 +199,7 @@ def _check_matrix(reader: _ByteReader, matrix: _Element) -> None:
     for count, kinds in _expected_elements(reader, variable, offset, matrix.stop):
         offset = _check_content(reader, reader.read_element(offset, matrix.stop).require_kind(kinds), count)
     if offset < matrix.stop:
-        raise DamagedFileError(f"the variable that starts at byte {matrix.start} is longer than its content")
+        raise DamagedFileError(f"the variable at byte {matrix.start} is longer than its content")
 
 
 def _expected_elements(
@@ -221,16 +217,14 @@ def _expected_elements(
             yield None, {_INT8: 1}
             names = reader.read_element(length.next_start, stop)
             if not 0 < name_length <= names.size or names.size % name_length:
-                raise DamagedFileError(f"the fields of the struct at byte {offset} have no sound names")
+                raise DamagedFileError(f"the fields of the struct at byte {offset} have invalid names")
             yield from repeat((None, {_MATRIX: 1}), count * (names.size // name_length))
         case ["char"]:
             yield None, _CHAR_SIZES
         case [*modifiers, kind] if kind in _NUMERIC_CLASSES:
             yield from repeat((count, _NUMERIC_SIZES), 1 + ("complex" in modifiers))
         case _:
-            raise DamagedFileError(
-                f"the variable that starts at byte {offset} is of a class that is not read"
-            )
+            raise DamagedFileError(f"the variable at byte {offset} has an unsupported class")
 
 
 def _check_content(reader: _ByteReader, element: _Element, count: int | None) -> int:
@@ -240,5 +234,5 @@ def _check_content(reader: _ByteReader, element: _Element, count: int | None) ->
         return element.stop
     item_size = {**_NUMERIC_SIZES, **_CHAR_SIZES}[element.kind]
     if element.size % item_size or count not in {None, element.size // item_size}:
-        raise DamagedFileError(f"the element that starts at byte {element.start} has no sound length")
+        raise DamagedFileError(f"the element at byte {element.start} has an invalid length")
     return element.next_start

@@ -122,7 +122,7 @@ def read(data: bytes, file: str) -> _Variables:
     {'X': array([[0.5 , 0.25]])}
     """
     if not is_matlab(data):
-        message = f"'{file}' is no MATLAB file: it begins with {data[:8]!r}. Download it again."
+        message = f"'{file}' is not a MATLAB file: it begins with {data[:8]!r}. Download it again."
         raise FormatError(message, file=file, location="byte 0")
     with _translate_errors(file):
         if _is_hdf5(data):
@@ -227,7 +227,7 @@ def _is_matrix(item: Any) -> bool:
     if not isinstance(item, h5py.Dataset) or item.ndim != _MATRIX_AXES or "MATLAB_empty" in item.attrs:
         return False
     if item.nbytes > mat5.MAX_VARIABLE_SIZE:
-        raise mat5.DamagedFileError(f"'{item.name}' unpacks to {item.nbytes} bytes")
+        raise mat5.DamagedFileError(f"'{item.name}' expands to {item.nbytes} bytes, which is too large")
     kind = item.attrs.get("MATLAB_class", b"double")
     return item.dtype.kind in "fiu" and (kind.decode() if isinstance(kind, bytes) else kind) in _CLASSES
 

@@ -83,7 +83,7 @@ def gunzip_header(start: bytes, file: str) -> bytes:
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, HEADER_LENGTH)
     except zlib.error as error:
-        message = f"'{file}' is damaged: {error}. Get it from its publisher again."
+        message = f"'{file}' is damaged: {error}. Download it again."
         raise FormatError(message, file=file) from error
 
 
@@ -116,7 +116,7 @@ def read(start: bytes, file: str) -> NiftiHeader:
     header = _parse_header(start, file)
     shape = _squeeze_shape(tuple(map(int, header.get_data_shape())))
     if len(shape) not in (3, 4) or 0 in shape:
-        raise _format_error(file, f"has the shape {shape}, not that of a volume or a run", "byte 40")
+        raise _format_error(file, f"has the shape {shape}, which is neither a volume nor a run", "byte 40")
     slope, inter = _scale_factors(header, file)
     return NiftiHeader(
         shape=shape,
@@ -186,7 +186,7 @@ def signature(start: bytes) -> bytes:
 def _parse_header(start: bytes, file: str, *, check: bool = True) -> Any:
     magic = next((magic for magic in (start[344:348], start[4:8]) if magic in _SINGLE_FILE_MAGIC), None)
     if magic is None:
-        raise _format_error(file, "is no NIfTI file of one piece", "byte 0")
+        raise _format_error(file, "is not a single-file NIfTI image", "byte 0")
     kind = nib.Nifti1Header if magic == _SINGLE_FILE_MAGIC[0] else nib.Nifti2Header
     try:
         return kind(start[: kind.template_dtype.itemsize], check=check)
@@ -197,7 +197,7 @@ def _parse_header(start: bytes, file: str, *, check: bool = True) -> Any:
 def _voxel_dtype(header: Any, file: str) -> np.dtype[Any]:
     dtype: np.dtype[Any] = header.get_data_dtype()
     if dtype.kind not in "iufc":
-        raise _format_error(file, f"holds '{dtype}', not one number a voxel", "byte 70")
+        raise _format_error(file, f"has the data type '{dtype}' instead of one number per voxel", "byte 70")
     return dtype
 
 
@@ -217,4 +217,4 @@ def _repetition_time(header: Any) -> float:
 
 
 def _format_error(file: str, problem: str, place: str) -> FormatError:
-    return FormatError(f"'{file}' {problem}. Get it from its publisher again.", file=file, location=place)
+    return FormatError(f"'{file}' {problem}. Download it again.", file=file, location=place)

@@ -45,7 +45,7 @@ def read(data: bytes, file: str) -> pd.DataFrame:
     header, *body = _parse_rows(text, file, next(iter(text.splitlines()), ""))
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
-            raise _row_error(number, file, f"has {len(row)} cells where the header has {len(header)}")
+            raise _row_error(number, file, f"has {len(row)} cells, but the header has {len(header)}")
     return pd.DataFrame(body, columns=pd.Index(header, dtype=object), dtype=object)
 
 
@@ -75,7 +75,7 @@ def _decode_text(data: bytes, file: str) -> str:
         return _decode_utf8(data) or data.decode("cp932")
     except UnicodeDecodeError as error:
         place = f"byte {error.start}"
-        message = f"'{file}' is text in neither UTF-8 nor cp932, see {place}. Download it again."
+        message = f"'{file}' is not text in UTF-8, UTF-16 or cp932: see {place}. Download it again."
         raise FormatError(message, file=file, location=place) from error
 
 
@@ -96,7 +96,7 @@ def _parse_rows(text: str, file: str, delimiter_sample: str, max_rows: int | Non
     while parsed and _is_blank(parsed[-1]):  # spreadsheets leave empty rows at the end
         parsed.pop()
     if not parsed or _is_blank(parsed[0]):
-        raise _row_error(1, file, "is no header")
+        raise _row_error(1, file, "is missing or blank")
     return parsed
 
 
@@ -105,5 +105,5 @@ def _is_blank(row: list[str]) -> bool:
 
 
 def _row_error(number: int, file: str, reason: str) -> FormatError:
-    message = f"Row {number} of '{file}' {reason}. Mend the table or download it again."
+    message = f"Row {number} of '{file}' {reason}. Fix the table, or download it again."
     return FormatError(message, file=file, location=f"row {number}")

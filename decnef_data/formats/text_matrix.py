@@ -41,11 +41,13 @@ def read(data: bytes, file: str) -> NDArray[np.float64]:
     binary = _BINARY.search(data)
     if binary:
         place = f"byte {binary.start()}"
-        message = f"'{file}' is neither a MATLAB file nor a text of numbers, see {place}. Download it again."
+        message = (
+            f"'{file}' is neither a MATLAB file nor a text file of numbers: see {place}. Download it again."
+        )
         raise FormatError(message, file=file, location=place)
     lines = _numbered_lines(data)
     if not lines:
-        message = f"'{file}' holds no numbers. Download it again."
+        message = f"'{file}' contains no numbers. Download it again."
         raise FormatError(message, file=file)
     return _parse_rows(lines, file)
 
@@ -64,7 +66,7 @@ def _parse_rows(lines: list[tuple[int, bytes]], file: str) -> NDArray[np.float64
     for number, line in lines:
         rows.append(_parse_row(line, number, file))
         if rows[-1].size != rows[0].size:
-            problem = f"has {rows[-1].size} numbers where the first has {rows[0].size}"
+            problem = f"has {rows[-1].size} numbers, but the first row has {rows[0].size}"
             raise FormatError(
                 f"Row {number} of '{file}' {problem}. Download it again.", file=file, location=f"row {number}"
             )
@@ -75,5 +77,5 @@ def _parse_row(line: bytes, number: int, file: str) -> NDArray[np.float64]:
     try:
         return np.array(line.split(), dtype="S").astype(np.float64)
     except ValueError as error:
-        message = f"Row {number} of '{file}' holds something that is no number. Download it again."
+        message = f"Row {number} of '{file}' contains a value that is not a number. Download it again."
         raise FormatError(message, file=file, location=f"row {number}") from error

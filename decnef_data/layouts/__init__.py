@@ -150,8 +150,8 @@ def get_layout(name: str) -> "StoredLayout | MappedLayout":
     if name not in _MODULES:
         supported = ", ".join(f"'{known}'" for known in _MODULES)
         message = (
-            f"Datasets laid out as '{name}' cannot be opened by this version, only {supported}. "
-            "Download the files as they are with decnef_data.download, or upgrade decnef-data."
+            f"This version cannot open the layout '{name}' (supported: {supported}). "
+            "Upgrade decnef-data, or download the original files with decnef_data.download."
         )
         raise SelectionError(message, requested=name, known=tuple(_MODULES))
     return cast("StoredLayout | MappedLayout", import_module(_MODULES[name]).LAYOUT)

@@ -121,17 +121,18 @@ def _resolve_subjects(
 
 
 def _unknown_subject_error(unknown: Sequence[str], known: Sequence[str]) -> SelectionError:
+    start = "There is no subject" if len(unknown) == 1 else "There are no subjects"
     names = ", ".join(f"'{name}'" for name in unknown[:_MAX_NAMED])
     more = f" and {len(unknown) - _MAX_NAMED} more" if len(unknown) > _MAX_NAMED else ""
     near = get_close_matches(unknown[0], known, n=1)
     hint = (
         f"Did you mean '{near[0]}'?"
         if near
-        else f"The first there is '{known[0]}'."
+        else f"The first subject is '{known[0]}'."
         if known
-        else "Nobody is there."
+        else "This copy contains no participants."
     )
-    return SelectionError(f"There is no subject {names}{more}. {hint}", requested=unknown[0], known=known)
+    return SelectionError(f"{start} {names}{more}. {hint}", requested=unknown[0], known=known)
 
 
 def _resolve_sites(
@@ -160,8 +161,8 @@ def _is_pooled(site: "Site", groups: "Mapping[str, xr.Dataset]") -> bool:
 
 def _pooled_site_error(name: str, site: "Site") -> SelectionError:
     message = (
-        f"The people of site '{name}' are there only pooled with those of other sites of '{site.institute}'. "
-        f"Fetch without sites and keep the rows whose institute is '{site.institute}'."
+        f"Participants of site '{name}' are only available pooled with other sites of '{site.institute}'. "
+        f"Fetch without sites, then select the rows whose institute is '{site.institute}'."
     )
     return SelectionError(message, requested=name, known=(site.institute,))
 

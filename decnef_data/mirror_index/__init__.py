@@ -45,8 +45,8 @@ def crawl_mirror(
             return _crawl_links(mirror, datasets, context)
         case "folder":
             message = (
-                f"'{mirror.name}' is what you have yourself: there is nothing to walk. "
-                "Run `decnef cache list` to see what was adopted."
+                f"Mirror '{mirror.name}' has nothing to index: it consists of the copies that you adopted. "
+                "Run `decnef cache list` to list them."
             )
             raise SelectionError(message, requested=mirror.name)
 
@@ -55,7 +55,7 @@ def _crawl_synapse(
     mirror: Mirror, datasets: tuple[Dataset, ...], context: CrawlContext, *, checksums: bool
 ) -> Index:
     if mirror.address is None:
-        message = f"Mirror '{mirror.name}' names no project to walk. Correct its record."
+        message = f"The record of mirror '{mirror.name}' lists no project to index. Correct the record."
         raise MirrorError(message, mirror=mirror.name)
     crawl_journal = CrawlJournal.open(journal.journal_path(context.root, mirror.name), mirror.address)
     try:
@@ -77,7 +77,7 @@ def _crawl_synapse(
 def _keep_or_remove_journal(mirror: Mirror, crawl_journal: CrawlJournal) -> None:
     """Log that an interrupted crawl can be resumed, if it had begun."""
     if crawl_journal.listings or crawl_journal.facts:
-        _LOG.info("What was found so far is kept. Run `decnef index %s` again to go on.", mirror.name)
+        _LOG.info("The results so far are kept. Rerun `decnef index %s` to resume.", mirror.name)
     else:
         crawl_journal.remove()
 
@@ -137,9 +137,11 @@ def _no_answer_error(mirror: Mirror, tried: list[IndexItem]) -> AccessError:
     """Build the error that says which links failed and why, or how to store one if there is none."""
     if tried:
         problems = " ".join(item.problem or "" for item in tried)
-        return AccessError(f"No link for mirror '{mirror.name}' answered. {problems}", mirror=mirror.name)
+        return AccessError(
+            f"None of the links for mirror '{mirror.name}' worked. {problems}", mirror=mirror.name
+        )
     message = (
-        f"No personal link for mirror '{mirror.name}' is stored. "
-        f"Run `decnef login {mirror.name} NAME` with the link that you were sent."
+        f"No personal link is stored for mirror '{mirror.name}'. "
+        f"Run `decnef login {mirror.name} NAME` with the link that you received."
     )
     return AccessError(message, mirror=mirror.name)

@@ -101,10 +101,10 @@ def _mirror_source(mirror: Mirror, dataset: Dataset, root: Path) -> AuditSource:
         return _recorded_source(mirror, holding, f"Not indexed; run `decnef index {mirror.name}`.")
     if match is None or not match.resolved:
         return _recorded_source(
-            mirror, holding, f"Walked {index.finished[:10]}: {match.why if match else 'nothing.'}"
+            mirror, holding, f"Indexed {index.finished[:10]}: {match.why if match else 'no match.'}"
         )
     files = _indexed_files(index, match, holding)
-    return AuditSource(mirror.name, f"Walked {index.finished[:10]}.", files, mirror.name)
+    return AuditSource(mirror.name, f"Indexed {index.finished[:10]}.", files, mirror.name)
 
 
 def _recorded_source(mirror: Mirror, holding: Holding | None, basis: str) -> AuditSource:
@@ -112,7 +112,7 @@ def _recorded_source(mirror: Mirror, holding: Holding | None, basis: str) -> Aud
         return AuditSource(mirror.name, basis, mirror=mirror.name)
     checksums = (holding.checksum,) if holding.checksum else ()
     reported = ReportedFile(holding.archive or holding.dataset, holding.size, checksums)
-    return AuditSource(mirror.name, f"{basis} As recorded.", (reported,), mirror.name)
+    return AuditSource(mirror.name, f"{basis} From the catalog.", (reported,), mirror.name)
 
 
 def _indexed_files(index: Index, match: Match, holding: Holding | None) -> tuple[ReportedFile, ...]:
@@ -142,7 +142,7 @@ def _disk_source(
     files = [_file_from_receipt(journal, receipt, is_dropped=is_dropped, deep=deep) for receipt in receipts]
     if dataset.has_unhashed_files and not is_dropped:
         files += _unhashed_files(journal, paths, deep=deep)
-    basis = "Verified when downloaded, since dropped." if is_dropped else f"Verified, in {journal.root}"
+    basis = "Verified when downloaded, removed since." if is_dropped else f"Verified copy in {journal.root}"
     return AuditSource(f"disk ({mirror.name})", basis, tuple(files), mirror.name)
 
 
@@ -154,7 +154,7 @@ def _file_from_receipt(
     if is_dropped:
         return reported
     if not journal.is_unchanged(receipt):
-        return replace(reported, problem="It changed on disk since it was verified.")
+        return replace(reported, problem="The local file has changed since it was verified.")
     if deep and not any(text.startswith("md5:") for text in receipt.checksums):
         return replace(reported, checksums=(*receipt.checksums, _md5(journal.root / receipt.path)))
     return reported
@@ -178,7 +178,7 @@ def _compare_sources(left: AuditSource, right: AuditSource) -> Iterator[Comparis
     if len(left.files) == len(right.files) == 1:
         yield _compare_files(left, right, left.files[0], right.files[0])
     elif 1 in {len(left.files), len(right.files)}:
-        why = f"{_format_count(left)}, {_format_count(right)}: not to be compared file by file."
+        why = f"{_format_count(left)}, {_format_count(right)}: cannot be compared file by file."
         yield Comparison("", left.name, right.name, "unknown", why)
     else:
         yield from _compare_by_path(left, right)
@@ -196,7 +196,7 @@ def _compare_by_path(left: AuditSource, right: AuditSource) -> Iterator[Comparis
             yield _compare_files(left, right, left_files[path], right_files[path])
         else:
             only = left.name if path in left_files else right.name
-            yield Comparison(path, left.name, right.name, "different", f"It is only at {only}.")
+            yield Comparison(path, left.name, right.name, "different", f"Found only at {only}.")
 
 
 def _files_by_path(files: Iterable[ReportedFile]) -> Mapping[str, ReportedFile]:
@@ -217,20 +217,21 @@ def _compare_facts(one: ReportedFile, other: ReportedFile, *, same_mirror: bool)
     if one.problem or other.problem:
         return "unknown", one.problem or other.problem or ""
     if both_sized and one.size != other.size:
-        return "different", f"{one.size:,} and {other.size:,} bytes."
+        return "different", f"The sizes differ: {one.size:,} and {other.size:,} bytes."
     if shared:
         return _compare_checksums(one, other, shared[0])
     if same_mirror and one.identities and other.identities:
         return _compare_identities(one, other)
-    missing = "The sizes agree, but no checksum" if both_sized else "Neither a size nor a checksum"
-    return "unknown", f"{missing} is stated by both."
+    if both_sized:
+        return "unknown", "The sizes match, but no checksums can be compared."
+    return "unknown", "Neither sizes nor checksums can be compared."
 
 
 def _compare_checksums(one: ReportedFile, other: ReportedFile, algorithm: str) -> tuple[Outcome, str]:
     left, right = _checksums_by_algorithm(one)[algorithm], _checksums_by_algorithm(other)[algorithm]
     if left == right:
-        return "same", f"The {algorithm} agrees."
-    return "different", f"The {algorithm} is {left[:8]}... and {right[:8]}..."
+        return "same", f"The {algorithm} checksums match."
+    return "different", f"The {algorithm} checksums differ: {left[:8]}... and {right[:8]}..."
 
 
 def _compare_identities(one: ReportedFile, other: ReportedFile) -> tuple[Outcome, str]:
@@ -238,8 +239,8 @@ def _compare_identities(one: ReportedFile, other: ReportedFile) -> tuple[Outcome
     if any(
         a == b or a.endswith(f":{b}") or b.endswith(f":{a}") for a in one.identities for b in other.identities
     ):
-        return "same", "The mirror's file is still the one that was downloaded."
-    return "different", "The mirror's file was replaced since it was downloaded."
+        return "same", "The mirror still has the file that was downloaded."
+    return "different", "The mirror's file has been replaced since the download."
 
 
 def _checksums_by_algorithm(file: ReportedFile) -> Mapping[str, str]:
@@ -259,6 +260,6 @@ def _resolve_by_third_source(comparisons: Sequence[Comparison], *, single: bool)
         key = "" if single else each.path
         third = same.get((key, each.left), set()) & same.get((key, each.right), set())
         if each.outcome == "unknown" and third:
-            yield replace(each, outcome="same", why=f"Both are the same as {min(third)}.")
+            yield replace(each, outcome="same", why=f"Both match {min(third)}.")
         else:
             yield each

@@ -49,30 +49,30 @@ def _match_dataset(
     match = _build_match(dataset, candidates[0], items, recorded)
     if len(candidates) > 1:
         listed = " and ".join(f"'{item.path}' ({item.id})" for item in candidates)
-        return replace(match, verdict="doubtful", why=f"It could be {listed}.")
+        return replace(match, verdict="doubtful", why=f"Several items match: {listed}.")
     has_layout, why = _check_layout(dataset, datasets, _files_inside(candidates[0], items))
-    reason = f"'{candidates[0].name}' is its title; {why}"
+    reason = f"'{candidates[0].name}' matches by name; {why}"
     verdict: Verdict = "found" if recorded is None else "confirmed"
     if recorded not in {None, candidates[0].id}:
         verdict, reason = (
             "corrected",
-            f"{reason} The records say {recorded}{_describe_recorded(recorded, items)}.",
+            f"{reason} The catalog lists {recorded}{_describe_recorded(recorded, items)}.",
         )
     return replace(match, verdict="doubtful" if has_layout is False else verdict, why=reason)
 
 
 def _match_recorded_id(dataset: Dataset, recorded: str | None, items: Sequence[IndexItem]) -> Match:
     recorded_item = next((item for item in items if item.id == recorded), None)
-    why = "Nothing that you may see bears its title."
+    why = "No item that you can access matches by name."
     if recorded_item is None:
         return Match(dataset=dataset.name, verdict="missing", why=why, recorded=recorded)
-    why = f"{recorded} is there, but is called '{recorded_item.name}', not its title."
+    why = f"{recorded} exists, but its name '{recorded_item.name}' does not match."
     return replace(_build_match(dataset, recorded_item, items, recorded), verdict="doubtful", why=why)
 
 
 def _describe_recorded(recorded: str | None, items: Sequence[IndexItem]) -> str:
     recorded_item = next((item for item in items if item.id == recorded), None)
-    return f", which is '{recorded_item.name}'" if recorded_item else ", which is not there"
+    return f", which is '{recorded_item.name}'" if recorded_item else ", which was not found"
 
 
 def _build_match(dataset: Dataset, top: IndexItem, items: Sequence[IndexItem], recorded: str | None) -> Match:
@@ -119,13 +119,13 @@ def _check_layout(
 ) -> tuple[bool | None, str]:
     """Return whether `files` look like `dataset` (``None`` if that cannot be decided), and why."""
     if not files:
-        return None, "what lies in it cannot be seen."
+        return None, "its contents cannot be listed."
     archives = {normalize_stem(file.name) for file in files if is_archive_name(file.name)}
     if normalize_stem(dataset.top_folder) in archives:
-        return True, "its archive is named as its top folder is."
+        return True, "its archive is named after the dataset's top folder."
     others = {normalize_stem(each.top_folder): each.name for each in datasets if each != dataset}
     for stem in archives & others.keys():
-        return False, f"but the archive in it is named as that of '{others[stem]}'."
+        return False, f"but its archive is named after the top folder of '{others[stem]}'."
     return _check_layout_patterns(dataset, files, has_archive=bool(archives))
 
 
@@ -137,10 +137,10 @@ def _check_layout_patterns(
         for name, pattern in _LAYOUT_PATTERNS.items()
     }
     if counts.get(dataset.layout):
-        return True, f"{counts[dataset.layout]:,} of {len(files):,} files look like its layout."
+        return True, f"{counts[dataset.layout]:,} of {len(files):,} files match the expected layout."
     if has_archive:
-        return None, "what lies in its archive cannot be seen."
-    return False, f"but none of the {len(files):,} files in it look like its layout."
+        return None, "the contents of its archive cannot be listed."
+    return False, f"but none of its {len(files):,} files match the expected layout."
 
 
 def match_links(datasets: Sequence[Dataset], items: Sequence[IndexItem]) -> Iterator[Match]:
@@ -153,11 +153,11 @@ def match_links(datasets: Sequence[Dataset], items: Sequence[IndexItem]) -> Iter
             yield Match(dataset=dataset.name, verdict="missing", why=item.problem or "")
             continue
         has_dataset_name = is_dataset_name(item.name, dataset)
-        description = "named as its top folder is" if has_dataset_name else "not its title"
+        description = "which matches by name" if has_dataset_name else "which does not match by name"
         yield Match(
             dataset=dataset.name,
             verdict="found" if has_dataset_name else "doubtful",
-            why=f"The link leads to '{item.name}', {description}.",
+            why=f"The link points to '{item.name}', {description}.",
             path=item.path,
             id=item.id,
             files=1,

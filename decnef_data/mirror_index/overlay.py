@@ -67,7 +67,7 @@ def write_records(mirror: Mirror, index: Index, folder: Path) -> Path:
     updated = replace(mirror, holdings=tuple(holdings))
     path = folder / "mirrors" / f"{mirror.name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    heading = f"# Written by `decnef index {mirror.name} --records`, from a walk of {crawl_date}.\n"
+    heading = f"# Written by `decnef index {mirror.name} --records` from the index of {crawl_date}.\n"
     path.write_text(heading + format_toml(msgspec.to_builtins(updated)), encoding="utf-8")
     return path
 
@@ -76,11 +76,11 @@ def _with_entity_facts(holding: Holding, match: Match, crawl_date: str) -> Holdi
     """Add the id, and the size and checksum of an archive; a folder of files has only an approximate size."""
     updated = _with_address(holding, match)
     kind = "an archive" if match.archive else f"a folder of {match.files:,} files"
-    return _with_facts(updated, match, f"Walked {crawl_date}: {kind}. {match.why}")
+    return _with_facts(updated, match, f"Indexed {crawl_date}: {kind}. {match.why}")
 
 
 def _with_link_facts(holding: Holding, match: Match, crawl_date: str) -> Holding:
-    return _with_facts(holding, match, f"As a personal link answered on {crawl_date}.")
+    return _with_facts(holding, match, f"Reported by the host of a personal link on {crawl_date}.")
 
 
 def _with_facts(holding: Holding, match: Match, comment: str) -> Holding:

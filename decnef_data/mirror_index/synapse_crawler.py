@@ -30,7 +30,7 @@ _NOT_FOUND: Final = 404
 _TOO_MANY_REQUESTS: Final = 429
 _MAX_ATTEMPTS: Final = 4
 _CONTAINER_KINDS: Final = frozenset({"project", "folder"})
-_INVALID_NAME: Final = "Its name cannot be that of a file."
+_INVALID_NAME: Final = "Its name is not a valid file name."
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,11 @@ class Credentials:
 
     def describe_location(self, name: str) -> str:
         """Describe where the secret called `name` is stored."""
-        return "the system's keyring" if self._read().get(name) is None else f"'{self._file}', for you alone"
+        return (
+            "the system keyring"
+            if self._read().get(name) is None
+            else f"'{self._file}', readable only by you"
+        )
 
     def names(self) -> tuple[str, ...]:
         """Return the sorted names of the stored secrets, without those from the environment."""
@@ -83,7 +87,7 @@ class Credentials:
             content = None
         if isinstance(content, dict) and all(isinstance(secret, str | None) for secret in content.values()):
             return content
-        message = f"'{self._file}' is not a file of credentials. Remove it and run 'decnef login' again."
+        message = f"'{self._file}' is not a valid credentials file. Remove it and run 'decnef login' again."
         raise AccessError(message)
 
     def _write(self, secrets: Mapping[str, str | None]) -> None:
@@ -109,7 +113,11 @@ def _restrict_permissions(file: Path) -> None:
     status = file.stat()
     if status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
         file.chmod(0o600)
-        _LOG.warning("'%s' could be read by others and no longer can; consider renewing what it holds.", file)
+        _LOG.warning(
+            "Other users could read '%s' until now. "
+            "Its permissions were corrected; consider renewing the credentials in it.",
+            file,
+        )
 
 
 def _find_keyring() -> Any:
@@ -130,7 +138,9 @@ def _store_in_keyring(name: str, secret: str) -> bool:
     try:
         keyring.set_password(_KEYRING_SERVICE, name, secret)
     except keyring.errors.KeyringError as error:
-        _LOG.info("The keyring takes nothing (%s); '%s' goes to a file.", type(error).__name__, name)
+        _LOG.info(
+            "The keyring is unavailable (%s); storing '%s' in a file instead.", type(error).__name__, name
+        )
         return False
     return True
 
@@ -144,7 +154,8 @@ def _read_from_keyring(name: str) -> str | None:
     except keyring.errors.KeyringError as error:
         reason = type(error).__name__
     message = (
-        f"The system's keyring does not give '{name}' ({reason}). Unlock it, or run 'decnef login' again."
+        f"Could not read '{name}' from the system keyring ({reason}). "
+        "Unlock the keyring, or run 'decnef login' again."
     )
     raise AccessError(message)
 
@@ -156,4 +167,8 @@ def _delete_from_keyring(name: str) -> None:
     try:
         keyring.delete_password(_KEYRING_SERVICE, name)
     except keyring.errors.KeyringError as error:
-        _LOG.warning("The keyring did not remove '%s' (%s); remove it there.", name, type(error).__name__)
+        _LOG.warning(
+            "Could not remove '%s' from the system keyring (%s). Remove it there manually.",
+            name,
+            type(error).__name__,
+        )

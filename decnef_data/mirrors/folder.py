@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
-from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, TERMS_FILE
+from decnef_data.model.sidecars import CITATION_FILE, MARKER_PREFIXES, TERMS_FILE
 
 _CHUNK_SIZE = 1 << 20
 #: Names that file managers and version control leave in a folder; no dataset uses them.
@@ -56,7 +56,8 @@ class FolderMirror:
         if files:
             return files
         message = (
-            f"'{root}' holds no files. Run '{_adopt_command(dataset.name)}' with the folder that holds them."
+            f"'{root}' contains no files. "
+            f"Run '{_adopt_command(dataset.name)}' with the folder that contains them."
         )
         raise SelectionError(message, requested=dataset.name)
 
@@ -83,8 +84,8 @@ class FolderMirror:
         """Return one requirement: a copy that exists."""
         path = self._adopted.get(dataset.name)
         met = path is not None and path.exists()
-        text = f"Your copy at '{path}'" if path else "A copy that you already have"
-        text = text if met or path is None else f"{text}, which is no longer there"
+        text = f"Local copy at '{path}'" if path else "A copy that you already have"
+        text = text if met or path is None else f"{text}, which no longer exists"
         command = None if met else _adopt_command(dataset.name)
         requirement = Requirement("copy", "met" if met else "unmet", text, command=command)
         return Access(dataset.name, self.name, dataset.level, (requirement,))
@@ -96,7 +97,9 @@ class FolderMirror:
 
     def _require_root(self, dataset: str) -> Path:
         if dataset not in self._adopted:
-            message = f"No copy of '{dataset}' was adopted. If you have one, run '{_adopt_command(dataset)}'."
+            message = (
+                f"No copy of '{dataset}' has been adopted. If you have one, run '{_adopt_command(dataset)}'."
+            )
             raise AccessError(message, dataset=dataset, mirror=self.name)
         root = self._adopted[dataset]
         if not root.exists():
@@ -105,8 +108,8 @@ class FolderMirror:
 
     def _missing_copy_error(self, dataset: str, path: Path) -> AccessError:
         message = (
-            f"'{path}', adopted for '{dataset}', is no longer there. "
-            f"If it was moved, run '{_adopt_command(dataset)}' with its new place."
+            f"'{path}', adopted for '{dataset}', no longer exists. "
+            f"If you moved it, run '{_adopt_command(dataset)}' with its new path."
         )
         return AccessError(message, dataset=dataset, mirror=self.name)
 
@@ -124,8 +127,9 @@ class FolderMirror:
         """Refuse a link out of the folder: its target can change without the folder changing."""
         if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
             message = (
-                f"'{path.relative_to(root).as_posix()}' in '{root}' is a link that leads out of that folder. "
-                "Put the file itself there, or adopt the folder that the link leads to."
+                f"'{path.relative_to(root).as_posix()}' in '{root}' "
+                "is a symbolic link that points outside that folder. "
+                "Replace it with the file itself, or adopt the folder that it points to."
             )
             raise AccessError(message, dataset=dataset, mirror=self.name)
 
@@ -139,7 +143,7 @@ def _is_sidecar(path: Path) -> bool:
     if path.name not in {TERMS_FILE, CITATION_FILE}:
         return False
     with path.open("rb") as stream:
-        return stream.read(len(MARKER_LINE)) == MARKER_LINE.encode()
+        return stream.read(max(map(len, MARKER_PREFIXES))).startswith(MARKER_PREFIXES)
 
 
 def _remote_file(dataset: str, path: Path, root: Path) -> RemoteFile:

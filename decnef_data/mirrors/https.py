@@ -168,20 +168,20 @@ class HttpsMirror:
     def _translate_refusal(self, dataset: str, link: Link, error: ranges.HttpStatusError) -> DecnefDataError:
         """Translate the refusal of a link into what it means to the user."""
         if error.is_expired:
-            when = f" {_format_expiry(link)}" if _is_expired(link) else ""
+            expired = f"expired {_format_expiry(link)}" if _is_expired(link) else "has expired"
             return self._access_error(
-                dataset, f"The link for '{dataset}' has expired{when} ('{link.origin}' answered {error})."
+                dataset, f"The link for '{dataset}' {expired} ('{link.origin}' answered {error})."
             )
         if error.status in _ACCESS_DENIED_STATUSES:
             return self._access_error(dataset, f"'{link.origin}' refused the link for '{dataset}' ({error}).")
         message = (
-            f"'{link.origin}' did not give '{dataset}' ({error}). Try again later, or from another mirror."
+            f"'{link.origin}' did not provide '{dataset}' ({error}). Try again later, or use another mirror."
         )
         return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
 
     def _access_error(self, dataset: str, problem: str) -> AccessError:
         page = self._pages.get(dataset) or self._mirror.page
-        instruction = f"Ask for a new one at {page}, then run" if page else "Ask for a new one, then run"
+        instruction = f"Request a new link at {page}, then run" if page else "Request a new link, then run"
         return AccessError(
             f"{problem} {instruction} '{self._login_command(dataset)}'.", dataset=dataset, mirror=self.name
         )
@@ -204,8 +204,8 @@ def _build_remote_file(metadata: ranges.FileMetadata, holding: Holding, mirror: 
     path = metadata.name or holding.archive or holding.dataset
     if None not in (metadata.size, holding.size) and metadata.size != holding.size:
         message = (
-            f"'{path}' at mirror '{mirror}' has {metadata.size} bytes where {holding.size} are recorded. "
-            "The link may lead to another file or release; ask for a new one, or try another mirror."
+            f"'{path}' at mirror '{mirror}' has {metadata.size} bytes, but the catalog lists {holding.size}. "
+            "The link may point to another file or release; request a new link, or use another mirror."
         )
         raise IntegrityError(message, file=path, expected=str(holding.size), found=str(metadata.size))
     checksum = Checksum.parse(holding.checksum) if holding.checksum else None

@@ -1,4 +1,4 @@
-"""The placeholder for a mirror while connections are forbidden."""
+"""The placeholder for a mirror while network access is disabled."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -48,9 +48,12 @@ class OfflineMirror:
 
     def access(self, dataset: Dataset) -> Access:
         """Return one unmet requirement: a connection."""
-        text = "Connections are forbidden by DECNEF_OFFLINE; unset it to ask."
+        text = "Network access is disabled by DECNEF_OFFLINE; unset it to connect."
         return Access(dataset.name, self.name, dataset.level, (Requirement("connection", "unmet", text),))
 
     def _raise_offline(self, purpose: str) -> NoReturn:
-        message = f"'{self.name}' was not asked {purpose}: DECNEF_OFFLINE is set. Unset it, and try again."
+        message = (
+            f"'{self.name}' was not contacted {purpose} because DECNEF_OFFLINE is set. "
+            "Unset it and try again."
+        )
         raise MirrorError(message, mirror=self.name)

@@ -93,14 +93,16 @@ def _probe_https(mirror: Mirror) -> ProbeResult:
     try:
         link = Link.parse(mirror.page or "")
     except UnusableLinkError:
-        return ProbeResult(None, problem="Its record names no page to try.")
+        return ProbeResult(None, problem="The catalog lists no web page to probe.")
     start = time.perf_counter()
     with session.get(session.create_session(), link, {}, mirror.name) as response:
         seconds = time.perf_counter() - start
         status = response.status_code
     is_server_error = status >= 500  # noqa: PLR2004  # RFC 9110: the server failed; a refusal is an answer
     return ProbeResult(
-        not is_server_error, seconds, problem=f"Its page answered {status}." if is_server_error else None
+        not is_server_error,
+        seconds,
+        problem=f"Its web page returned status {status}." if is_server_error else None,
     )
 
 

@@ -11,7 +11,7 @@ RequirementState = Literal["met", "unmet", "pending", "expired", "unknown"]
 #: Steps that a mirror always requires, added if its records do not list them.
 _IMPLIED_STEPS: tuple[tuple[Literal["login", "link"], str], ...] = (
     ("login", "Log in."),
-    ("link", "Give the personal download link."),
+    ("link", "Store your personal download link."),
 )
 
 
@@ -73,7 +73,8 @@ def get_holding(mirror: Mirror, dataset: Dataset) -> Holding:
         return record
     known = tuple(sorted(each.dataset for each in mirror.holdings))
     message = (
-        f"Mirror '{mirror.name}' does not hold '{dataset.name}'. It holds {', '.join(known) or 'nothing'}."
+        f"Mirror '{mirror.name}' does not provide '{dataset.name}'. "
+        f"It provides {', '.join(known) or 'no datasets'}."
     )
     raise SelectionError(message, requested=dataset.name, known=known)
 

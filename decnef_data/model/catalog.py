@@ -10,11 +10,20 @@ Grade = Literal["A", "B", "C", "D"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base class of all records: frozen, and an unknown field is an error."""
+    """Base class of all records, which are immutable; an unknown field is an error."""
 
 
 class GradedRecord(Record, frozen=True, kw_only=True):
-    """A record of several facts: `grade` applies to all fields except those listed in `grades`.
+    """A record of several facts, which may have different grades.
+
+    Attributes
+    ----------
+    grade
+        Grade of the fields that `grades` does not list.
+    grades
+        Grades of individual fields, by field name.
+    comment
+        A remark about the record.
 
     Examples
     --------
@@ -33,9 +42,24 @@ class GradedRecord(Record, frozen=True, kw_only=True):
 
 
 class Fact(Record, frozen=True, kw_only=True):
-    """One published number or statement: what it counts and how reliable it is.
+    """A published number or statement.
 
-    ``source`` is the key of the citation it comes from, or ``None``.
+    Attributes
+    ----------
+    name
+        Unique name of the fact.
+    value
+        The number or statement.
+    counts
+        What the value counts or describes.
+    unit
+        Unit of the value.
+    grade
+        How reliable the fact is.
+    source
+        Key of the citation that reports it.
+    dataset
+        Name of the dataset that it describes; omitted for the project as a whole.
     """
 
     name: str
@@ -48,7 +72,23 @@ class Fact(Record, frozen=True, kw_only=True):
 
 
 class Citation(GradedRecord, frozen=True, kw_only=True):
-    """A work to cite; `when` is the condition, ``None`` means always."""
+    """A publication to cite.
+
+    Attributes
+    ----------
+    key
+        Unique key, the same as in the BibTeX entry.
+    text
+        The reference as plain text.
+    bibtex
+        The reference as a BibTeX entry.
+    doi
+        DOI without ``https://doi.org/``.
+    url
+        Web address of the publication.
+    when
+        Condition under which to cite it; always, if omitted.
+    """
 
     key: str
     text: str
@@ -59,7 +99,21 @@ class Citation(GradedRecord, frozen=True, kw_only=True):
 
 
 class Site(GradedRecord, frozen=True, kw_only=True):
-    """A scanning site: its code, its names, and the institute that pooled tables list instead."""
+    """A scanning site.
+
+    Attributes
+    ----------
+    code
+        Code of the site in the tables, e.g. ``KUT``.
+    name
+        English name of the site.
+    institute
+        Name of the institute in folder names and in tables that pool several sites.
+    name_ja
+        Japanese name of the site.
+    aliases
+        Other codes of the same site.
+    """
 
     code: str
     name: str
@@ -69,7 +123,23 @@ class Site(GradedRecord, frozen=True, kw_only=True):
 
 
 class Code(Record, frozen=True, kw_only=True):
-    """The meaning of one code of one column, e.g. ``diagnosis`` 2 is ``MDD``."""
+    """The meaning of an integer code in a table column, e.g. ``diagnosis`` 2 is ``MDD``.
+
+    Attributes
+    ----------
+    column
+        Coordinate that the code is for.
+    code
+        The integer in the table.
+    label
+        Short label that decnef-data uses instead of the code.
+    title
+        English name.
+    title_ja
+        Japanese name.
+    grade
+        How reliable the meaning is.
+    """
 
     column: Literal["diagnosis", "sex", "handedness"]
     code: int
@@ -80,10 +150,48 @@ class Code(Record, frozen=True, kw_only=True):
 
 
 class ImagingProtocol(GradedRecord, frozen=True, kw_only=True):
-    """One column of the imaging protocol table; ``None`` is unknown.
+    """One imaging protocol; omitted values are unknown.
 
-    Times are in seconds, lengths in millimetres, angles in degrees, the field strength in tesla.
-    ``dummies_printed`` is the number in the table, ``dummies`` how many volumes were really left out.
+    Attributes
+    ----------
+    number
+        Number of the protocol in the protocol table.
+    sites
+        Codes of the sites that used it.
+    scanner
+        Manufacturer and model of the scanner.
+    field_strength
+        Magnetic field strength in tesla.
+    coil_channels
+        Number of channels of the head coil.
+    repetition_time
+        Repetition time (TR) in seconds.
+    echo_time
+        Echo time (TE) in seconds.
+    flip_angle
+        Flip angle in degrees.
+    phase_encoding
+        Phase-encoding direction, ``AP`` or ``PA``.
+    matrix
+        In-plane matrix size in voxels.
+    field_of_view
+        Field of view in millimetres.
+    in_plane_resolution
+        In-plane voxel size in millimetres.
+    slices
+        Number of slices, as printed in the table.
+    slice_thickness
+        Slice thickness in millimetres.
+    slice_gap
+        Gap between slices in millimetres.
+    slice_order
+        Order of slice acquisition, as printed in the table.
+    volumes
+        Planned number of volumes per run, before dummy scans are removed.
+    dummies_printed
+        Number of removed dummy scans according to the table.
+    dummies
+        Number of dummy scans that were actually removed from the files.
     """
 
     number: int
@@ -108,7 +216,23 @@ class ImagingProtocol(GradedRecord, frozen=True, kw_only=True):
 
 
 class Column(GradedRecord, frozen=True, kw_only=True):
-    """A coordinate, and the headers under which tables have it (compared by their normalized names)."""
+    """A coordinate, and the table headers that it is read from.
+
+    Attributes
+    ----------
+    name
+        Name of the coordinate.
+    kind
+        How the cells are read: as numbers, as text or as codes.
+    aliases
+        Headers of the column in the tables; case, spaces, ``_`` and ``-`` do not matter.
+    description
+        What the coordinate means.
+    unit
+        Unit of the values.
+    missing
+        Cell values that mean that a value is missing.
+    """
 
     name: str
     kind: Literal["number", "text", "code"]
@@ -119,7 +243,23 @@ class Column(GradedRecord, frozen=True, kw_only=True):
 
 
 class Terms(Record, frozen=True, kw_only=True):
-    """The terms that a user agrees to, in one version of their wording."""
+    """Terms of use that a user has to accept.
+
+    Attributes
+    ----------
+    name
+        Unique name of the terms.
+    version
+        Version of the wording; a new version has to be accepted again.
+    title
+        Title of the terms.
+    text
+        The terms, as shown to the user.
+    url
+        Web page of the terms.
+    grade
+        How reliable the record is.
+    """
 
     name: str
     version: str
@@ -130,7 +270,21 @@ class Terms(Record, frozen=True, kw_only=True):
 
 
 class AccessStep(Record, frozen=True, kw_only=True):
-    """One step towards access: what to do, and where."""
+    """One step towards access to a dataset.
+
+    Attributes
+    ----------
+    kind
+        Kind of the step.
+    text
+        What the user has to do.
+    mirror
+        Name of the mirror, if only one mirror requires the step.
+    url
+        Web page where the step is done.
+    grade
+        How reliable the record is.
+    """
 
     kind: Literal["account", "terms", "application", "approval", "link", "login"]
     text: str
@@ -140,7 +294,23 @@ class AccessStep(Record, frozen=True, kw_only=True):
 
 
 class Atlas(GradedRecord, frozen=True, kw_only=True):
-    """A parcellation of srpbs-fc: its group in the tree, and what is known about its regions."""
+    """A parcellation of srpbs-fc.
+
+    Attributes
+    ----------
+    name
+        Name of the atlas.
+    group
+        Name of its group in the DataTree.
+    rois
+        Number of regions.
+    edges
+        Number of edges, which is ``rois * (rois - 1) / 2``.
+    description
+        Description of the regions.
+    roi_names
+        Known names of regions, by region number.
+    """
 
     name: str
     group: str
@@ -151,9 +321,20 @@ class Atlas(GradedRecord, frozen=True, kw_only=True):
 
 
 class MatrixFile(GradedRecord, frozen=True, kw_only=True):
-    """What is known in advance about one FC file; files that are not listed are read as well.
+    """What is known in advance about one connectivity file; files that are not listed are read as well.
 
-    ``path`` and ``table`` (its SUBINFO table) are relative to the dataset's top folder.
+    Attributes
+    ----------
+    path
+        Path of the file, relative to the top folder of the dataset.
+    key
+        Prefix of the subject ids of the file's rows.
+    variable
+        Name of the MATLAB variable with the matrix.
+    table
+        Path of the file's SUBINFO table, relative to the top folder of the dataset.
+    rows
+        Number of participants in the file.
     """
 
     path: str
@@ -164,10 +345,30 @@ class MatrixFile(GradedRecord, frozen=True, kw_only=True):
 
 
 class Cohort(GradedRecord, frozen=True, kw_only=True):
-    """What the path of a folder or file of srpbs-fc states about its participants where their table does not.
+    """What a path in srpbs-fc implies about its participants where their table has no value.
 
-    ``path`` is a prefix of a member's path relative to the top folder; of several that match, the longest
-    one applies, field by field.
+    If several cohorts match a path, each field is taken from the one with the longest path that has it.
+
+    Attributes
+    ----------
+    path
+        Beginning of the paths of the files, relative to the top folder of the dataset.
+    institute
+        Name of the institute.
+    site
+        Code of the site.
+    diagnosis
+        Label of the diagnosis.
+    scanner
+        Manufacturer and model of the scanner.
+    protocol
+        Number of the imaging protocol.
+    diagnosis_codes
+        Labels of the diagnosis codes in the table, by code.
+    sex_codes
+        Labels of the sex codes in the table, by code.
+    handedness_codes
+        Labels of the handedness codes in the table, by code.
     """
 
     path: str
@@ -182,7 +383,21 @@ class Cohort(GradedRecord, frozen=True, kw_only=True):
 
 
 class ParticipantCount(Record, frozen=True, kw_only=True):
-    """The number of participants with one diagnosis at a site, or at sites that are counted together."""
+    """The number of participants with one diagnosis at a site.
+
+    Attributes
+    ----------
+    sites
+        Codes of the sites; more than one if their participants are counted together.
+    diagnosis
+        Label of the diagnosis.
+    n_participants
+        Number of participants.
+    grade
+        How reliable the number is.
+    comment
+        A remark about the number.
+    """
 
     sites: tuple[str, ...]
     diagnosis: str
@@ -192,11 +407,51 @@ class ParticipantCount(Record, frozen=True, kw_only=True):
 
 
 class Dataset(GradedRecord, frozen=True, kw_only=True):
-    """One published dataset.
+    """A published dataset.
 
-    ``counts`` are all participants by site and diagnosis, or empty where the numbers are not known.
-    ``hash_patterns`` match the files that are hashed when a folder of the user is adopted; the other files
-    are only listed, with size and time, until the user has them hashed.
+    Attributes
+    ----------
+    name
+        Unique name, e.g. ``srpbs-fc``.
+    title
+        English title.
+    title_ja
+        Japanese title.
+    layout
+        Name of the layout that reads the files.
+    top_folder
+        Name of the top folder in the archive.
+    level
+        Who has access: approved applicants (restricted) or registered users (registered).
+    terms
+        Name of the terms of use.
+    page
+        Web page of the dataset.
+    summary
+        One sentence about the content.
+    aliases
+        Other names of the dataset.
+    n_participants
+        Number of participants.
+    citations
+        Keys of the publications to cite.
+    steps
+        Steps towards access that do not depend on the mirror.
+    atlases
+        Atlases of a connectivity dataset.
+    matrices
+        Known files of a connectivity dataset.
+    cohorts
+        What paths imply about participants.
+    counts
+        Numbers of participants by site and diagnosis, which add up to all participants; empty if unknown.
+    doi
+        DOI without ``https://doi.org/``.
+    redistributable
+        Whether the terms permit sharing the data.
+    hash_patterns
+        Patterns of the names of files that are hashed when the user adopts a folder. Other files are only
+        listed, with their size and modification time, until the user has them hashed.
     """
 
     name: str
@@ -232,11 +487,23 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
 
 
 class Holding(GradedRecord, frozen=True, kw_only=True):
-    """Where a mirror has a dataset.
+    """A dataset at a mirror.
 
-    ``address`` is in the form of the mirror's protocol: a Synapse id, or a public URL for https.
-    An address of grade C or D is never used before the mirror itself has confirmed it by title.
-    ``size`` is exact, and files are verified against it; ``approximate_size`` (also bytes) is an estimate.
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    address
+        Address in the form of the mirror's protocol, a Synapse id or a public URL. An address of grade C or
+        D is used only after the mirror has confirmed it by title.
+    archive
+        File name of the archive.
+    size
+        Exact size of the archive in bytes, against which the file is verified.
+    approximate_size
+        Approximate size of the archive in bytes, used for estimates only.
+    checksum
+        Expected checksum of the archive, as ``algorithm:hexdigest``.
     """
 
     dataset: str
@@ -253,9 +520,28 @@ class Holding(GradedRecord, frozen=True, kw_only=True):
 
 
 class Mirror(Record, frozen=True, kw_only=True):
-    """A service or folder that distributes datasets, and its protocol.
+    """A service or a folder from which datasets are available.
 
-    ``terms`` is whether a dataset's terms must be accepted before any of its files are requested.
+    Attributes
+    ----------
+    name
+        Unique name of the mirror.
+    title
+        Title of the mirror.
+    protocol
+        How files are requested from the mirror.
+    order
+        Position of the mirror when several are tried; the lowest number is first.
+    address
+        Address of the mirror in the form of its protocol, e.g. a Synapse project.
+    page
+        Web page of the mirror.
+    terms
+        Whether the terms of a dataset have to be accepted before any of its files are requested.
+    holdings
+        The datasets at the mirror.
+    steps
+        Steps towards access that the mirror requires for every dataset.
     """
 
     name: str

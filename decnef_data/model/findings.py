@@ -5,9 +5,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One number or statement of the catalog, and what the copy has; `grade` is that of the record.
+    """A comparison of one value in the catalog with the local copy.
 
-    ``expected`` is empty where the catalog states nothing and the copy itself is unusual.
+    Attributes
+    ----------
+    what
+        What was compared.
+    expected
+        The value in the catalog; empty if the catalog has none and the copy itself is unusual.
+    found
+        The value in the local copy.
+    agrees
+        Whether both values are equal.
+    grade
+        Grade of the value in the catalog.
     """
 
     what: str
@@ -19,7 +30,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DoctorReport:
-    """Everything that was compared for the local copy of one dataset.
+    """All comparisons of one local copy with the catalog.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    mirror
+        Mirror that the copy came from.
+    findings
+        The comparisons.
 
     Examples
     --------
@@ -35,5 +55,5 @@ class DoctorReport:
 
     @property
     def disagreements(self) -> tuple[Finding, ...]:
-        """The findings that differ from the catalog; the copy is right, and the catalog may be wrong."""
+        """The findings where the copy differs from the catalog; the catalog may be wrong."""
         return tuple(finding for finding in self.findings if not finding.agrees)

@@ -1,4 +1,4 @@
-"""Scans: subject, kind and metadata of each, and the source of its bytes."""
+"""Scans: the subject, kind and metadata of each scan, and the source of its bytes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,21 @@ __all__ = ["ExportSummary", "Image", "ImageSet", "ImageSource"]
 
 
 class ImageSource(Protocol):
-    """The source of one scan's bytes: the files of a folder, a store, or anything else that has them."""
+    """The source of a scan's bytes, e.g. the files of a folder or a store."""
 
     def fill(self, key: tuple[Any, ...], out: "NDArray[Any]") -> None:
-        """Read what `key` (an integer, slice or vector per dimension) selects of ``([time,] z, y, x)``."""
+        """Read the selected voxels into `out`.
+
+        Parameters
+        ----------
+        key
+            An integer, slice or vector of indices for each of the dimensions ``([time,] z, y, x)``.
+        out
+            Array of the resulting shape.
+        """
 
     def read_header(self) -> bytes:
-        """Return the bytes before the voxels of the first file: its header, decompressed if it is gzipped."""
+        """Return the header of the first file (the bytes before its voxels), decompressed."""
 
     def iter_originals(self) -> Iterator[tuple[str, bytes]]:
         """Yield the path and the bytes of every original file of the scan."""
@@ -26,11 +34,34 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """One scan: ``kind`` is bold, t1w or fmap; ``shape`` is ``([time,] z, y, x)``, empty for field maps.
+    """One scan.
 
-    ``file_names`` are its files in ``folder``, joined by ``/``, and ``file_sizes`` their sizes as 64-bit
-    integers; ``dtype`` is as stored, with the byte order; ``is_only_scan`` is whether the session has no
-    other scan of its kind.  ``metadata`` maps names of coordinates to what is known about the scan.
+    Attributes
+    ----------
+    subject
+        Id of the subject.
+    session
+        Label of the session; empty if the dataset has no sessions.
+    kind
+        ``bold``, ``t1w`` or ``fmap``.
+    run
+        Number of the run.
+    is_only_scan
+        Whether the session has no other scan of this kind.
+    folder
+        Folder of the files, relative to the dataset.
+    file_names
+        Names of the files in `folder`, joined by ``/``.
+    file_sizes
+        Sizes of the files in bytes, as little-endian 64-bit integers.
+    shape
+        Shape of the voxels, ``([time,] z, y, x)``; empty for field maps.
+    dtype
+        Data type of the stored voxels, with its byte order.
+    metadata
+        Values of the coordinates of the scan, by name.
+    source
+        Source of the bytes of the scan.
     """
 
     subject: str
@@ -54,7 +85,15 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """The scans of a selection; ``synthetic`` is whether they are a phantom's."""
+    """The scans of a selection.
+
+    Attributes
+    ----------
+    images
+        The scans.
+    synthetic
+        Whether the scans are synthetic.
+    """
 
     images: tuple[Image, ...]
     synthetic: bool
@@ -62,7 +101,19 @@ class ImageSet:
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What an export wrote to `folder`: the number of files, of existing files `skipped`, and of bytes."""
+    """The result of an export.
+
+    Attributes
+    ----------
+    folder
+        Folder of the exported files.
+    written
+        Number of files written.
+    skipped
+        Number of files that already existed and were left unchanged.
+    size
+        Number of bytes written.
+    """
 
     folder: Path
     written: int

@@ -7,7 +7,17 @@ from decnef_data.model.catalog import Record
 
 
 class LockedFile(Record, frozen=True, kw_only=True):
-    """One file of a lock: its bytes are identified by all known checksums (``algorithm:hexdigest``)."""
+    """One file of a lock, identified by its size and all known checksums.
+
+    Attributes
+    ----------
+    path
+        Path of the file, relative to the dataset.
+    size
+        Size of the file in bytes.
+    checksums
+        Checksums of the file, as ``algorithm:hexdigest``.
+    """
 
     path: str
     size: int
@@ -15,7 +25,21 @@ class LockedFile(Record, frozen=True, kw_only=True):
 
 
 class LockedSelection(Record, frozen=True, kw_only=True):
-    """The selection that was locked; ``None`` means all."""
+    """The locked selection; ``None`` means all.
+
+    Attributes
+    ----------
+    group
+        Name of the group.
+    subjects
+        Ids of the subjects.
+    sites
+        Codes of the sites.
+    diagnoses
+        Labels of the diagnoses.
+    modalities
+        Modalities of the images.
+    """
 
     group: str | None = None
     subjects: tuple[str, ...] | None = None
@@ -25,10 +49,26 @@ class LockedSelection(Record, frozen=True, kw_only=True):
 
 
 class Lock(Record, frozen=True, kw_only=True):
-    """The files that a result was computed from, independent of the mirror.
+    """The exact files that a result was computed from, independent of the mirror.
 
-    ``layout`` is the layout that read them, with its version; ``split`` the hash of a split of the
-    participants; ``synthetic`` is whether the files are a phantom's.
+    Attributes
+    ----------
+    format
+        Version of the lock file format.
+    dataset
+        Name of the dataset.
+    layout
+        Name and version of the layout that read the files.
+    software
+        Name and version of the software that created the lock.
+    synthetic
+        Whether the data are synthetic.
+    split
+        Hash that identifies a split of the participants, or ``None`` if there was no split.
+    selection
+        The locked selection.
+    files
+        The locked files.
     """
 
     format: Literal[1] = 1
@@ -48,9 +88,19 @@ class Lock(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference between two locks; ``None`` means absent.
+    """One difference between two locks.
 
-    Of `what`, only ``"file"`` and ``"dataset"`` concern bytes; ``"name"`` is equal bytes under another name.
+    Attributes
+    ----------
+    what
+        What differs. Only ``"dataset"`` and ``"file"`` concern the data; ``"name"`` means identical bytes
+        under different file names.
+    name
+        Name of the differing file or property.
+    first
+        Value in the first lock, or ``None`` if absent.
+    second
+        Value in the second lock, or ``None`` if absent.
     """
 
     what: Literal["dataset", "file", "name", "layout", "selection", "split", "software"]
@@ -66,7 +116,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The differences between two locks, or between a lock and the local copy; names are as requested."""
+    """The differences between two locks, or between a lock and the local copy.
+
+    Attributes
+    ----------
+    first
+        First lock or dataset, as requested.
+    second
+        Second lock or dataset, as requested.
+    differences
+        The differences.
+    """
 
     first: str
     second: str

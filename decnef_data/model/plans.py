@@ -1,4 +1,4 @@
-"""The plan of a request: what it needs and what it costs, before anything is done."""
+"""The plan of a request: which files it needs, what it downloads and how much disk space it takes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,9 +9,16 @@ from decnef_data.model.values import Access, RemoteFile, Requirement, Selection
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """One file of a plan; `present` is whether its verified bytes are already on this machine.
+    """One file of a plan.
 
-    ``members`` is the number of files in an archive, where it is known before the archive is read.
+    Attributes
+    ----------
+    file
+        The file as listed by the mirror.
+    present
+        Whether the file is available locally and verified.
+    members
+        Number of files in an archive, if it is already known.
     """
 
     file: RemoteFile
@@ -21,9 +28,18 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class MirrorCost:
-    """The number of bytes that one mirror would transfer; not `exact` where the size is approximate.
+    """The size of the download from one mirror.
 
-    ``ready`` is whether the mirror can be used: there is a login, a link or a copy.
+    Attributes
+    ----------
+    mirror
+        Name of the mirror.
+    size
+        Number of bytes to download, or ``None`` if unknown.
+    exact
+        Whether `size` is exact rather than approximate.
+    ready
+        Whether the mirror can be used, because there is a login, a link or a copy.
     """
 
     mirror: str
@@ -34,9 +50,16 @@ class MirrorCost:
 
 @dataclass(frozen=True, slots=True)
 class ImageSizes:
-    """The size in bytes of the selected images, and of those that have no store yet.
+    """The sizes of the selected images.
 
-    ``compressed`` is how much of the archive has to be read to extract the missing ones.
+    Attributes
+    ----------
+    selected
+        Size of the selected images in bytes.
+    missing
+        Size of those that have no store yet, in bytes.
+    compressed
+        Number of bytes of the archive to read in order to extract the missing images.
     """
 
     selected: int
@@ -46,18 +69,38 @@ class ImageSizes:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a request needs and what it will cost, before anything is done.
+    """What a request needs and costs; nothing has been downloaded.
 
-    ``mirror`` is the one that the files will come from, ``None`` where no mirror can provide them;
-    ``problems`` are the reasons, by mirror, why those before it cannot.  Sizes are in bytes; ``None`` is
-    unknown.
-
-    ``mirror_costs`` is what each mirror would transfer; ``partial_size`` the size of the partial files on
-    this machine, which are resumed.  ``store_size`` is the size of the arrays once the data are opened:
-    exact if the store exists (``store_exists``), else an upper bound.  For an archive of images that was
-    never read, the bound is ``estimated``: the size of the archive times the selected share of the
-    participants, as far as the catalog counts them.  ``keep_archive`` is whether files are kept once the
-    selected part is stored.
+    Attributes
+    ----------
+    selection
+        The requested selection.
+    mirror
+        Mirror that the files will come from, or ``None`` if no mirror can provide them.
+    files
+        The files that the request needs.
+    access
+        Access to the dataset at each mirror.
+    problems
+        Pairs of mirror and reason, for each mirror that cannot provide the files.
+    free_disk
+        Free disk space in bytes.
+    location
+        Folder that the files go to.
+    mirror_costs
+        Size of the download from each mirror.
+    partial_size
+        Size of the partial downloads in bytes, which will be resumed.
+    store_size
+        Size of the arrays in bytes, once the data are opened: exact if the store exists, otherwise an upper
+        limit; ``None`` if unknown.
+    store_exists
+        Whether the store exists.
+    estimated
+        Whether `store_size` is an estimate. An image archive that was never read is estimated from its size
+        and the selected share of the participants.
+    keep_archive
+        Whether downloaded files are kept once the selection is stored.
     """
 
     selection: Selection
@@ -81,23 +124,23 @@ class Plan:
 
     @property
     def download_size(self) -> int | None:
-        """The number of bytes still to be downloaded; files that are on this machine count as zero."""
+        """The number of bytes to download; files that are available locally count as zero."""
         absent = (planned.file for planned in self.files if not planned.present)
         return _sum_or_none(file.size for file in absent if file.local is None)
 
     @property
     def required_disk(self) -> int | None:
-        """The number of bytes that the request adds to the disk, including the upper bound of the store."""
+        """The disk space in bytes that the request takes, including the upper limit for the store."""
         downloaded = self.download_size if self.keep_archive else 0
         return _sum_or_none(iter((downloaded, 0 if self.store_exists else self.store_size)))
 
     def download_seconds(self, rate: float) -> float | None:
-        """Return how many seconds the download takes at `rate` bytes per second."""
+        """Return the duration of the download in seconds at a rate in bytes per second."""
         return None if self.download_size is None else self.download_size / rate
 
     @property
     def missing_requirements(self) -> tuple[Requirement, ...]:
-        """The requirements that are known to be missing, in the order of the mirrors."""
+        """The requirements that are known not to be met, in the order of the mirrors."""
         requirements = (requirement for access in self.access for requirement in access.requirements)
         return tuple(dict.fromkeys(requirement for requirement in requirements if requirement.missing))
 

@@ -7,7 +7,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class RemovedItem:
-    """One removed file or folder; it has ``checksums`` if its bytes had been verified."""
+    """A removed file or folder.
+
+    Attributes
+    ----------
+    kind
+        Kind of the item, e.g. a file or a store.
+    path
+        Path of the item.
+    size
+        Size of the item in bytes.
+    checksums
+        Checksums of a verified file, as ``algorithm:hexdigest``.
+    """
 
     kind: str
     path: Path
@@ -17,7 +29,17 @@ class RemovedItem:
 
 @dataclass(frozen=True, slots=True)
 class ExportRecord:
-    """An export of data to a path on this machine or to an address elsewhere, and its date (UTC)."""
+    """An export of data.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    destination
+        Path on this machine, or address elsewhere.
+    date
+        Date and time of the export (UTC).
+    """
 
     dataset: str
     destination: str
@@ -25,18 +47,34 @@ class ExportRecord:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the destination is not a local path, so that its existence cannot be checked."""
+        """Whether the destination is not on this machine, so that its existence cannot be checked."""
         return not Path(self.destination).is_absolute()
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeRecord:
-    """The removal of every copy of a dataset that this software made, and its date (UTC).
+    """The removal of every copy of a dataset that this software made.
 
-    ``untouched`` are the user's own copies: only their registration was removed.  ``record`` is the file in
-    the configuration folder with the content of this value.  ``shared`` is a copy in a cache that others
-    maintain, which is not touched either.  ``exported`` are copies that were exported from the cache and may
-    be parts of other files by now: they are listed, for the user to remove.
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    date
+        Date and time of the removal (UTC).
+    software
+        Name and version of the software.
+    root
+        Cache folder.
+    removed
+        The removed files and folders.
+    untouched
+        Adopted copies of the user, which were unregistered but not removed.
+    record
+        File in the configuration folder with this record.
+    shared
+        Copy in a shared cache, which was not removed.
+    exported
+        Exported copies, for the user to remove; they may have become part of other files.
     """
 
     dataset: str
@@ -51,5 +89,5 @@ class PurgeRecord:
 
     @property
     def size(self) -> int:
-        """The total size of what was removed, in bytes."""
+        """The total size of the removed items, in bytes."""
         return sum(item.size for item in self.removed)

@@ -1,4 +1,4 @@
-"""Values in memory, which the modules pass to each other; all are frozen."""
+"""Values that functions return; all are immutable."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,14 @@ class Secret(str):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Checksum:
-    """A digest and its algorithm (a name of :mod:`hashlib`).
+    """A checksum of a file.
+
+    Attributes
+    ----------
+    algorithm
+        Name of the algorithm in :mod:`hashlib`.
+    hexdigest
+        Hexadecimal digest, in lower case.
 
     Examples
     --------
@@ -50,9 +57,20 @@ class Checksum:
 class RemoteFile:
     """A file as listed by a mirror.
 
-    ``path`` is relative to the dataset, with forward slashes; ``identity`` is an ETag or version that
-    changes when the bytes do; ``address`` is what the mirror needs to open the file again, never a secret;
-    ``local`` is set if the bytes are already on this machine.
+    Attributes
+    ----------
+    path
+        Path relative to the dataset, with forward slashes.
+    size
+        Size in bytes, or ``None`` if unknown.
+    checksum
+        Expected checksum, or ``None`` if the mirror lists none.
+    identity
+        ETag or version, which changes when the bytes do.
+    address
+        What the mirror needs to open the file again; never a secret.
+    local
+        Path of the file, if it is already on this machine.
     """
 
     path: str
@@ -65,7 +83,19 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The bytes that a mirror sends: from offset `start`, of a file of `size` bytes and this `identity`."""
+    """The bytes of a file that a mirror sends.
+
+    Attributes
+    ----------
+    start
+        Offset of the first byte.
+    chunks
+        The bytes, in pieces.
+    size
+        Size of the complete file in bytes, or ``None`` if unknown.
+    identity
+        ETag or version of the file.
+    """
 
     start: int
     chunks: Iterator[bytes]
@@ -77,7 +107,20 @@ class Body:
 class VerifiedFile:
     """A file on this machine whose bytes were verified.
 
-    Without an expected checksum (``has_expected_checksum=False``), its checksum was recorded on first use.
+    Attributes
+    ----------
+    path
+        Path relative to the dataset, with forward slashes.
+    location
+        Path on this machine.
+    size
+        Size in bytes.
+    checksums
+        Checksums of the file.
+    mirror
+        Mirror that the file came from.
+    has_expected_checksum
+        Whether an expected checksum was known; otherwise the checksum was recorded on first use.
     """
 
     path: str
@@ -90,9 +133,20 @@ class VerifiedFile:
 
 @dataclass(frozen=True, slots=True)
 class LocalCopy:
-    """All files of a dataset from one mirror, in one folder on this machine.
+    """The local copy of a dataset from one mirror.
 
-    ``files_removed`` is whether the files were removed after their store was published.
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    mirror
+        Mirror that the files came from.
+    root
+        Folder of the files.
+    files
+        The files.
+    files_removed
+        Whether the files were removed after they were stored as arrays.
     """
 
     dataset: str
@@ -109,7 +163,23 @@ class LocalCopy:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One requirement of access to a dataset, and whether it is met (until ``expires``)."""
+    """One requirement for access to a dataset.
+
+    Attributes
+    ----------
+    kind
+        Kind of the requirement, e.g. ``terms`` or ``login``.
+    state
+        Whether the requirement is met.
+    text
+        What the user has to do.
+    url
+        Web page where to do it.
+    command
+        Command to run.
+    expires
+        Date and time when the requirement is no longer met.
+    """
 
     kind: str
     state: Literal["met", "unmet", "pending", "expired", "unknown"]
@@ -125,7 +195,7 @@ class Requirement:
 
     @property
     def deadline(self) -> str | None:
-        """The time until it expires, or the date when it did, in words.
+        """The time until the requirement expires, or the date when it expired, in words.
 
         Examples
         --------
@@ -146,7 +216,19 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The requirements of one mirror for one dataset."""
+    """Access to one dataset at one mirror.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    mirror
+        Name of the mirror.
+    level
+        Who has access: approved applicants (``restricted``) or registered users (``registered``).
+    requirements
+        The requirements of the mirror.
+    """
 
     dataset: str
     mirror: str
@@ -155,19 +237,31 @@ class Access:
 
     @property
     def granted(self) -> bool:
-        """Whether nothing is known to be missing."""
+        """Whether no requirement is known to be missing."""
         return not any(requirement.missing for requirement in self.requirements)
 
 
 class AccessReport(tuple[Access, ...]):
-    """The access of each mirror to each dataset: a tuple with an HTML representation for notebooks."""
+    """The access to each dataset at each mirror: a tuple with an HTML representation for notebooks."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The user's acceptance of one version of the terms of a dataset, and its date (UTC)."""
+    """The user's acceptance of the terms of a dataset.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    terms
+        Name of the terms.
+    version
+        Version of the terms.
+    date
+        Date and time of the acceptance (UTC).
+    """
 
     dataset: str
     terms: str
@@ -177,7 +271,23 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The requested part of a dataset; ``None`` means all."""
+    """The requested part of a dataset; ``None`` means all.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    group
+        Name of the group.
+    subjects
+        Ids of the subjects.
+    sites
+        Codes of the sites.
+    diagnoses
+        Labels of the diagnoses.
+    modalities
+        Modalities of the images.
+    """
 
     dataset: str
     group: str | None = None
@@ -201,7 +311,19 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """The result of verifying one file or store; ``mirror`` is the origin of the file, empty for a store."""
+    """The result of verifying one file or store.
+
+    Attributes
+    ----------
+    path
+        Path of the file, or name of the store.
+    state
+        Result of the check.
+    detail
+        What differs, or the number of files in an intact store.
+    mirror
+        Mirror that the file came from; empty for a store.
+    """
 
     path: str
     state: Literal["intact", "changed", "missing", "damaged"]
@@ -211,7 +333,17 @@ class FileCheck:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The result of verifying a dataset."""
+    """The result of verifying a dataset.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    deep
+        Whether every byte was read, instead of sizes and modification times only.
+    checks
+        The result for each file and store.
+    """
 
     dataset: str
     deep: bool
@@ -225,7 +357,23 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One entry of the cache; ``size`` is in bytes."""
+    """One entry of the cache.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    kind
+        Kind of the entry.
+    path
+        Path of the entry.
+    size
+        Size in bytes.
+    mirror
+        Mirror that the entry came from; empty for a store.
+    synthetic
+        Whether the data are synthetic.
+    """
 
     dataset: str
     kind: Literal["file", "partial", "adopted", "store"]
@@ -237,31 +385,39 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True)
 class CacheListing:
-    """All entries of the cache in the folder ``root``."""
+    """All entries of the cache.
+
+    Attributes
+    ----------
+    root
+        The cache folder.
+    entries
+        The entries.
+    """
 
     root: Path
     entries: tuple[CacheEntry, ...]
 
     @property
     def size(self) -> int:
-        """The size of the entries in the cache, in bytes; adopted files are elsewhere and count as zero."""
+        """The total size of the entries in bytes; adopted files are not in the cache and count as zero."""
         return sum(entry.size for entry in self.entries if entry.kind != "adopted")
 
 
 class Progress(Protocol):
-    """A receiver of the progress of a transfer."""
+    """Receives the progress of a transfer."""
 
     def start(self, what: str, total: int | None, done: int) -> None:
-        """Start `what`, of `total` bytes, of which `done` exist already."""
+        """Start the task `what` of `total` bytes, of which `done` are already available."""
 
     def advance(self, count: int) -> None:
-        """Count `count` more bytes."""
+        """Add `count` bytes to the completed ones."""
 
     def set_source(self, mirror: str, connections: int) -> None:
-        """Set the mirror that the bytes come from now, and the number of connections."""
+        """Set the mirror that the bytes currently come from, and the number of connections."""
 
     def set_scan_count(self, count: int) -> None:
-        """Set the number of scans that are stored so far."""
+        """Set the number of scans stored so far."""
 
     def finish(self) -> None:
-        """End the transfer, successful or not."""
+        """End the transfer, whether or not it was successful."""

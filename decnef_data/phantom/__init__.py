@@ -64,7 +64,7 @@ def write_phantom(dataset: str, folder: Path) -> Path:
     >>> write_phantom("srpbs-open-2", Path("unused"))
     Traceback (most recent call last):
     decnef_data.errors.SelectionError: There is no phantom of 'srpbs-open-2'.
-    Ask for 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'.
+    Choose one of 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'.
     """
     if dataset in IMAGING_VERSIONS:
         return write_imaging_phantom(dataset, folder)
@@ -143,8 +143,8 @@ def ground_truth(dataset: str) -> GroundTruth:
     """
     if dataset in IMAGING_VERSIONS:
         message = (
-            "What a reader should find is stated of the phantom of 'srpbs-fc' only, "
-            f"not of '{dataset}'. Ask for that."
+            "The expected contents are available only for the phantom of 'srpbs-fc', "
+            f"not for that of '{dataset}'. Pass 'srpbs-fc'."
         )
         raise SelectionError(message, requested=dataset, known=tuple(_ARCHIVE_NAMES))
     _validate_dataset(dataset)
@@ -170,7 +170,7 @@ def _validate_dataset(dataset: str) -> str:
     if dataset not in _ARCHIVE_NAMES:
         names = (*_ARCHIVE_NAMES, *IMAGING_VERSIONS)
         known = ", ".join(f"'{name}'" for name in names)
-        message = f"There is no phantom of '{dataset}'. Ask for {known}."
+        message = f"There is no phantom of '{dataset}'. Choose one of {known}."
         raise SelectionError(message, requested=dataset, known=names)
     return dataset
 

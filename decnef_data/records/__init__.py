@@ -36,6 +36,11 @@ __all__ = ["Records", "normalize_name"]
 class Records:
     """All records of a catalog, in the order they were read; mirrors in the order they are tried.
 
+    Parameters
+    ----------
+    datasets, mirrors, sites, codes, protocols, columns, citations, terms, facts
+        The records of each kind.
+
     Examples
     --------
     >>> records = Records.load()
@@ -59,6 +64,16 @@ class Records:
     def load(cls, *folders: "Path") -> "Records":
         """Read the packaged catalog, then add the records of each folder; the same name replaces a record.
 
+        Parameters
+        ----------
+        *folders
+            Folders with records in TOML files.
+
+        Returns
+        -------
+        Records
+            The records of all folders.
+
         Raises
         ------
         CatalogError
@@ -74,7 +89,22 @@ class Records:
         return _build_records(chain(_packaged_entries(), *map(read_entries, folders)))
 
     def dataset(self, name: str) -> "Dataset":
-        """Return the dataset with a name, alias or title; the error for an unknown one suggests the nearest.
+        """Return the dataset with a name, alias or title.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+
+        Returns
+        -------
+        Dataset
+            The record of the dataset.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset; the message suggests the nearest.
 
         Examples
         --------
@@ -85,7 +115,22 @@ class Records:
         return resolve_name("dataset", name, known, {alias: dataset.name for alias, dataset in known.items()})
 
     def mirror(self, name: str) -> "Mirror":
-        """Return the mirror with a name; the error for an unknown one suggests the nearest.
+        """Return the mirror with a name.
+
+        Parameters
+        ----------
+        name
+            The name of the mirror.
+
+        Returns
+        -------
+        Mirror
+            The record of the mirror.
+
+        Raises
+        ------
+        SelectionError
+            There is no such mirror; the message suggests the nearest.
 
         Examples
         --------
@@ -95,7 +140,22 @@ class Records:
         return resolve_name("mirror", name, {mirror.name: mirror for mirror in self.mirrors})
 
     def citation(self, key: str) -> "Citation":
-        """Return the work with a key; the error for an unknown one suggests the nearest.
+        """Return the work with a key.
+
+        Parameters
+        ----------
+        key
+            The key of the work, such as ``"tanaka2021"``.
+
+        Returns
+        -------
+        Citation
+            The record of the work.
+
+        Raises
+        ------
+        SelectionError
+            There is no such work; the message suggests the nearest.
 
         Examples
         --------
@@ -106,6 +166,21 @@ class Records:
 
     def terms_of(self, dataset: "Dataset") -> "Terms":
         """Return the terms of use of a dataset.
+
+        Parameters
+        ----------
+        dataset
+            The record of the dataset.
+
+        Returns
+        -------
+        Terms
+            The terms with title, version, text and address.
+
+        Raises
+        ------
+        SelectionError
+            The catalog does not have the terms that the record names.
 
         Examples
         --------
@@ -118,6 +193,16 @@ class Records:
     def site(self, code: str) -> "Site | None":
         """Return the site with a code or alias, or ``None``.
 
+        Parameters
+        ----------
+        code
+            The code or alias of the site, such as ``"SWA"``.
+
+        Returns
+        -------
+        Site or None
+            The record of the site.
+
         Examples
         --------
         >>> Records.load().site("KFU").code
@@ -129,6 +214,18 @@ class Records:
     def label(self, column: str, code: int) -> str | None:
         """Return the meaning of a code of the MRI tables, or ``None``.
 
+        Parameters
+        ----------
+        column
+            The column: ``"diagnosis"``, ``"sex"`` or ``"handedness"``.
+        code
+            The number in the table.
+
+        Returns
+        -------
+        str or None
+            The label, such as ``"MDD"``.
+
         Examples
         --------
         >>> Records.load().label("sex", 1)
@@ -139,6 +236,16 @@ class Records:
     def column(self, header: str) -> "Column | None":
         """Return the coordinate for a table's header, or ``None``.
 
+        Parameters
+        ----------
+        header
+            The header of a column, in any spelling that the catalog lists.
+
+        Returns
+        -------
+        Column or None
+            The record of the coordinate, with its name and unit.
+
         Examples
         --------
         >>> Records.load().column("Mean FD (mm)").name
@@ -148,7 +255,22 @@ class Records:
         return next((c for c in self.columns if normalized in map(normalize_name, record_names(c))), None)
 
     def facts_of(self, dataset: str) -> "tuple[Fact, ...]":
-        """Return the facts about one dataset, named as for :meth:`dataset`.
+        """Return the facts about one dataset.
+
+        Parameters
+        ----------
+        dataset
+            The dataset, by name, alias or title.
+
+        Returns
+        -------
+        tuple of Fact
+            The facts, each with its value, unit, grade and source.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
 
         Examples
         --------
@@ -171,12 +293,23 @@ class Records:
         The catalog has no age, sex or head motion: :func:`decnef_data.query` reads the tables on this
         machine.
 
+        Parameters
+        ----------
+        names
+            The datasets to count or search, by name, alias or title, one or several; ``None`` means all.
+        sites
+            The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+        institutes
+            The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
+        diagnoses
+            The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+            other; ``None`` means all.
+
         Returns
         -------
         pandas.DataFrame
-            One row per count: dataset, site, institute, diagnosis, n_participants (missing where the
-            catalog has no number), grade (A two sources or more, B one, C inferred, D unconfirmed) and
-            comment.
+            One row per count: dataset, site, institute, diagnosis, n_participants (missing where the catalog
+            has no number), grade (A two sources or more, B one, C inferred, D unconfirmed) and comment.
 
         Raises
         ------

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CountFilter", "CountRow", "count_participants"]
 
-_TOTAL_ONLY = "everybody; the records do not count them by site and diagnosis"
-_NO_COUNTS = "the records do not count this dataset by site and diagnosis"
+_TOTAL_ONLY = "all participants; the catalog has no counts by site and diagnosis"
+_NO_COUNTS = "the catalog has no counts by site and diagnosis for this dataset"
 
 
 class SiteRecords(Protocol):

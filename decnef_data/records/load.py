@@ -52,7 +52,7 @@ def read_entries(folder: "Traversable") -> Iterator[RecordEntry]:
     """Read all records of a catalog folder; two with the same key are an error."""
     if not folder.is_dir():
         raise CatalogError(
-            f"There is no catalog folder '{folder}'. Name a folder that exists.", file=str(folder)
+            f"The catalog folder '{folder}' does not exist. Specify an existing folder.", file=str(folder)
         )
     seen: dict[tuple[Hashable, ...], RecordEntry] = {}
     for entry in _read_folder(folder):
@@ -88,7 +88,7 @@ def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
         return msgspec.toml.decode(file.read_bytes().decode("utf-8"), type=prepare_type(kind))
     except UnicodeDecodeError as error:
         raise CatalogError(
-            f"The catalog file '{file}' is not UTF-8 at byte {error.start}. Save it as UTF-8.",
+            f"The catalog file '{file}' is not valid UTF-8 at byte {error.start}. Save it as UTF-8.",
             file=str(file),
             location=f"byte {error.start}",
         ) from error
@@ -101,7 +101,7 @@ def _malformed_error(file: str, message: str) -> CatalogError:
     location = (match["path"] or match["line"].removeprefix("at ")) if match else "$"
     reason = message[: match.start()] if match else message
     return CatalogError(
-        f"The catalog file '{file}' is malformed at '{location}': {reason}. Correct it there.",
+        f"The catalog file '{file}' is malformed at '{location}': {reason}. Correct this entry.",
         file=file,
         location=location,
     )
@@ -110,8 +110,8 @@ def _malformed_error(file: str, message: str) -> CatalogError:
 def _duplicate_error(entry: RecordEntry, first: RecordEntry) -> CatalogError:
     name = " ".join(str(part) for part in entry.key[1:])
     return CatalogError(
-        f"The catalog file '{entry.file}' repeats '{name}' at '{entry.location}', "
-        f"which '{first.file}' has at '{first.location}'. Leave one of them out.",
+        f"The catalog file '{entry.file}' defines '{name}' at '{entry.location}', "
+        f"but '{first.file}' already defines it at '{first.location}'. Remove one of them.",
         file=entry.file,
         location=entry.location,
     )

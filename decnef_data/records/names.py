@@ -36,7 +36,7 @@ def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
     """
     as_tuple = (names,) if isinstance(names, str) else tuple(names)
     if not as_tuple:
-        raise SelectionError("An empty list selects nobody. Leave it out, or pass None, for everyone.")
+        raise SelectionError("An empty list selects nothing. Omit the argument or pass None to select all.")
     return as_tuple
 
 
@@ -63,4 +63,4 @@ def _suggest(normalized: str, suggestions: Mapping[str, str]) -> str:
     if near and len(prefix_matches) < _AMBIGUOUS:  # a common prefix of several names suggests none of them
         return f"Did you mean '{suggestions[near[0]]}'?"
     listed = ", ".join(f"'{name}'" for name in dict.fromkeys(suggestions.values()))
-    return f"Known are {listed}." if listed else "The catalog has none."
+    return f"Valid names: {listed}." if listed else "The catalog contains none."

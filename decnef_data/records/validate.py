@@ -38,11 +38,13 @@ def validate_entries(entries: Sequence[RecordEntry]) -> None:
     for entry in entries:
         for location, noun, name in _list_references(entry):
             if name not in known.get(noun, ()):
-                problem = f"names the {noun} '{name}' at '{entry.location}{location}', which no record has"
+                problem = (
+                    f"refers to the {noun} '{name}' at '{entry.location}{location}', but no record defines it"
+                )
                 raise _catalog_error(entry, location, f"{problem}. Correct the name or add the record.")
         for location, problem in _find_problems(entry):
             raise _catalog_error(
-                entry, location, f"{problem} at '{entry.location}{location}'. Correct it there."
+                entry, location, f"{problem} at '{entry.location}{location}'. Correct this entry."
             )
     _validate_names(entries)
 
@@ -155,16 +157,19 @@ def _grade_problems(record: object, location: str) -> Iterator[tuple[str, str]]:
     fields = record.__struct_fields__ if isinstance(record, GradedRecord) else ()
     for field in record.grades if isinstance(record, GradedRecord) else ():
         if field not in fields:
-            yield f"{location}.grades.{field}", f"grades the unknown field '{field}'"
+            yield f"{location}.grades.{field}", f"has a grade for the unknown field '{field}'"
 
 
 def _atlas_problems(atlas: Atlas) -> Iterator[tuple[str, str]]:
     pairs = atlas.rois * (atlas.rois - 1) // 2
     if atlas.edges != pairs:
-        yield ".edges", f"gives {atlas.rois} regions {atlas.edges} edges instead of {pairs}"
+        yield ".edges", f"has {atlas.edges} edges for {atlas.rois} regions instead of {pairs}"
     for number in atlas.roi_names:
         if number not in map(str, range(1, atlas.rois + 1)):
-            yield f".roi_names.{number}", f"names the region '{number}' of 1 to {atlas.rois}"
+            yield (
+                f".roi_names.{number}",
+                f"names the region '{number}', which is not between 1 and {atlas.rois},",
+            )
 
 
 def _find_duplicates(kind: str, field: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -184,5 +189,5 @@ def _validate_names(entries: Iterable[RecordEntry]) -> None:
                 raise _catalog_error(
                     entry,
                     "",
-                    f"gives '{name}' at '{entry.location}', but '{main}' goes by it. Choose another.",
+                    f"uses the name '{name}' of '{main}' at '{entry.location}'. Choose another name.",
                 )

@@ -122,14 +122,14 @@ class Stores:
         manifest = self.manifest(key)
         if manifest is None:
             raise SelectionError(
-                f"There is no store '{self.path(key)}'. Fetch the dataset to make it.",
+                f"There is no store '{self.path(key)}'. Fetch the dataset to create it.",
                 requested=key,
                 known=self.keys(),
             )
         if group not in manifest.groups:
             groups = ", ".join(f"'{name}'" for name in manifest.groups)
             raise SelectionError(
-                f"The store '{self.path(key)}' has no group '{group}'. Ask for one of {groups}.",
+                f"The store '{self.path(key)}' has no group '{group}'. Available groups: {groups}.",
                 requested=group,
                 known=manifest.groups,
             )

@@ -26,8 +26,8 @@ _SURROUNDINGS: Final = "surroundings"
 _UNSPLIT: Final = "file"
 _BLOCK: Final = 1 << 25
 _LONG_NAMES: Final = {
-    _TABLE: "JSON: the path of each original file, and where its bytes are",
-    _SURROUNDINGS: "what lies before and behind the voxels of the original files, each once",
+    _TABLE: "JSON: path of each original file, and the location of its bytes",
+    _SURROUNDINGS: "bytes before and after the voxels of the original files, without duplicates",
 }
 
 

@@ -150,7 +150,7 @@ def _load_manifest(store: Path) -> Manifest:
 def check_store(store: Path, *, deep: bool) -> tuple[FileCheck, ...]:
     """Check each file of a store that may be missing, or have no readable manifest."""
     if not store.is_dir():
-        return (FileCheck(store.name, "missing", "There is no such store."),)
+        return (FileCheck(store.name, "missing", "The store does not exist."),)
     try:
         manifest = _load_manifest(store)
     except IntegrityError as error:
@@ -170,9 +170,7 @@ def _check_file(store: Path, path: str, file: StoredFile, *, deep: bool) -> File
     except FileNotFoundError:
         return store_file_check(store, path, "missing")
     if size != file.size:
-        return store_file_check(
-            store, path, "changed", f"It holds {size} bytes where {file.size} were written."
-        )
+        return store_file_check(store, path, "changed", f"It has {size} bytes, but {file.size} were written.")
     return store_file_check(store, path, "intact" if is_intact else "damaged")
 
 

@@ -96,8 +96,8 @@ def _require_storable(groups: Mapping[str, xr.Dataset]) -> None:
 
 def _unsupported_dtype_error(name: str, dtype: np.dtype[Any]) -> SelectionError:
     message = (
-        f"'{name}' holds values of the type {dtype}, and a portable zarr holds numbers and text. "
-        "Leave it out with drop_vars, or turn it into one of these."
+        f"'{name}' has the dtype {dtype}, but a portable Zarr store can contain only numbers and text. "
+        "Remove it with drop_vars, or convert it to numbers or text."
     )
     return SelectionError(message, requested=name)
 
@@ -106,7 +106,7 @@ def _require_absent(exists: bool, destination: str) -> None:
     if exists:
         raise FileExistsError(
             errno.EEXIST,
-            "Something is there; name another place, or remove it",
+            "The destination exists; choose another one, or remove it",
             redact_destination(destination),
         )
 
@@ -206,7 +206,7 @@ def _require_all_chunks(sink: Sink, arrays: Sequence[PortableArray]) -> None:
     absent = sorted(expected - present)
     if absent:
         raise IntegrityError(
-            f"{len(absent)} of {len(expected)} chunks did not arrive, the first being '{absent[0]}'. "
-            "Write to a place that every worker of the cluster sees.",
+            f"{len(absent)} of {len(expected)} chunks were not written, starting with '{absent[0]}'. "
+            "Choose a destination that every worker of the cluster can access.",
             file=absent[0],
         )

@@ -144,14 +144,14 @@ def _require_voxels(scan: InMemoryScan, block_shape: BlockShape) -> None:
     found = sum(len(file.voxels) for file in scan.files)
     if not block_shape.is_zarr_dtype:
         message = (
-            f"'{first}' holds numbers of the type '{block_shape.dtype}', which zarr does not have. "
-            "Unpack the archive, and run `decnef adopt` with the folder."
+            f"'{first}' has the data type '{block_shape.dtype}', which Zarr does not support. "
+            "Unpack the archive, then run `decnef adopt` with the path of the folder."
         )
         raise FormatError(message, file=first)
     if found != block_shape.nbytes:
         message = (
-            f"'{first}' and the files beside it hold {found} bytes of voxels where their shape asks for "
-            f"{block_shape.nbytes}. Get them again."
+            f"'{first}' and the other files of its scan contain {found} bytes of voxels, but their shape "
+            f"requires {block_shape.nbytes}. Download them again."
         )
         raise FormatError(message, file=first)
 
@@ -193,7 +193,7 @@ class StoredScan:
         if self._blocks is None:
             image = self._image_array_name()
             if image is None:
-                message = f"'{self.path}' holds files that are no array. List them as they are."
+                message = f"'{self.path}' contains separate files, not an array. Read the files one by one."
                 raise FormatError(message, file=str(self.path))
             self._blocks = BlockedArray(self.path, image)
         self._blocks.fill(key, out)
@@ -213,7 +213,7 @@ class StoredScan:
     def _load_manifest(self) -> Manifest:
         if self._manifest is None:
             if not self.path.is_dir():
-                message = f"There is no store '{self.path}'. Fetch the dataset again to make it."
+                message = f"There is no store '{self.path}'. Fetch the dataset again to create it."
                 raise IntegrityError(message, file=str(self.path))
             self._manifest = load_intact_manifest(self.path)
         return self._manifest

@@ -70,7 +70,7 @@ class FsspecSink:
             from fsspec.core import url_to_fs
         except ImportError as error:
             name = redact_destination(self.url)
-            message = f"'{name}' is an address, which needs fsspec. Install it with: pip install fsspec."
+            message = f"Writing to the URL '{name}' requires fsspec. Install it with `pip install fsspec`."
             raise SelectionError(message, requested=name) from error
         system, root = url_to_fs(self.url)
         return system, str(root).rstrip("/")

@@ -61,7 +61,9 @@ def to_json_attrs(attrs: Mapping[Any, object]) -> dict[str, Any]:
 def _to_json_value(value: object) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
-    raise TypeError(f"An attribute of a store holds {value!r}, which JSON cannot. Make it text or numbers.")
+    raise TypeError(
+        f"The attribute value {value!r} cannot be written as JSON. Convert it to text or numbers."
+    )
 
 
 def store_file_check(
@@ -74,8 +76,8 @@ def store_file_check(
 def damaged_store_error(store: Path, found: FileCheck) -> IntegrityError:
     """Return the error for a store with a file that is not as it was written."""
     return IntegrityError(
-        f"The store '{store}' is not whole: '{found.path}' is {found.state}. "
-        "Clear it with 'decnef cache clear', then fetch the dataset again.",
+        f"The store '{store}' is not intact: '{found.path}' is {found.state}. "
+        "Remove it with `decnef cache clear`, then fetch the dataset again.",
         file=found.path,
     )
 
@@ -133,7 +135,9 @@ def to_storable(variable: xr.Variable) -> NDArray[Any]:
     if values.dtype.kind in "UT" or _is_text(values):
         return values.astype(str)
     if values.dtype.kind not in "biuf":
-        raise TypeError(f"A store holds numbers or text, and not all values of a {values.dtype} array are.")
+        raise TypeError(
+            f"A store can contain only numbers and text, but the {values.dtype} array has other values."
+        )
     return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).reshape(values.shape)
 
 

@@ -156,7 +156,7 @@ def try_mirrors(
             causes.append(("", source.record.name, error))
             if len(causes) < len(location.ready_sources):
                 log_args = (source.record.name, location.dataset.name, error)
-                _LOG.warning("'%s' could not give '%s', the next mirror is asked: %s", *log_args)
+                _LOG.warning("'%s' could not provide '%s', trying the next mirror: %s", *log_args)
     raise _fetch_error(location, causes)
 
 
@@ -172,7 +172,7 @@ def require_terms(location: DatasetLocation, source: MirrorSource) -> None:
         return
     name = location.dataset.name
     message = (
-        f"The terms of '{name}' are not accepted yet. "
+        f"The terms of '{name}' have not been accepted yet. "
         f"Read and accept them with `decnef accept {name}`, or pass accept_terms=True."
     )
     required_access = Access(name, source.record.name, location.dataset.level, (location.terms,))
@@ -238,16 +238,17 @@ def _fetch_error(
     if len(causes) == 1:
         return causes[0][2]
     messages = " ".join(f"{mirror}: {error}" for _, mirror, error in causes)
-    return FetchError(f"No mirror could give '{name}'. {messages}", causes=causes)
+    return FetchError(f"No mirror could provide '{name}'. {messages}", causes=causes)
 
 
 def _no_mirror_error(location: DatasetLocation) -> AccessError:
     """Build the error that no mirror can be asked; it names the first mirror that holds data."""
     name, mirrors = location.dataset.name, [source.record for source in location.sources]
     problem = f"'{mirrors[0].name}' cannot" if len(mirrors) == 1 else "No mirror can"
-    reason = "" if len(mirrors) == 1 else ": there is no login, no link and no copy of your own"
+    reason = "" if len(mirrors) == 1 else ": you have no credentials and no adopted copy"
     message = (
-        f"{problem} be asked for '{name}' yet{reason}. `decnef access {name}` says what each mirror needs."
+        f"{problem} provide '{name}' yet{reason}. "
+        f"Run `decnef access {name}` to see what each mirror requires."
     )
     nearest = next((mirror for mirror in mirrors if mirror.holdings), mirrors[0] if mirrors else None)
     return AccessError(message, dataset=name, mirror=nearest.name if nearest else None)

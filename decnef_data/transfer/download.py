@@ -34,8 +34,8 @@ class FileChangedError(Exception):
 def too_long_error(file: RemoteFile) -> IntegrityError:
     """Build the error of a mirror that sends more bytes than it listed."""
     message = (
-        f"'{file.path}' is not what the mirror states: {file.size} bytes expected, more received. "
-        "It was not kept; try again, or choose another mirror."
+        f"The download of '{file.path}' failed verification: expected {file.size} bytes, received more. "
+        "It was discarded; try again, or use another mirror."
     )
     return IntegrityError(message, file=file.path, expected=f"{file.size} bytes", found="more")
 
@@ -44,7 +44,7 @@ def truncated_error(mirror: str, file: RemoteFile, position: int) -> MirrorError
     """Build the error of a response that ends early."""
     message = (
         f"'{mirror}' closed the connection at byte {position} of {file.size} of '{file.path}'. "
-        "Run the same again to go on from there."
+        "Rerun the command to resume."
     )
     return MirrorError(message, mirror=mirror)
 

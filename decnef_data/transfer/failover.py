@@ -66,7 +66,7 @@ class Transfer:
         try:
             return self._fetch_once(mirror_file, served)
         except IntegrityError as error:
-            _LOG.warning("%s Trying once more.", error)
+            _LOG.warning("%s Retrying once.", error)
         suspect = served[-1] if served else mirror_file
         try:
             return self._fetch_once(mirror_file, [], only=suspect)
@@ -134,7 +134,7 @@ class Transfer:
         if errors:
             failed, error = errors[-1]
             log_args = (failed.remote.name, failed.file.path, successor.remote.name, error)
-            _LOG.warning("'%s' could not give all of '%s', the rest is asked of '%s': %s", *log_args)
+            _LOG.warning("'%s' could not provide all of '%s', requesting the rest from '%s': %s", *log_args)
 
 
 class _WaitProgress:

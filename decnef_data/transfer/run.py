@@ -90,7 +90,9 @@ class TransferRun:
                 return transfer.fetch(MirrorFile(remote, file))
             except FileChangedError:
                 log_args = (file.path, remote.name)
-                _LOG.warning("'%s' changed at '%s' while it came: it is fetched anew.", *log_args)
+                _LOG.warning(
+                    "'%s' changed at '%s' during the download; restarting from the beginning.", *log_args
+                )
                 return self._refetch_changed(transfer, remote, file)
             except IntegrityError as error:
                 self._exclude_mirror(error.mirror or remote.name)
@@ -99,7 +101,9 @@ class TransferRun:
 
     def _exclude_mirror(self, mirror: str) -> None:
         if mirror not in self._excluded:
-            _LOG.warning("'%s' served wrong bytes and is not asked again in this run.", mirror)
+            _LOG.warning(
+                "Data from '%s' failed verification; this mirror is not used again in this run.", mirror
+            )
         self._excluded.add(mirror)
 
     def _refetch_changed(self, transfer: Transfer, remote: Remote, file: RemoteFile) -> VerifiedFile:
@@ -112,7 +116,7 @@ class TransferRun:
                 return transfer.fetch(MirrorFile(remote, current))
         except FileChangedError:
             pass
-        message = f"'{file.path}' keeps changing at '{remote.name}'. Try again later, or from another mirror."
+        message = f"'{file.path}' keeps changing at '{remote.name}'. Try again later, or use another mirror."
         raise MirrorError(message, mirror=remote.name)
 
     def _find_alternatives(self, failed: Remote, file: RemoteFile) -> Iterator[MirrorFile]:
@@ -124,7 +128,7 @@ class TransferRun:
                 with blocking_section():
                     remote_files = self.list_files(remote)
             except DecnefDataError as error:
-                _LOG.info("'%s' cannot help out with '%s': %s", remote.name, file.path, error)
+                _LOG.info("'%s' cannot provide '%s' either: %s", remote.name, file.path, error)
                 continue
             yield from (
                 MirrorFile(remote, candidate)

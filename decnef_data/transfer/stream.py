@@ -72,11 +72,13 @@ class RemoteSource:
     def _require_complete(self, position: int, stop: int | None) -> None:
         if stop is not None and position < stop:
             name = self.remote.name
-            message = f"'{name}' ended '{self.path}' after {position} bytes. Try again later."
+            message = (
+                f"'{name}' closed the connection after {position} bytes of '{self.path}'. Try again later."
+            )
             raise MirrorError(message, mirror=name)
 
     def _changed_error(self) -> IntegrityError:
-        message = f"'{self.path}' at '{self.remote.name}' is another file now. Fetch the dataset anew."
+        message = f"'{self.path}' has changed at '{self.remote.name}'. Download the dataset again."
         return IntegrityError(message, file=self.path)
 
 
@@ -110,7 +112,7 @@ class HashingSource:
     def open(self, start: int = 0, stop: int | None = None) -> Iterator[Iterator[bytes]]:
         """Open the file, which has to be read completely."""
         if start or stop is not None:
-            raise ValueError("What is summed is read from its start to its end.")
+            raise ValueError("A source that is hashed must be read from start to end.")
         with self.source.open() as pieces:
             yield self._hash_pieces(pieces)
 

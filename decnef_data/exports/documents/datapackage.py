@@ -84,7 +84,7 @@ def _archive_resource(distribution: Distribution, archive: str) -> dict[str, Any
         "name": f"archive-{distribution.mirror}",
         "path": archive,
         "format": archive.partition(".")[2],
-        "description": f"The archive as {distribution.title} hands it out, from {distribution.page}.",
+        "description": f"The archive as distributed by {distribution.title} at {distribution.page}.",
         **{name: value for name, value in known.items() if value is not None},
     }
 

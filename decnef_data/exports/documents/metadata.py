@@ -39,7 +39,7 @@ class Distribution:
     @property
     def name(self) -> str:
         """Name of the file, or of the files, at the mirror."""
-        return f"{self.archive} at {self.title}" if self.archive else f"The files at {self.title}"
+        return f"{self.archive} at {self.title}" if self.archive else f"Files at {self.title}"
 
 
 def dataset_description(dataset: "Dataset") -> str:
@@ -51,7 +51,7 @@ def dataset_description(dataset: "Dataset") -> str:
     >>> dataset_description(Records.load().dataset("srpbs-ts")).partition(". ")[0]
     'Resting-state fMRI and structural MRI of nine healthy men scanned at 12 sites, in 143 sessions'
     """
-    return f"{dataset.summary.strip()} {dataset.title} is handed out to {_AUDIENCES[dataset.level]} only."
+    return f"{dataset.summary.strip()} {dataset.title} is available only to {_AUDIENCES[dataset.level]}."
 
 
 def access_conditions(dataset: "Dataset") -> str:
@@ -61,10 +61,10 @@ def access_conditions(dataset: "Dataset") -> str:
     --------
     >>> from decnef_data.records import Records
     >>> access_conditions(Records.load().dataset("srpbs-ts")).partition(": ")[0]
-    'Access is for registered users'
+    'Access is limited to registered users'
     """
     steps = " ".join(f"({number}) {step.text.strip()}" for number, step in enumerate(dataset.steps, 1))
-    return f"Access is for {_AUDIENCES[dataset.level]}: {steps}"
+    return f"Access is limited to {_AUDIENCES[dataset.level]}: {steps}"
 
 
 def rights_statement(dataset: "Dataset", records: "Records") -> str:
@@ -75,11 +75,12 @@ def rights_statement(dataset: "Dataset", records: "Records") -> str:
     >>> from decnef_data.records import Records
     >>> records = Records.load()
     >>> rights_statement(records.dataset("srpbs-ts"), records).rpartition(": ")[2]
-    'no Creative Commons licence, and not to be passed on.'
+    'no Creative Commons licence; redistribution is not permitted.'
     """
     terms = records.terms_of(dataset)
-    redistribution = "to be passed on as they say" if dataset.redistributable else "not to be passed on"
-    return f"{terms.title}, version {terms.version}: no Creative Commons licence, and {redistribution}."
+    redistribution = "permitted under these terms" if dataset.redistributable else "not permitted"
+    rights = f"no Creative Commons licence; redistribution is {redistribution}"
+    return f"{terms.title}, version {terms.version}: {rights}."
 
 
 def citations(dataset: "Dataset", records: "Records") -> "tuple[Citation, ...]":
@@ -184,9 +185,9 @@ def published_tables(
     """
     facts, counts = fact_rows(dataset, records), count_rows(dataset)
     if facts:
-        yield "figures", "What is published of the dataset, each figure with its grade.", facts
+        yield "figures", "Published figures about the dataset, each with its grade.", facts
     if counts:
-        yield "counts", "People by site and diagnosis, each number with its grade.", counts
+        yield "counts", "Numbers of participants by site and diagnosis, each with its grade.", counts
 
 
 def _landing_page(dataset: "Dataset", mirror: "Mirror", holding: "Holding", page: str) -> str:

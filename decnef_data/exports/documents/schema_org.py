@@ -87,7 +87,7 @@ def _generate_properties(dataset: "Dataset", records: "Records") -> Iterator[tup
 
 def _creative_work(cited: "Citation") -> dict[str, Any]:
     url = {"url": cited.url} if cited.url else {}
-    when = {"abstract": f"To be cited {cited.when}."} if cited.when else {}
+    when = {"abstract": f"Cite this work {cited.when}."} if cited.when else {}
     return {"@type": "CreativeWork", "name": cited.text, **url, **when}
 
 

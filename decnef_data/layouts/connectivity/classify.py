@@ -44,8 +44,8 @@ class FoundMatrix:
     values: NDArray[Any]
 
     def __str__(self) -> str:
-        """Return the name of the variable and the shape that it is read as."""
-        return f"'{self.variable}' as {len(self.values)} people of {self.atlas.edges} edges"
+        """Return the name of the variable and the shape of the matrix."""
+        return f"'{self.variable}' ({len(self.values)} participants x {self.atlas.edges} edges)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,19 +167,19 @@ def _candidate_matrices(path: str, name: str, array: NDArray[Any], dataset: "Dat
 
 
 def _ambiguity_error(path: str, matrices: Sequence[FoundMatrix]) -> FormatError:
-    descriptions = " and ".join(map(str, matrices))
+    descriptions = " or as ".join(map(str, matrices))
     message = (
-        f"'{path}' can be read as {descriptions}. "
-        "Say in its catalog record which variable counts, or leave the file out with strict=False."
+        f"'{path}' can be read in more than one way: as {descriptions}. "
+        "Name the variable to read in its catalog record, or omit the file with strict=False."
     )
     return FormatError(message, file=path, location=matrices[0].variable)
 
 
 def _no_matrix_error(path: str, arrays: Mapping[str, NDArray[Any]], dataset: "Dataset") -> FormatError:
-    edge_counts = ", ".join(str(atlas.edges) for atlas in dataset.atlases)
+    edge_counts = " or ".join(str(atlas.edges) for atlas in dataset.atlases)
     shapes = ", ".join(f"'{name}' {array.shape[0]} x {array.shape[1]}" for name, array in arrays.items())
     message = (
-        f"'{path}' holds no matrix with {edge_counts} edges, only {shapes or 'other variables'}. "
-        "Download it again, or leave the file out with strict=False."
+        f"'{path}' contains no matrix with {edge_counts} edges, only {shapes or 'other variables'}. "
+        "Download it again, or omit the file with strict=False."
     )
     return FormatError(message, file=path)

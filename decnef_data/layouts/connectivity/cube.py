@@ -117,7 +117,7 @@ def _row_extremes(fc: NDArray[Any], reduce: Callable[..., NDArray[Any]]) -> NDAr
 def _fc_attrs(out_of_range: int) -> dict[str, str]:
     if not out_of_range:
         return {"long_name": "functional connectivity (Pearson r)", "units": "1"}
-    comment = f"{out_of_range} values lie outside [-1, 1]: not all of these are Pearson r"
+    comment = f"{out_of_range} values are outside [-1, 1], so not all values are Pearson r"
     return {"long_name": "functional connectivity", "units": "1", "comment": comment}
 
 
@@ -162,7 +162,7 @@ def _flatten_cells(columns: Iterable[Sequence[str]]) -> list[str]:
 def _mean_fd_attrs(mean_fd: NDArray[Any]) -> dict[str, str]:
     missing = int(np.isnan(mean_fd).sum())
     return (
-        {"comment": f"the release states none for {missing} of its {len(mean_fd)} people"} if missing else {}
+        {"comment": f"missing in the release for {missing} of {len(mean_fd)} participants"} if missing else {}
     )
 
 
@@ -172,9 +172,13 @@ def _source_coords(blocks: Sequence[MatrixBlock]) -> dict[str, _Coordinate]:
     subjects = [f"{block.key}-{row:04d}" for block in blocks for row in range(1, len(block.values) + 1)]
     files = np.repeat(np.array([block.path for block in blocks], dtype=np.str_), counts)
     return {
-        "subject": ("subject", np.array(subjects, dtype=np.str_), {"long_name": "matrix and row"}),
-        "source_file": ("subject", files, {"long_name": "file below the top folder"}),
-        "source_row": ("subject", rows, {"long_name": "row of that file and of its table, counted from 1"}),
+        "subject": ("subject", np.array(subjects, dtype=np.str_), {"long_name": "matrix and row number"}),
+        "source_file": ("subject", files, {"long_name": "path of the matrix file below the top folder"}),
+        "source_row": (
+            "subject",
+            rows,
+            {"long_name": "row in the matrix file and in its table, counted from 1"},
+        ),
     }
 
 

@@ -142,7 +142,7 @@ def _classify_member(path: str, data: bytes, dataset: "Dataset", records: "Recor
 
 def _check_unique_path(path: str, seen: Iterable[str]) -> None:
     if path in seen:
-        message = f"'{path}' comes twice in this copy. Keep one of the two."
+        message = f"'{path}' occurs twice in this copy. Remove one of the two."
         raise FormatError(message, file=path)
 
 
@@ -197,16 +197,18 @@ def _region_names(
 
 def _region_mismatch_error(atlas: "Atlas", regions: Sequence[FoundRegions]) -> FormatError:
     files = " and ".join(f"'{region.path}'" for region in regions)
-    message = f"{files} name the regions of {atlas.name} differently. Keep the one that belongs to this copy."
+    message = (
+        f"{files} name the regions of {atlas.name} differently. Keep only the one that belongs to this copy."
+    )
     return FormatError(message, file=regions[0].path, location=regions[1].path)
 
 
 def _no_matrix_error(dataset: "Dataset", problems: Sequence[FormatError]) -> FormatError:
-    edges = ", ".join(str(atlas.edges) for atlas in dataset.atlases)
+    edges = " or ".join(str(atlas.edges) for atlas in dataset.atlases)
     reason = (
-        f" The first of {len(problems)} problems: {problems[0]}"
+        f" Problem 1 of {len(problems)}: {problems[0]}"
         if problems
-        else " Check that it is this dataset."
+        else " Check that the files belong to this dataset."
     )
     return FormatError(
         f"No matrix with {edges} edges could be read from this copy of '{dataset.name}'.{reason}"

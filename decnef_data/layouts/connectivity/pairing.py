@@ -85,8 +85,8 @@ def _choose_table(
     candidates = recorded or _nearest_tables(matrix, tables)
     if not candidates:
         message = (
-            f"'{matrix.path}' has no table of its {matrix.count} people beside it or in a folder above. "
-            "Add the table, or leave the file out with strict=False."
+            f"'{matrix.path}' has no table of its {matrix.count} participants in its folder or one above. "
+            "Add the table, or omit the file with strict=False."
         )
         return FormatError(message, file=matrix.path)
     return _best_match(matrix, candidates)
@@ -141,8 +141,8 @@ def _resolve_choice(
 
 def _count_mismatch_error(matrix: ParticipantFile, table: ParticipantFile) -> FormatError:
     message = (
-        f"'{matrix.path}' has {matrix.count} rows but its table '{table.path}' has {table.count}. "
-        "Row order is all that links them: download both again, or leave the file out with strict=False."
+        f"'{matrix.path}' has {matrix.count} rows, but its table '{table.path}' has {table.count}. "
+        "Rows are matched by order alone. Download both files again, or omit the file with strict=False."
     )
     return FormatError(message, file=matrix.path, location=table.path)
 
@@ -150,15 +150,15 @@ def _count_mismatch_error(matrix: ParticipantFile, table: ParticipantFile) -> Fo
 def _ambiguity_error(matrix: ParticipantFile, tables: Sequence[ParticipantFile]) -> FormatError:
     names = " and ".join(f"'{table.path}'" for table in tables)
     message = (
-        f"'{matrix.path}' could belong to {names}: all have {matrix.count} rows and names as near. "
-        "Take away what is not its table, or leave the file out with strict=False."
+        f"'{matrix.path}' matches {names} equally well: all have {matrix.count} rows and similar names. "
+        "Remove the wrong tables, or omit the file with strict=False."
     )
     return FormatError(message, file=matrix.path, location=tables[0].path)
 
 
 def _conflict_error(matrix: ParticipantFile, rival: ParticipantFile, table: ParticipantFile) -> FormatError:
     message = (
-        f"'{matrix.path}' and '{rival.path}' could both belong to '{table.path}', which has as many rows. "
-        "Add the missing table, or leave the file out with strict=False."
+        f"'{matrix.path}' and '{rival.path}' both match '{table.path}', which has the same number of rows. "
+        "Add the missing table, or omit the file with strict=False."
     )
     return FormatError(message, file=matrix.path, location=table.path)

@@ -71,8 +71,8 @@ def image_backend(copy: "LocalCopy", request: LayoutRequest, *, compute_fingerpr
         return ArchiveBackend(copy, request, compute_fingerprints)
     if first.casefold().endswith((".zip", ".gz")):
         message = (
-            f"'{first}' is an archive, and images are opened from folders, tar and tar.gz only. "
-            f"Unpack it, and run `decnef adopt {copy.dataset} PATH` with the folder."
+            f"'{first}' cannot be opened: images are read only from folders, tar and tar.gz archives. "
+            f"Unpack it, then run `decnef adopt {copy.dataset} PATH` with the path of the folder."
         )
         raise SelectionError(message, requested=first)
     return FolderBackend(copy, request, compute_fingerprints)
@@ -127,9 +127,9 @@ class FolderBackend:
         subjects = len({scan.subject for scan in inventory.scans})
         verified = any(scan.files[0] == file.path for scan in inventory.scans[:1] for file in self.copy.files)
         _LOG.info(
-            "'%s': %d scans in %d files are listed, in %d folders of people%s.",
+            "'%s': listed %d scans in %d files of %d subjects%s.",
             self.copy.dataset, len(inventory.scans), inventory.files, subjects,
-            "" if verified else "; none is hashed",
+            "" if verified else "; no checksums were computed",
         )  # fmt: skip
 
     def check_files(self, inventory: "Inventory", *, deep: bool) -> Iterator[FileCheck]:
@@ -178,7 +178,7 @@ class ArchiveBackend:
         )
         self.scan_cache.save(inventory, index)
         _LOG.info(
-            "'%s': %d scans in %d files are listed.", self.copy.dataset, len(inventory.scans), inventory.files
+            "'%s': listed %d scans in %d files.", self.copy.dataset, len(inventory.scans), inventory.files
         )
         return inventory
 

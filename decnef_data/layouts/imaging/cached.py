@@ -46,6 +46,6 @@ def _decode(path: Path, _signature: tuple[int, ...], value_type: Hashable) -> ob
         try:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:
-            raise msgspec.DecodeError("there is nothing in it") from error
+            raise msgspec.DecodeError("the file is empty") from error
         with mapped:
             return msgspec.msgpack.decode(mapped, type=prepare_type(cast("type[Any]", value_type)))

@@ -93,7 +93,7 @@ def _member_ranges(scans: Sequence[Scan]) -> Iterator[_MemberRange]:
 
 def _read_members(archive: Archive, ranges: Sequence[_MemberRange]) -> Iterator[tuple[_MemberRange, bytes]]:
     if archive.index is None:
-        raise ValueError("The archive was not walked yet.")
+        raise ValueError("The archive has not been indexed yet.")
     for cluster in archive.index.clusters(ranges, _byte_range):
         with archive.open_range(cluster[0].offset, cluster[-1].offset + cluster[-1].size) as stream:
             for member_range in cluster:
@@ -106,8 +106,8 @@ def _read_members(archive: Archive, ranges: Sequence[_MemberRange]) -> Iterator[
 
 def _changed_error(path: str, archive: str) -> IntegrityError:
     message = (
-        f"'{path}' in '{archive}' is not what it was when the archive was listed. "
-        "Get the archive again, and clear what was made of the other with 'decnef cache clear'."
+        f"'{path}' in '{archive}' has changed since the archive was indexed. "
+        "Remove the stores of the old archive with `decnef cache clear`, then download the archive again."
     )
     return IntegrityError(message, file=path)
 
@@ -117,8 +117,8 @@ def _require_disk_space(folder: Path, size: int) -> None:
     free, needed = shutil.disk_usage(existing).free, int(size * _STORE_RATIO) + _DISK_MARGIN
     if needed > free:
         message = (
-            f"No room for the stores: about {needed / 1e6:,.0f} MB are needed, "
+            f"Not enough disk space for the stores: about {needed / 1e6:,.0f} MB are needed, "
             f"{free / 1e6:,.0f} MB are free. "
-            "Free some, select fewer people, or move the cache with DECNEF_DATA_DIR"
+            "Free disk space, select fewer participants, or move the cache with DECNEF_DATA_DIR"
         )
         raise OSError(ENOSPC, message, str(existing))

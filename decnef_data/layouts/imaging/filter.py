@@ -125,7 +125,9 @@ def _filter_groups(request: LayoutRequest, groups: Sequence[str], all_groups: se
         return groups
     if group not in all_groups:
         available = tuple(sorted(all_groups))
-        message = f"'{request.dataset.name}' has no group '{group}'. It has: {', '.join(available)}."
+        message = (
+            f"'{request.dataset.name}' has no group '{group}'. Available groups: {', '.join(available)}."
+        )
         raise SelectionError(message, requested=group, known=available)
     return [name for name in groups if name == group]
 

@@ -52,7 +52,10 @@ def build_inventory(root: Path, inventory_path: Path, *, compute_fingerprints: b
         `root` is not a folder.
     """
     if not root.is_dir():
-        message = f"'{root}' is no folder. Unpack the archive, and run `decnef adopt` with the folder."
+        message = (
+            f"'{root}' is not a folder. "
+            "Unpack the archive, then run `decnef adopt` with the path of the folder."
+        )
         raise SelectionError(message, requested=str(root))
     folder_mtimes: dict[str, int] = {}
     entries = list(list_files(str(root), folder_mtimes))
@@ -168,7 +171,7 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
         digests.save()
     yield from (FileCheck(problem.file, "damaged", problem.message) for problem in inventory.troubles)
     if file_count and not failure_count:
-        new = f", {digests.new_count} hashed for the first time" if digests is not None else ""
+        new = f", {digests.new_count} checksums recorded for the first time" if digests is not None else ""
         yield FileCheck("images", "intact", f"{file_count} files of {len(inventory.scans)} scans{new}")
 
 
@@ -191,9 +194,9 @@ def _check_file(
     try:
         status = location.stat()
     except OSError:
-        return FileCheck(path, "missing", f"'{location}' is not there.")
+        return FileCheck(path, "missing", f"'{location}' does not exist.")
     if (status.st_size, status.st_mtime_ns) != expected:
-        return FileCheck(path, "changed", "Its size or time changed.")
+        return FileCheck(path, "changed", "The size or modification time changed.")
     if digests is not None and not digests.matches(path, location):
-        return FileCheck(path, "damaged", "Its bytes are not those that were hashed before.")
+        return FileCheck(path, "damaged", "The checksum differs from the recorded one.")
     return None

@@ -37,10 +37,11 @@ _LABEL_COLUMNS: Final = ("site", "institute", "scanner", "protocol")
 _SPATIAL_DIMS: Final = ("z", "y", "x")
 _RUN_ATTRS: Final[Mapping[str, dict[str, str]]] = {
     "repetition_time": {"long_name": "repetition time", "units": "s"},
-    "n_volumes": {"long_name": "volumes in the files"},
+    "n_volumes": {"long_name": "number of volumes in the files"},
     "n_dummies_removed": {
-        "long_name": "first volumes that were left out of the files",
-        "comment": "planned less found where table or catalog agree, else what they say, the catalog first",
+        "long_name": "number of initial volumes removed from the files",
+        "comment": "planned minus actual volumes where the table or catalog agrees, "
+        "otherwise the documented number (of the catalog, else of the table)",
     },
 }
 _DtypeShape = tuple[str, tuple[int, ...]]
@@ -108,7 +109,7 @@ def build_dataset(
     }
     array.attrs["long_name"] = _LONG_NAMES[kind]
     if "scl_slope" in coords:
-        array.attrs["comment"] = "measured = stored * scl_slope + scl_inter, which are coordinates along scan"
+        array.attrs["comment"] = "measured = stored * scl_slope + scl_inter (coordinates along scan)"
     # Setting coordinates afterwards is faster than having xarray merge variables and coordinates.
     return xr.Dataset({kind: array, **coords}).set_coords(list(coords))
 
@@ -161,7 +162,7 @@ def _participant_coords(
     missing = int(np.isnan(columns["mean_fd"]).sum())
     if missing:
         coords["mean_fd"].attrs["comment"] = (
-            f"the release states none for {missing} of these {len(rows)} scans"
+            f"missing in the release for {missing} of these {len(rows)} scans"
         )
     return coords
 
@@ -183,10 +184,12 @@ def _scan_coords(
     map_paths = _text_array(field_maps.get((scan.subject, scan.session), "") for scan in scans)
     coords = {
         "affine": xr.Variable(
-            ("scan", "row", "column"), affine, {"long_name": "voxel (x, y, z) to millimetres"}
+            ("scan", "row", "column"),
+            affine,
+            {"long_name": "affine from voxel indices (x, y, z) to millimetres"},
         ),
         "field_maps": _scan_variable(
-            map_paths, {"long_name": "files of the session's field maps, parted by ';'"}
+            map_paths, {"long_name": "paths of the field maps of the session, separated by ';'"}
         ),
     }
     slopes = np.array([header.slope for header in headers])
@@ -247,7 +250,7 @@ def _field_map_dataset(
     sizes = np.frombuffer(b"".join(scan.file_sizes for scan in scans), "<i8").astype("i8")
     coords = _participant_coords(scan_of_file, np.repeat(rows, counts), participants)
     variables = {
-        "path": _scan_variable(paths, {"long_name": "file below the adopted folder"}),
+        "path": _scan_variable(paths, {"long_name": "path of the file below the adopted folder"}),
         "size": _scan_variable(sizes, {"units": "bytes"}),
     }
     return xr.Dataset({**variables, **coords}).set_coords(list(coords))

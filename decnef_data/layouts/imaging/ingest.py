@@ -188,7 +188,7 @@ def ingest_archive(
     finally:
         context.progress.finish()
     if archive.index is None:
-        raise AssertionError("A walk ends with an index.")
+        raise AssertionError("The archive was read without building its index.")
     return inventory, archive.index
 
 

@@ -159,7 +159,7 @@ def find_scans(
     --------
     >>> files = [FileEntry(f"sub-0001/rsfmri/vol_{number:04d}", 1000, 0) for number in (10, 9, 8)]
     >>> find_scans(files, lambda path: (b"no image", False))[1][0].message
-    "'sub-0001/rsfmri/vol_0008' is no NIfTI file of one piece. Get it from its publisher again."
+    "'sub-0001/rsfmri/vol_0008' is not a single-file NIfTI image. Download it again."
     """
     previous_by_key = {(scan.folder, scan.file_names): scan for scan in previous}
     parsed_files = sorted(_parse_paths(entries), key=lambda file: series_key(file.parsed))
@@ -263,7 +263,8 @@ def _require_unique_numbers(files: Sequence[_ParsedFile]) -> None:
         if one.parsed.number is not None and one.parsed.number == other.parsed.number:
             path = other.entry.path
             message = (
-                f"'{path}' and '{one.entry.path}' have the same number. Remove the one that is no volume."
+                f"'{path}' and '{one.entry.path}' have the same volume number. "
+                "Remove the file that is not a volume of the run."
             )
             raise FormatError(message, file=path)
 
@@ -276,13 +277,13 @@ def _require_sizes(files: Sequence[_ParsedFile], header: nifti.NiftiHeader) -> N
         entry = file.entry
         if entry.size < needed:
             message = (
-                f"'{entry.path}' has {entry.size} bytes where its header asks for {needed}. Get it again."
+                f"'{entry.path}' has {entry.size} bytes, but its header requires {needed}. Download it again."
             )
             raise FormatError(message, file=entry.path, location=f"byte {entry.size}")
         if entry.size != first.size:
             message = (
-                f"'{entry.path}' has {entry.size} bytes where '{first.path}' has {first.size}: "
-                "they are not of one run. Get it again, or leave the scan out with strict=False."
+                f"'{entry.path}' has {entry.size} bytes, but '{first.path}' of the same run has "
+                f"{first.size}. Download it again, or omit the scan with strict=False."
             )
             raise FormatError(message, file=entry.path)
 

@@ -110,8 +110,8 @@ def _read_participants(
     )
     id_index = find_id_column(table)
     if id_index is None:
-        message = "The table of people names nobody: none of its columns is called participant_id."
-        raise FormatError(f"{message} Get it again.", file="participants.tsv", location="row 1")
+        message = "The table of participants has no subject ids: no column is named 'participant_id'."
+        raise FormatError(f"{message} Download it again.", file="participants.tsv", location="row 1")
     ids = [cell.strip() for cell in table.iloc[:, id_index].tolist()]
     _require_unique_ids(ids)
     return ids, label_participants("participants.tsv", table, dataset, records, id_index)
@@ -122,9 +122,7 @@ def _require_unique_ids(ids: Sequence[str]) -> None:
     for row, name in enumerate(ids, start=2):
         if normalize_subject(name) in seen:
             earlier = seen[normalize_subject(name)]
-            message = (
-                f"Row {row} of 'participants.tsv' names '{name}', as row {earlier} does. Mend the table."
-            )
+            message = f"Rows {earlier} and {row} of 'participants.tsv' both list '{name}'. Fix the table."
             raise FormatError(message, file="participants.tsv", location=f"row {row}")
         seen[normalize_subject(name)] = row
 

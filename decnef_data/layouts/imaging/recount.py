@@ -39,7 +39,12 @@ def recount(
     )
     yield from _find_gaps(inventory)
     for name in participants.unjoined_tables:
-        yield Finding(f"table '{name}'", "", "names no person, or one twice, and is not joined", agrees=False)
+        yield Finding(
+            f"table '{name}'",
+            "",
+            "not joined: it lists no known participant, or one of them twice",
+            agrees=False,
+        )
 
 
 def _compare_participants(inventory: "Inventory", participants: "ParticipantTable") -> Iterator[Finding]:
@@ -50,13 +55,13 @@ def _compare_participants(inventory: "Inventory", participants: "ParticipantTabl
         absent = [row for row in np.flatnonzero(participants.is_listed).tolist() if row not in present]
         names = ", ".join(participants.columns["subject"][absent[:_MAX_NAMED]].tolist())
         found = (
-            f"absent for {len(absent)} ({names}{', …' if len(absent) > _MAX_NAMED else ''})"
+            f"missing for {len(absent)} ({names}{', …' if len(absent) > _MAX_NAMED else ''})"
             if absent
-            else "for everybody"
+            else "present for all"
         )
-        yield Finding(f"{kind} of each person listed", "for everybody", found, agrees=not absent)
+        yield Finding(f"{kind} of each listed participant", "present for all", found, agrees=not absent)
     unlisted = int((~participants.is_listed).sum())
-    yield Finding("people with images that no table lists", "0", str(unlisted), agrees=not unlisted)
+    yield Finding("participants with images but in no table", "0", str(unlisted), agrees=not unlisted)
 
 
 def _compare_protocols(
@@ -72,7 +77,7 @@ def _compare_protocols(
     for number, scans in sorted(runs.items()):
         protocol = protocols.get(number)
         if protocol is None:
-            yield Finding(f"protocol {number}", "none recorded", _format_runs(len(scans)), agrees=False)
+            yield Finding(f"protocol {number}", "not in the catalog", _format_runs(len(scans)), agrees=False)
             continue
         if protocol.volumes is not None:
             planned = protocol.volumes - (protocol.dummies or 0)
@@ -111,5 +116,8 @@ def _find_gaps(inventory: "Inventory") -> Iterator[Finding]:
             numbers = ", ".join(map(str, scan.missing_numbers[:_MAX_NAMED]))
             more = ", …" if len(scan.missing_numbers) > _MAX_NAMED else ""
             yield Finding(
-                f"volumes of '{scan.folder}'", "numbered without a gap", f"no {numbers}{more}", agrees=False
+                f"volumes of '{scan.folder}'",
+                "numbered without gaps",
+                f"missing {numbers}{more}",
+                agrees=False,
             )

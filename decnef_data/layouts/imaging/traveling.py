@@ -96,8 +96,8 @@ def _with_shared_t1w(table: "ParticipantTable", joined: JoinedScans) -> "Partici
                 f"{table.columns['subject'][same_image[0]]}/{table.columns['session'][same_image[0]]}"
             )
     attrs = {
-        "long_name": "the first session that carries the same T1 image, blank where no other does",
-        "comment": "told by the checksum of a gzipped file; of others by size, header and sampled bytes",
+        "long_name": "first session with the same T1 image, blank if no other session has it",
+        "comment": "compared by checksum for gzipped files, otherwise by size, header and sampled bytes",
     }
     return table.with_columns({"t1w_shared": np.array(shared, dtype=np.str_)}, {"t1w_shared": attrs})
 

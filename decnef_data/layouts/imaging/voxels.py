@@ -138,7 +138,9 @@ def _read_threaded(read: Callable[[_VolumeIndices], None], volumes: _VolumeIndic
 
 def _require_header(scan: Scan) -> nifti.NiftiHeader:
     if scan.header is None:
-        raise FormatError(f"'{scan.folder}' holds files that are no array. List them as they are.")
+        raise FormatError(
+            f"'{scan.folder}' contains separate files, not an array. Read the files one by one."
+        )
     return scan.header
 
 
@@ -256,7 +258,7 @@ def gunzip(data: bytes, path: str) -> bytes:
         except isal_zlib.IsalError as error:
             raise _damaged_file_error(path, str(error)) from error
         if not stream.eof:
-            raise _damaged_file_error(path, "it is cut short")
+            raise _damaged_file_error(path, "it is truncated")
         data = stream.unused_data
     return b"".join(parts)
 
@@ -276,7 +278,7 @@ def _stat_file(path: str) -> os.stat_result:
 
 
 def _missing_file_error(path: str) -> IntegrityError:
-    message = f"'{path}' is no longer there. Put it back, or adopt the folder again."
+    message = f"'{path}' no longer exists. Restore it, or adopt the folder again."
     return IntegrityError(message, file=path)
 
 
@@ -286,12 +288,12 @@ def _require_unchanged(path: str, status: os.stat_result, expected: tuple[int, i
 
 
 def _changed_file_error(path: str) -> IntegrityError:
-    message = f"'{path}' changed since it was listed. If that was meant, adopt the folder again."
+    message = f"'{path}' has changed since it was listed. If the change was intended, adopt the folder again."
     return IntegrityError(message, file=path)
 
 
 def _damaged_file_error(path: str, what: str) -> FormatError:
-    return FormatError(f"'{path}' is damaged: {what}. Get it from its publisher again.", file=path)
+    return FormatError(f"'{path}' is damaged: {what}. Download it again.", file=path)
 
 
 def header_mismatch(path: str, start: bytes, expected: nifti.NiftiHeader, first: str) -> FormatError:
@@ -300,8 +302,8 @@ def header_mismatch(path: str, start: bytes, expected: nifti.NiftiHeader, first:
     fields = ("shape", "dtype", "offset", "slope", "inter", "affine")
     field = next((name for name in fields if getattr(found, name) != getattr(expected, name)), "header")
     message = (
-        f"'{path}' does not belong to its run: its {field} is not that of '{first}'. "
-        "Get it again, or leave the person out."
+        f"'{path}' does not belong to its run: its {field} differs from that of '{first}'. "
+        "Download it again, or exclude the participant."
     )
     return FormatError(message, file=path, location=field)
 
@@ -362,6 +364,8 @@ def _load_file(scan: Scan, path: str, content: bytes) -> InMemoryFile:
     data = gunzip(content, path) if scan.gzipped else content
     if len(data) < header.offset + header.nbytes:
         needed = header.offset + header.nbytes
-        message = f"'{path}' ends after {len(data)} bytes where its header asks for {needed}. Get it again."
+        message = (
+            f"'{path}' ends after {len(data)} bytes, but its header requires {needed}. Download it again."
+        )
         raise FormatError(message, file=path, location=f"byte {len(data)}")
     return InMemoryFile(path, data, header.offset, header.nbytes, content if scan.gzipped else None)

@@ -48,7 +48,7 @@ class Link:
         """
         text = text.strip()
         if _UNSAFE_CHARACTERS.search(text):
-            raise UnusableLinkError("it holds blanks or line ends")
+            raise UnusableLinkError("it contains whitespace or control characters")
         try:
             return cls._from_url(text)
         except UnusableLinkError:
@@ -61,13 +61,11 @@ class Link:
     def _from_url(cls, text: str) -> "Link":
         parts = urlsplit(text)
         if parts.scheme not in {"https", "http"} or not parts.hostname:
-            raise UnusableLinkError("it does not begin with 'https://'")
+            raise UnusableLinkError("it does not start with 'https://'")
         if "@" in parts.netloc:
-            raise UnusableLinkError("it holds a user name")
+            raise UnusableLinkError("it contains a user name")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise UnusableLinkError(
-                "it begins with 'http://', which would send it readable by anyone on the way"
-            )
+            raise UnusableLinkError("it starts with 'http://', so it would be sent unencrypted")
         query = f"?{parts.query}" if parts.query else ""
         host = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
         port = f":{parts.port}" if parts.port else ""
@@ -79,7 +77,7 @@ class Link:
         """Return the target of a redirect from this link to `location`; refuse https to http."""
         link = Link.parse(urljoin(self.origin + self.target, location))
         if self.origin.startswith("https:") and link.origin.startswith("http:"):
-            raise UnusableLinkError("it leads from https to http")
+            raise UnusableLinkError("it goes from https to http")
         return link
 
     @property

@@ -135,8 +135,8 @@ def _check_start(response: requests.Response, request: RangeRequest, start: int,
     """Refuse bytes that begin at another offset than requested."""
     if start != request.start:
         message = (
-            f"'{session.origin(response)}' sent bytes from {start} on where those from {request.start} on "
-            "were asked for. Try again later, or from another mirror."
+            f"'{session.origin(response)}' sent bytes starting at {start}, but bytes starting at "
+            f"{request.start} were requested. Try again later, or use another mirror."
         )
         raise MirrorError(message, mirror=mirror, status=response.status_code)
 
@@ -175,14 +175,15 @@ def _check_response(response: requests.Response, link: Link, mirror: str, *, all
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
         message = (
-            f"'{session.origin(response)}' sent the file encoded as '{redact(encoding)}', unasked. "
-            "Something on the way changes files; try another network, or another mirror."
+            f"'{session.origin(response)}' sent the file with the encoding '{redact(encoding)}', "
+            "which was not requested. "
+            "A proxy may be modifying files; try another network, or use another mirror."
         )
         raise MirrorError(message, mirror=mirror, status=response.status_code)
     if not allow_html and response.headers.get("Content-Type", "").lower().startswith("text/html"):
         message = (
-            f"'{session.origin(response)}' answered with a web page where a file was expected. "
-            "Open the link in a browser to see what it asks for, or log in to the network you are on."
+            f"'{session.origin(response)}' sent a web page instead of the file. "
+            "Open the link in a browser to see what the page requires, or log in to your network."
         )
         raise MirrorError(message, mirror=mirror, status=response.status_code)
 
@@ -210,8 +211,8 @@ def _parse_content_range(response: requests.Response, mirror: str) -> tuple[int,
     if match and match[1]:
         return int(match[1]), _parse_integer(match[3])
     message = (
-        f"'{session.origin(response)}' sent a part of the file without saying which. "
-        "Try again later, or from another mirror."
+        f"'{session.origin(response)}' sent part of the file without stating which part. "
+        "Try again later, or use another mirror."
     )
     raise MirrorError(message, mirror=mirror, status=response.status_code)
 

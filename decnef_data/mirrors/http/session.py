@@ -230,7 +230,7 @@ def _get_following_redirects(
             return response
         response.close()
         link = _redirect_target(link, response, mirror)
-    message = f"'{link.origin}' redirects more than {_MAX_REDIRECTS} times. Try again later."
+    message = f"'{link.origin}' redirected more than {_MAX_REDIRECTS} times. Try again later."
     raise MirrorError(message, mirror=mirror)
 
 
@@ -240,7 +240,9 @@ def _redirect_target(link: Link, response: requests.Response, mirror: str) -> Li
         return link.resolve_redirect(response.headers.get("Location", ""))
     except UnusableLinkError as error:
         reason = str(error)
-    message = f"A redirect from '{link.origin}' was not followed: {reason}. Tell the mirror's keepers."
+    message = (
+        f"A redirect from '{link.origin}' was not followed: {reason}. Report it to the mirror's maintainers."
+    )
     raise MirrorError(message, mirror=mirror)
 
 
@@ -269,8 +271,7 @@ def iter_body(response: requests.Response, length: int | None, mirror: str) -> I
             return
     if remaining:
         message = (
-            f"'{origin(response)}' ended the transfer {remaining} bytes early. "
-            "Run the same again to go on from there."
+            f"'{origin(response)}' ended the transfer {remaining} bytes early. Rerun the command to resume."
         )
         raise MirrorError(message, mirror=mirror)
 
@@ -289,14 +290,12 @@ def _iter_chunks(response: requests.Response, mirror: str) -> Iterator[bytes]:
         if chunk:
             yield chunk
         if reason is None and detector.is_stalled():
-            reason = f"it sent less than {STALL_LIMIT[0] / STALL_LIMIT[1] / 1024:.0f} KiB a second"
+            reason = f"it sent less than {STALL_LIMIT[0] / STALL_LIMIT[1] / 1024:.0f} KiB per second"
         if reason is not None:
             break
         if not chunk:
             return
-    message = (
-        f"'{origin(response)}' broke the transfer off ({reason}). Run the same again to go on from there."
-    )
+    message = f"The transfer from '{origin(response)}' was aborted ({reason}). Rerun the command to resume."
     raise MirrorError(message, mirror=mirror)
 
 

@@ -16,8 +16,8 @@ from decnef_data.msgspec_threads import prepare_type
 _MAX_REASON_LENGTH = 200  # characters of a reviewer's words that fit in a line or two
 _ACTION_MEANINGS = {
     "MeetAccessRequirement": ("approval", "Meet an access requirement"),
-    "RequestDownload": ("approval", "Ask the project's keepers for permission to download"),
-    "EnableTwoFa": ("account", "Switch on two-factor authentication for your Synapse account"),
+    "RequestDownload": ("approval", "Ask the project's maintainers for permission to download"),
+    "EnableTwoFa": ("account", "Enable two-factor authentication for your Synapse account"),
 }
 
 
@@ -46,7 +46,7 @@ class _RequirementStatus(SynapseObject, frozen=True):
 
     @property
     def is_expired(self) -> bool:
-        """Whether an approval has ended."""
+        """Whether an approval has expired."""
         return self.expired_on is not None and self.expired_on <= datetime.now(UTC)
 
 
@@ -57,7 +57,7 @@ def list_unmet_requirements(service: Service, entity_id: str) -> tuple[Requireme
     except (MirrorError, AccessError):
         actions = ()
     return tuple(_requirement_for_action(service, action, entity_id) for action in actions) or (
-        Requirement("approval", "unmet", "Ask for access to the data", entity_page_url(entity_id)),
+        Requirement("approval", "unmet", "Request access to the data", entity_page_url(entity_id)),
     )
 
 
@@ -79,9 +79,9 @@ def _get_unmet_requirement(service: Service, requirement_id: int, page_url: str)
     if submission.state == "SUBMITTED":
         state, detail = "pending", ": your request is being reviewed"
     elif status.is_expired:
-        state, detail = "expired", ": your approval has ended, ask for it again"
+        state, detail = "expired", ": your approval has expired, request it again"
     elif submission.state == "REJECTED":
-        detail = f": your request was not accepted{_format_reason(submission.rejected_reason)}"
+        detail = f": your request was rejected{_format_reason(submission.rejected_reason)}"
     text = f"Meet access requirement {requirement_id}{detail}"
     return Requirement("approval", state, text, page_url, expires=status.expired_on)
 

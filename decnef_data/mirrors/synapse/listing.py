@@ -160,7 +160,7 @@ def _list_children(service: Service, parent_id: str) -> Iterator[EntityHeader]:
 def _validate_name(name: str) -> str:
     if name in {"", ".", ".."} or "/" in name or "\\" in name or not name.isprintable():
         raise MirrorError(
-            f"Synapse lists a file whose name cannot be used: {name!r}. Tell the project's keepers."
+            f"Synapse lists a file with an invalid name: {name!r}. Report it to the project's maintainers."
         )
     return name
 
@@ -185,10 +185,10 @@ def find_dataset_entity(service: Service, project: str, dataset: Dataset) -> Ent
             raise _ambiguous_title_error(dataset, matches)
         names += [child.name for child in children]
         level = [child.id for child in children if child.is_container]
-    listed = ", ".join(f"'{name}'" for name in names[:20]) or "nothing that you may see"
+    listed = ", ".join(f"'{name}'" for name in names[:20]) or "nothing that you can access"
     message = (
-        f"Synapse project '{project}' has nothing titled '{dataset.title}'; it has {listed}. "
-        "Try another mirror."
+        f"Synapse project '{project}' has no item titled '{dataset.title}'; it contains {listed}. "
+        "Use another mirror."
     )
     raise SelectionError(message, requested=dataset.name, known=names)
 
@@ -196,7 +196,7 @@ def find_dataset_entity(service: Service, project: str, dataset: Dataset) -> Ent
 def _ambiguous_title_error(dataset: Dataset, matches: list[EntityHeader]) -> MirrorError:
     listed = " and ".join(f"'{child.name}' ({child.id})" for child in matches)
     return MirrorError(
-        f"Two things in the Synapse project could be '{dataset.name}': {listed}. "
-        "Download the right one by hand, then run 'decnef adopt "
+        f"Several items in the Synapse project match '{dataset.name}': {listed}. "
+        "Download the right one manually, then run 'decnef adopt "
         f"{dataset.name} PATH'."
     )

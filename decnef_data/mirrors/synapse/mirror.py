@@ -75,7 +75,8 @@ class SynapseMirror:
         children = sorted(listing.list_files(self._service, bundle.entity.id), key=lambda entry: entry[0])
         if not children:
             message = (
-                f"'{bundle.entity.name}' ({bundle.entity.id}) in Synapse holds no files. Try another mirror."
+                f"'{bundle.entity.name}' ({bundle.entity.id}) on Synapse contains no files. "
+                "Use another mirror."
             )
             raise MirrorError(message, mirror=self.name)
         # If the first is refused, so are the others, and no further request is needed.
@@ -129,7 +130,7 @@ class SynapseMirror:
                 extra = self._list_requirements(dataset)
                 states |= _application_states(extra)
         except (MirrorError, SelectionError) as error:
-            _LOG.info("What access to '%s' needs is not known. %s", dataset.name, error)
+            _LOG.info("Could not determine what access to '%s' requires. %s", dataset.name, error)
         return requirements.build_access(dataset, self._mirror, states, f"decnef login {self.name}", extra)
 
     def _login_states(self) -> dict[str, requirements.RequirementState]:
@@ -161,7 +162,8 @@ class SynapseMirror:
         project = self._mirror.address
         if project is None:
             message = (
-                f"Mirror '{self.name}' names no project to find '{dataset.name}' in. Correct its record."
+                f"Cannot find '{dataset.name}': the record of mirror '{self.name}' lists no project. "
+                "Correct the record."
             )
             raise MirrorError(message, mirror=self.name)
         entity = listing.find_dataset_entity(self._service, project, dataset)
@@ -213,15 +215,15 @@ class SynapseMirror:
             if link is None:
                 raise self._access_error(None, _handle_key(file)[0])
             return link
-        message = f"Synapse gave a link for '{file.path}' that cannot be used: {reason}. Try another mirror."
+        message = f"Synapse sent an invalid link for '{file.path}': {reason}. Use another mirror."
         raise MirrorError(message, mirror=self.name)
 
     def _access_error(self, dataset: Dataset | None, entity: str) -> AccessError:
         unmet = approvals.list_unmet_requirements(self._service, entity)
         steps_left = "; ".join(requirement.text for requirement in unmet)
         message = (
-            f"Synapse does not let you download '{entity}' yet: {steps_left}. "
-            f"See {approvals.entity_page_url(entity)}, then run the same again."
+            f"You cannot download '{entity}' from Synapse yet: {steps_left}. "
+            f"See {approvals.entity_page_url(entity)}, then rerun the command."
         )
         access = Access(dataset.name, self.name, dataset.level, unmet) if dataset else None
         return AccessError(
@@ -230,8 +232,8 @@ class SynapseMirror:
 
     def _translate_refusal(self, file: RemoteFile, error: ranges.HttpStatusError) -> MirrorError:
         message = (
-            f"Synapse's storage did not give '{file.path}' ({error}). "
-            "Try again later, or from another mirror."
+            f"Synapse's storage did not provide '{file.path}' ({error}). "
+            "Try again later, or use another mirror."
         )
         return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
 

@@ -33,7 +33,7 @@ class _FileResult(SynapseObject, frozen=True):
     failure_code: str | None = None
 
     def __repr__(self) -> str:
-        return "<a result whose link is not shown>"
+        return "<result with a hidden link>"
 
 
 class _BatchFileResult(SynapseObject, frozen=True):
@@ -64,7 +64,7 @@ def get_presigned_urls(
 
 def _parse_presigned_url(result: _FileResult, entity: str) -> Link | Exception | None:
     if result.failure_code == "NOT_FOUND":
-        return MirrorError(f"Synapse no longer has the bytes of '{entity}'. Try another mirror.")
+        return MirrorError(f"Synapse no longer has the bytes of '{entity}'. Use another mirror.")
     try:
         return Link.parse(result.pre_signed_url) if result.pre_signed_url else None
     except UnusableLinkError as error:

@@ -185,7 +185,7 @@ def parse_response(content: Any, kind: type[_ResponseT]) -> _ResponseT:
         reason = redact(str(error))
     del content  # it may contain links, and a traceback would show the locals of this frame
     message = (
-        f"Synapse's answer is not what its interface promises ({reason}). "
-        "If you are on a network that asks for a login, log in there; else upgrade decnef-data."
+        f"Synapse's response does not have the documented format ({reason}). "
+        "If your network requires a login, log in; otherwise upgrade decnef-data."
     )
     raise MirrorError(message)

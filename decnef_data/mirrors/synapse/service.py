@@ -152,7 +152,7 @@ class Service:
         self._mirror = mirror
         self._token = token
         self._synapse_cache = synapse_cache
-        self._token_page_hint = f" in your account's settings at {token_page}" if token_page else ""
+        self._token_page_hint = f" in your account settings at {token_page}" if token_page else ""
         self._client: Any = None
         self._adapter = DeadlineAdapter()
         # So that threads that send their first request at the same time log in once.
@@ -187,7 +187,9 @@ class Service:
         with self._login_lock:
             if self._client is None:
                 if not self.has_token():
-                    raise AccessError(f"No Synapse token is known. {self._login_advice}", mirror=self._mirror)
+                    raise AccessError(
+                        f"No Synapse token was found. {self._login_advice}", mirror=self._mirror
+                    )
                 client = self._call_with_deadline(self._create_client)
                 self._call_with_deadline(lambda: self._authenticate(client))
                 self._client = client
@@ -221,8 +223,8 @@ class Service:
             parts = urlsplit(endpoint)
             if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
                 message = (
-                    f"'{parts.scheme}://{parts.hostname}' in '{_config_file()}' is not https, "
-                    "and would show your token to anyone on the way. Correct [endpoints] there."
+                    f"'{parts.scheme}://{parts.hostname}' in '{_config_file()}' does not use https, "
+                    "so your token would be sent unencrypted. Correct [endpoints] in that file."
                 )
                 raise AccessError(message, mirror=self._mirror)
 
@@ -237,7 +239,7 @@ class Service:
             client.login(silent=True, profile=profile)
         else:
             message = (
-                f"SYNAPSE_PROFILE names '{profile}', but the installed synapseclient knows no profiles. "
+                f"SYNAPSE_PROFILE is '{profile}', but the installed synapseclient does not support profiles. "
                 f"Upgrade synapseclient, or run 'decnef login {self._mirror}'."
             )
             raise AccessError(message, mirror=self._mirror)
@@ -264,26 +266,29 @@ class Service:
             return self._unreachable_error(error.reason, error.status)
         status, reason = _find_response(error)
         if status is None and isinstance(error, TypeError | AttributeError):
-            reason = "no JSON: a network's login page?"  # synapseclient's own text is about its code
+            # synapseclient's own text is about its code
+            reason = "not JSON, perhaps the login page of your network"
         text = redact(
             f"{type(error).__name__}: {reason}" if reason else describe_exception(error), self._secrets()
         )
         if status == _FORBIDDEN and "scope" not in text:
-            return AccessError(f"Synapse refuses ({text}). {self._permission_advice}", mirror=self._mirror)
+            return AccessError(
+                f"Synapse denied access ({text}). {self._permission_advice}", mirror=self._mirror
+            )
         if status in {_UNAUTHORIZED, _FORBIDDEN} or (status is None and _is_login_error(error)):
             return AccessError(
-                f"Synapse refused the login ({text}). {self._login_advice}", mirror=self._mirror
+                f"Synapse rejected the login ({text}). {self._login_advice}", mirror=self._mirror
             )
         return self._unreachable_error(text, status)
 
     @property
     def _login_advice(self) -> str:
-        advice = f"Make a token that may view and download{self._token_page_hint}"
+        advice = f"Create a token with the permissions 'view' and 'download'{self._token_page_hint}"
         return f"{advice}, then run 'decnef login {self._mirror}'."
 
     @property
     def _permission_advice(self) -> str:
-        return f"See to that{self._token_page_hint}, then run the same again."
+        return f"Resolve this{self._token_page_hint}, then rerun the command."
 
     def _unreachable_error(self, reason: str, status: int | None) -> MirrorError:
         message = f"Synapse did not answer as expected ({reason}). Check the connection, or try again later."

@@ -1,4 +1,4 @@
-"""The names by which the entity of a dataset is recognized: ids prove nothing."""
+"""Recognize the entity of a dataset by its name, because an id alone does not identify its content."""
 
 import re
 
