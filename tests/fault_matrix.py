@@ -55,10 +55,10 @@ class Bench:
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, and what must come of it: ``whole``, ``changed`` (the new file, whole) or an error's name."""
+    """A fault, and what must come of it: ``complete``, ``changed`` (the new file, complete) or an error's name."""
 
     happens: Callable[[Bench], None]
-    expected: str = "whole"
+    expected: str = "complete"
     at_synapse: str | None = None
     stated: bool = True
 
@@ -117,27 +117,27 @@ def _misplaced(bench: Bench) -> None:
 
 CASES = {
     "connection dropped at 50 %": Case(_add(_dropped)),
-    "dropped again and again": Case(_add(_dropped, times=5)),
-    "ranges ignored": Case(_ignored),
-    "ranges refused": Case(_refused),
-    "wrong range": Case(_misplaced, "MirrorError"),
-    "file changed between tries": Case(_changes, "changed", "IntegrityError", stated=False),
-    "file changed, checksum stated": Case(_changes, "IntegrityError"),
+    "connection dropped repeatedly": Case(_add(_dropped, times=5)),
+    "range requests ignored": Case(_ignored),
+    "range requests refused": Case(_refused),
+    "wrong range returned": Case(_misplaced, "MirrorError"),
+    "file changed between attempts": Case(_changes, "changed", "IntegrityError", stated=False),
+    "file changed, with an expected checksum": Case(_changes, "IntegrityError"),
     "503 twice, with Retry-After": Case(_add(lambda _: faults.busy(503, 0), times=2)),
     "429 twice, with Retry-After": Case(_add(lambda _: faults.busy(429, 0), times=2)),
-    "503 for ever": Case(_add(lambda _: faults.busy(503, 0), times=None), "MirrorError"),
-    "HTML with 200": Case(_add(lambda _: faults.portal(), times=None), "MirrorError"),
+    "503 on every request": Case(_add(lambda _: faults.busy(503, 0), times=None), "MirrorError"),
+    "HTML page with status 200": Case(_add(lambda _: faults.portal(), times=None), "MirrorError"),
     "one bit flipped, once": Case(_add(lambda _: faults.flip(1000))),
-    "one bit flipped, always": Case(_add(lambda _: faults.flip(1000), times=None), "IntegrityError"),
-    "stalled": Case(_add(lambda bench: faults.stall(bench.half, bench.storage.closing))),
-    "slow-loris": Case(_add(lambda bench: faults.drip(1000, bench.storage.closing))),
-    "truncated, with a correct length": Case(_add(lambda bench: faults.shorter(bench.half))),
-    "longer than stated, once": Case(_add(lambda _: faults.longer(9))),
+    "one bit flipped, every time": Case(_add(lambda _: faults.flip(1000), times=None), "IntegrityError"),
+    "stalled connection": Case(_add(lambda bench: faults.stall(bench.half, bench.storage.closing))),
+    "one byte at a time (slow loris)": Case(_add(lambda bench: faults.drip(1000, bench.storage.closing))),
+    "truncated, with a matching Content-Length": Case(_add(lambda bench: faults.shorter(bench.half))),
+    "longer than listed, once": Case(_add(lambda _: faults.longer(9))),
     "redirect to another host": Case(
         _add(lambda bench: faults.elsewhere(bench.other.link(CONTENT, name=NAME)))
     ),
     "gzip content-encoding": Case(_add(lambda _: faults.zipped(), times=None), "MirrorError"),
-    "link expired midway": Case(_expires, "AccessError", "whole"),
+    "link expired during the transfer": Case(_expires, "AccessError", "complete"),
     "401": Case(_add(lambda _: faults.busy(401), times=None), "AccessError", "MirrorError"),
     "403": Case(_add(lambda _: faults.busy(403), times=None), "AccessError", "MirrorError"),
     "404": Case(_add(lambda _: faults.busy(404), times=None), "MirrorError"),
@@ -206,9 +206,9 @@ def meet(case: Case, mirror: str, mode: str, folder: Path) -> Result:
             outcome, said = type(error).__name__, str(error)
         else:
             content = found.location.read_bytes()
-            outcome, said = {CONTENT: "whole", CHANGED: "changed"}.get(content, "CORRUPT"), ""
+            outcome, said = {CONTENT: "complete", CHANGED: "changed"}.get(content, "CORRUPT"), ""
         named = [path for path in (folder / "cache/files").rglob("*") if path.is_file()]
-        if outcome not in {"whole", "changed"} and named:
+        if outcome not in {"complete", "changed"} and named:
             outcome = "CORRUPT"
         return Result(outcome, said, len(ready.storage.requests) - before)
 
@@ -244,7 +244,7 @@ def write(page: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lines = "\n".join(table(Path(folder)))
     page.write_text(
-        f"{head}{begin}\n{lines}\n\nMade with Python {python}, {used}.\n{end}{tail}", encoding="utf-8"
+        f"{head}{begin}\n{lines}\n\nMeasured with Python {python}, {used}.\n{end}{tail}", encoding="utf-8"
     )
 
 

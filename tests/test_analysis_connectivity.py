@@ -166,15 +166,15 @@ class TestForm:
         with pytest.raises(SelectionError) as caught:
             connectivity(xr.DataArray(np.zeros(shape), dims=dims))
         assert str(caught.value) == (
-            "Connectivity needs the dimensions time and roi, two or more of each, and at most one besides; "
-            f"this array has ({found}). Give it series as decnef_data.timeseries makes them."
+            "Connectivity needs the dimensions time and roi, each of length 2 or more, and at most one other dimension; "
+            f"this array has ({found}). Pass time series as returned by decnef_data.timeseries."
         )
 
     def test_a_dataset_without_series_is_an_error(self) -> None:
         with pytest.raises(SelectionError) as caught:
             connectivity(xr.Dataset({"bold": ("time", [1.0])}))
         assert str(caught.value) == (
-            "This dataset has no 'timeseries'. Make it with decnef_data.timeseries, or give an array."
+            "This dataset has no 'timeseries'. Compute it with decnef_data.timeseries, or pass an array."
         )
 
 

@@ -49,7 +49,7 @@ def test_the_same_nine_people_were_at_each_site_of_the_traveling_subjects() -> N
     counts = RECORDS.query("srpbs-ts")
     assert counts["n_participants"].tolist() == [9] * 12
     assert len(counts) == {fact.name: fact.value for fact in RECORDS.facts}["ts-sites"]
-    assert set(counts["comment"]) == {"the same nine people at every site"}
+    assert set(counts["comment"]) == {"the same nine participants at every site"}
 
 
 def test_sites_that_are_counted_together_answer_for_each_of_them() -> None:
@@ -70,7 +70,7 @@ def test_a_dataset_that_is_not_counted_by_site_is_unknown_never_zero() -> None:
     found = RECORDS.query(["srpbs-open", "srpbs-fc"], diagnoses="MDD")
     assert found["dataset"].tolist() == ["srpbs-open", "srpbs-fc"]
     assert found["n_participants"].isna().all()
-    assert set(found["comment"]) == {"the records do not count this dataset by site and diagnosis"}
+    assert set(found["comment"]) == {"the catalog has no counts by site and diagnosis for this dataset"}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_dataset_that_is_not_counted_by_site_is_unknown_never_zero() -> None:
         ({"institutes": "Kyoto"}, "There is no institute 'Kyoto'. Did you mean 'KyotoU'?"),
         ({"diagnoses": "asdf"}, "There is no diagnosis 'asdf'. Did you mean 'ASD'?"),
         ({"names": "srpbs-opn"}, "There is no dataset 'srpbs-opn'. Did you mean 'srpbs-open'?"),
-        ({"sites": ()}, "An empty list selects nobody. Leave it out, or pass None, for everyone."),
+        ({"sites": ()}, "An empty list selects nothing. Omit the argument or pass None to select all."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_near_one(names: dict[str, str], message: str) -> None:
@@ -93,12 +93,12 @@ def test_an_unknown_name_is_answered_with_the_near_one(names: dict[str, str], me
     ("counts", "place", "problem"),
     [
         ("{ sites = ['XXX'], diagnosis = 'HC', n_participants = 1 }", "$.counts[0].sites[0]",
-         "names the site 'XXX' at '$.counts[0].sites[0]', which no record has. Correct the name or add the record."),
+         "refers to the site 'XXX' at '$.counts[0].sites[0]', but no record defines it. Correct the name or add the record."),
         ("{ sites = ['SWA'], diagnosis = 'flu', n_participants = 1 }", "$.counts[0].diagnosis",
-         "names the diagnosis label 'flu' at '$.counts[0].diagnosis', which no record has. Correct the name or add the record."),
+         "refers to the diagnosis label 'flu' at '$.counts[0].diagnosis', but no record defines it. Correct the name or add the record."),
         ("{ sites = ['SWA'], diagnosis = 'HC', n_participants = 1 }, { sites = ['SWA'], diagnosis = 'HC', n_participants = 2 }",
          "$.counts[1].sites and diagnosis",
-         "repeats the sites and diagnosis 'SWA HC' at '$.counts[1].sites and diagnosis'. Correct it there."),
+         "repeats the sites and diagnosis 'SWA HC' at '$.counts[1].sites and diagnosis'. Correct this entry."),
     ],
 )  # fmt: skip
 def test_a_count_of_nobody_known_is_refused(tmp_path: Path, counts: str, place: str, problem: str) -> None:
@@ -146,9 +146,18 @@ def categories(**names: list[str]) -> CountFilter:
 
 
 def test_both_ends_of_a_range_are_in_it_and_the_unknown_are_named() -> None:
-    assert select(ParticipantCriteria(age_range=(20, 60))) == ("abe", ("1 who may fit has no age.",))
-    assert select(ParticipantCriteria(age_range=(None, 20))) == ("af", ("1 who may fit has no age.",))
-    assert select(ParticipantCriteria(max_mean_fd=0.3)) == ("abdf", ("1 who may fit has no mean_fd.",))
+    assert select(ParticipantCriteria(age_range=(20, 60))) == (
+        "abe",
+        ("1 participant who may match has no age.",),
+    )
+    assert select(ParticipantCriteria(age_range=(None, 20))) == (
+        "af",
+        ("1 participant who may match has no age.",),
+    )
+    assert select(ParticipantCriteria(max_mean_fd=0.3)) == (
+        "abdf",
+        ("1 participant who may match has no mean_fd.",),
+    )
 
 
 def test_who_does_not_fit_anyhow_is_not_said_to_be_unknown() -> None:
@@ -163,9 +172,7 @@ def test_sex_and_subjects() -> None:
 
 def test_a_pooled_site_is_no_answer_and_says_so() -> None:
     criteria = ParticipantCriteria(categories(sites=["KUT"], diagnoses=["MDD"]))
-    pooled = (
-        "1 of 'KyotoU' may fit: their table pools its sites. Ask for the institute 'KyotoU' to have them."
-    )
+    pooled = "1 participant of 'KyotoU' may match, but their table pools its sites. Select the institute 'KyotoU' to include them."
     assert select(criteria) == ("e", (pooled,))
     assert select(ParticipantCriteria(categories(institutes=["KyotoU"], diagnoses=["MDD"]))) == ("ce", ())
 
@@ -176,14 +183,17 @@ def test_a_table_without_the_column_knows_nobody() -> None:
         ParticipantCriteria(categories(sites=["SWA"]), max_mean_fd=1),
         RECORDS,
     )
-    assert (len(result.participants), result.exclusion_reasons) == (0, ("6 who may fit have no mean_fd.",))
+    assert (len(result.participants), result.exclusion_reasons) == (
+        0,
+        ("6 participants who may match have no mean_fd.",),
+    )
 
 
 @pytest.mark.parametrize(
     ("criteria", "message"),
     [
-        ({"sex": "f"}, "There is no sex 'f' in the tables. Choose male or female."),
-        ({"age_range": (60.0, 20.0)}, "Nobody is between 60 and 20 years old. Give the lower age first."),
+        ({"sex": "f"}, "Unknown sex 'f'. Choose 'male' or 'female'."),
+        ({"age_range": (60.0, 20.0)}, "The age range from 60 to 20 is empty. Put the lower age first."),
     ],
 )
 def test_what_nobody_can_fit_is_refused(criteria: dict[str, str], message: str) -> None:
@@ -218,8 +228,8 @@ def test_what_is_left_out_for_want_of_knowledge_is_a_warning(adopted: Path) -> N
         decnef_data.query("srpbs-fc", sites="COI")
     (warning,) = caught
     assert str(warning.message) == (
-        "Of 'srpbs-fc', 5 of 'HiroshimaU' may fit: their table pools its sites. "
-        "Ask for the institute 'HiroshimaU' to have them."
+        "'srpbs-fc': 5 participants of 'HiroshimaU' may match, but their table pools its sites. "
+        "Select the institute 'HiroshimaU' to include them."
     )
     assert issubclass(warning.category, decnef_data.DecnefDataWarning)
 
@@ -227,7 +237,7 @@ def test_what_is_left_out_for_want_of_knowledge_is_a_warning(adopted: Path) -> N
 def test_where_nothing_is_here_nobody_is_asked(tmp_path: Path) -> None:
     found = decnef_data.query(data_dir=tmp_path)
     assert (len(found), found.attrs["searched"]) == (0, [])
-    assert "No whole copy of 'srpbs-fc' is on this machine." in found.attrs["unavailable"]["srpbs-fc"]
+    assert "There is no complete local copy of 'srpbs-fc'." in found.attrs["unavailable"]["srpbs-fc"]
     assert not any(tmp_path.iterdir())
 
 
@@ -243,9 +253,9 @@ def test_the_command_shows_counts_of_the_records_before_anything_is_here(tmp_pat
         ["srpbs-open", "unknown"],
     ]
     assert shown.err == (
-        "Grades: C inferred.\n"
-        "srpbs-open: the records do not count this dataset by site and diagnosis.\n"
-        "The records cannot tell age: their numbers count people of any. Fetch a dataset to ask it.\n"
+        "Grades: C = inferred.\n"
+        "srpbs-open: the catalog has no counts by site and diagnosis for this dataset.\n"
+        "Catalog counts are not filtered by age. Download a dataset to apply every filter to it.\n"
     )
 
 
@@ -277,19 +287,19 @@ def test_the_command_prints_the_counts_as_csv_where_nothing_is_here(tmp_path: Pa
 
 
 def test_the_command_says_when_nobody_fits(adopted: Path) -> None:
-    assert "Nobody fits." in run("query", "srpbs-fc", "--diagnosis", "BP").out
-    assert run("query", "srpbs-1600", "--diagnosis", "OCD").out == "Nobody fits.\n"
+    assert "No participants match." in run("query", "srpbs-fc", "--diagnosis", "BP").out
+    assert run("query", "srpbs-1600", "--diagnosis", "OCD").out == "No participants match.\n"
 
 
 def test_people_of_the_phantom_are_called_synthetic(phantom_dir: Path) -> None:
     decnef_data.download("srpbs-fc", mirror="phantom", data_dir=phantom_dir, progress="none")
     shown = run("query", "srpbs-fc", "--site", "SWA", "--mirror", "phantom", "--data-dir", str(phantom_dir))
-    assert shown.out.startswith("In the SYNTHETIC tables on this machine\n")
+    assert shown.out.startswith("Local SYNTHETIC data\n")
 
 
 def test_a_range_of_ages_is_written_with_a_dash() -> None:
     shown = run("query", "--age", "sixty")
     assert (shown.code, shown.err) == (
         2,
-        "error: 'sixty' is no range of ages. Write it as 20-60, 20- or -60.\n",
+        "error: 'sixty' is not an age range. Write it as 20-60, 20- or -60.\n",
     )

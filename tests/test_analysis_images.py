@@ -114,19 +114,19 @@ class TestWhichScan:
         [
             (
                 {"subject": "MP009"},
-                "This leaf has no scan with subject='MP009'. It has those of MP001, MP002.",
+                "This group has no scan with subject='MP009'. It has scans of MP001, MP002.",
             ),
             (
                 {"subject": "MP002", "run": 2},
-                "This leaf has no scan with subject='MP002' and run=2. It has those of MP001, MP002.",
+                "This group has no scan with subject='MP002' and run=2. It has scans of MP001, MP002.",
             ),
             (
                 {"subject": "MP001", "session": "ATV"},
-                "2 scans of this leaf have subject='MP001' and session='ATV'. Choose one: run=1, run=2.",
+                "2 scans of this group have subject='MP001' and session='ATV'. Select one: run=1, run=2.",
             ),
             (
                 {"session": "ATV"},
-                "3 scans of this leaf have session='ATV'. Choose one: subject='MP001' run=1, subject='MP001' run=2, subject='MP002' run=1.",
+                "3 scans of this group have session='ATV'. Select one: subject='MP001' run=1, subject='MP001' run=2, subject='MP002' run=1.",
             ),
         ],
     )
@@ -137,33 +137,33 @@ class TestWhichScan:
 
     def test_of_many_scans_some_are_named(self) -> None:
         leaf = xr.concat([sessions()] * 3, "scan")
-        with pytest.raises(SelectionError, match=r"This leaf has 12 scans\. Choose one: .* and 4 more\.$"):
+        with pytest.raises(SelectionError, match=r"This group has 12 scans\. Select one: .* and 4 more\.$"):
             to_nifti(leaf)
 
     def test_a_single_scan_of_somebody_else_is_not_given(self) -> None:
         with pytest.raises(SelectionError) as caught:
             to_nifti(sessions().isel(scan=0), subject="MP002")
-        assert str(caught.value) == "This leaf has no scan with subject='MP002'. It has those of MP001."
+        assert str(caught.value) == "This group has no scan with subject='MP002'. It has scans of MP001."
 
     def test_a_coordinate_that_was_dropped_cannot_choose(self) -> None:
         with pytest.raises(SelectionError) as caught:
             to_nifti(sessions().drop_vars("run"), run=1)
-        assert str(caught.value) == "This leaf has no coordinate 'run' to choose by. Leave run= out."
+        assert str(caught.value) == "This group has no coordinate 'run' to select by. Omit run=."
 
     @pytest.mark.parametrize(
         ("leaf", "message"),
         [
             (
                 xr.Dataset({"fc": (("subject", "edge"), [[0.5]])}),
-                "This needs a leaf with 'bold' or 't1w', and this dataset has none. Fetch one, such as group='COI/bold'.",
+                "This dataset has no 'bold' or 't1w' images. Fetch a group with images, such as group='COI/bold'.",
             ),
             (
                 sessions().isel(z=0),
-                "'bold' has no 'z' any more. Give the leaf as it was fetched.",
+                "'bold' no longer has 'z'. Pass the group as it was fetched.",
             ),
             (
                 sessions().drop_vars("affine"),
-                "'bold' has no 'affine' any more. Give the leaf as it was fetched.",
+                "'bold' no longer has 'affine'. Pass the group as it was fetched.",
             ),
         ],
     )
@@ -182,20 +182,20 @@ class TestVolumes:
             read = read_volume(source)
             assert np.array_equal(read.values, made.dataobj)
             assert np.array_equal(read.affine, trees.AFFINE)
-        assert read_volume(nib.Nifti1Image(made.dataobj, None)).name == "the image in memory"
+        assert read_volume(nib.Nifti1Image(made.dataobj, None)).name == "in-memory image"
 
     def test_what_is_no_image_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "atlas.nii").write_text("regions")
         with pytest.raises(FormatError) as caught:
             read_volume(tmp_path / "atlas.nii")
         assert str(caught.value).startswith("'atlas.nii' cannot be read as an image: ")
-        assert str(caught.value).endswith(". Give one that nibabel reads, such as NIfTI.")
+        assert str(caught.value).endswith(". Use a format that nibabel reads, such as NIfTI.")
 
     def test_several_volumes_are_an_error(self) -> None:
         with pytest.raises(FormatError) as caught:
             read_volume(nib.Nifti1Image(np.zeros((2, 3, 4, 5)), np.eye(4)))
         assert str(caught.value) == (
-            "'the image in memory' has the shape (2, 3, 4, 5), not that of one volume. Give one volume of it."
+            "'in-memory image' has the shape (2, 3, 4, 5), but a single volume is needed. Pass one of its volumes."
         )
 
     def test_a_path_that_is_not_there_stays_an_oserror(self, tmp_path: Path) -> None:

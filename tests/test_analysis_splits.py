@@ -70,8 +70,8 @@ def test_travelers_split_by_site_are_on_both_sides_with_a_warning() -> None:
     with pytest.warns(decnef_data.DecnefDataWarning) as caught:
         decnef_data.splits(TRAVELERS)
     assert str(caught[0].message) == (
-        "9 people were scanned at several sites, and by='site' has them on both sides. "
-        "Split by='subject' to keep each person on one side."
+        "9 participants were scanned at several sites, so by='site' puts their scans on both sides. "
+        "Use by='subject' to keep each participant on one side."
     )
     assert caught[0].filename == __file__
 
@@ -170,7 +170,7 @@ def test_a_name_is_of_the_people_themselves() -> None:
     assert splits.held_out == others.held_out
     assert not set(splits.names) & set(others.names)
     assert len(set(splits.names)) == len(splits) == 8
-    assert repr(splits) == f"<Splits {splits.name}: 8 by site, of 240 rows>"
+    assert repr(splits) == f"<Splits {splits.name}: 8 splits of 240 rows by site>"
 
 
 # What cannot be split
@@ -183,38 +183,38 @@ def test_a_name_is_of_the_people_themselves() -> None:
             pd.DataFrame({"subject": ["a", "b", "c"], "site": ["", "SWA", ""], "institute": ["KyotoU", "S", "ATR"]}),
             SplitOptions(stratify=None),
             ("2 of 3 rows have no site: their tables pool the sites of 'ATR', 'KyotoU'. "
-            "Split by='institute', or leave those rows out."),
+            "Use by='institute', or exclude those rows."),
         ),
         (
             pd.DataFrame({"subject": ["a", ""], "site": ["SWA", "KUT"]}),
             SplitOptions("subject", stratify=None),
-            ("1 of 2 rows have no 'subject', so that one may be on both sides. "
-            "Leave those rows out, or split by something else."),
+            ("1 of 2 rows have no 'subject', so the same subject could be on both sides. "
+            "Exclude those rows, or split by another column."),
         ),
         (
             pd.DataFrame({"subject": ["a"], "institute": ["ATR"]}),
             SplitOptions(),
-            "The table has no 'site' to split by. It has: institute, subject.",
+            "The table has no column 'site' to split by. Available: institute, subject.",
         ),
         (
             pd.DataFrame({"subject": ["a", "b"], "site": ["SWA", "KUT"]}),
             SplitOptions(),
-            "The table has no 'diagnosis' to balance. Pass stratify=None, or one of its columns.",
+            "The table has no column 'diagnosis' to stratify by. Pass stratify=None, or one of its columns.",
         ),
         (
             pd.DataFrame({"subject": ["a", "b"], "site": ["SWA", "KUT"]}),
             SplitOptions("site", 3, None),
-            "By 'site' there are 2 to hold out, too few for 3 splits. Ask for fewer, or split by what there is more of.",
+            "3 splits need as many different values of 'site', but the table has 2. Use fewer splits, or split by a column with more values.",
         ),
         (
             pd.DataFrame({"subject": ["a", "b"], "site": ["SWA", "SWA"]}),
             SplitOptions(stratify=None),
-            "By 'site' there are 1 to hold out, too few for 2 splits. Ask for fewer, or split by what there is more of.",
+            "2 splits need as many different values of 'site', but the table has 1. Use fewer splits, or split by a column with more values.",
         ),
         (
             pd.DataFrame({"site": ["SWA", "KUT"]}),
             SplitOptions(stratify=None),
-            "The table has no 'subject', so that its split cannot be named. Keep that column.",
+            "The table has no column 'subject', which identifies the rows of a split. Keep that column.",
         ),
     ],
 )  # fmt: skip
@@ -232,8 +232,8 @@ def test_people_who_go_by_several_names_are_not_split_by_name(column: str) -> No
     with pytest.raises(decnef_data.SelectionError) as caught:
         decnef_data.splits(table, by="subject")
     assert str(caught.value) == (
-        f"One person has different names in '{first}' and '{second}', and would be on both sides. "
-        f"Split the rows of one {column}, or by='institute'."
+        f"The same participant has different subject ids in '{first}' and '{second}', and could be on both sides of a split. "
+        f"Split the rows of one {column}, or use by='institute'."
     )
     assert len(decnef_data.splits(table, by="site")) == 8
 
@@ -261,7 +261,7 @@ def test_a_tree_is_no_leaf(tmp_path: Path) -> None:
     with pytest.raises(decnef_data.SelectionError) as caught:
         decnef_data.splits(tree)  # type: ignore[arg-type]
     assert str(caught.value) == (
-        "The data have no 'site' to split by. Give one leaf of a dataset, or a table of people."
+        "The data have no coordinate 'site' to split by. Pass the Dataset of one group, or a table."
     )
 
 
@@ -269,7 +269,7 @@ def test_rows_of_another_length_are_refused() -> None:
     splits = split(invented(), SplitOptions())
     with pytest.raises(decnef_data.SelectionError) as caught:
         splits.split(np.zeros((3, 2)))
-    assert str(caught.value) == "The split is of 240 rows, and X has 3. Split the rows of X."
+    assert str(caught.value) == "X has 3 rows, but 240 rows were split. Pass the rows that were split."
     assert len(list(splits.split([0] * 240))) == splits.get_n_splits() == 8
 
 

@@ -223,13 +223,13 @@ class TestCoordinates:
         with pytest.raises(SelectionError) as caught:
             timeseries(bold_dataset(bold), atlas(labels), names={3: "a", 7: "b"})
         assert str(caught.value) == (
-            "The label 12 of the image has no name. Name every label but 0, or give no names."
+            "Label 12 of the image has no name. Name every label except 0, or omit names=."
         )
         with pytest.raises(SelectionError) as caught:
             timeseries(bold_dataset(bold), atlas(labels), names=["a"])
         assert str(caught.value) == (
-            "The image has 4 labels, and 1 names are given. "
-            "Give a name for each label in the order of their numbers, or a mapping from number to name."
+            "The image has 4 labels, but 1 names were passed. "
+            "Pass one name per label, in ascending order of the labels, or a mapping from label to name."
         )
 
 
@@ -238,9 +238,9 @@ class TestGrids:
         with pytest.raises(SelectionError) as caught:
             timeseries(bold_dataset(bold), atlas(labels[:3]))
         assert str(caught.value) == (
-            "'the image in memory' (6 x 5 x 3 voxels of 3 x 3 x 4.001 mm from 10, -20, -30) is not on the grid of "
-            "3 of the 3 scans, first that of 'sub-0001' (6 x 5 x 4 voxels of 3 x 3 x 4.001 mm from 10, -20, -30). "
-            "Resample it to the scan, with interpolation='nearest', or select scans that lie on its grid."
+            "'in-memory image' (6 x 5 x 3 voxels of 3 x 3 x 4.001 mm, origin 10, -20, -30) is not on the grid of "
+            "3 of the 3 scans, first that of 'sub-0001' (6 x 5 x 4 voxels of 3 x 3 x 4.001 mm, origin 10, -20, -30). "
+            "Resample it to the scan with interpolation='nearest', or select scans that are on its grid."
         )
 
     def test_another_place_of_some_scans_is_an_error_that_counts_them(
@@ -251,10 +251,10 @@ class TestGrids:
         with pytest.raises(SelectionError) as caught:
             timeseries(leaf, atlas(labels))
         assert str(caught.value) == (
-            "'the image in memory' (6 x 5 x 4 voxels of 3 x 3 x 4.001 mm from 10, -20, -30) is not on the grid of "
+            "'in-memory image' (6 x 5 x 4 voxels of 3 x 3 x 4.001 mm, origin 10, -20, -30) is not on the grid of "
             "2 of the 3 scans, first that of 'sub-0002' "
-            "(6 x 5 x 4 voxels of 3 x 3 x 4.001 mm from 12.5, -20, -30, 2.5 mm away). "
-            "Resample it to the scan, with interpolation='nearest', or select scans that lie on its grid."
+            "(6 x 5 x 4 voxels of 3 x 3 x 4.001 mm, origin 12.5, -20, -30, up to 2.5 mm apart). "
+            "Resample it to the scan with interpolation='nearest', or select scans that are on its grid."
         )
         kept = timeseries(leaf.isel(scan=[0]), atlas(labels))["timeseries"]
         assert np.array_equal(kept.to_numpy(), means_by_mask(bold[:1], labels))
@@ -296,15 +296,15 @@ class TestLabels:
         with pytest.raises(SelectionError) as caught:
             timeseries(bold_dataset(bold), atlas(weights))
         assert str(caught.value) == (
-            f"'the image in memory' holds {shown}, which is no label: labels are whole numbers. "
-            "Give the atlas itself, or resample it with interpolation='nearest'."
+            f"'in-memory image' contains {shown}, which is not a label: labels are integers. "
+            "Pass the original atlas, or resample it with interpolation='nearest'."
         )
 
     def test_an_image_without_regions_is_an_error(self, bold: NDArray, labels: NDArray) -> None:
         with pytest.raises(SelectionError) as caught:
             timeseries(bold_dataset(bold), atlas(labels * 0))
         assert str(caught.value) == (
-            "'the image in memory' has no label but 0, the background. Give an image of regions."
+            "'in-memory image' contains only the background label 0. Pass an image with labelled regions."
         )
 
     def test_a_t1_has_no_series(self, labels: NDArray) -> None:
@@ -314,5 +314,5 @@ class TestLabels:
         with pytest.raises(SelectionError) as caught:
             timeseries(leaf, atlas(labels))
         assert str(caught.value) == (
-            "This needs a leaf with 'bold', and this dataset has none. Fetch one, such as group='COI/bold'."
+            "This dataset has no 'bold' images. Fetch a group with images, such as group='COI/bold'."
         )

@@ -129,13 +129,15 @@ def test_names_that_leave_the_folder(
     name: str, make: Callable[[dict[str, bytes]], bytes], tmp_path: Path
 ) -> None:
     error = refused(as_file(tmp_path, make({name: b"1"})))
-    message = f"'{name}' in 'archive.bin' is a path that leaves the folder and was not read. Get the archive from its publisher again."
+    message = f"'{name}' in 'archive.bin' is a path outside the archive's folder and was not read. Download the archive from its publisher again."
     assert (str(error), error.file, error.location) == (message, "archive.bin", name)
 
 
 def test_a_name_twice(tmp_path: Path) -> None:
     error = refused(as_file(tmp_path, tarred({"x/a": b"1", "x/./a": b"2"})))
-    assert str(error) == "'x/a' comes twice, the second time in 'archive.bin'. Keep one of the two copies."
+    assert (
+        str(error) == "'x/a' occurs twice, the second time in 'archive.bin'. Keep only one of the two copies."
+    )
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
@@ -148,7 +150,7 @@ def test_links_and_devices_in_a_tar(kind: bytes, tmp_path: Path) -> None:
     error = refused(as_file(tmp_path, made.getvalue()))
     assert (
         str(error)
-        == "'x/a' in 'archive.bin' is a link or device and was not read. Get the archive from its publisher again."
+        == "'x/a' in 'archive.bin' is a link or device and was not read. Download the archive from its publisher again."
     )
 
 
@@ -161,7 +163,7 @@ def test_a_link_in_a_zip(tmp_path: Path) -> None:
     error = refused(as_file(tmp_path, made.getvalue()))
     assert (
         str(error)
-        == "'x/a' in 'archive.bin' is a link or device and was not read. Get the archive from its publisher again."
+        == "'x/a' in 'archive.bin' is a link or device and was not read. Download the archive from its publisher again."
     )
 
 
@@ -172,7 +174,7 @@ def test_an_encrypted_zip(tmp_path: Path) -> None:
     error = refused(as_file(tmp_path, bytes(data)))
     assert (
         str(error)
-        == "'x/a' in 'archive.bin' is encrypted and was not read. Get the archive from its publisher again."
+        == "'x/a' in 'archive.bin' is encrypted and was not read. Download the archive from its publisher again."
     )
 
 
@@ -184,7 +186,7 @@ def test_what_is_too_large_is_not_read(
     file = as_file(tmp_path, make({"x/a": bytes(11)}))
     assert [member.size for member in iter_members([file])] == [11]
     error = refused(file)
-    message = "'x/a' in 'archive.bin' unpacks to 11 bytes, more than the 10 that fit. Get the archive from its publisher again."
+    message = "'x/a' in 'archive.bin' unpacks to 11 bytes, more than the limit of 10. Download the archive from its publisher again."
     assert (str(error), error.location) == (message, "x/a")
 
 
@@ -195,7 +197,7 @@ def test_a_zip_that_lies_about_a_size_is_read_no_further(tmp_path: Path) -> None
     error = refused(as_file(tmp_path, bytes(data)))
     assert (
         str(error)
-        == "'x/a' in 'archive.bin' is damaged or cut short: Bad CRC-32 for file 'x/a'. Download the archive again."
+        == "'x/a' in 'archive.bin' is damaged or truncated: Bad CRC-32 for file 'x/a'. Download the archive again."
     )
     assert isinstance(error.__cause__, zipfile.BadZipFile)
 
@@ -215,7 +217,7 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     data = bytearray(tarred(kind=tarfile.USTAR_FORMAT))
     data[data.index(b"SRPBS_FC/ATR/SUBINFO")] ^= 1
     error = refused(as_file(tmp_path, bytes(data)))
-    assert str(error) == "'archive.bin' is damaged or cut short: bad checksum. Download the archive again."
+    assert str(error) == "'archive.bin' is damaged or truncated: bad checksum. Download the archive again."
 
 
 def test_a_member_can_be_damaged_and_the_next_still_read(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ class TestMapped:
         with pytest.raises(IntegrityError) as caught:
             memmap_variable(path, ("x",), "<f8", (5,), offset=4)
         assert str(caught.value) == (
-            f"'{path}' holds 40 bytes where 44 are needed. Remove it and fetch the dataset again."
+            f"'{path}' has 40 bytes, but 44 are needed. Remove it and fetch the dataset again."
         )
         assert (caught.value.file, caught.value.expected, caught.value.found) == (str(path), "44", "40")
 
@@ -335,8 +335,8 @@ class TestMatrix:
         with pytest.raises(SelectionError) as caught:
             to_matrix(mapped_cube.isel(edge=slice(3, None)))
         assert str(caught.value) == (
-            "The matrix view needs the edge of every pair of regions, and 3 of the 21 are not in this dataset. "
-            "Make the view before selecting edges, then select regions of the view."
+            "to_matrix needs an edge for every pair of regions, but 3 of the 21 are not in this dataset. "
+            "Call it before selecting edges, then select regions of the result."
         )
 
     def test_regions_of_one_name_have_no_matrix(self, fc: NDArray) -> None:
@@ -345,8 +345,8 @@ class TestMatrix:
         with pytest.raises(SelectionError) as caught:
             to_matrix(cube)
         assert str(caught.value) == (
-            "The matrix view tells regions apart by name, and 'roi_001' is there twice. "
-            "Give 'roi', 'roi_a' and 'roi_b' a name for each region."
+            "to_matrix identifies regions by name, but 'roi_001' occurs more than once. "
+            "Use a unique name for each region in 'roi', 'roi_a' and 'roi_b'."
         )
 
     @pytest.mark.parametrize("absent", ["fc", "roi", "roi_a", "roi_b", "edge"])
@@ -356,8 +356,8 @@ class TestMatrix:
         with pytest.raises(SelectionError) as caught:
             to_matrix(other)
         assert str(caught.value) == (
-            f"The matrix view needs a connectivity cube, and this dataset has no '{absent}'. "
-            "Give it a leaf of srpbs-fc that keeps 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'."
+            f"to_matrix needs connectivity data, but this dataset has no '{absent}'. "
+            "Pass a group of srpbs-fc with 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'."
         )
 
 

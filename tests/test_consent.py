@@ -44,5 +44,5 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
         ConsentFile(tmp_path).find_acceptance("srpbs-fc", TERMS)
     assert str(raised.value) == (
         f"The record of accepted terms '{tmp_path / 'accepted.json'}' is damaged: "
-        "Input data was truncated. Remove it."
+        "Input data was truncated. Remove it, and accept the terms again."
     )

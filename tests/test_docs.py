@@ -312,6 +312,39 @@ def _variables() -> set[str]:
     return {name for source in sources for name in pattern.findall(source)}
 
 
+class TestFunctionsAndCommands:
+    """The table of functions and commands in the reference; each row has a command, or says why there is none."""
+
+    def test_every_function_and_every_command_is_in_the_table(self) -> None:
+        rows = _function_rows((DOCS / "reference/api.md").read_text("utf-8"))
+        assert set(rows) == {name for name in decnef_data.__all__ if name[0].islower()}
+        listed = {command for commands, _ in rows.values() for command in commands}
+        assert listed == set(_runnable_commands("decnef", typer.main.get_command(app)))
+        assert [name for name, (commands, comment) in rows.items() if not commands and not comment] == []
+
+    def test_what_is_missing_in_a_table_is_found(self) -> None:
+        page = "## Functions and commands\n\n| `plan` | `decnef plan`, `decnef info` | |\n| `terms` | | None. |\n\n## Data\n\n| `x` | `decnef x` | |\n"
+        assert _function_rows(page) == {"plan": (["decnef plan", "decnef info"], ""), "terms": ([], "None.")}
+
+
+def _function_rows(page: str) -> dict[str, tuple[list[str], str]]:
+    """Return the commands and the comment of each function in the table."""
+    _, _, rest = page.partition("## Functions and commands\n")
+    text, _, _ = rest.partition("\n## ")
+    rows = re.findall(r"^\| `(\w+)` \|(.*)\|(.*)\|$", text, re.MULTILINE)
+    return {name: (re.findall(r"`(.+?)`", commands), comment.strip()) for name, commands, comment in rows}
+
+
+def _runnable_commands(path: str, group: typer.core.TyperGroup) -> Iterator[str]:  # type: ignore[name-defined]
+    """Yield every command, and every group that does something without a subcommand."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from [f"{path} {name}"] if command.invoke_without_command else []
+            yield from _runnable_commands(f"{path} {name}", command)
+        else:
+            yield f"{path} {name}"
+
+
 class TestPages:
     @pytest.mark.parametrize("page", [ROOT / "README.md", *pages()], ids=lambda page: page.name)
     def test_the_first_mention_of_the_phantom_says_what_it_is(self, page: Path) -> None:
@@ -353,3 +386,43 @@ class TestPages:
         )
         prose = (line for line in text.splitlines() if not line.startswith(("#", "|")))
         assert [line for line in prose if re.search(r"[a-z)`][.?] [A-Z]|。\S", line)] == []
+
+
+#: Terms that readers look up in the glossary.
+_ESSENTIAL_TERMS = {
+    "access level", "accessor", "adopt", "archive", "atlas", "audit", "cache", "cache folder", "catalog",
+    "checksum", "dataset", "DataTree", "doctor", "edge", "export", "fact", "FC", "FD", "grade", "group",
+    "index", "institute", "layout", "lock", "lock file", "mean_fd", "member", "mirror", "mirror protocol",
+    "modality", "parcellation", "partial download", "participant", "participant table", "personal link",
+    "phantom", "plan", "pooled site", "portable store", "protocol", "purge", "receipt", "record", "ROI",
+    "run", "scan", "selection", "session", "site", "store", "subject", "synthetic data", "terms", "token",
+    "trust on first use", "verified",
+}  # fmt: skip
+
+
+class TestGlossary:
+    """Each entry is one or several terms, a line each, above the indented sentences of their definition."""
+
+    @staticmethod
+    def entries() -> list[tuple[list[str], list[str]]]:
+        text = (DOCS / "reference/glossary.md").read_text("utf-8")
+        glossary = text.split(":::{glossary}\n")[1].split("\n:::")[0]
+        entries = [entry.splitlines() for entry in glossary.split("\n\n")]
+        return [
+            ([line for line in lines if line[0] != " "], [line for line in lines if line[0] == " "])
+            for lines in entries
+        ]
+
+    def test_terms_are_sorted(self) -> None:
+        first_terms = [terms[0] for terms, _ in self.entries()]
+        assert first_terms == sorted(first_terms, key=str.casefold)
+
+    def test_each_term_appears_once(self) -> None:
+        all_terms = [term for terms, _ in self.entries() for term in terms]
+        assert len({term.casefold() for term in all_terms}) == len(all_terms)
+
+    def test_essential_terms_are_defined(self) -> None:
+        assert _ESSENTIAL_TERMS - {term for terms, _ in self.entries() for term in terms} == set()
+
+    def test_definitions_are_short(self) -> None:
+        assert [terms for terms, sentences in self.entries() if not 1 <= len(sentences) <= 3] == []

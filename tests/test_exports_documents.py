@@ -335,11 +335,11 @@ def test_xarray_opens_a_tree(tmp_path: Path) -> None:
     ("address", "group", "message"),
     [
         ("decnef://srpbs-fc", None,
-         "'decnef://srpbs-fc' names no group. Add one of bal140, or use xarray.open_datatree."),
+         "'decnef://srpbs-fc' does not include a group. Add one of bal140, or use xarray.open_datatree."),
         ("decnef://srpbs-fc/bal140", "roi93",
-         "'srpbs-fc/bal140' names the group 'bal140', and group= says 'roi93'. Say one of them."),
+         "'srpbs-fc/bal140' includes the group 'bal140', but group= is 'roi93'. Pass only one of them."),
         ("srpbs-fc", None,
-         "'srpbs-fc' is no address of the engine 'decnef'. Write decnef://NAME or decnef://NAME/GROUP."),
+         "'srpbs-fc' is not an address of the engine 'decnef'. Use decnef://NAME or decnef://NAME/GROUP."),
     ],
 )  # fmt: skip
 def test_an_address_that_opens_nothing(tmp_path: Path, address: str, group: str | None, message: str) -> None:

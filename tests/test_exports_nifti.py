@@ -154,7 +154,7 @@ class TestOriginals:
         with pytest.raises(FormatError) as caught:
             write(replace(images, images=(bad,)), tmp_path / "out", original=True)
         assert str(caught.value) == (
-            "A file in '../sub-0001' would be written outside of the export. Leave that scan out."
+            "A file in '../sub-0001' would be written outside the export folder. Exclude that scan."
         )
         assert not (tmp_path / "out").exists()
 
@@ -269,7 +269,9 @@ class TestRuns:
         for name in ("phase.nii", "data_0000.nii"):
             came = own / "SRPBS_OPEN/data/sub-0001/fmap" / name
             assert (tmp_path / "out/sub-0001/fmap" / name).read_bytes() == came.read_bytes()
-        assert "look before you use them" in (tmp_path / "out/sub-0001/fmap/NOTE.txt").read_text()
+        assert (
+            "Inspect the files before you use them" in (tmp_path / "out/sub-0001/fmap/NOTE.txt").read_text()
+        )
 
     def test_the_same_scans_are_the_same_files_again(self, images: ImageSet, tmp_path: Path) -> None:
         write(images, tmp_path / "one")
@@ -323,8 +325,8 @@ class TestNames:
         with pytest.raises(FormatError) as caught:
             write(ImageSet((image, replace(image, subject="sub0001")), synthetic=False), tmp_path / "out")
         assert str(caught.value) == (
-            "Two scans would both be written to 'sub-0001/func/sub-0001_task-rest_bold.nii.gz'. "
-            "Export them one by one, or with original=True."
+            "Two scans would be written to the same file 'sub-0001/func/sub-0001_task-rest_bold.nii.gz'. "
+            "Export them separately, or use original=True."
         )
 
     def test_field_maps_of_several_folders_are_kept_apart(self, own: Path, tmp_path: Path) -> None:
@@ -343,7 +345,7 @@ class TestTrouble:
         content[70:72] = b"\0\x08"
         path.write_bytes(content)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return f"'{path}' does not belong to its run: its dtype is not that of 'SRPBS_OPEN/data/sub-0002/rsfmri/vol_0000'. Get it again, or leave the person out."
+        return f"'{path}' does not belong to its run: its dtype differs from that of 'SRPBS_OPEN/data/sub-0002/rsfmri/vol_0000'. Download it again, or exclude the participant."
 
     def test_a_scan_that_cannot_be_read_leaves_nothing_of_itself(self, own: Path, tmp_path: Path) -> None:
         message = self.damaged(own)
@@ -360,7 +362,7 @@ class TestTrouble:
         message = self.damaged(own)
         with pytest.warns(DecnefDataWarning) as caught:
             made = decnef_data.export_nifti("srpbs-open", tmp_path / "out", strict=False, progress="none")
-        assert [str(one.message) for one in caught] == [f"Left out of the export: {message}"]
+        assert [str(one.message) for one in caught] == [f"Omitted from the export: {message}"]
         assert made.written == 12
 
     def test_a_file_that_changed_is_not_written(self, own: Path, tmp_path: Path) -> None:
@@ -369,7 +371,7 @@ class TestTrouble:
         with pytest.raises(IntegrityError) as caught:
             decnef_data.export_nifti("srpbs-open", tmp_path / "out", original=True, progress="none")
         assert str(caught.value) == (
-            f"'{path}' changed since it was listed. If that was meant, adopt the folder again."
+            f"'{path}' has changed since it was listed. If the change was intended, adopt the folder again."
         )
 
 
@@ -405,9 +407,9 @@ class TestVerb:
         with pytest.raises(AccessError) as caught:
             decnef_data.export_nifti("srpbs-open", destination, original=original, progress="none")
         assert str(caught.value) == (
-            f"'{destination}' lies in the git checkout '{tmp_path / 'work'}', and the terms of 'srpbs-open' "
-            "forbid to pass its data on. Export to a private folder, or add --i-may-share "
-            "(i_may_share=True) if you are allowed to."
+            f"'{destination}' is inside the Git checkout '{tmp_path / 'work'}', and the terms of 'srpbs-open' "
+            "do not permit sharing its data. Export to a private folder, or add --i-may-share "
+            "(i_may_share=True) if you have permission."
         )
         assert not destination.exists()
         made = decnef_data.export_nifti(
@@ -421,7 +423,7 @@ class TestVerb:
         with pytest.raises(SelectionError) as caught:
             decnef_data.export_nifti("srpbs-open", "s3://bucket/out", i_may_share=True, progress="none")
         assert str(caught.value) == (
-            "'s3://bucket/out' is on another machine. Export to a folder here, then copy it."
+            "'s3://bucket/out' is on another machine. Export to a local folder, then copy it."
         )
 
     def test_a_dataset_without_images_says_so(self, tmp_path: Path) -> None:
@@ -431,7 +433,7 @@ class TestVerb:
         with pytest.raises(SelectionError) as caught:
             decnef_data.export_nifti("srpbs-fc", tmp_path / "out", progress="none")
         assert str(caught.value) == (
-            "'srpbs-fc' holds no images. `decnef download srpbs-fc` gives its files as they are."
+            "'srpbs-fc' does not contain images. To get its original files, run `decnef download srpbs-fc`."
         )
 
     def test_nobody_is_an_error(self, own: Path, tmp_path: Path) -> None:
@@ -440,8 +442,8 @@ class TestVerb:
                 "srpbs-open", tmp_path / "out", subjects="sub-0003", modalities="fmap", progress="none"
             )
         assert str(caught.value) == (
-            "Nobody in 'srpbs-open' fits subjects 'sub-0003', modalities 'fmap'. "
-            "`decnef participants srpbs-open` lists who is there."
+            "No participants in 'srpbs-open' match subjects 'sub-0003', modalities 'fmap'. "
+            "Run `decnef participants srpbs-open` to list all participants."
         )
 
 
@@ -481,7 +483,7 @@ class TestCommand:
     def test_originals_and_sites(self, own: Path, tmp_path: Path) -> None:
         done = run("export", "nifti", "srpbs-open", str(tmp_path / "out"), "--site", "KUT", "--original")
         assert done.code == 0
-        assert "files were written" in done.err
+        assert "Wrote 4 files, " in done.err
         assert (tmp_path / "out/SRPBS_OPEN/data/sub-0007").is_dir()
         assert not (tmp_path / "out/SRPBS_OPEN/data/sub-0001").exists()
 

@@ -47,7 +47,7 @@ class Broken(Made):
     """A scan whose file is gone."""
 
     def fill(self, key: tuple, out: NDArray) -> None:
-        message = "'vol_0003' is no longer there. Put it back, or adopt the folder again."
+        message = "'vol_0003' no longer exists. Restore it, or adopt the folder again."
         raise IntegrityError(message, file="vol_0003")
 
 
@@ -267,7 +267,7 @@ class TestWholeOrNot:
     def test_nothing_is_left_of_a_copy_that_failed(self, tmp_path: Path) -> None:
         with pytest.raises(IntegrityError) as caught:
             to_zarr(leaf(broken=True), tmp_path / "own.zarr")
-        assert str(caught.value) == "'vol_0003' is no longer there. Put it back, or adopt the folder again."
+        assert str(caught.value) == "'vol_0003' no longer exists. Restore it, or adopt the folder again."
         assert list(tmp_path.iterdir()) == []
 
     def test_at_an_address_a_copy_that_failed_does_not_open(self, address: str) -> None:
@@ -308,7 +308,7 @@ class TestWholeOrNot:
         with pytest.raises(FileExistsError) as caught:
             to_zarr(leaf(), tmp_path / "own.zarr")
         assert str(caught.value) == (
-            f"[Errno 17] Something is there; name another place, or remove it: '{tmp_path / 'own.zarr'}'"
+            f"[Errno 17] The destination exists; choose another one, or remove it: '{tmp_path / 'own.zarr'}'"
         )
         to_zarr(leaf(scans=1), address)
         with pytest.raises(FileExistsError):
@@ -331,8 +331,8 @@ class TestWhereItMayGo:
         with pytest.raises(AccessError) as caught:
             to_zarr(real, place)
         assert str(caught.value) == (
-            f"'{place}' lies in the git checkout '{tmp_path / 'repo'}', and the terms of 'srpbs-open' forbid to pass "
-            "its data on. Export to a private folder, or add --i-may-share (i_may_share=True) if you are allowed to."
+            f"'{place}' is inside the Git checkout '{tmp_path / 'repo'}', and the terms of 'srpbs-open' do not permit "
+            "sharing its data. Export to a private folder, or add --i-may-share (i_may_share=True) if you have permission."
         )
         assert not place.parent.exists()
         real.decnef.to_zarr(place, i_may_share=True)
@@ -342,7 +342,7 @@ class TestWhereItMayGo:
         tree = xr.DataTree.from_dict({"/": xr.Dataset(), "/COI/bold": real})
         for data in (real, tree):
             with pytest.raises(
-                AccessError, match="is on another machine, and the terms of 'srpbs-open' forbid"
+                AccessError, match="is on another machine, and the terms of 'srpbs-open' do not permit"
             ):
                 to_zarr(data, address)
         assert FsspecSink(address).paths() == set()
@@ -353,8 +353,8 @@ class TestWhereItMayGo:
         with pytest.raises(AccessError) as caught:
             to_zarr(real.drop_attrs(), "s3://bucket/own.zarr")
         assert str(caught.value) == (
-            "'s3://bucket/own.zarr' is on another machine, and people's data that do not name their dataset may be "
-            "under terms that forbid it. Keep the attribute 'dataset', or add i_may_share=True if you are allowed to."
+            "'s3://bucket/own.zarr' is on another machine, and these participants' data have no attribute "
+            "'dataset', so their terms cannot be checked. Keep the attribute, or add i_may_share=True if you have permission."
         )
 
     def test_where_copies_went_is_noted_even_if_only_a_part_arrived(
@@ -403,8 +403,8 @@ class TestErrors:
         with pytest.raises(SelectionError) as caught:
             to_zarr(own.set_coords("scanned") if coordinate else own, tmp_path / "own.zarr")
         assert str(caught.value) == (
-            f"'scanned' holds values of the type {dtype}, and a portable zarr holds numbers and text. "
-            "Leave it out with drop_vars, or turn it into one of these."
+            f"'scanned' has the dtype {dtype}, but a portable Zarr store can contain only numbers and text. "
+            "Remove it with drop_vars, or convert it to numbers or text."
         )
         assert list(tmp_path.iterdir()) == []
 
@@ -418,7 +418,7 @@ class TestErrors:
         assert last == f"{tmp_path}/own.zarr: ended at {whole} of {whole} (100%)"
 
     def test_a_progress_that_is_none_is_refused_before_anything_is_written(self, tmp_path: Path) -> None:
-        with pytest.raises(SelectionError, match="There is no progress 'loud'"):
+        with pytest.raises(SelectionError, match="Unknown progress display 'loud'"):
             to_zarr(leaf(), tmp_path / "own.zarr", progress="loud")
         assert list(tmp_path.iterdir()) == []
 
@@ -427,7 +427,7 @@ class TestErrors:
         with pytest.raises(SelectionError) as caught:
             to_zarr(leaf(), "memory://own.zarr")
         assert str(caught.value) == (
-            "'memory://own.zarr' is an address, which needs fsspec. Install it with: pip install fsspec."
+            "Writing to the URL 'memory://own.zarr' requires fsspec. Install it with `pip install fsspec`."
         )
 
 
@@ -477,8 +477,8 @@ class TestCluster:
         with pytest.raises(IntegrityError) as caught:
             to_zarr(own, address, client=client)  # every process has a memory of its own
         assert str(caught.value) == (
-            "1 of 1 chunks did not arrive, the first being 'mean/c/0'. "
-            "Write to a place that every worker of the cluster sees."
+            "1 of 1 chunks were not written, starting with 'mean/c/0'. "
+            "Choose a destination that every worker of the cluster can access."
         )
 
     def test_an_error_of_a_worker_arrives_whole_and_leaves_nothing(self, client: Any, tmp_path: Path) -> None:
@@ -491,7 +491,7 @@ class TestCluster:
         gone.unlink()
         with pytest.raises(IntegrityError) as caught:
             to_zarr(found, tmp_path / "out/own.zarr", client=client)
-        assert str(caught.value) == (f"'{gone}' is no longer there. Put it back, or adopt the folder again.")
+        assert str(caught.value) == (f"'{gone}' no longer exists. Restore it, or adopt the folder again.")
         assert list((tmp_path / "out").iterdir()) == []
 
     def test_who_is_late_makes_no_folder_again(self, tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ def test_wrong_bytes_never_get_the_name(tmp_path: Path) -> None:
         arrive(files, content=bytes(flipped))
     found = Checksum("md5", hashlib.md5(flipped).hexdigest())
     assert str(raised.value) == (
-        f"'folder/a.bin' is not what the mirror states: {MD5} expected, {found} received. "
-        "It was not kept; try again, or choose another mirror."
+        f"The download of 'folder/a.bin' failed verification: expected {MD5}, received {found}. "
+        "It was discarded; try again, or use another mirror."
     )
     assert not any(name.endswith((".part", ".bin")) for name in tree(tmp_path))
 
@@ -197,7 +197,9 @@ def test_a_killed_process_leaves_something_to_resume(tmp_path: Path, at: float) 
 def test_no_room_is_said_before_the_first_byte(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     vast = RemoteFile("vast.tar.gz", free * 2, MD5, "v1")
-    with pytest.raises(OSError, match=r"No room for the download: [\d,]+ MB are needed") as raised:
+    with pytest.raises(
+        OSError, match=r"Not enough disk space for the download: [\d,]+ MB are needed"
+    ) as raised:
         arrive(FileCache(tmp_path), vast)
     assert raised.value.filename == str(tmp_path / "partial/ds")
 
@@ -215,8 +217,8 @@ def test_a_disk_that_takes_no_file_so_long_is_known_before_the_first_byte(tmp_pa
         [sys.executable, "-c", code, str(tmp_path), root], capture_output=True, text=True, check=False
     )
     assert (
-        "OSError: [Errno 27] File too large: 1.3 MB of 'folder/a.bin' are still to come. "
-        "Make room for them, and run the same again to go on from there: "
+        "OSError: [Errno 27] File too large: 1.3 MB of 'folder/a.bin' remain to be downloaded. "
+        "Free some disk space, and rerun the command to resume: "
         f"'{tmp_path}/partial/ds/folder/a.bin."
     ) in done.stderr
     assert not (tmp_path / "files").exists()
@@ -263,8 +265,8 @@ def test_an_unstated_checksum_is_recorded_at_first_sight_and_later_compared(
     assert verified is not None
     assert verified.checksums == (MD5, sha)
     assert [record.getMessage() for record in caplog.records] == [
-        f"'folder/a.bin': 'atr' states no checksum; {sha} is recorded at first sight.",
-        "'folder/a.bin' from 'synapse' agrees with the copy from another mirror.",
+        f"'folder/a.bin' from 'atr' has no expected checksum; the computed checksum {sha} was recorded.",
+        "'folder/a.bin' from 'synapse' matches the copy from another mirror.",
     ]
 
 
@@ -274,7 +276,7 @@ def test_a_contradiction_between_mirrors_is_said(tmp_path: Path, caplog: pytest.
     with caplog.at_level(logging.WARNING, "decnef_data"):
         arrive(files, FILE, "synapse")
     assert [record.getMessage() for record in caplog.records] == [
-        "'folder/a.bin' from 'synapse' is not the file that another mirror gave."
+        "'folder/a.bin' from 'synapse' differs from the copy from another mirror."
     ]
 
 
@@ -361,7 +363,7 @@ def test_a_registered_file_that_is_not_as_stated_is_refused(tmp_path: Path) -> N
     found = hashlib.md5(b"abc").hexdigest()
     assert (
         str(raised.value)
-        == f"'a.bin' is not what is stated of it: {MD5} expected, md5:{found} found. Get it anew."
+        == f"The checksum of 'a.bin' does not match: expected {MD5}, found md5:{found}. Download it again."
     )
 
 

@@ -86,12 +86,14 @@ def test_rois_of_undoes_counting(rois: int) -> None:
 
 @pytest.mark.parametrize("count", [-1, 0, 2, 9729, 9731])
 def test_rois_of_refuses_what_is_no_triangle(count: int) -> None:
-    message = f"No number of regions has {count} edges between them. Pass whole rows of edges."
+    message = (
+        f"{count} is not a number of edges: n regions have n * (n - 1) / 2. Pass complete rows of edges."
+    )
     with pytest.raises(FormatError, match=f"^{re.escape(message)}$"):
         edges.count_rois(count)
 
 
 def test_from_matrix_refuses_what_is_not_square() -> None:
-    message = "An array of shape (2, 3) is no square matrix. Pass regions by regions."
+    message = "An array of shape (2, 3) is not a square matrix. Pass an array of regions by regions."
     with pytest.raises(FormatError, match=f"^{re.escape(message)}$"):
         edges.from_matrix(np.zeros((2, 3)))

@@ -167,7 +167,7 @@ def test_complex_and_logical_matrices_are_left_out() -> None:
 
 
 def test_what_is_no_matlab_file() -> None:
-    message = "'a.mat' is no MATLAB file: it begins with b'# a text'. Download it again."
+    message = "'a.mat' is not a MATLAB file: it begins with b'# a text'. Download it again."
     with pytest.raises(FormatError, match=f"^{re.escape(message)}$"):
         matlab.read(b"# a text\n1 2\n", "a.mat")
 
@@ -192,33 +192,33 @@ ROI = struct.pack("<2H4s", 1, 3, b"ROI")
     ("data", "reason"),
     [
         (VERSIONS["v5"][:128], "it ends after 128 bytes, before its first variable"),
-        (VERSIONS["v5"][:130], "an element at byte 128 is cut short"),
-        (VERSIONS["v5"][:200], "the element that starts at byte 136 is longer than what holds it"),
+        (VERSIONS["v5"][:130], "the element at byte 128 is truncated"),
+        (VERSIONS["v5"][:200], "the element at byte 136 extends beyond its container"),
         (
             VERSIONS["v5"][:128] + struct.pack("<2I", 9, 0),
-            "the element that starts at byte 136 is of the unexpected type 9",
+            "the element at byte 136 has the unexpected type 9",
         ),
         (
             VERSIONS["v5"][:128] + part(shape=(2,), rest=HALVES),
-            "the variable that starts at byte 8 has no sound shape",
+            "the variable at byte 8 has an invalid shape",
         ),
         (
             VERSIONS["v5"][:128] + part(rest=struct.pack("<2I", 9, 12) + HALVES[8:]),
-            "the element that starts at byte 56 has no sound length",
+            "the element at byte 56 has an invalid length",
         ),
         (
             VERSIONS["v5"][:128] + part(shape=(1, 3), rest=HALVES),
-            "the element that starts at byte 56 has no sound length",
+            "the element at byte 56 has an invalid length",
         ),
         (
             VERSIONS["v5"][:128] + part(rest=HALVES * 2),
-            "the variable that starts at byte 8 is longer than its content",
+            "the variable at byte 8 is longer than its content",
         ),
         (
             compressed(part(rest=HALVES))[:-4],
-            "the element that starts at byte 136 is longer than what holds it",
+            "the element at byte 136 extends beyond its container",
         ),
-        (compressed(b""), "an element at byte 8 is cut short"),
+        (compressed(b""), "the element at byte 8 is truncated"),
     ],
 )
 def test_damage_says_where(data: bytes, reason: str) -> None:
@@ -232,7 +232,7 @@ def test_damage_says_where(data: bytes, reason: str) -> None:
 def test_an_unfinished_stream() -> None:
     packed = zlib.compress(part(rest=HALVES))[:-6]
     data = VERSIONS["v5"][:128] + struct.pack("<2I", 15, len(packed)) + packed
-    reason = "a compressed variable unpacks to an unfinished stream"
+    reason = "a compressed variable is truncated"
     with pytest.raises(FormatError) as caught:
         matlab.read(data, "a.mat")
     assert str(caught.value) == f"'a.mat' is a damaged MATLAB file: {reason}. Download it again."
@@ -243,10 +243,10 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     data = saved({"X": np.zeros((10, 10_000))}, do_compression=True)
     with pytest.raises(FormatError) as caught:
         matlab.read(data, "a.mat")
-    reason = "a compressed variable unpacks to more than 10000 bytes"
+    reason = "a compressed variable expands to more than 10000 bytes"
     assert str(caught.value) == f"'a.mat' is a damaged MATLAB file: {reason}. Download it again."
     huge = hdf5(lambda file: file.create_dataset("X", shape=(100, 100_000), dtype="f8", chunks=True))
-    with pytest.raises(FormatError, match=r"'/X' unpacks to 80000000 bytes"):
+    with pytest.raises(FormatError, match=r"'/X' expands to 80000000 bytes, which is too large"):
         matlab.read(huge, "a.mat")
 
 

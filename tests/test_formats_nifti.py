@@ -92,11 +92,11 @@ def test_the_signature_tells_what_matters_from_what_does_not(kind: type, change:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "'a' is no NIfTI file of one piece. Get it from its publisher again."),
-        (b"not an image" * 100, "'a' is no NIfTI file of one piece. Get it from its publisher again."),
+        (b"", "'a' is not a single-file NIfTI image. Download it again."),
+        (b"not an image" * 100, "'a' is not a single-file NIfTI image. Download it again."),
         (
             (SHIPPED / "row_major.dconn.nii").read_bytes(),
-            "'a' has the shape (1, 1, 1, 1, 10, 10), not that of a volume or a run. Get it from its publisher again.",
+            "'a' has the shape (1, 1, 1, 1, 10, 10), which is neither a volume nor a run. Download it again.",
         ),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_damaged_header() -> None:
 
 def test_colors_are_no_numbers() -> None:
     colors = np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
-    with pytest.raises(FormatError, match="not one number a voxel"):
+    with pytest.raises(FormatError, match="instead of one number per voxel"):
         nifti.read(nib.Nifti1Image(colors, AFFINE).to_bytes()[: nifti.HEADER_LENGTH], "a")
 
 
@@ -124,5 +124,5 @@ def test_a_damaged_gzip_file(tmp_path: Path) -> None:
     data = bytearray((SHIPPED / "example4d.nii.gz").read_bytes())
     data[20:40] = bytes(20)
     (tmp_path / "a.nii.gz").write_bytes(data)
-    with pytest.raises(FormatError, match=r"^'a.nii.gz' is damaged: .*\. Get it from its publisher again\.$"):
+    with pytest.raises(FormatError, match=r"^'a.nii.gz' is damaged: .*\. Download it again\.$"):
         nifti.read_header_bytes(tmp_path / "a.nii.gz")

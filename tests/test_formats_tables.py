@@ -75,31 +75,35 @@ def _own_limit() -> Iterator[None]:
     [
         (
             b"a\tb\n1\t2\n1\t2\t3\n",
-            "Row 3 of 'a.tsv' has 3 cells where the header has 2. Mend the table or download it again.",
+            "Row 3 of 'a.tsv' has 3 cells, but the header has 2. Fix the table, or download it again.",
             "row 3",
         ),
         (
             b"a\tb\n\n1\t2\n",
-            "Row 2 of 'a.tsv' has 0 cells where the header has 2. Mend the table or download it again.",
+            "Row 2 of 'a.tsv' has 0 cells, but the header has 2. Fix the table, or download it again.",
             "row 2",
         ),
-        (b"", "Row 1 of 'a.tsv' is no header. Mend the table or download it again.", "row 1"),
-        (b"\t\n1\t2\n", "Row 1 of 'a.tsv' is no header. Mend the table or download it again.", "row 1"),
+        (b"", "Row 1 of 'a.tsv' is missing or blank. Fix the table, or download it again.", "row 1"),
+        (
+            b"\t\n1\t2\n",
+            "Row 1 of 'a.tsv' is missing or blank. Fix the table, or download it again.",
+            "row 1",
+        ),
         (
             b"age\n\x81\n",
-            "'a.tsv' is text in neither UTF-8 nor cp932, see byte 4. Download it again.",
+            "'a.tsv' is not text in UTF-8, UTF-16 or cp932: see byte 4. Download it again.",
             "byte 4",
         ),
         (
             b"\xff\xfea",
-            "'a.tsv' is text in neither UTF-8 nor cp932, see byte 2. Download it again.",
+            "'a.tsv' is not text in UTF-8, UTF-16 or cp932: see byte 2. Download it again.",
             "byte 2",
         ),
         (
             b"a\tb\n" + b"x" * 200_000 + b"\t1\n",
             (
                 "Row 2 of 'a.tsv' cannot be read (field larger than field limit (131072)). "
-                "Mend the table or download it again."
+                "Fix the table, or download it again."
             ),
             "row 2",
         ),

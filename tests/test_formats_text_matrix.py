@@ -34,21 +34,21 @@ def test_what_is_printed_exactly_is_read_exactly(matrix: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("data", "message", "place"),
     [
-        (b"", "'a.mat' holds no numbers. Download it again.", None),
-        (b"# only this\n", "'a.mat' holds no numbers. Download it again.", None),
+        (b"", "'a.mat' contains no numbers. Download it again.", None),
+        (b"# only this\n", "'a.mat' contains no numbers. Download it again.", None),
         (
             b"1 2\n\n3\n",
-            "Row 3 of 'a.mat' has 1 numbers where the first has 2. Download it again.",
+            "Row 3 of 'a.mat' has 1 numbers, but the first row has 2. Download it again.",
             "row 3",
         ),
         (
             b"1 2\x00",
-            "'a.mat' is neither a MATLAB file nor a text of numbers, see byte 3. Download it again.",
+            "'a.mat' is neither a MATLAB file nor a text file of numbers: see byte 3. Download it again.",
             "byte 3",
         ),
         (
             b"1 2\n3 two\n",
-            "Row 2 of 'a.mat' holds something that is no number. Download it again.",
+            "Row 2 of 'a.mat' contains a value that is not a number. Download it again.",
             "row 2",
         ),
     ],

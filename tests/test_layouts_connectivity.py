@@ -176,8 +176,8 @@ def test_a_stated_variable_and_table_win() -> None:
 def test_two_matrices_in_one_file() -> None:
     assert problems({"ATR/a.mat": mat({"X": r(2), "Y": r(2)}), "ATR/SUBINFO.tsv": table(2)}) == [
         (
-            "'ATR/a.mat' can be read as 'X' as 2 people of 6 edges and 'Y' as 2 people of 6 edges. "
-            "Say in its catalog record which variable counts, or leave the file out with strict=False."
+            "'ATR/a.mat' can be read in more than one way: as 'X' (2 participants x 6 edges) or as 'Y' (2 participants x 6 edges). "
+            "Name the variable to read in its catalog record, or omit the file with strict=False."
         )
     ]
 
@@ -185,12 +185,12 @@ def test_two_matrices_in_one_file() -> None:
 def test_a_matrix_that_fits_both_ways() -> None:
     assert problems({"ATR/a.mat": mat({"X": r(6, 10)}), "ATR/SUBINFO.tsv": table(6)}) == [
         (
-            "'ATR/a.mat' can be read as 'X' as 6 people of 10 edges and 'X' as 10 people of 6 edges. "
-            "Say in its catalog record which variable counts, or leave the file out with strict=False."
+            "'ATR/a.mat' can be read in more than one way: as 'X' (6 participants x 10 edges) or as 'X' (10 participants x 6 edges). "
+            "Name the variable to read in its catalog record, or omit the file with strict=False."
         )
     ]
     assert problems({"ATR/a.mat": mat({"X": r(6, 6)})})[0].startswith(
-        "'ATR/a.mat' can be read as 'X' as 6 people of 6 edges and 'X' as 6 people of 6 edges."
+        "'ATR/a.mat' can be read in more than one way: as 'X' (6 participants x 6 edges) or as 'X' (6 participants x 6 edges)."
     )
 
 
@@ -200,15 +200,15 @@ def test_whole_numbers_are_no_matrix() -> None:
 
 
 def test_a_known_or_wide_file_without_a_matrix() -> None:
-    said = " Download it again, or leave the file out with strict=False."
+    said = " Download it again, or omit the file with strict=False."
     assert problems({"ATR/a.mat": mat({"X": r(2, 7)})}) == [
-        f"'ATR/a.mat' holds no matrix with 6, 10, 15 edges, only 'X' 2 x 7.{said}"
+        f"'ATR/a.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' 2 x 7.{said}"
     ]
     assert problems({"ATR/a.mat": mat({"X": "text"})}) == [
-        f"'ATR/a.mat' holds no matrix with 6, 10, 15 edges, only other variables.{said}"
+        f"'ATR/a.mat' contains no matrix with 6 or 10 or 15 edges, only other variables.{said}"
     ]
     assert problems({"ATR/b.mat": mat({"X": np.zeros((2, 1000))})}) == [
-        f"'ATR/b.mat' holds no matrix with 6, 10, 15 edges, only 'X' 2 x 1000.{said}"
+        f"'ATR/b.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' 2 x 1000.{said}"
     ]
     assert problems({"ATR/b.mat": mat({"settings": r(2, 7)})}) == []
 
@@ -217,9 +217,9 @@ def test_unreadable_files_are_left_out_one_by_one() -> None:
     damaged = mat({"X": r(2)})[:-8]
     said = problems({"ATR/a.mat": damaged, "ATR/b.mat": b"", "ATR/SUBINFO.tsv": b"age\tsex\n1\n"})
     assert said == [
-        "'ATR/a.mat' is a damaged MATLAB file: the element that starts at byte 136 is longer than what holds it. Download it again.",
-        "'ATR/b.mat' holds no numbers. Download it again.",
-        "Row 2 of 'ATR/SUBINFO.tsv' has 1 cells where the header has 2. Mend the table or download it again.",
+        "'ATR/a.mat' is a damaged MATLAB file: the element at byte 136 extends beyond its container. Download it again.",
+        "'ATR/b.mat' contains no numbers. Download it again.",
+        "Row 2 of 'ATR/SUBINFO.tsv' has 1 cells, but the header has 2. Fix the table, or download it again.",
     ]
 
 
@@ -233,7 +233,7 @@ def test_a_member_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     result = get_layout("connectivity").read(iter_members([file]), DATASET, RECORDS)
     assert [str(problem) for problem in result.problems] == [
         (
-            "'SRPBS_FC/ATR/b.mat' in 'a.zip' is damaged or cut short: Bad CRC-32 for file 'SRPBS_FC/ATR/b.mat'. "
+            "'SRPBS_FC/ATR/b.mat' in 'a.zip' is damaged or truncated: Bad CRC-32 for file 'SRPBS_FC/ATR/b.mat'. "
             "Download the archive again."
         )
     ]
@@ -248,7 +248,7 @@ def test_the_same_file_twice() -> None:
     }
     result = get_layout("connectivity").read(given_members(content), DATASET, RECORDS)
     assert [str(problem) for problem in result.problems] == [
-        "'ATR/a.mat' comes twice in this copy. Keep one of the two."
+        "'ATR/a.mat' occurs twice in this copy. Remove one of the two."
     ]
 
 
@@ -256,13 +256,13 @@ def test_no_matrix_at_all() -> None:
     with pytest.raises(FormatError) as caught:
         read({"README.txt": b"hello"})
     assert str(caught.value) == (
-        "No matrix with 6, 10, 15 edges could be read from this copy of 'srpbs-fc'. Check that it is this dataset."
+        "No matrix with 6 or 10 or 15 edges could be read from this copy of 'srpbs-fc'. Check that the files belong to this dataset."
     )
     with pytest.raises(FormatError) as caught:
         read({"ATR/a.mat": b""})
     assert str(caught.value) == (
-        "No matrix with 6, 10, 15 edges could be read from this copy of 'srpbs-fc'. "
-        "The first of 1 problems: 'ATR/a.mat' holds no numbers. Download it again."
+        "No matrix with 6 or 10 or 15 edges could be read from this copy of 'srpbs-fc'. "
+        "Problem 1 of 1: 'ATR/a.mat' contains no numbers. Download it again."
     )
     assert isinstance(caught.value.__cause__, FormatError)
 
@@ -284,7 +284,7 @@ def test_what_is_no_correlation_is_counted_and_loses_its_name() -> None:
     assert found["fc"].attrs == {
         "long_name": "functional connectivity",
         "units": "1",
-        "comment": "3 values lie outside [-1, 1]: not all of these are Pearson r",
+        "comment": "3 values are outside [-1, 1], so not all values are Pearson r",
     }
 
 
@@ -328,7 +328,7 @@ def test_regions_stand_by_their_numbers_where_these_count() -> None:
 def test_two_tables_that_name_regions_differently() -> None:
     content = {"one.mat": roi_table(["a", "b", "c", "d"]), "two.mat": roi_table(["a", "b", "c", "e"])}
     assert problems(content) == [
-        "'one.mat' and 'two.mat' name the regions of A4 differently. Keep the one that belongs to this copy."
+        "'one.mat' and 'two.mat' name the regions of A4 differently. Keep only the one that belongs to this copy."
     ]
     content["two.mat"] = content["one.mat"]
     assert problems(content) == []
@@ -368,7 +368,7 @@ def test_coordinates_are_always_there_and_typed() -> None:
         "mean_fd": "f8",
     }
     assert np.isnan([found[name].item() for name in ("age", "protocol", "mean_fd")]).all()
-    assert found["mean_fd"].attrs["comment"] == "the release states none for 1 of its 1 people"
+    assert found["mean_fd"].attrs["comment"] == "missing in the release for 1 of 1 participants"
     assert found["mean_fd"].attrs["units"] == "mm"
 
 
@@ -429,7 +429,7 @@ def test_missing_values_in_every_spelling() -> None:
         assert np.isnan(found[name].values[:-1]).all()
         assert not np.isnan(found[name].values[-1])
     assert listed(found, "sex_code", "atr_side") == [[""] * 7 + ["1"], [""] * 7 + ["L"]]
-    assert found["mean_fd"].attrs["comment"] == "the release states none for 7 of its 8 people"
+    assert found["mean_fd"].attrs["comment"] == "missing in the release for 7 of 8 participants"
 
 
 def test_every_other_column_is_kept_under_its_institute() -> None:
@@ -514,8 +514,8 @@ def test_slugs_keep_every_script() -> None:
 def test_a_table_of_another_length() -> None:
     assert problems({"ATR/a.mat": mat({"X": r(2)}), "ATR/SUBINFO.tsv": table(3)}) == [
         (
-            "'ATR/a.mat' has 2 rows but its table 'ATR/SUBINFO.tsv' has 3. "
-            "Row order is all that links them: download both again, or leave the file out with strict=False."
+            "'ATR/a.mat' has 2 rows, but its table 'ATR/SUBINFO.tsv' has 3. "
+            "Rows are matched by order alone. Download both files again, or omit the file with strict=False."
         )
     ]
 
@@ -525,8 +525,8 @@ def test_no_table() -> None:
     result = read({**whole, "ATR/a.mat": mat({"X": r(2)})})
     assert [str(problem) for problem in result.problems] == [
         (
-            "'ATR/a.mat' has no table of its 2 people beside it or in a folder above. "
-            "Add the table, or leave the file out with strict=False."
+            "'ATR/a.mat' has no table of its 2 participants in its folder or one above. "
+            "Add the table, or omit the file with strict=False."
         )
     ]
     assert result.problems[0].file == "ATR/a.mat"
@@ -538,8 +538,8 @@ def test_two_tables_as_near() -> None:
         [ParticipantFile("A/one.tsv", 2), ParticipantFile("A/two.tsv", 2), ParticipantFile("A/three.tsv", 3)],
     )
     assert str(found["A/m.mat"]) == (
-        "'A/m.mat' could belong to 'A/one.tsv' and 'A/two.tsv': all have 2 rows and names as near. "
-        "Take away what is not its table, or leave the file out with strict=False."
+        "'A/m.mat' matches 'A/one.tsv' and 'A/two.tsv' equally well: all have 2 rows and similar names. "
+        "Remove the wrong tables, or omit the file with strict=False."
     )
 
 
@@ -576,7 +576,7 @@ def test_a_name_that_agrees_where_the_count_does_not_is_no_guess() -> None:
     tables = [ParticipantFile("U/SUBINFO_UTO_01.tsv", 4), ParticipantFile("U/SUBINFO_UTO_02.tsv", 3)]
     found = pair_tables([ParticipantFile("U/UTO_01.mat", 3, "a4")], tables)
     assert str(found["U/UTO_01.mat"]).startswith(
-        "'U/UTO_01.mat' has 3 rows but its table 'U/SUBINFO_UTO_01.tsv' has 4."
+        "'U/UTO_01.mat' has 3 rows, but its table 'U/SUBINFO_UTO_01.tsv' has 4."
     )
 
 
@@ -591,8 +591,8 @@ def test_one_table_for_two_matrices_of_one_atlas() -> None:
         [ParticipantFile("U/SUBINFO.tsv", 2)],
     )
     assert [str(error) for error in found.values()] == [
-        f"'U/{one}.mat' and 'U/{other}.mat' could both belong to 'U/SUBINFO.tsv', which has as many rows. "
-        "Add the missing table, or leave the file out with strict=False."
+        f"'U/{one}.mat' and 'U/{other}.mat' both match 'U/SUBINFO.tsv', which has the same number of rows. "
+        "Add the missing table, or omit the file with strict=False."
         for one, other in ("ab", "ba")
     ]
 
@@ -603,9 +603,7 @@ def test_the_nearer_of_two_matrices_keeps_the_table() -> None:
         [ParticipantFile("U/SUBINFO_02.tsv", 2)],
     )
     assert found["U/x_02.mat"] == "U/SUBINFO_02.tsv"
-    assert str(found["U/x_01.mat"]).startswith(
-        "'U/x_01.mat' and 'U/x_02.mat' could both belong to 'U/SUBINFO_02.tsv'"
-    )
+    assert str(found["U/x_01.mat"]).startswith("'U/x_01.mat' and 'U/x_02.mat' both match 'U/SUBINFO_02.tsv'")
 
 
 def test_a_hint_wins_where_the_table_is_there_and_may_be_shared() -> None:
@@ -652,8 +650,8 @@ def test_pairs_have_equal_counts_and_depend_on_no_order(
 
 def test_a_layout_that_is_not_built() -> None:
     message = (
-        "Datasets laid out as 'attic' cannot be opened by this version, only 'connectivity', 'mri', 'traveling'. "
-        "Download the files as they are with decnef_data.download, or upgrade decnef-data."
+        "This version cannot open the layout 'attic' (supported: 'connectivity', 'mri', 'traveling'). "
+        "Upgrade decnef-data, or download the original files with decnef_data.download."
     )
     with pytest.raises(SelectionError, match=f"^{re.escape(message)}$") as caught:
         get_layout("attic")

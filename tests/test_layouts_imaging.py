@@ -113,7 +113,7 @@ class TestGroups:
         assert np.array_equal(found["affine"][0].to_numpy(), trees.AFFINE)
         assert found["age"].dtype == np.float32
         assert found["mean_fd"].dtype == np.float64
-        assert found["mean_fd"].attrs["comment"] == "the release states none for 1 of these 2 scans"
+        assert found["mean_fd"].attrs["comment"] == "missing in the release for 1 of these 2 scans"
         np.testing.assert_array_equal(found["mean_fd"], [0.125, np.nan])
         np.testing.assert_array_equal(found["sup2_bdi_ii"], [np.nan, 21])
         np.testing.assert_array_equal(found["sup2_vas"], [np.nan, np.nan])
@@ -178,19 +178,19 @@ class TestSelection:
         [
             (
                 {"group": "COI/dwi"},
-                "'srpbs-open' has no group 'COI/dwi'. It has: COI/bold, COI/bold_2, COI/fmap, COI/t1w, KUT/bold, KUT/t1w.",
+                "'srpbs-open' has no group 'COI/dwi'. Available groups: COI/bold, COI/bold_2, COI/fmap, COI/t1w, KUT/bold, KUT/t1w.",
             ),
             ({"subjects": "sub-0009"}, "There is no subject 'sub-0009'. Did you mean 'sub-0008'?"),
             ({"modalities": "bolt"}, "There is no modality 'bolt'. Did you mean 'bold'?"),
             (
                 {"sites": "SWA"},
-                "Nobody in 'srpbs-open' fits sites 'SWA'. `decnef participants srpbs-open` lists who is there.",
+                "No participants in 'srpbs-open' match sites 'SWA'. Run `decnef participants srpbs-open` to list all participants.",
             ),
             (
                 {"subjects": "sub-0008", "modalities": "bold"},
                 (
-                    "Nobody in 'srpbs-open' fits subjects 'sub-0008', modalities 'bold'. "
-                    "`decnef participants srpbs-open` lists who is there."
+                    "No participants in 'srpbs-open' match subjects 'sub-0008', modalities 'bold'. "
+                    "Run `decnef participants srpbs-open` to list all participants."
                 ),
             ),
         ],
@@ -224,7 +224,7 @@ class TestPeople:
     def test_of_one_group_and_of_a_selection(self, adopted: Path) -> None:
         assert self.people(group="KUT/bold")["subject"].tolist() == ["sub-0007"]
         assert self.people(diagnoses="SSD")["subject"].tolist() == ["sub-0007"]
-        with pytest.raises(SelectionError, match=r"^Nobody in 'srpbs-open' fits"):
+        with pytest.raises(SelectionError, match=r"^No participants in 'srpbs-open' match"):
             self.people(sites="SWA")
 
     def test_whose_images_no_table_lists_have_a_node_of_their_own(self, tree: Path) -> None:
@@ -277,9 +277,7 @@ class TestPeople:
         decnef_data.adopt("srpbs-open", tree, progress="none")
         with pytest.raises(FormatError) as caught:
             self.people()
-        assert (
-            str(caught.value) == "Row 7 of 'participants.tsv' names 'SUB-1', as row 2 does. Mend the table."
-        )
+        assert str(caught.value) == "Rows 2 and 7 of 'participants.tsv' both list 'SUB-1'. Fix the table."
 
     def test_a_table_without_names(self, tree: Path) -> None:
         trees.write(tree, {"SRPBS_OPEN/participants.tsv": trees.PEOPLE.replace("participant_id", "who")})
@@ -287,7 +285,7 @@ class TestPeople:
         with pytest.raises(FormatError) as caught:
             self.people()
         assert str(caught.value) == (
-            "The table of people names nobody: none of its columns is called participant_id. Get it again."
+            "The table of participants has no subject ids: no column is named 'participant_id'. Download it again."
         )
 
     def test_without_any_table(self, tree: Path) -> None:
@@ -299,14 +297,14 @@ class TestPeople:
     def test_a_ragged_table_is_an_error_that_strict_false_leaves_out(self, tree: Path) -> None:
         trees.write(tree, {"SRPBS_OPEN/sup2.tsv": trees.SCALES + "sub-0001\t1\r\n"})
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        said = "Row 4 of 'SRPBS_OPEN/sup2.tsv' has 2 cells where the header has 3. Mend the table or download it again."
+        said = "Row 4 of 'SRPBS_OPEN/sup2.tsv' has 2 cells, but the header has 3. Fix the table, or download it again."
         for verb in (fetch, self.people):
             with pytest.raises(FormatError) as caught:
                 verb()
             assert str(caught.value) == said
-        with pytest.warns(DecnefDataWarning, match=f"^Left out of 'srpbs-open': {said}$"):
+        with pytest.warns(DecnefDataWarning, match=f"^Omitted from 'srpbs-open': {said}$"):
             assert len(self.people(strict=False)) == 5
-        with pytest.warns(DecnefDataWarning, match=f"^Left out of 'srpbs-open': {said}$"):
+        with pytest.warns(DecnefDataWarning, match=f"^Omitted from 'srpbs-open': {said}$"):
             assert "sup2_vas" not in open_group("COI/bold", strict=False).coords
 
 
@@ -395,7 +393,7 @@ class TestInPlace:
         with pytest.raises(SelectionError) as caught:
             fetch()
         assert str(caught.value) == (
-            "This copy of 'srpbs-open' has data of nobody. `decnef doctor srpbs-open` says what is in it."
+            "This copy of 'srpbs-open' contains no participants. Run `decnef doctor srpbs-open` to inspect it."
         )
 
     def test_forgetting_forgets_the_inventory(self, cache: Path, adopted: Path) -> None:
@@ -430,8 +428,8 @@ class TestWhatIsWrongWithFiles:
         decnef_data.adopt("srpbs-open", tree, progress="none")
         first = "SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000"
         said = (
-            f"'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002' has 476 bytes where '{first}' has 472: "
-            "they are not of one run. Get it again, or leave the scan out with strict=False."
+            f"'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002' has 476 bytes, but '{first}' of the same run has 472. "
+            "Download it again, or omit the scan with strict=False."
         )
         with pytest.raises(FormatError) as caught:
             fetch()
@@ -441,7 +439,7 @@ class TestWhatIsWrongWithFiles:
             "COI/t1w",
         ]  # another's trouble is no trouble
         assert groups(fetch(subjects="sub-0001", modalities="t1w")) == ["COI/t1w"]
-        with pytest.warns(DecnefDataWarning, match="^Left out of 'srpbs-open': "):
+        with pytest.warns(DecnefDataWarning, match="^Omitted from 'srpbs-open': "):
             assert open_group("COI/bold", strict=False)["subject"].to_numpy().tolist() == ["sub-0002"]
         assert said in {finding.found for finding in decnef_data.doctor("srpbs-open").disagreements}
 
@@ -467,8 +465,8 @@ class TestWhatIsWrongWithFiles:
         with pytest.raises(FormatError) as caught:
             bold[0].load()
         assert str(caught.value) == (
-            f"'{volume}' does not belong to its run: its {differs} is not that of "
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Get it again, or leave the person out."
+            f"'{volume}' does not belong to its run: its {differs} differs from that of "
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or exclude the participant."
         )
 
     def test_a_file_that_is_cut_short(self, tree: Path) -> None:
@@ -478,7 +476,7 @@ class TestWhatIsWrongWithFiles:
         with pytest.raises(FormatError) as caught:
             open_group("KUT/t1w")
         assert str(caught.value) == (
-            "'SRPBS_OPEN/data/sub-0007/t1/defaced_mprage.nii' has 591 bytes where its header asks for 592. Get it again."
+            "'SRPBS_OPEN/data/sub-0007/t1/defaced_mprage.nii' has 591 bytes, but its header requires 592. Download it again."
         )
 
     def test_several_files_that_are_no_images(self, tree: Path) -> None:
@@ -486,7 +484,7 @@ class TestWhatIsWrongWithFiles:
             (tree / f"SRPBS_OPEN/data/{subject}/t1/defaced_mprage.nii").write_bytes(b"none")
         decnef_data.adopt("srpbs-open", tree, progress="none")
         with pytest.raises(
-            FetchError, match=r"^2 files of 'srpbs-open' cannot be read; strict=False leaves them out"
+            FetchError, match=r"^2 files of 'srpbs-open' cannot be read\. Use strict=False to omit them"
         ):
             fetch()
 
@@ -499,7 +497,7 @@ class TestWhatIsWrongWithFiles:
             fetch()
         message = str(caught.value)
         assert len(caught.value.causes) == len(images) > 5
-        assert message.count("Get it") == 5
+        assert message.count("Download it") == 5
         assert message.endswith(f"And {len(images) - 5} more.")
 
     def test_two_volumes_of_one_number(self, tree: Path) -> None:
@@ -510,7 +508,7 @@ class TestWhatIsWrongWithFiles:
         with pytest.raises(FormatError) as caught:
             fetch()
         assert str(caught.value) == (
-            f"'{path}/vol_1' and '{path}/vol_0001' have the same number. Remove the one that is no volume."
+            f"'{path}/vol_1' and '{path}/vol_0001' have the same volume number. Remove the file that is not a volume of the run."
         )
 
     def test_a_volume_that_is_not_there_is_said_by_the_doctor(self, tree: Path) -> None:
@@ -518,7 +516,7 @@ class TestWhatIsWrongWithFiles:
         decnef_data.adopt("srpbs-open", tree, progress="none")
         assert open_group("KUT/bold").sizes["time"] == 3
         said = {finding.what: finding.found for finding in decnef_data.doctor("srpbs-open").disagreements}
-        assert said["volumes of 'SRPBS_OPEN/data/sub-0007/rsfmri'"] == "no 1"
+        assert said["volumes of 'SRPBS_OPEN/data/sub-0007/rsfmri'"] == "missing 1"
 
     @pytest.mark.parametrize("many", [8, 1])  # volumes that a second thread is worth
     def test_a_file_that_changed_or_went_is_named_when_it_is_read(
@@ -532,12 +530,12 @@ class TestWhatIsWrongWithFiles:
         with pytest.raises(IntegrityError) as caught:
             bold.load()
         assert str(caught.value) == (
-            f"'{volume}' changed since it was listed. If that was meant, adopt the folder again."
+            f"'{volume}' has changed since it was listed. If the change was intended, adopt the folder again."
         )
         volume.unlink()
         with pytest.raises(IntegrityError) as caught:
             bold.load()
-        assert str(caught.value) == f"'{volume}' is no longer there. Put it back, or adopt the folder again."
+        assert str(caught.value) == f"'{volume}' no longer exists. Restore it, or adopt the folder again."
 
     def test_verifying(self, adopted: Path) -> None:
         def states() -> dict[str, str]:
@@ -545,11 +543,14 @@ class TestWhatIsWrongWithFiles:
             return {check.path: check.state for check in found.checks if not check.path.endswith("sv")}
 
         first = decnef_data.verify("srpbs-open", deep=True).checks[-1]
-        assert (first.path, first.detail) == ("images", "23 files of 11 scans, 23 hashed for the first time")
+        assert (first.path, first.detail) == (
+            "images",
+            "23 files of 11 scans, 23 checksums recorded for the first time",
+        )
         assert (
             decnef_data.verify("srpbs-open", deep=True)
             .checks[-1]
-            .detail.endswith("0 hashed for the first time")
+            .detail.endswith("0 checksums recorded for the first time")
         )
         assert decnef_data.verify("srpbs-open").complete
         volume = adopted / "sub-0007/rsfmri/vol_0001"
@@ -631,9 +632,7 @@ class TestOtherFiles:
         trees.write(folder, {"a.nii.gz": bytes(data[:-20] if damage == "cut" else data)})
         decnef_data.adopt("srpbs-open", tree, progress="none")
         group = next(name for name in groups(fetch(subjects="sub-0001")) if "bold" in name)
-        with pytest.raises(
-            FormatError, match=rf"^'{folder}/a.nii.gz' is damaged: .*\. Get it from its publisher again\.$"
-        ):
+        with pytest.raises(FormatError, match=rf"^'{folder}/a.nii.gz' is damaged: .*\. Download it again\.$"):
             open_group(group, subjects="sub-0001")["bold"].load()
 
     def test_a_gzip_file_of_several_members(self, tree: Path) -> None:

@@ -147,8 +147,8 @@ class TestFromAnArchive:
         with pytest.raises(IntegrityError) as caught:
             fetch(subjects="sub-0008")
         assert str(caught.value) == (
-            "'SRPBS_OPEN/data/sub-0008/t1/defaced_mprage.nii' in 'SRPBS_OPEN.tar' is not what it was when the archive "
-            "was listed. Get the archive again, and clear what was made of the other with 'decnef cache clear'."
+            "'SRPBS_OPEN/data/sub-0008/t1/defaced_mprage.nii' in 'SRPBS_OPEN.tar' has changed since the archive was "
+            "indexed. Remove the stores of the old archive with `decnef cache clear`, then download the archive again."
         )
 
     def test_a_volume_of_another_run_is_named(self, tree: Path, tmp_path: Path, cache: Path) -> None:
@@ -158,8 +158,8 @@ class TestFromAnArchive:
         volume.write_bytes(bytes(wrong.header.binaryblock) + bytes(4) + volume.read_bytes()[352:])
         decnef_data.adopt("srpbs-open", packed(tree, tmp_path / "own/a.tar.gz"), progress="none")
         said = (
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002' does not belong to its run: its slope is not that of "
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Get it again, or leave the person out."
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002' does not belong to its run: its slope differs from that of "
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or exclude the participant."
         )
         with pytest.raises(FormatError) as caught:
             fetch(sites="COI")
@@ -217,8 +217,8 @@ class TestFromAnArchive:
         with pytest.raises(SelectionError) as caught:
             fetch()
         assert str(caught.value) == (
-            "'SRPBS_OPEN.zip' is an archive, and images are opened from folders, tar and tar.gz only. "
-            "Unpack it, and run `decnef adopt srpbs-open PATH` with the folder."
+            "'SRPBS_OPEN.zip' cannot be opened: images are read only from folders, tar and tar.gz archives. "
+            "Unpack it, then run `decnef adopt srpbs-open PATH` with the path of the folder."
         )
 
 
@@ -323,11 +323,12 @@ class TestSharedAndTogether:
         with pytest.raises(AccessError) as caught:
             fetch(subjects="sub-0002", accept_terms=True)
         assert str(caught.value) == (
-            "No mirror can be asked for the archive of 'srpbs-open' that its scans were taken from. "
-            "`decnef access srpbs-open` says what each needs; `decnef cache clear srpbs-open` begins anew."
+            "No accessible mirror has the archive that the scans of 'srpbs-open' were extracted from. "
+            "Run `decnef access srpbs-open` to see what each mirror requires, or `decnef cache clear srpbs-open` "
+            "to start again."
         )
         monkeypatch.setenv(LINK, links.link(archive.read_bytes() + bytes(9), name="SRPBS_OPEN.tar.gz"))
-        with pytest.raises(AccessError, match=r"^No mirror can be asked for the archive"):
+        with pytest.raises(AccessError, match=r"^No accessible mirror has the archive"):
             fetch(subjects="sub-0002", accept_terms=True)
         monkeypatch.setenv(LINK, "https://127.0.0.1:9/SRPBS_OPEN.tar.gz")
         with pytest.raises(MirrorError, match=r"^'https://127\.0\.0\.1:9' could not be reached"):
@@ -362,7 +363,7 @@ class TestFilesOfAMirror:
 
     def test_what_is_not_here_is_said(self, synapse: SynapseServer) -> None:
         fetch(subjects="sub-0008", accept_terms=True)
-        with pytest.raises(SelectionError, match=r"^No whole copy of 'srpbs-open' is on this machine"):
+        with pytest.raises(SelectionError, match=r"^There is no complete local copy of 'srpbs-open'"):
             fetch(subjects="sub-0001", download=False)
         assert fetch(subjects="sub-0008", download=False)["KUT/t1w"].sizes["scan"] == 1
 
@@ -392,8 +393,8 @@ class TestAsItComes:
         with pytest.raises(SelectionError) as caught:
             fetch(subjects="sub-0002", download=False)
         assert str(caught.value) == (
-            "Not all that is selected of 'srpbs-open' is on this machine, and its archive is not kept. "
-            "Let it be downloaded, or select what is here."
+            "Part of the selection from 'srpbs-open' is not available locally, and its archive was not kept. "
+            "Allow downloading, or select only data that are available locally."
         )
 
     def test_an_archive_that_is_damaged_leaves_nothing(
@@ -405,7 +406,7 @@ class TestAsItComes:
             monkeypatch.setenv(LINK, server.link(bytes(content), name="SRPBS_OPEN.tar.gz"))
             with pytest.raises(IntegrityError) as caught:
                 passing()
-        assert str(caught.value).startswith("'SRPBS_OPEN.tar.gz' is damaged or cut short: ")
+        assert str(caught.value).startswith("'SRPBS_OPEN.tar.gz' is damaged or truncated: ")
         assert not [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
     def test_a_dropped_connection_is_resumed(self, links: LinkServer, expected: xr.DataTree) -> None:
@@ -426,11 +427,11 @@ class TestAsItComes:
             passing_by.verify()
         found = hashlib.md5(archive.read_bytes()).hexdigest()
         assert str(caught.value) == (
-            f"'SRPBS_OPEN.tar.gz' is not what the mirror states: md5:{'0' * 32} expected, md5:{found} received. "
-            "It was not kept; try again, or choose another mirror."
+            f"The download of 'SRPBS_OPEN.tar.gz' failed verification: expected md5:{'0' * 32}, received md5:{found}. "
+            "It was discarded; try again, or use another mirror."
         )
         with (
-            pytest.raises(ValueError, match=r"^What is summed is read from its start to its end\.$"),
+            pytest.raises(ValueError, match=r"^A source that is hashed must be read from start to end\.$"),
             passing_by.open(1),
         ):
             pass
@@ -445,13 +446,13 @@ class TestAsItComes:
         (file,) = remote.find(Records.load().dataset("srpbs-open"))
         monkeypatch.setenv(LINK, links.link(bytes(5000), name="SRPBS_OPEN.tar.gz"))
         with (
-            pytest.raises(IntegrityError, match=r"^'SRPBS_OPEN\.tar\.gz' at 'atr' is another file now"),
+            pytest.raises(IntegrityError, match=r"^'SRPBS_OPEN\.tar\.gz' has changed at 'atr'"),
             RemoteSource(remote, file).open(10, 20) as pieces,
         ):
             list(pieces)
 
     def test_terms_come_first(self, links: LinkServer) -> None:
-        with pytest.raises(AccessError, match=r"^The terms of 'srpbs-open' are not accepted yet"):
+        with pytest.raises(AccessError, match=r"^The terms of 'srpbs-open' have not been accepted yet"):
             fetch(keep_archive=False, mirror="atr")
 
     def test_on_the_command_line(self, links: LinkServer, cache: Path) -> None:
@@ -469,9 +470,9 @@ class TestAsItComes:
         assert before.estimated
         some = decnef_data.plan("srpbs-open", mirror="atr", keep_archive=False, subjects=("a", "b"))
         assert (some.download_size, some.store_size) == (size, -(-size * 2 // 1410))
-        told = run("download", "srpbs-open", "--mirror", "atr", "--no-keep-archive", "--dry-run").out
-        assert "at most about" in told
-        assert "the archive has to be read to know" in told
+        shown = run("plan", "srpbs-open", "--mirror", "atr", "--no-keep-archive").out
+        assert "at most about" in shown
+        assert "exactly known once the archive is read" in " ".join(shown.split())
         passing(subjects="sub-0001")
         here = decnef_data.plan("srpbs-open", subjects="sub-0001", keep_archive=False)
         assert (here.download_size, here.required_disk, here.store_exists, here.estimated) == (

@@ -100,6 +100,6 @@ def test_what_cannot_be_stored_is_named_and_holds_up_nobody(tmp_path: Path) -> N
         writer.submit(scan, short)
         writer.submit(*t1_scan(2))
     assert [str(error) for error in writer.failures.values()] == [
-        f"'{scan.files[0]}' ends after 584 bytes where its header asks for 592. Get it again."
+        f"'{scan.files[0]}' ends after 584 bytes, but its header requires 592. Download it again."
     ]
     assert writer.stored_count == 1

@@ -99,13 +99,13 @@ def test_rows_are_read_when_they_are_looked_at_and_as_a_slice_where_they_can(
         ({"subjects": ("s-0007",)}, "There is no subject 's-0007'. Did you mean 's-0006'?"),
         (
             {"subjects": ("a", "b", "s-0001", "c", "d", "e")},
-            "There is no subject 'a', 'b', 'c' and 2 more. The first there is 's-0001'.",
+            "There are no subjects 'a', 'b', 'c' and 2 more. The first subject is 's-0001'.",
         ),
         (
             {"sites": ("HUH",)},
             (
-                "The people of site 'HUH' are there only pooled with those of other sites of 'HiroshimaU'. "
-                "Fetch without sites and keep the rows whose institute is 'HiroshimaU'."
+                "Participants of site 'HUH' are only available pooled with other sites of 'HiroshimaU'. "
+                "Fetch without sites, then select the rows whose institute is 'HiroshimaU'."
             ),
         ),
     ],
@@ -120,7 +120,9 @@ def test_what_cannot_be_selected(wanted: dict[str, tuple[str, ...]], message: st
 
 
 def test_an_empty_dataset_has_no_subject_to_name() -> None:
-    with pytest.raises(SelectionError, match=r"^There is no subject 'a'. Nobody is there\.$"):
+    with pytest.raises(
+        SelectionError, match=r"^There is no subject 'a'. This copy contains no participants\.$"
+    ):
         select(make_dataset().isel(subject=slice(0)), asked(subjects=("a",)), RECORDS)
 
 

@@ -47,8 +47,8 @@ def test_what_is_written_is_what_is_read(
 
 def test_a_lock_begins_by_saying_what_it_is_for() -> None:
     assert format_lock(lock(file(), synthetic=True)).splitlines()[:4] == [
-        "# Exactly these files and bytes, from whichever mirror:",
-        "#   decnef download srpbs-fc --frozen decnef.lock --mirror phantom",
+        "# To download exactly these files from any mirror, run",
+        "#   decnef download srpbs-fc --lock decnef.lock --mirror phantom",
         "format = 1",
         'dataset = "srpbs-fc"',
     ]
@@ -61,8 +61,10 @@ def test_what_is_no_lock_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "decnef.lock").write_bytes(content)
     with pytest.raises(FormatError) as raised:
         read_lock(tmp_path / "decnef.lock")
-    assert str(raised.value).startswith(f"'{tmp_path}/decnef.lock' is no lock that this version reads: ")
-    assert str(raised.value).endswith(" Write it anew with `decnef lock NAME`.")
+    assert str(raised.value).startswith(
+        f"'{tmp_path}/decnef.lock' is not a lock file that this version can read: "
+    )
+    assert str(raised.value).endswith(" Recreate it with `decnef lock NAME`.")
 
 
 def test_equal_bytes_are_no_difference_whatever_else_is_known_of_them() -> None:

@@ -170,8 +170,8 @@ class TestFinding:
         server.faults.add(_unreadable_later(server), None)
         found = crawl(root)
         assert item(found, "b.txt").problem == (
-            "Synapse refuses (SynapseHTTPError: 403, You lack READ access to the requested entity.). "
-            "See to that in your account's settings at https://www.synapse.org, then run the same again."
+            "Synapse denied access (SynapseHTTPError: 403, You lack READ access to the requested entity.). "
+            "Resolve this in your account settings at https://www.synapse.org, then rerun the command."
         )
         assert item(found, f"{FC}/SRPBS_FC.zip").size == 7
         assert item(found, "b.txt").restriction is None
@@ -202,24 +202,27 @@ class TestFinding:
         self, serve: Callable[..., SynapseServer], root: Path
     ) -> None:
         serve(project(Entity("..", content=b"x")))
-        assert item(crawl(root), "..").problem == "Its name cannot be that of a file."
+        assert item(crawl(root), "..").problem == "Its name is not a valid file name."
 
     def test_a_mirror_without_anything_to_walk(self, root: Path) -> None:
         with pytest.raises(SelectionError) as caught:
             crawl_mirror(Records.load().mirror("folder"), (), build_context(root))
         assert str(caught.value) == (
-            "'folder' is what you have yourself: there is nothing to walk. "
-            "Run `decnef cache list` to see what was adopted."
+            "Mirror 'folder' has nothing to index: it consists of the copies that you adopted. "
+            "Run `decnef cache list` to list them."
         )
 
     def test_a_record_without_a_project(self, root: Path) -> None:
         record = Mirror(name="synapse", title="Synapse", protocol="synapse", order=1)
         with pytest.raises(MirrorError) as caught:
             crawl_mirror(record, (), build_context(root))
-        assert str(caught.value) == "Mirror 'synapse' names no project to walk. Correct its record."
+        assert (
+            str(caught.value)
+            == "The record of mirror 'synapse' lists no project to index. Correct the record."
+        )
 
     def test_nobody_logged_in(self, root: Path) -> None:
-        with pytest.raises(AccessError, match=r"No Synapse token is known\."):
+        with pytest.raises(AccessError, match=r"No Synapse token was found\."):
             crawl(root)
         assert list((root / "index").iterdir()) == []
 
@@ -273,7 +276,7 @@ class TestIndex:
         path.write_bytes(damage)
         assert load_index(root, "synapse") is None
         assert caplog.messages == [
-            f"'{path}' is damaged and is passed over. Run `decnef index synapse` anew."
+            f"The index '{path}' is damaged and is ignored. Run `decnef index synapse` again."
         ]
 
     def test_that_is_damaged_further_down_is_passed_over(
@@ -341,7 +344,7 @@ class TestGoingOn:
         server.faults.add(_until_more_than(server, 60), None)
         with pytest.raises(MirrorError):
             crawl(root)
-        assert "What was found so far is kept. Run `decnef index synapse` again to go on." in caplog.messages
+        assert "The results so far are kept. Rerun `decnef index synapse` to resume." in caplog.messages
         assert load_index(root, "synapse") is None
         answered = {
             (each.path, each.body)
@@ -417,7 +420,8 @@ class TestGoingOn:
 
         server.faults.add(revoke, None)
         with pytest.raises(
-            AccessError, match=r"^Synapse refused the login \(SynapseHTTPError: 401, Invalid access token\)\."
+            AccessError,
+            match=r"^Synapse rejected the login \(SynapseHTTPError: 401, Invalid access token\)\.",
         ):
             crawl(root)
         assert len(server.requests) < 40
@@ -565,4 +569,4 @@ class TestTelling:
     def test_an_unknown_kind(self) -> None:
         with pytest.raises(SelectionError) as caught:
             create_count_progress("loud")
-        assert str(caught.value) == "There is no progress 'loud'. Choose one of: auto, bars, lines, none."
+        assert str(caught.value) == "Unknown progress display 'loud'. Choose one of: auto, bars, lines, none."

@@ -104,7 +104,7 @@ class TestLinks:
         assert match is not None
         assert (match.verdict, match.why) == (
             "found",
-            "The link leads to 'SRPBS_FC.zip', named as its top folder is.",
+            "The link points to 'SRPBS_FC.zip', which matches by name.",
         )
         assert decnef_data.index("atr", offline=True) == found
 
@@ -123,7 +123,10 @@ class TestLinks:
         monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(b"x", name="holiday.zip"))
         match = decnef_data.index("atr", progress="none").match("srpbs-fc")
         assert match is not None
-        assert (match.verdict, match.why) == ("doubtful", "The link leads to 'holiday.zip', not its title.")
+        assert (match.verdict, match.why) == (
+            "doubtful",
+            "The link points to 'holiday.zip', which does not match by name.",
+        )
 
     def test_a_file_that_was_replaced(
         self, root: Path, links: LinkServer, archive: Path, monkeypatch: pytest.MonkeyPatch
@@ -148,7 +151,8 @@ class TestLinks:
     def test_no_link_that_answers(self, root: Path, links: LinkServer) -> None:
         links.advance(7200)
         with pytest.raises(
-            AccessError, match=r"^No link for mirror 'atr' answered\. .*The link for 'srpbs-fc' has expired"
+            AccessError,
+            match=r"^None of the links for mirror 'atr' worked\. .*The link for 'srpbs-fc' has expired",
         ):
             decnef_data.index("atr", progress="none")
         assert not (root / "index").exists()
@@ -253,8 +257,8 @@ class TestStates:
         (state,) = decnef_data.probe("synapse")
         assert state.reachable is True
         assert state.problem == (
-            "Synapse refused the login (SynapseAuthenticationError: 401, Invalid access token). "
-            "Make a token that may view and download, then run 'decnef login synapse'."
+            "Synapse rejected the login (SynapseAuthenticationError: 401, Invalid access token). "
+            "Create a token with the permissions 'view' and 'download', then run 'decnef login synapse'."
         )
 
     def test_mirrors_that_are_away(self, root: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,10 +281,10 @@ class TestStates:
         with _Down() as server:
             troubled = Mirror(name="atr", title="ATR", protocol="https", order=3, page=f"{server.url}/")
             found = probe_mirror(troubled, credentials)
-        assert (found.reachable, found.problem) == (False, "Its page answered 503.")
+        assert (found.reachable, found.problem) == (False, "Its web page returned status 503.")
         bare = Mirror(name="atr", title="ATR", protocol="https", order=3)
         assert probe_mirror(bare, credentials) == ProbeResult(
-            None, problem="Its record names no page to try."
+            None, problem="The catalog lists no web page to probe."
         )
 
     def test_a_link_that_cannot_be_used(
@@ -310,18 +314,18 @@ class TestAudit:
     def test_two_mirrors_and_a_download(self, root: Path, synapse: SynapseServer, links: LinkServer) -> None:
         decnef_data.index("synapse", progress="none")
         decnef_data.index("atr", progress="none")
-        open_ = "The sizes agree, but no checksum is stated by both."
+        open_ = "The sizes match, but no checksums can be compared."
         assert comparisons(decnef_data.audit("srpbs-fc")) == [("synapse", "atr", "unknown", open_)]
         decnef_data.download("srpbs-fc", mirror="atr", accept_terms=True, progress="none")
-        same = "The mirror's file is still the one that was downloaded."
+        same = "The mirror still has the file that was downloaded."
         assert comparisons(decnef_data.audit("srpbs-fc")) == [
             ("synapse", "atr", "unknown", open_),
             ("synapse", "disk (atr)", "unknown", open_),
             ("atr", "disk (atr)", "same", same),
         ]
         assert comparisons(decnef_data.audit("srpbs-fc", deep=True)) == [
-            ("synapse", "atr", "same", "Both are the same as disk (atr)."),
-            ("synapse", "disk (atr)", "same", "The md5 agrees."),
+            ("synapse", "atr", "same", "Both match disk (atr)."),
+            ("synapse", "disk (atr)", "same", "The md5 checksums match."),
             ("atr", "disk (atr)", "same", same),
         ]
 
@@ -335,7 +339,7 @@ class TestAudit:
         decnef_data.index("atr", progress="none")
         found = decnef_data.audit("srpbs-fc")
         assert comparisons(found) == [
-            ("atr", "disk (atr)", "different", "The mirror's file was replaced since it was downloaded.")
+            ("atr", "disk (atr)", "different", "The mirror's file has been replaced since the download.")
         ]
         assert found.differs
 
@@ -350,12 +354,12 @@ class TestAudit:
             stream.write(b"\0")
         decnef_data.adopt("srpbs-fc", other, progress="none")
         ((_, _, outcome, why),) = comparisons(decnef_data.audit("srpbs-fc", deep=True))
-        assert (outcome, why[:11]) == ("different", "The md5 is ")
+        assert (outcome, why[:26]) == ("different", "The md5 checksums differ: ")
         decnef_data.adopt("srpbs-fc", small.archive(other, {"SRPBS_FC/a.txt": b"a"}), progress="none")
         ((_, _, outcome, why),) = comparisons(decnef_data.audit("srpbs-fc"))
         assert (outcome, why) == (
             "different",
-            f"{archive.stat().st_size:,} and {other.stat().st_size:,} bytes.",
+            f"The sizes differ: {archive.stat().st_size:,} and {other.stat().st_size:,} bytes.",
         )
 
     def test_a_folder_against_an_archive_and_a_folder(
@@ -370,37 +374,37 @@ class TestAudit:
         decnef_data.adopt("srpbs-fc", tree, progress="none")
         found = decnef_data.audit("srpbs-fc", deep=True)
         assert [(each.left, each.right, each.why) for each in found.comparisons if not each.path] == [
-            ("synapse", "atr", "6 files at synapse, one archive at atr: not to be compared file by file."),
+            ("synapse", "atr", "6 files at synapse, one archive at atr: cannot be compared file by file."),
             (
                 "atr",
                 "disk (folder)",
-                "one archive at atr, 7 files at disk (folder): not to be compared file by file.",
+                "one archive at atr, 7 files at disk (folder): cannot be compared file by file.",
             ),
         ]
         pairs = [each for each in found.comparisons if each.path]
-        assert {each.why for each in pairs if each.outcome == "same"} == {"The md5 agrees."}
+        assert {each.why for each in pairs if each.outcome == "same"} == {"The md5 checksums match."}
         assert [(each.path, each.why) for each in pairs if each.outcome != "same"] == [
-            ("SRPBS_FC/more.txt", "It is only at disk (folder).")
+            ("SRPBS_FC/more.txt", "Found only at disk (folder).")
         ]
 
     def test_what_changed_on_disk_or_was_dropped_on_purpose(self, root: Path, synapse: SynapseServer) -> None:
         decnef_data.index("synapse", progress="none")
         path = decnef_data.download("srpbs-fc", mirror="synapse", accept_terms=True, progress="none")
         assert comparisons(decnef_data.audit("srpbs-fc")) == [
-            ("synapse", "disk (synapse)", "same", "The md5 agrees.")
+            ("synapse", "disk (synapse)", "same", "The md5 checksums match.")
         ]
         decnef_data.fetch_dataset("srpbs-fc", group="bal140", keep_archive=False, progress="none")
         assert not path.exists()
         found = decnef_data.audit("srpbs-fc")
-        assert found.sources[-1].basis == "Verified when downloaded, since dropped."
-        assert comparisons(found) == [("synapse", "disk (synapse)", "same", "The md5 agrees.")]
+        assert found.sources[-1].basis == "Verified when downloaded, removed since."
+        assert comparisons(found) == [("synapse", "disk (synapse)", "same", "The md5 checksums match.")]
 
     def test_what_changed_on_disk_is_not_compared(self, root: Path, synapse: SynapseServer) -> None:
         decnef_data.index("synapse", progress="none")
         path = decnef_data.download("srpbs-fc", mirror="synapse", accept_terms=True, progress="none")
         path.write_bytes(b"x")
         assert comparisons(decnef_data.audit("srpbs-fc")) == [
-            ("synapse", "disk (synapse)", "unknown", "It changed on disk since it was verified.")
+            ("synapse", "disk (synapse)", "unknown", "The local file has changed since it was verified.")
         ]
 
     def test_what_the_records_state(
@@ -410,9 +414,9 @@ class TestAudit:
         put(catalog, "atr", "ATR", "https", 3, holding=stated)
         put(catalog, "synapse", "Synapse", "synapse", 2, holding=f"size = {archive.stat().st_size}")
         found = decnef_data.audit("srpbs-fc")
-        assert found.sources[0].basis == "Not indexed; run `decnef index synapse`. As recorded."
+        assert found.sources[0].basis == "Not indexed; run `decnef index synapse`. From the catalog."
         assert comparisons(found) == [
-            ("synapse", "atr", "unknown", "Neither a size nor a checksum is stated by both.")
+            ("synapse", "atr", "unknown", "Neither sizes nor checksums can be compared.")
         ]
         decnef_data.index("atr", progress="none")
         decnef_data.adopt("srpbs-fc", archive, progress="none")
@@ -424,7 +428,7 @@ class TestAudit:
             server.config(Path.home() / ".synapseConfig", TOKEN)
             decnef_data.index("synapse", progress="none")
         basis = decnef_data.audit("srpbs-fc").sources[0].basis
-        assert basis.endswith(": Nothing that you may see bears its title.")
+        assert basis.endswith(": No item that you can access matches by name.")
 
 
 def test_no_secret_is_written_said_or_shown(

@@ -40,7 +40,7 @@ class TestVerdicts:
         assert found == Match(
             dataset="srpbs-fc",
             verdict="confirmed",
-            why=f"'{FC.title}' is its title; its archive is named as its top folder is.",
+            why=f"'{FC.title}' matches by name; its archive is named after the dataset's top folder.",
             id="syn22317078",
             recorded="syn22317078",
             path=FC.title,
@@ -56,23 +56,23 @@ class TestVerdicts:
         )
         assert (found.verdict, found.id) == ("corrected", "syn7")
         assert found.why == (
-            f"'{FC.title}' is its title; 1 of 1 files look like its layout. "
-            "The records say syn22317078, which is 'Documents'."
+            f"'{FC.title}' matches by name; 1 of 1 files match the expected layout. "
+            "The catalog lists syn22317078, which is 'Documents'."
         )
 
     def test_the_recorded_id_is_not_there(self) -> None:
         assert match("srpbs-fc", file("SRPBS_FC.zip", 7)).why == (
-            "'SRPBS_FC.zip' is its title; its archive is named as its top folder is. "
-            "The records say syn22317078, which is not there."
+            "'SRPBS_FC.zip' matches by name; its archive is named after the dataset's top folder. "
+            "The catalog lists syn22317078, which was not found."
         )
 
     def test_nothing_bears_the_title(self) -> None:
         found = match("srpbs-fc", folder("Documents", 5))
-        assert (found.verdict, found.why) == ("missing", "Nothing that you may see bears its title.")
+        assert (found.verdict, found.why) == ("missing", "No item that you can access matches by name.")
 
     def test_the_recorded_id_bears_another_title(self) -> None:
         found = match("srpbs-fc", folder("Documents", 22317078))
-        assert found.why == "syn22317078 is there, but is called 'Documents', not its title."
+        assert found.why == "syn22317078 exists, but its name 'Documents' does not match."
         assert not found.resolved
 
     def test_no_id_is_recorded(self) -> None:
@@ -83,28 +83,28 @@ class TestVerdicts:
     def test_an_empty_folder_is_believed_by_its_title(self) -> None:
         found = match("srpbs-fc", folder(FC.title, 22317078))
         assert (found.verdict, found.files, found.size) == ("confirmed", 0, None)
-        assert found.why == f"'{FC.title}' is its title; what lies in it cannot be seen."
+        assert found.why == f"'{FC.title}' matches by name; its contents cannot be listed."
 
     def test_an_archive_of_an_unknown_name_says_nothing(self) -> None:
         found = match("srpbs-fc", folder(FC.title, 22317078), file(f"{FC.title}/data.zip", 1))
-        assert found.why == f"'{FC.title}' is its title; what lies in its archive cannot be seen."
+        assert found.why == f"'{FC.title}' matches by name; the contents of its archive cannot be listed."
 
     @pytest.mark.parametrize(
         ("inside", "why"),
         [
-            ("SRPBS_1600.tar.gz", "but the archive in it is named as that of 'srpbs-1600'."),
-            ("terms.pdf", "but none of the 1 files in it look like its layout."),
+            ("SRPBS_1600.tar.gz", "but its archive is named after the top folder of 'srpbs-1600'."),
+            ("terms.pdf", "but none of its 1 files match the expected layout."),
         ],
     )
     def test_a_title_over_something_else_is_doubtful(self, inside: str, why: str) -> None:
         found = match("srpbs-open", folder(OPEN.title, 22317081), file(f"{OPEN.title}/{inside}", 1))
-        assert (found.verdict, found.why) == ("doubtful", f"'{OPEN.title}' is its title; {why}")
+        assert (found.verdict, found.why) == ("doubtful", f"'{OPEN.title}' matches by name; {why}")
 
     def test_two_that_could_be_it_are_doubtful(self) -> None:
         found = match("srpbs-fc", file("SRPBS_FC.zip", 7), file("SRPBS_FC.tar.gz", 8))
         assert (found.verdict, found.why) == (
             "doubtful",
-            "It could be 'SRPBS_FC.zip' (syn7) and 'SRPBS_FC.tar.gz' (syn8).",
+            "Several items match: 'SRPBS_FC.zip' (syn7) and 'SRPBS_FC.tar.gz' (syn8).",
         )
 
     def test_of_two_titles_the_one_with_the_layout_is_it(self) -> None:
@@ -201,7 +201,7 @@ class TestRecords:
             checksum="md5:" + "1".zfill(32),
             grade="C",
             grades={"address": "B", "archive": "B", "checksum": "B", "size": "B"},
-            comment=f"Walked 2026-11-22: an archive. '{FC.title}' is its title; its archive is named as its top folder is.",
+            comment=f"Indexed 2026-11-22: an archive. '{FC.title}' matches by name; its archive is named after the dataset's top folder.",
         )
         assert doubtful == SYNAPSE.find_holding("srpbs-1600")
         assert images is not None

@@ -105,9 +105,11 @@ def test_an_open_file_is_closed_and_that_is_said(
     with caplog.at_level(logging.WARNING):
         assert credentials.get("synapse") == "s3cret"
     assert mode(file) == 0o600
-    assert caplog.messages == [
-        f"'{file}' could be read by others and no longer can; consider renewing what it holds."
-    ]
+    message = (
+        f"Other users could read '{file}' until now. "
+        "Its permissions were corrected; consider renewing the credentials in it."
+    )
+    assert caplog.messages == [message]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"synapse": 1}', "s3cret"])
@@ -118,7 +120,7 @@ def test_a_file_of_something_else_is_named(credentials: Credentials, tmp_path: P
     with pytest.raises(AccessError) as caught:
         credentials.get("synapse")
     assert str(caught.value) == (
-        f"'{file}' is not a file of credentials. Remove it and run 'decnef login' again."
+        f"'{file}' is not a valid credentials file. Remove it and run 'decnef login' again."
     )
     assert caught.value.__context__ is None
 
@@ -168,7 +170,7 @@ def test_a_locked_keyring(
     with pytest.raises(AccessError) as caught:
         credentials.get("synapse")
     assert str(caught.value) == (
-        "The system's keyring does not give 'synapse' (KeyringLocked). Unlock it, or run 'decnef login' again."
+        "Could not read 'synapse' from the system keyring (KeyringLocked). Unlock the keyring, or run 'decnef login' again."
     )
     assert caught.value.__context__ is None
     assert credentials.remove("synapse")

@@ -28,7 +28,7 @@ def test_nothing_adopted() -> None:
     with pytest.raises(AccessError) as caught:
         FolderMirror(FOLDER, {}).find(dataset())
     assert str(caught.value) == (
-        "No copy of 'srpbs-fc' was adopted. If you have one, run 'decnef adopt srpbs-fc PATH'."
+        "No copy of 'srpbs-fc' has been adopted. If you have one, run 'decnef adopt srpbs-fc PATH'."
     )
     assert (caught.value.dataset, caught.value.mirror) == ("srpbs-fc", "folder")
 
@@ -37,13 +37,13 @@ def test_a_copy_that_moved(tree: Path) -> None:
     (file,) = adopted(tree).find(dataset())
     tree.rename(tree.with_name("elsewhere"))
     sentence = (
-        "'{}', adopted for 'srpbs-fc', is no longer there. "
-        "If it was moved, run 'decnef adopt srpbs-fc PATH' with its new place."
+        "'{}', adopted for 'srpbs-fc', no longer exists. "
+        "If you moved it, run 'decnef adopt srpbs-fc PATH' with its new path."
     )
     gone = Requirement(
         "copy",
         "unmet",
-        f"Your copy at '{tree}', which is no longer there",
+        f"Local copy at '{tree}', which no longer exists",
         command="decnef adopt srpbs-fc PATH",
     )
     assert adopted(tree).access(dataset()).requirements == (gone,)
@@ -59,7 +59,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(SelectionError) as caught:
         adopted(tmp_path).find(dataset())
     assert str(caught.value) == (
-        f"'{tmp_path}' holds no files. Run 'decnef adopt srpbs-fc PATH' with the folder that holds them."
+        f"'{tmp_path}' contains no files. Run 'decnef adopt srpbs-fc PATH' with the folder that contains them."
     )
 
 
@@ -95,8 +95,8 @@ def test_a_link_that_leaves_the_folder_is_refused(tree: Path, target: str) -> No
     with pytest.raises(AccessError) as caught:
         adopted(tree).find(dataset())
     assert str(caught.value) == (
-        f"'b.mat' in '{tree}' is a link that leads out of that folder. "
-        "Put the file itself there, or adopt the folder that the link leads to."
+        f"'b.mat' in '{tree}' is a symbolic link that points outside that folder. "
+        "Replace it with the file itself, or adopt the folder that it points to."
     )
 
 
@@ -114,7 +114,7 @@ def test_the_adopted_folder_may_itself_be_a_link(tree: Path) -> None:
 
 
 def test_access_is_having_a_copy(tree: Path) -> None:
-    has = Requirement("copy", "met", f"Your copy at '{tree}'")
+    has = Requirement("copy", "met", f"Local copy at '{tree}'")
     assert adopted(tree).access(dataset()) == Access("srpbs-fc", "folder", "restricted", (has,))
     lacks = Requirement("copy", "unmet", "A copy that you already have", command="decnef adopt srpbs-fc PATH")
     assert FolderMirror(FOLDER, {}).access(dataset()).requirements == (lacks,)

@@ -23,7 +23,7 @@ from tests.servers.faults import Fault
 from tests.servers.links import LinkServer
 from tests.servers.local import Answer
 
-ASK = "Ask for a new one at https://bicr-resource.atr.jp/srpbsfc, then run 'decnef login atr srpbs-fc'."
+ASK = "Request a new link at https://bicr-resource.atr.jp/srpbsfc, then run 'decnef login atr srpbs-fc'."
 NAME = "SRPBS_FC.zip"
 
 
@@ -90,8 +90,8 @@ class TestTheLink:
         credentials.put("atr/srpbs-fc", "http://host.example/a.zip?s=ecret")
         said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), AccessError)
         assert said == (
-            "The link stored for 'srpbs-fc' cannot be used: it begins with 'http://', "
-            f"which would send it readable by anyone on the way. {ASK}"
+            "The link stored for 'srpbs-fc' cannot be used: it starts with 'http://', "
+            f"so it would be sent unencrypted. {ASK}"
         )
 
     @pytest.mark.parametrize("form", ["v4", "v2"])
@@ -106,7 +106,7 @@ class TestTheLink:
         server.advance(3 * 86_400)
         said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), AccessError)
         assert said == (
-            f"The link for 'srpbs-fc' has expired at {ended:%Y-%m-%d %H:%M} UTC, 2 days ago "
+            f"The link for 'srpbs-fc' expired at {ended:%Y-%m-%d %H:%M} UTC, 2 days ago "
             f"('http://HOST' answered 403, AccessDenied, Request has expired). {ASK}"
         )
 
@@ -135,8 +135,8 @@ class TestTheLink:
     def test_of_a_file_that_is_gone(self, remote: HttpsMirror, server: LinkServer) -> None:
         server.objects.clear()
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
-            "'http://HOST' did not give 'srpbs-fc' (404, NoSuchKey, The specified key does not exist.). "
-            "Try again later, or from another mirror."
+            "'http://HOST' did not provide 'srpbs-fc' (404, NoSuchKey, The specified key does not exist.). "
+            "Try again later, or use another mirror."
         )
 
     def test_is_signed_for_get_alone_and_found_nevertheless(
@@ -160,7 +160,7 @@ class TestTheLink:
 
     def test_to_a_dataset_that_is_not_held(self, remote: HttpsMirror) -> None:
         said = sentence(lambda: remote.find(dataset("fifth")), SelectionError)
-        assert said == "Mirror 'atr' does not hold 'fifth'. It holds srpbs-fc."
+        assert said == "Mirror 'atr' does not provide 'fifth'. It provides srpbs-fc."
 
 
 class TestWhatIsFound:
@@ -174,8 +174,8 @@ class TestWhatIsFound:
     def test_another_size_than_recorded(self, remote: HttpsMirror, credentials: Credentials) -> None:
         said = sentence(lambda: HttpsMirror(record(size=7), credentials).find(dataset()), IntegrityError)
         assert said == (
-            f"'{NAME}' at mirror 'atr' has {len(CONTENT)} bytes where 7 are recorded. "
-            "The link may lead to another file or release; ask for a new one, or try another mirror."
+            f"'{NAME}' at mirror 'atr' has {len(CONTENT)} bytes, but the catalog lists 7. "
+            "The link may point to another file or release; request a new link, or use another mirror."
         )
 
     @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ class TestResuming:
     ) -> None:
         server.faults.add(changed(Content_Range=f"bytes 5-99/{file.size}"))
         assert sentence(lambda: received(remote.open(file, start, 100)), MirrorError) == (
-            f"'http://HOST' sent bytes from 5 on where those from {start} on were asked for. "
-            "Try again later, or from another mirror."
+            f"'http://HOST' sent bytes starting at 5, but bytes starting at {start} were requested. "
+            "Try again later, or use another mirror."
         )
 
     @pytest.mark.parametrize("text", ["", "bytes", "bytes */5", "bytes x-y/z"])
@@ -264,8 +264,8 @@ class TestResuming:
     ) -> None:
         server.faults.add(changed(Content_Range=text))
         assert sentence(lambda: received(remote.open(file, 9)), MirrorError) == (
-            "'http://HOST' sent a part of the file without saying which. "
-            "Try again later, or from another mirror."
+            "'http://HOST' sent part of the file without stating which part. "
+            "Try again later, or use another mirror."
         )
 
 
@@ -275,8 +275,8 @@ class TestTheWay:
     ) -> None:
         server.faults.add(faults.portal(), None)
         said = (
-            "'http://HOST' answered with a web page where a file was expected. "
-            "Open the link in a browser to see what it asks for, or log in to the network you are on."
+            "'http://HOST' sent a web page instead of the file. "
+            "Open the link in a browser to see what the page requires, or log in to your network."
         )
         assert sentence(lambda: remote.find(dataset()), MirrorError) == said
         assert sentence(lambda: received(remote.open(file)), MirrorError) == said
@@ -293,9 +293,12 @@ class TestTheWay:
 
         said = sentence(read, MirrorError)
         # urllib3 2 counts what it reads, 1.26 leaves that to us
-        broke = ("'http://HOST' broke the transfer off (ProtocolError: ", "'http://HOST' ended the transfer ")
+        broke = (
+            "The transfer from 'http://HOST' was aborted (ProtocolError: ",
+            "'http://HOST' ended the transfer ",
+        )
         assert said.startswith(broke)
-        assert said.endswith(". Run the same again to go on from there.")
+        assert said.endswith(". Rerun the command to resume.")
         assert got == CONTENT[: len(got)]
         assert received(remote.open(file, len(got))) == (len(got), CONTENT[len(got) :])
 
@@ -305,8 +308,8 @@ class TestTheWay:
         began = time.monotonic()
         said = sentence(lambda: received(remote.open(file)), MirrorError)
         assert said == (
-            "'http://HOST' broke the transfer off (ReadTimeoutError: Read timed out.). "
-            "Run the same again to go on from there."
+            "The transfer from 'http://HOST' was aborted (ReadTimeoutError: Read timed out.). "
+            "Rerun the command to resume."
         )
         assert time.monotonic() - began < 5
 
@@ -334,8 +337,8 @@ class TestTheWay:
     def test_a_host_that_stays_busy(self, remote: HttpsMirror, server: LinkServer, file: RemoteFile) -> None:
         server.faults.add(faults.busy(503, 0), None)
         assert sentence(lambda: received(remote.open(file)), MirrorError) == (
-            "'http://HOST' did not give 'srpbs-fc' (503, SlowDown, Please reduce your request rate.). "
-            "Try again later, or from another mirror."
+            "'http://HOST' did not provide 'srpbs-fc' (503, SlowDown, Please reduce your request rate.). "
+            "Try again later, or use another mirror."
         )
         assert len(server.requests) == 4
 
@@ -405,15 +408,15 @@ class TestRedirects:
         link = server.redirect("/redirect/0")
         credentials.put("atr/srpbs-fc", link)
         said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), MirrorError)
-        assert said == "'http://HOST' redirects more than 5 times. Try again later."
+        assert said == "'http://HOST' redirected more than 5 times. Try again later."
         assert len(server.requests) == 6
 
     def test_that_lead_to_plain_http_elsewhere(self, credentials: Credentials, server: LinkServer) -> None:
         credentials.put("atr/srpbs-fc", server.redirect("http://host.example/a?s=ecret"))
         said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), MirrorError)
         assert said == (
-            "A redirect from 'http://HOST' was not followed: it begins with 'http://', "
-            "which would send it readable by anyone on the way. Tell the mirror's keepers."
+            "A redirect from 'http://HOST' was not followed: it starts with 'http://', "
+            "so it would be sent unencrypted. Report it to the mirror's maintainers."
         )
 
     def test_that_set_a_cookie_are_shown_it(self, credentials: Credentials, server: LinkServer) -> None:

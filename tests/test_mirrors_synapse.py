@@ -37,10 +37,10 @@ TOKENS = {
     "unapproved": Token(user="grace"),
 }
 RENEW = (
-    "Make a token that may view and download in your account's settings at https://www.synapse.org, "
+    "Create a token with the permissions 'view' and 'download' in your account settings at https://www.synapse.org, "
     "then run 'decnef login synapse'."
 )
-MEND = "See to that in your account's settings at https://www.synapse.org, then run the same again."
+MEND = "Resolve this in your account settings at https://www.synapse.org, then rerun the command."
 EXPIRED = Answer.of(
     403,
     b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
@@ -151,23 +151,23 @@ class TestFinding:
         serve(Entity("Other", content=b"x"), Entity("Data", [Entity("more", content=b"y")]))
         error = raised(lambda: remote.find(dataset()), SelectionError)
         assert str(error) == (
-            f"Synapse project 'syn22317076' has nothing titled '{TITLE}'; it has 'Data', 'Other', 'more'. "
-            "Try another mirror."
+            f"Synapse project 'syn22317076' has no item titled '{TITLE}'; it contains 'Data', 'Other', 'more'. "
+            "Use another mirror."
         )
 
     def test_an_empty_project(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve()
         assert sentence(lambda: remote.find(dataset()), SelectionError) == (
-            f"Synapse project 'syn22317076' has nothing titled '{TITLE}'; it has nothing that you may see. "
-            "Try another mirror."
+            f"Synapse project 'syn22317076' has no item titled '{TITLE}'; it contains nothing that you can access. "
+            "Use another mirror."
         )
 
     def test_two_of_that_title(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(archive(), Entity("SRPBS_FC.zip", content=b"x", id=5))
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
-            "Two things in the Synapse project could be 'srpbs-fc': "
+            "Several items in the Synapse project match 'srpbs-fc': "
             f"'{TITLE}' (syn22317078) and 'SRPBS_FC.zip' (syn5). "
-            "Download the right one by hand, then run 'decnef adopt srpbs-fc PATH'."
+            "Download the right one manually, then run 'decnef adopt srpbs-fc PATH'."
         )
 
     def test_a_doubtful_id_is_never_asked_for(
@@ -217,7 +217,7 @@ class TestFinding:
 
     def test_a_mirror_that_does_not_hold_it(self, remote: SynapseMirror) -> None:
         assert sentence(lambda: remote.find(dataset("fifth")), SelectionError) == (
-            "Mirror 'synapse' does not hold 'fifth'. It holds srpbs-fc."
+            "Mirror 'synapse' does not provide 'fifth'. It provides srpbs-fc."
         )
 
     def test_a_record_without_a_project(
@@ -226,19 +226,19 @@ class TestFinding:
         holdings = (Holding(dataset="srpbs-fc"),)
         record = Mirror(name="synapse", title="S", protocol="synapse", order=1, holdings=holdings)
         assert sentence(lambda: SynapseMirror(record, credentials).find(dataset()), MirrorError) == (
-            "Mirror 'synapse' names no project to find 'srpbs-fc' in. Correct its record."
+            "Cannot find 'srpbs-fc': the record of mirror 'synapse' lists no project. Correct the record."
         )
 
     def test_an_empty_folder(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(Entity(TITLE, id=22317078))
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
-            f"'{TITLE}' (syn22317078) in Synapse holds no files. Try another mirror."
+            f"'{TITLE}' (syn22317078) on Synapse contains no files. Use another mirror."
         )
 
     def test_a_name_that_is_no_name(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         serve(Entity(TITLE, [Entity("..", content=b"x")]))
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
-            "Synapse lists a file whose name cannot be used: '..'. Tell the project's keepers."
+            "Synapse lists a file with an invalid name: '..'. Report it to the project's maintainers."
         )
 
 
@@ -272,8 +272,8 @@ class TestOpening:
     ) -> None:
         server.storage.faults.add(lambda request, proceed: EXPIRED, None)
         assert sentence(lambda: received(remote.open(file)), MirrorError) == (
-            "Synapse's storage did not give 'SRPBS_FC.zip' (403, AccessDenied, Request has expired). "
-            "Try again later, or from another mirror."
+            "Synapse's storage did not provide 'SRPBS_FC.zip' (403, AccessDenied, Request has expired). "
+            "Try again later, or use another mirror."
         )
         assert len(server.issued) == 2
 
@@ -282,7 +282,7 @@ class TestOpening:
     ) -> None:
         server.storage.faults.add(lambda request, proceed: Answer.of(404, b"", "text/plain"))
         assert sentence(lambda: received(remote.open(file)), MirrorError) == (
-            "Synapse's storage did not give 'SRPBS_FC.zip' (404). Try again later, or from another mirror."
+            "Synapse's storage did not provide 'SRPBS_FC.zip' (404). Try again later, or use another mirror."
         )
         assert len(server.issued) == 1
 
@@ -290,9 +290,7 @@ class TestOpening:
         self, server: SynapseServer, remote: SynapseMirror, file: RemoteFile
     ) -> None:
         server.storage.faults.add(faults.drop(1_500_000))
-        assert "Run the same again to go on from there." in sentence(
-            lambda: received(remote.open(file)), MirrorError
-        )
+        assert "Rerun the command to resume." in sentence(lambda: received(remote.open(file)), MirrorError)
         assert received(remote.open(file, 1 << 20)) == (1 << 20, CONTENT[1 << 20 :])
 
     def test_storage_hears_nothing_of_the_login(
@@ -308,8 +306,8 @@ class TestOpening:
         server.storage.faults.add(faults.portal(), 2)
         assert received(remote.open(replace(file, path="README.html")))[1].startswith(b"<!DOCTYPE html>")
         assert sentence(lambda: received(remote.open(file)), MirrorError) == (
-            "'http://HOST' answered with a web page where a file was expected. "
-            "Open the link in a browser to see what it asks for, or log in to the network you are on."
+            "'http://HOST' sent a web page instead of the file. "
+            "Open the link in a browser to see what the page requires, or log in to your network."
         )
 
     def test_a_file_whose_bytes_are_lost(
@@ -318,7 +316,7 @@ class TestOpening:
         serve(archive(lost=True))
         gone = RemoteFile("a.zip", address="syn22318000/62318000")
         assert sentence(lambda: received(remote.open(gone)), MirrorError) == (
-            "Synapse no longer has the bytes of 'syn22318000'. Try another mirror."
+            "Synapse no longer has the bytes of 'syn22318000'. Use another mirror."
         )
 
 
@@ -328,8 +326,8 @@ class TestAccess:
         error = raised(lambda: remote.find(dataset()), AccessError)
         assert isinstance(error, AccessError)
         assert str(error) == (
-            "Synapse does not let you download 'syn22318000' yet: Meet access requirement 9605. "
-            "See https://www.synapse.org/Synapse:syn22318000, then run the same again."
+            "You cannot download 'syn22318000' from Synapse yet: Meet access requirement 9605. "
+            "See https://www.synapse.org/Synapse:syn22318000, then rerun the command."
         )
         assert error.access
         assert [(each.kind, each.state) for each in error.access.requirements] == [("approval", "unmet")]
@@ -358,9 +356,9 @@ class TestAccess:
     ) -> None:
         serve(archive(may=("READ",)))
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
-            "Synapse does not let you download 'syn22318000' yet: "
-            "Ask the project's keepers for permission to download. "
-            "See https://www.synapse.org/Synapse:syn22318000, then run the same again."
+            "You cannot download 'syn22318000' from Synapse yet: "
+            "Ask the project's maintainers for permission to download. "
+            "See https://www.synapse.org/Synapse:syn22318000, then rerun the command."
         )
 
     def test_permission_that_was_withdrawn_after_finding(
@@ -370,7 +368,7 @@ class TestAccess:
         (file,) = remote.find(dataset())
         server.tokens[GOOD] = Token()
         said = sentence(lambda: received(remote.open(file)), AccessError)
-        assert said.startswith("Synapse does not let you download 'syn22318000' yet: ")
+        assert said.startswith("You cannot download 'syn22318000' from Synapse yet: ")
 
     def test_an_entity_that_may_not_be_seen(
         self, serve: Callable[..., SynapseServer], credentials: Credentials
@@ -378,7 +376,8 @@ class TestAccess:
         serve(Entity(TITLE, content=b"x", id=77, may=()))
         said = sentence(lambda: SynapseMirror(mirror("syn77", "A"), credentials).find(dataset()), AccessError)
         assert said == (
-            "Synapse refuses (SynapseHTTPError: 403, You lack READ access to the requested entity.). " + MEND
+            "Synapse denied access (SynapseHTTPError: 403, You lack READ access to the requested entity.). "
+            + MEND
         )
 
     def test_without_a_token_nothing_is_asked(
@@ -428,8 +427,8 @@ class TestAccess:
 
         server.faults.add(fault, None)
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
-            "Synapse does not let you download 'syn22318000' yet: Ask for access to the data. "
-            "See https://www.synapse.org/Synapse:syn22318000, then run the same again."
+            "You cannot download 'syn22318000' from Synapse yet: Request access to the data. "
+            "See https://www.synapse.org/Synapse:syn22318000, then rerun the command."
         )
 
 
@@ -437,7 +436,7 @@ class TestLogin:
     def test_no_token(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
         server = serve(archive(), token=None)
         assert not remote.is_ready(dataset())
-        assert sentence(lambda: remote.find(dataset()), AccessError) == f"No Synapse token is known. {RENEW}"
+        assert sentence(lambda: remote.find(dataset()), AccessError) == f"No Synapse token was found. {RENEW}"
         assert server.requests == []
 
     @pytest.mark.parametrize(
@@ -453,7 +452,7 @@ class TestLogin:
     ) -> None:
         serve(archive(), token=token)
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
-            f"Synapse refused the login (SynapseAuthenticationError: {reason}). {RENEW}"
+            f"Synapse rejected the login (SynapseAuthenticationError: {reason}). {RENEW}"
         )
 
     def test_terms_of_use_that_are_not_signed(
@@ -461,7 +460,8 @@ class TestLogin:
     ) -> None:
         serve(archive(), token="unsigned")
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
-            "Synapse refuses (SynapseAuthenticationError: 403, Terms of use have not been signed.). " + MEND
+            "Synapse denied access (SynapseAuthenticationError: 403, Terms of use have not been signed.). "
+            + MEND
         )
 
     def test_a_token_that_may_not_download(
@@ -470,7 +470,7 @@ class TestLogin:
         serve(archive(), token="viewer")
         (file,) = remote.find(dataset())
         assert sentence(lambda: received(remote.open(file)), AccessError) == (
-            "Synapse refused the login (SynapseHTTPError: 403, insufficient_scope. "
+            "Synapse rejected the login (SynapseHTTPError: 403, insufficient_scope. "
             f"Request lacks scope(s) required by this service: download). {RENEW}"
         )
 
@@ -479,7 +479,7 @@ class TestLogin:
     ) -> None:
         serve(archive(), token=personal_token(()))
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
-            "Synapse refused the login (SynapseAuthenticationError: A view scoped token is required). "
+            "Synapse rejected the login (SynapseAuthenticationError: A view scoped token is required). "
             + RENEW
         )
 
@@ -516,7 +516,7 @@ class TestLogin:
             assert remote.find(dataset())
         else:
             assert sentence(lambda: remote.find(dataset()), AccessError) == (
-                "SYNAPSE_PROFILE names 'work', but the installed synapseclient knows no profiles. "
+                "SYNAPSE_PROFILE is 'work', but the installed synapseclient does not support profiles. "
                 "Upgrade synapseclient, or run 'decnef login synapse'."
             )
 
@@ -527,8 +527,8 @@ class TestLogin:
         config.write_text("[endpoints]\nrepoEndpoint = http://synapse.example/repo/v1\n")
         credentials.put("synapse", GOOD)
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
-            f"'http://synapse.example' in '{config}' is not https, and would show your token to anyone "
-            "on the way. Correct [endpoints] there."
+            f"'http://synapse.example' in '{config}' does not use https, "
+            "so your token would be sent unencrypted. Correct [endpoints] in that file."
         )
 
     def test_a_configuration_that_cannot_be_read(
@@ -555,7 +555,7 @@ class TestLogin:
     ) -> None:
         serve(archive())
         said = sentence(lambda: whoami(mirror(), credentials, token="revoked"), AccessError)
-        assert said.startswith("Synapse refused the login (SynapseAuthenticationError: 401, ")
+        assert said.startswith("Synapse rejected the login (SynapseAuthenticationError: 401, ")
 
 
 class TestTheWay:
@@ -616,7 +616,7 @@ class TestTheWay:
         server = serve(archive())
         server.faults.add(faults.portal(), None)
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
-            "Synapse did not answer as expected (AttributeError: no JSON: a network's login page?). "
+            "Synapse did not answer as expected (AttributeError: not JSON, perhaps the login page of your network). "
             "Check the connection, or try again later."
         )
 
@@ -627,8 +627,8 @@ class TestTheWay:
         remote.find(dataset())
         server.faults.add(faults.portal(), None)
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
-            "Synapse's answer is not what its interface promises (Expected `object`, got `str`). "
-            "If you are on a network that asks for a login, log in there; else upgrade decnef-data."
+            "Synapse's response does not have the documented format (Expected `object`, got `str`). "
+            "If your network requires a login, log in; otherwise upgrade decnef-data."
         )
 
     def test_a_status_without_a_reason(

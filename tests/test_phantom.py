@@ -288,7 +288,7 @@ def test_other_datasets_have_no_phantom(tmp_path: Path, verb: Verb) -> None:
         verb("srpbs-none", tmp_path)
     known = ("srpbs-fc", "srpbs-open", "srpbs-1600", "srpbs-ts")
     assert str(caught.value) == (
-        "There is no phantom of 'srpbs-none'. Ask for 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'."
+        "There is no phantom of 'srpbs-none'. Choose one of 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'."
     )
     assert (caught.value.requested, caught.value.known) == ("srpbs-none", known)
     assert list(tmp_path.iterdir()) == []
@@ -298,7 +298,8 @@ def test_the_truth_is_stated_of_one_phantom_only() -> None:
     with pytest.raises(SelectionError) as caught:
         ground_truth("srpbs-open")
     assert str(caught.value) == (
-        "What a reader should find is stated of the phantom of 'srpbs-fc' only, not of 'srpbs-open'. Ask for that."
+        "The expected contents are available only for the phantom of 'srpbs-fc', not for that of 'srpbs-open'. "
+        "Pass 'srpbs-fc'."
     )
 
 

@@ -23,8 +23,8 @@ def test_the_message_says_why_and_how_to_insist(tmp_path: Path) -> None:
     with pytest.raises(AccessError) as raised:
         require_private(tmp_path / "cube.zarr", DATASET)
     assert str(raised.value) == (
-        f"'{tmp_path}/cube.zarr' lies in the git checkout '{tmp_path}', and the terms of 'srpbs-fc' forbid to pass "
-        "its data on. Export to a private folder, or add --i-may-share (i_may_share=True) if you are allowed to."
+        f"'{tmp_path}/cube.zarr' is inside the Git checkout '{tmp_path}', and the terms of 'srpbs-fc' do not permit "
+        "sharing its data. Export to a private folder, or add --i-may-share (i_may_share=True) if you have permission."
     )
     assert raised.value.dataset == "srpbs-fc"
 
@@ -71,7 +71,7 @@ def test_an_address_of_a_file_is_looked_at_where_it_lies(
     for folder in ("a repo/.git", "private"):
         (tmp_path / folder).mkdir(parents=True)
     require_private(f"file://{tmp_path}/private/cube.zarr", DATASET)
-    with pytest.raises(AccessError, match="lies in the git checkout"):
+    with pytest.raises(AccessError, match="is inside the Git checkout"):
         require_private(f"file://{tmp_path}/a%20repo/cube.zarr", DATASET)
     monkeypatch.chdir(tmp_path / "a repo")
     require_private(f"file://{tmp_path}/private/cube.zarr", DATASET)

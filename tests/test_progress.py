@@ -68,4 +68,6 @@ def test_auto_draws_on_a_terminal_and_logs_elsewhere(monkeypatch: pytest.MonkeyP
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(SelectionError) as raised:
         progress.create_progress("loud")
-    assert str(raised.value) == "There is no progress 'loud'. Choose one of: auto, bars, lines, json, none."
+    assert (
+        str(raised.value) == "Unknown progress display 'loud'. Choose one of: auto, bars, lines, json, none."
+    )

@@ -53,6 +53,14 @@ def test_importing_does_nothing_heavy(code: str) -> None:
     assert done.stderr == ""
 
 
+def test_a_system_without_its_file_locks_is_not_supported() -> None:
+    run = "import sys\nsys.modules['fcntl'] = None\nimport decnef_data\ndecnef_data.fetch_dataset"
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=False)
+    message = f"decnef-data runs on Linux and macOS, not on this system ('{sys.platform}')."
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"ImportError: {message}"
+
+
 def test_every_public_function_has_an_example() -> None:
     functions = [getattr(decnef_data, name) for name in decnef_data.__all__ if name[0].islower()]
     without = [function.__name__ for function in functions if ">>>" not in (inspect.getdoc(function) or "")]

@@ -114,7 +114,7 @@ def test_the_beginning_of_several_names_is_answered_with_all() -> None:
     with pytest.raises(SelectionError) as caught:
         Records.load().dataset("srpbs")
     assert str(caught.value) == (
-        "There is no dataset 'srpbs'. Known are 'srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts'."
+        "There is no dataset 'srpbs'. Valid names: 'srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts'."
     )
 
 
@@ -122,14 +122,14 @@ def test_a_far_miss_is_answered_with_all_names() -> None:
     with pytest.raises(SelectionError) as caught:
         Records.load().dataset("zzzz")
     assert str(caught.value) == (
-        "There is no dataset 'zzzz'. Known are 'srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts'."
+        "There is no dataset 'zzzz'. Valid names: 'srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts'."
     )
 
 
 def test_an_empty_catalog_says_that_it_has_none() -> None:
     with pytest.raises(SelectionError) as caught:
         Records().mirror("atr")
-    assert str(caught.value) == "There is no mirror 'atr'. The catalog has none."
+    assert str(caught.value) == "There is no mirror 'atr'. The catalog contains none."
 
 
 def test_a_mirror_is_found_or_the_near_one_named() -> None:
@@ -257,7 +257,7 @@ def test_records_survive_pickling() -> None:
 
 def test_a_folder_that_is_not_there_is_refused(folder: Path) -> None:
     error = _refusal(folder)
-    assert str(error) == f"There is no catalog folder '{folder}'. Name a folder that exists."
+    assert str(error) == f"The catalog folder '{folder}' does not exist. Specify an existing folder."
     assert error.file == str(folder)
     assert error.exit_code == 70
 
@@ -279,7 +279,7 @@ def test_a_malformed_record_is_refused_with_its_place(
 ) -> None:
     path = write(name, text)
     error = _refusal(folder)
-    assert str(error) == f"The catalog file '{path}' is malformed at '{place}': {reason}. Correct it there."
+    assert str(error) == f"The catalog file '{path}' is malformed at '{place}': {reason}. Correct this entry."
     assert (error.file, error.location) == (str(path), place)
 
 
@@ -287,7 +287,7 @@ def test_a_file_in_another_encoding_is_refused(folder: Path, write: Write) -> No
     path = write("sites.toml", "")
     path.write_bytes("# 昭和大学".encode("cp932"))
     error = _refusal(folder)
-    assert str(error) == f"The catalog file '{path}' is not UTF-8 at byte 2. Save it as UTF-8."
+    assert str(error) == f"The catalog file '{path}' is not valid UTF-8 at byte 2. Save it as UTF-8."
     assert error.location == "byte 2"
 
 
@@ -296,8 +296,8 @@ def test_two_records_of_one_key_in_one_folder_are_refused(folder: Path, write: W
     first, second = write("a.toml", site), write("b.toml", site)
     error = _refusal(folder)
     assert str(error) == (
-        f"The catalog file '{second}' repeats 'LAB' at '$.sites[0]', which '{first}' has at '$.sites[0]'. "
-        "Leave one of them out."
+        f"The catalog file '{second}' defines 'LAB' at '$.sites[0]', "
+        f"but '{first}' already defines it at '$.sites[0]'. Remove one of them."
     )
     assert (error.file, error.location) == (str(second), "$.sites[0]")
 
@@ -339,7 +339,7 @@ def test_a_dataset_that_names_what_is_not_there_is_refused(
     path = write("datasets/lab-fc.toml", text)
     error = _refusal(folder)
     assert str(error) == (
-        f"The catalog file '{path}' names the {named} at '{place}', which no record has. "
+        f"The catalog file '{path}' refers to the {named} at '{place}', but no record defines it. "
         "Correct the name or add the record."
     )
     assert (error.file, error.location) == (str(path), place)
@@ -374,7 +374,7 @@ def test_a_record_that_names_what_is_not_there_is_refused(
 ) -> None:
     path = write(name, text)
     assert str(_refusal(folder)) == (
-        f"The catalog file '{path}' names the {named} at '{place}', which no record has. "
+        f"The catalog file '{path}' refers to the {named} at '{place}', but no record defines it. "
         "Correct the name or add the record."
     )
 
@@ -382,18 +382,22 @@ def test_a_record_that_names_what_is_not_there_is_refused(
 @pytest.mark.parametrize(
     ("part", "place", "problem"),
     [
-        (ATLAS + "edges = 4", "$.atlases[0].edges", "gives 3 regions 4 edges instead of 3"),
+        (ATLAS + "edges = 4", "$.atlases[0].edges", "has 4 edges for 3 regions instead of 3"),
         (
             ATLAS + "edges = 3\nroi_names = { 4 = 'VERM' }",
             "$.atlases[0].roi_names.4",
-            "names the region '4' of 1 to 3",
+            "names the region '4', which is not between 1 and 3,",
         ),
         (ATLAS + "edges = 3\n" + ATLAS + "edges = 3", "$.atlases[1].group", "repeats the group 'small'"),
         (MATRIX + MATRIX.replace("a.mat", "b.mat"), "$.matrices[1].key", "repeats the key 'a'"),
         (MATRIX + MATRIX.replace("'a'", "'b'"), "$.matrices[1].path", "repeats the path 'a.mat'"),
         (COHORT + COHORT, "$.cohorts[1].path", "repeats the path 'LAB/'"),
-        ("grades = { pages = 'B' }", "$.grades.pages", "grades the unknown field 'pages'"),
-        (MATRIX + "grades = { row = 'B' }", "$.matrices[0].grades.row", "grades the unknown field 'row'"),
+        ("grades = { pages = 'B' }", "$.grades.pages", "has a grade for the unknown field 'pages'"),
+        (
+            MATRIX + "grades = { row = 'B' }",
+            "$.matrices[0].grades.row",
+            "has a grade for the unknown field 'row'",
+        ),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(
@@ -401,14 +405,14 @@ def test_a_record_that_contradicts_itself_is_refused(
 ) -> None:
     path = write("datasets/lab-fc.toml", _with(part))
     error = _refusal(folder)
-    assert str(error) == f"The catalog file '{path}' {problem} at '{place}'. Correct it there."
+    assert str(error) == f"The catalog file '{path}' {problem} at '{place}'. Correct this entry."
     assert (error.file, error.location) == (str(path), place)
 
 
 def test_a_holding_that_grades_an_unknown_field_is_refused(folder: Path, write: Write) -> None:
     path = write("mirrors/lab.toml", MIRROR.replace("lab-fc", "srpbs-fc") + "grades = { sise = 'B' }")
     assert str(_refusal(folder)) == (
-        f"The catalog file '{path}' grades the unknown field 'sise' at '$.holdings[0].grades.sise'. Correct it there."
+        f"The catalog file '{path}' has a grade for the unknown field 'sise' at '$.holdings[0].grades.sise'. Correct this entry."
     )
 
 
@@ -416,7 +420,7 @@ def test_an_alias_that_another_dataset_goes_by_is_refused(folder: Path, write: W
     path = write("datasets/lab-fc.toml", _with("").replace("'ours'", "'Un-Restricted'"))
     error = _refusal(folder)
     assert str(error) == (
-        f"The catalog file '{path}' gives 'Un-Restricted' at '$', but 'srpbs-open' goes by it. Choose another."
+        f"The catalog file '{path}' uses the name 'Un-Restricted' of 'srpbs-open' at '$'. Choose another name."
     )
     assert (error.file, error.location) == (str(path), "$")
 
@@ -427,7 +431,7 @@ def test_a_header_that_another_column_goes_by_is_refused(folder: Path, write: Wr
         "[[columns]]\nname = 'gender'\nkind = 'text'\naliases = []\ndescription = 'Gender'\n",
     )
     assert str(_refusal(folder)) == (
-        f"The catalog file '{path}' gives 'gender' at '$.columns[0]', but 'sex' goes by it. Choose another."
+        f"The catalog file '{path}' uses the name 'gender' of 'sex' at '$.columns[0]'. Choose another name."
     )
 
 

@@ -161,7 +161,7 @@ def test_what_commands_say_and_write_when_all_goes_well(
     (tmp_path / "decnef.lock").write_text(decnef_data.lock_text(decnef_data.lock("srpbs-fc")))
     ended = run(
         f"diff {tmp_path / 'decnef.lock'} srpbs-fc",
-        f"download srpbs-fc --frozen {tmp_path / 'decnef.lock'}",
+        f"download srpbs-fc --lock {tmp_path / 'decnef.lock'}",
         f"adopt srpbs-fc {archive}",
         "cache path",
         "cache list",

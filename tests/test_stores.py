@@ -168,7 +168,7 @@ class TestRoundTrip:
         with pytest.raises(TypeError) as caught:
             stores.publish(KEY, {"one": xr.Dataset({"note": ("subject", values)})}, {})
         assert str(caught.value) == (
-            f"A store holds numbers or text, and not all values of a {values.dtype} array are."
+            f"A store can contain only numbers and text, but the {values.dtype} array has other values."
         )
         assert list(stores.root.iterdir()) == []
 
@@ -176,7 +176,7 @@ class TestRoundTrip:
         with pytest.raises(TypeError) as caught:
             stores.publish(KEY, {"bal140": cube()}, {"made": b"bytes"})
         assert str(caught.value) == (
-            "An attribute of a store holds b'bytes', which JSON cannot. Make it text or numbers."
+            "The attribute value b'bytes' cannot be written as JSON. Convert it to text or numbers."
         )
         assert list(stores.root.iterdir()) == []
 
@@ -287,14 +287,14 @@ class TestManifest:
             stores.open(KEY, "aal116")
         assert (
             str(caught.value)
-            == f"The store '{published}' has no group 'aal116'. Ask for one of 'bal140', 'roi93'."
+            == f"The store '{published}' has no group 'aal116'. Available groups: 'bal140', 'roi93'."
         )
         assert (caught.value.requested, caught.value.known) == ("aal116", ("bal140", "roi93"))
 
     def test_a_store_that_is_not_there_is_named(self, stores: Stores) -> None:
         with pytest.raises(SelectionError) as caught:
             stores.open(KEY, "bal140")
-        assert str(caught.value) == f"There is no store '{stores.path(KEY)}'. Fetch the dataset to make it."
+        assert str(caught.value) == f"There is no store '{stores.path(KEY)}'. Fetch the dataset to create it."
 
 
 class TestDamage:
@@ -302,8 +302,8 @@ class TestDamage:
 
     def message(self, store: Path, file: str, state: str) -> str:
         return (
-            f"The store '{store}' is not whole: '{KEY}.zarr/{file}' is {state}. "
-            "Clear it with 'decnef cache clear', then fetch the dataset again."
+            f"The store '{store}' is not intact: '{KEY}.zarr/{file}' is {state}. "
+            "Remove it with `decnef cache clear`, then fetch the dataset again."
         )
 
     def states(self, stores: Stores, *, deep: bool) -> dict[str, str]:
@@ -343,7 +343,7 @@ class TestDamage:
             stores.open(KEY, "bal140")
         assert str(caught.value) == self.message(published, self.FC, "changed")
         found = [check for check in stores.check(KEY, deep=True) if check.state != "intact"]
-        detail = f"It holds {size} bytes where 484 were written."
+        detail = f"It has {size} bytes, but 484 were written."
         assert found == [FileCheck(f"{KEY}.zarr/{self.FC}", "changed", detail)]
 
     @pytest.mark.parametrize("file", [FC, "roi93/age/c/0", "bal140/site/zarr.json"])
@@ -402,7 +402,7 @@ class TestDamage:
 
     def test_checking_no_store_says_so(self, stores: Stores) -> None:
         assert stores.check(KEY, deep=True) == (
-            FileCheck(f"{KEY}.zarr", "missing", "There is no such store."),
+            FileCheck(f"{KEY}.zarr", "missing", "The store does not exist."),
         )
 
     def test_publishing_again_repairs_a_damaged_store(self, stores: Stores, published: Path) -> None:

@@ -84,8 +84,8 @@ def published(store: Path, run: np.ndarray) -> Path:
 
 def message(store: Path, file: str, state: str) -> str:
     return (
-        f"The store '{store}' is not whole: '{store.name}/{file}' is {state}. "
-        "Clear it with 'decnef cache clear', then fetch the dataset again."
+        f"The store '{store}' is not intact: '{store.name}/{file}' is {state}. "
+        "Remove it with `decnef cache clear`, then fetch the dataset again."
     )
 
 
@@ -144,7 +144,10 @@ class TestRoundTrip:
         assert list(scan.iter_originals()) == came_as(source)
         with pytest.raises(FormatError) as caught:
             scan.fill((), np.empty(()))
-        assert str(caught.value) == f"'{store}' holds files that are no array. List them as they are."
+        assert (
+            str(caught.value)
+            == f"'{store}' contains separate files, not an array. Read the files one by one."
+        )
 
     def test_a_file_beside_the_image_is_kept_too(self, store: Path, run: np.ndarray) -> None:
         files = (*volumes(run), InMemoryFile("sub-0001/rsfmri/note.txt", b"not an image"))
@@ -260,9 +263,9 @@ class TestFormat:
         assert about == {
             "bold": {},
             "surroundings": {
-                "long_name": "what lies before and behind the voxels of the original files, each once"
+                "long_name": "bytes before and after the voxels of the original files, without duplicates"
             },
-            "files": {"long_name": "JSON: the path of each original file, and where its bytes are"},
+            "files": {"long_name": "JSON: path of each original file, and the location of its bytes"},
         }
 
 
@@ -306,15 +309,15 @@ class TestDamage:
     def test_a_store_that_is_not_there_says_what_to_do(self, store: Path) -> None:
         with pytest.raises(IntegrityError) as caught:
             read(StoredScan(store), (45, 4, 3, 2))
-        assert str(caught.value) == f"There is no store '{store}'. Fetch the dataset again to make it."
+        assert str(caught.value) == f"There is no store '{store}'. Fetch the dataset again to create it."
 
     def test_voxels_that_are_not_there_are_refused(self, store: Path, run: np.ndarray) -> None:
         source = InMemoryScan("bold", (46, 4, 3, 2), "<i2", ATTRS, volumes(run))
         with pytest.raises(FormatError) as caught:
             scan_store.publish(store, source)
         assert str(caught.value) == (
-            "'sub-0001/rsfmri/vol_0000' and the files beside it hold 2160 bytes of voxels where their shape "
-            "asks for 2208. Get them again."
+            "'sub-0001/rsfmri/vol_0000' and the other files of its scan contain 2160 bytes of voxels, "
+            "but their shape requires 2208. Download them again."
         )
         assert not store.parent.exists()
 
@@ -323,8 +326,8 @@ class TestDamage:
         with pytest.raises(FormatError) as caught:
             scan_store.publish(store, a_run(values))
         assert str(caught.value) == (
-            "'sub-0001/rsfmri/vol_0000' holds numbers of the type 'float128', which zarr does not have. "
-            "Unpack the archive, and run `decnef adopt` with the folder."
+            "'sub-0001/rsfmri/vol_0000' has the data type 'float128', which Zarr does not support. "
+            "Unpack the archive, then run `decnef adopt` with the path of the folder."
         )
 
 

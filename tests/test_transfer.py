@@ -216,10 +216,10 @@ class TestDisks:
                 server.faults.add(lambda request, proceed: proceed(request))
                 server.faults.add(lambda request, proceed: _filling(small, request, proceed), None)
                 with pytest.raises(
-                    OSError, match=r"No space left on device: [\d.]+ MB of 'SRPBS_FC\.zip' are"
+                    OSError, match=r"No space left on device: [\d.]+ MB of 'SRPBS_FC\.zip' remain"
                 ) as raised:
                     brought(small, link)
-                assert "run the same again to go on from there" in str(raised.value)
+                assert "rerun the command to resume" in str(raised.value)
                 assert not (small / "cache/files").exists()
                 (small / "filler").unlink()
                 server.faults.clear()
@@ -274,7 +274,9 @@ class TestMirrors:
         assert (
             sum(request.status == 206 for request in two.requests) <= 14
         )  # six came, and at most four were on their way
-        assert "'atr' could not give all of 'SRPBS_FC.zip', the rest is asked of 'other': " in caplog.text
+        assert (
+            "'atr' could not provide all of 'SRPBS_FC.zip', requesting the rest from 'other': " in caplog.text
+        )
 
     def test_one_that_serves_wrong_bytes_is_named_and_not_asked_again(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -298,7 +300,9 @@ class TestMirrors:
                 )
                 == []
             )
-        assert "'atr' served wrong bytes and is not asked again in this run." in caplog.text
+        assert (
+            "Data from 'atr' failed verification; this mirror is not used again in this run." in caplog.text
+        )
         assert tree(tmp_path / "cache") == set()
 
     @pytest.mark.usefixtures("in_parts")
@@ -379,14 +383,14 @@ class TestTheFace:
         monkeypatch.setenv("DECNEF_OFFLINE", "1")
         with pytest.raises(
             SelectionError,
-            match=r"is on this machine \(\d\.\d MB on their way are here\)\. Unset DECNEF_OFFLINE",
+            match=r"of 'srpbs-fc' \(downloaded so far: \d\.\d MB in partial downloads\)\. Unset DECNEF_OFFLINE",
         ):
             decnef_data.download("srpbs-fc", progress="none")
         with pytest.raises(MirrorError) as raised:
             decnef_data.login("atr", "https://host.example/a.zip", dataset="srpbs-fc")
         assert (
             str(raised.value)
-            == "'atr' was not asked, because DECNEF_OFFLINE is set. Unset it, and log in again."
+            == "'atr' was not contacted because DECNEF_OFFLINE is set. Unset it and log in again."
         )
         assert not [needed for needed in decnef_data.access("srpbs-fc") if needed.granted]
         assert decnef_data.plan("srpbs-fc").mirror is None

@@ -245,7 +245,9 @@ class TestSeveralMirrors:
             assert run.is_excluded("other")
             assert not run.is_excluded("atr")
         assert found.location.read_bytes() == CONTENT
-        assert "'other' served wrong bytes and is not asked again in this run." in caplog.text
+        assert (
+            "Data from 'other' failed verification; this mirror is not used again in this run." in caplog.text
+        )
 
     def test_wrong_bytes_bear_the_name_of_the_mirror(self, tmp_path: Path) -> None:
         with self.ready(tmp_path) as (run, remotes, (one, _)):
@@ -363,14 +365,14 @@ class TestOffline:
     def test_by_the_environment(self) -> None:
         said = self.run(*CALLS, DECNEF_OFFLINE="1").splitlines()
         assert said[0] == (
-            "No whole copy of 'srpbs-fc' is on this machine. "
+            "There is no complete local copy of 'srpbs-fc'. "
             "Unset DECNEF_OFFLINE, then run `decnef download srpbs-fc`."
         )
 
     @pytest.mark.slow
     def test_by_the_call(self) -> None:
         said = self.run("decnef_data.fetch_dataset('srpbs-fc', download=False)")
-        assert said == "No whole copy of 'srpbs-fc' is on this machine. Run `decnef download srpbs-fc`.\n"
+        assert said == "There is no complete local copy of 'srpbs-fc'. Run `decnef download srpbs-fc`.\n"
 
 
 @contextmanager

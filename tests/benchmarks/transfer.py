@@ -45,14 +45,14 @@ BARS = (
     ("uncapped", "pooch", "pooch takes {theirs:.2f} times as long as decnef-data", "at least 3.5"),
     ("uncapped", "synapse", "synapseclient takes {theirs:.2f} times as long as decnef-data", "at least 1.5"),
     (
-        "a connection",
+        "per connection",
         "16 times",
-        "decnef-data comes to {theirs:.2f} of sixteen times the cap",
+        "decnef-data reaches {theirs:.2f} of 16 times the cap",
         "at least 0.9",
     ),
-    ("at 50 ms", "decnef-data", "decnef-data brings {rate}", "at least 250"),
+    ("50 ms latency", "decnef-data", "decnef-data downloads {rate}", "at least 250"),
     ("limits off", "sync", "sync_from_synapse takes {theirs:.1f} times as long as decnef-data", "at least 6"),
-    ("warm", "decnef-data", "decnef-data answers in {seconds:.3f} s", "at most 0.1"),
+    ("warm", "decnef-data", "decnef-data takes {seconds:.3f} s", "at most 0.1"),
 )
 
 
@@ -172,7 +172,7 @@ def large(folder: Path, rounds: int, size: int, hf: str | None) -> list[Row]:
         methods = {
             "MD5 alone": child("md5", str(path)),
             "decnef-data": child("ours", link, str(target), md5),
-            "pooch, as it comes": child("pooch", link, str(target), md5),
+            "pooch, default settings": child("pooch", link, str(target), md5),
             "synapseclient": child("synapse-one", home, str(target), path.name),
             **there(
                 (
@@ -208,7 +208,7 @@ def capped(folder: Path, rounds: int, size: int, hf: str | None, rate: float) ->
             ),
             **hub(hf, link, target),
         }
-        what = f"{size >> 20} MiB, {rate:g} MiB/s a connection"
+        what = f"{size >> 20} MiB, {rate:g} MiB/s per connection"
         single = ("curl", "huggingface_hub")
         return compare(what, methods, rounds, size, lambda: fresh(target), once=single)
 
@@ -247,7 +247,7 @@ def small(folder: Path, rounds: int) -> list[Row]:
         }
         size = SMALL * SMALL_SIZE
         return compare(
-            f"{SMALL} files of 50 KiB at 50 ms", methods, rounds, size, lambda: fresh(target), SMALL
+            f"{SMALL} files of 50 KiB, 50 ms latency", methods, rounds, size, lambda: fresh(target), SMALL
         )
 
 
@@ -257,11 +257,11 @@ def synapse(folder: Path, rounds: int) -> list[Row]:
     size = SMALL * SMALL_SIZE
     with serving("tests.servers.fast", str(source)) as url, emulated(folder, source, url) as home:
         methods = {
-            "decnef-data, given an index": child("ours-synapse", home, str(target)),
+            "decnef-data, with an index": child("ours-synapse", home, str(target)),
             "sync_from_synapse": child("sync", home, str(target)),
         }
         return compare(
-            f"{SMALL} Synapse files, limits off", methods, rounds, size, lambda: fresh(target), SMALL
+            f"{SMALL} Synapse files, rate limits off", methods, rounds, size, lambda: fresh(target), SMALL
         )
 
 
@@ -275,7 +275,7 @@ def limited(folder: Path) -> str:
         fresh(folder / "target")
         measured = run(child("ours-synapse", home, str(folder / "target"), "--find"), lambda: None)
     refused = (Path(home) / "refused").read_text()
-    return f"250 Synapse files, limits on, 50 ms: {measured.seconds:.1f} s with the listing, answered 429: {refused}."
+    return f"250 Synapse files, rate limits on, 50 ms latency: {measured.seconds:.1f} s including the listing, responses with status 429: {refused}."
 
 
 def warm(folder: Path, rounds: int) -> list[Row]:
@@ -283,7 +283,7 @@ def warm(folder: Path, rounds: int) -> list[Row]:
     cache = folder / "warm"
     run(child("lay", str(cache), str(WARM)), lambda: None)
     methods = {"stat alone": child("stat", str(cache)), "decnef-data": child("warm", str(cache))}
-    return compare(f"{WARM // 1000} 000 files, warm", methods, rounds, 0, lambda: None, WARM)
+    return compare(f"{WARM // 1000} 000 files, warm cache", methods, rounds, 0, lambda: None, WARM)
 
 
 def fresh(folder: Path) -> None:
@@ -359,7 +359,7 @@ def judged(rows: list[Row]) -> Iterator[str]:
         ours = next((row for name, row in found.items() if name.startswith("decnef-data")), None)
         if ours is not None and other is not None:
             ratios = {"ours": ours.seconds / other.seconds, "theirs": other.seconds / ours.seconds}
-            yield f"{words.format(**ratios, rate=ours.rate, seconds=ours.seconds)} (wanted: {wanted})."
+            yield f"{words.format(**ratios, rate=ours.rate, seconds=ours.seconds)} (target: {wanted})."
 
 
 def lines(rows: list[Row], notes: list[str], rounds: int, hf: str | None) -> Iterator[str]:
@@ -375,7 +375,7 @@ def lines(rows: list[Row], notes: list[str], rounds: int, hf: str | None) -> Ite
     yield from (f"- {said}" for said in (*judged(rows), *notes))
     yield ""
     load = f"a load of {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    yield f"Medians of {rounds}, at {load}; {', '.join(versions(hf))}."
+    yield f"Medians of {rounds} rounds, at {load}; {', '.join(versions(hf))}."
 
 
 def versions(hf: str | None) -> Iterator[str]:
