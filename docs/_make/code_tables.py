@@ -25,11 +25,11 @@ def errors() -> str:
     rows = (
         (code(error.__name__), _exit_code(error), inspect.getdoc(error)) for error in found if error.__doc__
     )
-    return table("error|exit code|what happened, and who can fix it", rows)
+    return table("error|exit code|cause, and who can fix it", rows)
 
 
 def _exit_code(error: type[decnef_data.DecnefDataError]) -> str:
-    return str(error.exit_code) if isinstance(error.exit_code, int) else "that of the gravest cause"
+    return str(error.exit_code) if isinstance(error.exit_code, int) else "that of the most serious cause"
 
 
 def effects() -> str:
@@ -40,7 +40,7 @@ def effects() -> str:
 
 def _shift(effect: Effect) -> str:
     if effect.unit:
-        return f"{effect.slope:+} a {effect.unit} above {effect.center:g}"
+        return f"{effect.slope:+} per {effect.unit} above {effect.center:g}"
     return ", ".join(f"{level} {size:+}" for level, size in effect.levels.items())
 
 
@@ -93,14 +93,27 @@ def record_fields() -> str:
 
 
 def _record(record: type[Record]) -> str:
-    text = inspect.getdoc(record) or ""
-    text = re.split(r"\n+Examples\n-+", text)[0].replace("``", "`")
-    rows = ((code(item.name), _kind(item.type), _default(item)) for item in msgspec.structs.fields(record))
-    return f"### {record.__name__}\n\n{text}\n\n{table('field|holds|if left out', rows)}"
+    text = re.split(r"\n+(?:Attributes|Examples)\n-+", inspect.getdoc(record) or "")[0].replace("``", "`")
+    meanings = _field_descriptions(record)
+    rows = (
+        (code(item.name), meanings[item.name], _kind(item.type), _default(item))
+        for item in msgspec.structs.fields(record)
+    )
+    return f"### {record.__name__}\n\n{text}\n\n{table('field|meaning|type|default', rows)}"
+
+
+def _field_descriptions(record: type[Record]) -> dict[str, str]:
+    """Return the text about each field from the docstrings of a record and of the records it extends."""
+    descriptions: dict[str, str] = {}
+    for owner in reversed(record.__mro__):
+        _, _, section = inspect.cleandoc(owner.__doc__ or "").partition("\nAttributes\n----------\n")
+        found = re.findall(r"^(\w+)\n((?:    .+\n?)+)", section.partition("\n\n")[0], re.MULTILINE)
+        descriptions |= {name: " ".join(text.split()).replace("``", "`") for name, text in found}
+    return descriptions
 
 
 def _kind(annotation: Any) -> str:
-    """Describe what a field may hold."""
+    """Describe the type of a field."""
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Literal:
         return " or ".join(map(code, inner))
@@ -112,17 +125,17 @@ def _kind(annotation: Any) -> str:
         return f"table of {_kind(inner[1])}"
     if inspect.isclass(annotation) and issubclass(annotation, Record):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]
+    return {str: "text", int: "integer", float: "number", bool: "true or false"}[annotation]
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
-        return "an error"
+        return "required"
     return code(field.default) if field.default not in {None, (), msgspec.NODEFAULT} else ""
 
 
 def _models() -> Iterator[type]:
-    """The classes of `decnef_data.model`, but those that only join others."""
+    """Yield the classes of `decnef_data.model`, except those that only combine others."""
     for name in model.__all__:
         value = getattr(model, name)
         if inspect.isclass(value) and value not in {GradedRecord, Record, CatalogFile}:

@@ -63,12 +63,12 @@ def _edge_order_figure() -> str:
         _text(280, 40, "row by row"),
         *_triangle(left, set()),
         *_triangle(right, wrong),
-        _text(WIDTH / 2, 226, "The same as a list, each edge as row,column:", color=_FAINT),
+        _text(WIDTH / 2, 226, "The same edges as a list (row,column):", color=_FAINT),
         *_vector(ours, 236, set()),
         *_vector(theirs, 266, {place for place, cell in enumerate(theirs) if cell in wrong}),
-        _text(WIDTH / 2, 314, "Orange: another edge stands there.", color=_FAINT),
+        _text(WIDTH / 2, 314, "Orange: a different edge in this position.", color=_FAINT),
     )
-    title = f"The order of the edges of {_REGIONS} regions, and the order that NumPy would suggest"
+    title = f"The order of the edges of {_REGIONS} regions in the release, and that of np.tril_indices"
     return _svg(title, 330, parts)
 
 
@@ -101,12 +101,12 @@ def _vector(cells: Sequence[tuple[int, int]], top: float, wrong: set[int]) -> It
 
 #: Each step of the data, what its result is, and the subpackages that lead there.
 _STEPS: Final = (
-    ("records", "the catalog: what exists, where, how sure", "records"),
+    ("records", "catalog: what exists, where, how reliable", "records"),
     ("plan", "which files, from where, how many bytes", "transfer"),
     ("verified files", "bytes whose checksum matched", "mirrors, file_cache"),
-    ("members", "the parts of a zip, tar or folder", "archives"),
-    ("matrices and tables", "what each part is, labelled", "formats, layouts"),
-    ("stores", "zarr, published complete or not at all", "stores"),
+    ("members", "the files in a zip, tar or folder", "archives"),
+    ("matrices and tables", "what each file contains, with labels", "formats, layouts"),
+    ("stores", "Zarr, published complete or not at all", "stores"),
     ("xarray", "lazy arrays labelled by participant", "arrays, client"),
 )
 

@@ -22,7 +22,7 @@ _RECORDS: Final = decnef_data.catalog()
 
 
 def find_pages() -> tuple[Path, ...]:
-    """Return every page that is written by hand, in order."""
+    """Return every page that is written by hand, sorted by path."""
     generated = {"_build", "generated"}
     return tuple(sorted(page for page in DOCS.rglob("*.md") if not generated.intersection(page.parts)))
 
@@ -93,7 +93,7 @@ def _sites() -> str:
         (code(site.code), site.name, site.institute, site.aliases, site.grade, site.comment)
         for site in _RECORDS.sites
     )
-    return table("code|name|institute|also|grade|note", rows)
+    return table("code|name|institute|aliases|grade|note", rows)
 
 
 def _codes() -> str:
@@ -111,7 +111,7 @@ def _columns() -> str:
         (code(column.name), column.description, column.unit, ", ".join(map(code, column.aliases)))
         for column in _RECORDS.columns
     )
-    return table("coordinate|meaning|unit|headers it is read from", rows)
+    return table("coordinate|meaning|unit|recognized headers", rows)
 
 
 def _protocols() -> str:
@@ -131,7 +131,7 @@ def _protocols() -> str:
         )
         for item in _RECORDS.protocols
     )
-    times = ">TR (s)|>TE (s)|>flip (°)|slices|>volumes|>dummies, printed|>dummies, real"
+    times = ">TR (s)|>TE (s)|>flip (°)|slices|>volumes|>dummies (printed)|>dummies (actual)"
     return table(f">number|sites|scanner|{times}|grade", rows)
 
 
@@ -141,7 +141,7 @@ def _atlases() -> str:
         for dataset in _RECORDS.datasets
         for atlas in dataset.atlases
     )
-    return table("group|atlas|>regions|>edges|what it is|grade", rows)
+    return table("group|atlas|>regions|>edges|description|grade", rows)
 
 
 def _grades(record: GradedRecord) -> str:
@@ -155,7 +155,7 @@ def _matrices() -> str:
         for dataset in _RECORDS.datasets
         for item in dataset.matrices
     )
-    return table("file below `SRPBS_FC/`|key|variable|>participants|grade", rows)
+    return table("file in `SRPBS_FC/`|key|variable|>participants|grade", rows)
 
 
 def _mirrors() -> str:
@@ -163,7 +163,7 @@ def _mirrors() -> str:
         (code(item.name), item.title, item.protocol, _link(item.page) if item.page else "", item.terms)
         for item in _RECORDS.mirrors
     )
-    return table("mirror|what it is|protocol|page|terms asked first", rows)
+    return table("mirror|title|protocol|page|acceptance of terms required", rows)
 
 
 def _holdings() -> str:
@@ -172,14 +172,16 @@ def _holdings() -> str:
         for mirror in _RECORDS.mirrors
         for holding in mirror.holdings
     )
-    return table("dataset|mirror|address or archive|>size, about|grade|used as it stands", rows)
+    return table(
+        "dataset|mirror|address or archive|>approximate size|grade|address used without confirmation", rows
+    )
 
 
 def _holding(holding: Holding) -> Sequence[object]:
     where = holding.address or holding.archive
     size = f"{holding.approximate_size / 1e6:,.1f} MB" if holding.approximate_size else ""
     trusted = (
-        ("yes" if holding.has_verified_address else "no, matched by title first") if holding.address else ""
+        ("yes" if holding.has_verified_address else "no, confirmed by title first") if holding.address else ""
     )
     return code(where), size, holding.grade, trusted
 
@@ -189,7 +191,7 @@ def _citations() -> str:
         (code(item.key), item.text, _link(item.url) if item.url else "", item.when or "always")
         for item in _RECORDS.citations
     )
-    return table("key|work|link|due", rows)
+    return table("key|work|link|when to cite", rows)
 
 
 def _terms() -> str:
