@@ -154,6 +154,7 @@ def test_what_commands_say_and_write_when_all_goes_well(
             f"export {style} srpbs-fc"
             for style in ("croissant", "datapackage", "schema.org", "dcat", "intake")
         ),
+        "plan srpbs-fc",
         "verify srpbs-fc --deep",
         "doctor srpbs-fc",
         "lock srpbs-fc",
