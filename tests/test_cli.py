@@ -264,26 +264,34 @@ def test_a_dry_run_that_no_mirror_can_carry_out_ends_with_three() -> None:
     )
 
 
-def test_plan_is_the_dry_run_of_a_download(data: Path) -> None:
-    selection = ("srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140", "--site", "SWA")
+@pytest.fixture
+def own_cache(tmp_path: Path) -> Path:
+    """A cache that no other process writes to, with an adopted archive."""
+    archive = small.archive(tmp_path / "SRPBS_FC.zip")
+    decnef_data.adopt("srpbs-fc", archive, data_dir=tmp_path / "cache", progress="none")
+    return tmp_path / "cache"
+
+
+def test_plan_is_the_dry_run_of_a_download(own_cache: Path) -> None:
+    selection = ("srpbs-fc", "--data-dir", str(own_cache), "--group", "bal140", "--site", "SWA")
     shown = run("plan", *selection)
     assert shown.code == 0
-    assert shown.out.splitlines()[1].split() == ["mirror", "phantom"]
-    assert "SRPBS_FC-synthetic.zip" in shown.out
+    assert shown.out.splitlines()[1].split() == ["mirror", "folder"]
+    assert "SRPBS_FC.zip" in shown.out
     dry = run("download", *selection, "--dry-run")
     assert (dry.code, dry.err) == (shown.code, shown.err)
     assert _without_free_disk(dry.out) == _without_free_disk(shown.out)
     assert run("plan", *selection, "--quiet").err == ""
 
 
-def test_plan_as_json_is_the_plan_of_the_library(data: Path) -> None:
-    asked = ("srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140", "--json")
-    found = run("plan", *asked)
+def test_plan_as_json_is_the_plan_of_the_library(own_cache: Path) -> None:
+    arguments = ("srpbs-fc", "--data-dir", str(own_cache), "--group", "bal140", "--json")
+    found = run("plan", *arguments)
     assert (found.code, found.err) == (0, "")
-    planned = decnef_data.plan("srpbs-fc", group="bal140", mirror="phantom", data_dir=data)
+    planned = decnef_data.plan("srpbs-fc", group="bal140", data_dir=own_cache)
     volatile = {"free_disk": None}  # other processes write to the same disk
     assert {**found.json, **volatile} == {**json.loads(json.dumps(to_jsonable(planned))), **volatile}
-    dry = run("download", *asked, "--dry-run").json
+    dry = run("download", *arguments, "--dry-run").json
     assert {**dry, **volatile} == {**found.json, **volatile}
 
 
