@@ -213,10 +213,10 @@ def test_a_plan_says_what_moves_and_what_it_costs() -> None:
         "",
         "Files",
         "file              size  state",
-        "─────────────────────────────────────────",
+        "───────────────────────────────────────────────",
         "SRPBS_FC.zip  175.6 MB  to download",
         "README.txt       120 B  available locally",
-        "own.zip            5 B  on this machine",
+        "own.zip            5 B  local, not verified yet",
         "",
         "synapse: Nobody is logged in to 'synapse'. Run 'decnef login synapse'.",
     ]

@@ -232,7 +232,7 @@ class TestNotebooks:
     def test_a_plan_shows_what_it_costs_and_what_is_missing(
         self, archive: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert "no mirror is available yet" in decnef_data.plan("srpbs-fc")._repr_html_()
+        assert "no mirror is accessible yet" in decnef_data.plan("srpbs-fc")._repr_html_()
         with LinkServer() as server:
             monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive))
             page = decnef_data.plan("srpbs-fc")._repr_html_()
@@ -272,14 +272,14 @@ class TestBesideTheData:
 
     def test_those_of_0_1_0_are_recognized(self, tmp_path: Path) -> None:
         tree = small.folder(tmp_path / "tree")
-        (tree / "TERMS").write_text("Put here by decnef-data; whatever follows.\n")
+        (tree / "TERMS").write_text("Put here by decnef-data; this is no file of the dataset.\n\nterms")
         (tree / "CITATION").write_text("")
         adopted = [file.path for file in decnef_data.adopt("srpbs-fc", tree, progress="none")]
         assert ("TERMS" in adopted, "CITATION" in adopted) == (False, True)
 
     def test_a_file_of_that_name_in_an_own_copy_is_one(self, tmp_path: Path) -> None:
         tree = small.folder(tmp_path / "tree")
-        (tree / "TERMS").write_text("The publisher's own.")
+        (tree / "TERMS").write_text("Written by decnef-data; but not by this package.")
         adopted = decnef_data.adopt("srpbs-fc", tree, progress="none")
         assert "TERMS" in [file.path for file in adopted]
         assert not (tree / "CITATION").exists()

@@ -31,10 +31,6 @@ __all__ = ["cite", "info", "list_datasets", "participants"]
 _CITATION_STYLES = ("text", "bibtex", "csl")
 
 
-def _citation_styles() -> list[str]:
-    return list(_CITATION_STYLES)
-
-
 def list_datasets(as_json: AsJson = False) -> None:
     """List the datasets with their access level, number of participants and mirrors."""
     records = decnef_data.catalog()
@@ -103,7 +99,7 @@ def cite(
             "--style",
             metavar=choices(*_CITATION_STYLES),
             help="Format of the citations; csl is CSL-JSON.",
-            autocompletion=_citation_styles,
+            autocompletion=lambda: list(_CITATION_STYLES),
         ),
     ] = "text",
 ) -> None:

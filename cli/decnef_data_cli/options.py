@@ -48,7 +48,7 @@ def mirror_names() -> Completions:
     mirrors = [(mirror.name, mirror.title) for mirror in decnef_data.catalog().mirrors]
     return [
         *mirrors,
-        ("auto", "The first mirror that works"),
+        ("auto", "The mirrors you have access to, in order"),
         ("synthetic", "Synthetic data (a digital phantom)"),
         ("phantom", "The same as synthetic"),
     ]
@@ -65,10 +65,6 @@ def _site_codes() -> Completions:
 
 def _diagnosis_labels() -> Completions:
     return [(code.label, code.title) for code in decnef_data.catalog().codes if code.column == "diagnosis"]
-
-
-def _progress_kinds() -> list[str]:
-    return list(_PROGRESS_KINDS)
 
 
 Name = Annotated[
@@ -154,7 +150,7 @@ OptionalMirror = Annotated[
     str | None,
     typer.Argument(
         metavar="MIRROR",
-        help="The mirror: synapse or atr (default: both).",
+        help="The mirror: synapse or atr (default: all mirrors).",
         autocompletion=_login_mirror_names,
         show_default=False,
     ),
@@ -198,7 +194,7 @@ ProgressChoice = Annotated[
         "--progress",
         metavar="KIND",
         help="How to show progress: auto, bars, lines, none, or json (one event per line on stderr).",
-        autocompletion=_progress_kinds,
+        autocompletion=lambda: list(_PROGRESS_KINDS),
     ),
 ]
 

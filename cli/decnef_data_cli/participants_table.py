@@ -33,11 +33,8 @@ def participants_table(participants: "pd.DataFrame") -> "RenderableType":
     result = table(
         *headers, rows=([_format_cell(value) for value in row] for row in shown.itertuples(index=False))
     )
-    for column in result.columns[1:]:
-        column.no_wrap, column.overflow = (
-            True,
-            "ellipsis",
-        )  # subject ids are long: theirs is the column that wraps
+    for column in result.columns[1:]:  # subject ids are long: theirs is the column that wraps
+        column.no_wrap, column.overflow = True, "ellipsis"
     return result
 
 

@@ -93,4 +93,4 @@ def _describe_store(plan: "Plan", size: int) -> str:
 def _file_state(planned: "PlannedFile") -> str:
     if planned.present:
         return "available locally"
-    return "on this machine" if planned.file.local is not None else "to download"
+    return "local, not verified yet" if planned.file.local is not None else "to download"

@@ -40,10 +40,6 @@ _GRADES: Mapping[str, str] = {
 }
 
 
-def _sexes() -> list[str]:
-    return list(_SEXES)
-
-
 def query(
     names: Annotated[
         list[str] | None,
@@ -72,7 +68,7 @@ def query(
             "--sex",
             metavar=choices(*_SEXES),
             help="Only participants of this sex.",
-            autocompletion=_sexes,
+            autocompletion=lambda: list(_SEXES),
             show_default=False,
         ),
     ] = None,

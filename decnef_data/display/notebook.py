@@ -96,7 +96,7 @@ def _html_link(url: str, text: str) -> str:
 def plan_html(plan: Plan) -> str:
     """Format what a request needs and costs."""
     name = escape(plan.selection.dataset)
-    source = f"from {escape(plan.mirror)}" if plan.mirror else "no mirror is available yet"
+    source = f"from {escape(plan.mirror)}" if plan.mirror else "no mirror is accessible yet"
     parts = [f"<h4>Plan for {name}: {source}</h4>", _html_table(None, _plan_rows(plan))]
     if plan.files:
         parts += [
@@ -106,7 +106,7 @@ def plan_html(plan: Plan) -> str:
             _omitted_note(len(plan.files) - _MAX_FILES),
         ]
     if plan.mirror_costs:
-        head = ("mirror", "to download", "available")
+        head = ("mirror", "download size", "accessible")
         parts += [_html_table(head, map(_cost_row, plan.mirror_costs), ("", "number", ""))]
     parts += [f"<p>{escape(mirror)}: {escape(problem)}</p>" for mirror, problem in plan.problems]
     missing = tuple(access for access in plan.access if not access.granted)
@@ -133,7 +133,7 @@ def _cost_row(cost: MirrorCost) -> tuple[str, str, str]:
 
 
 def _file_row(planned: PlannedFile) -> tuple[str, str, str]:
-    absent = "on this machine" if planned.file.local is not None else "to download"
+    absent = "local, not verified yet" if planned.file.local is not None else "to download"
     return (
         escape(planned.file.path),
         human_size(planned.file.size),

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
-from decnef_data.model.sidecars import CITATION_FILE, MARKER_PREFIXES, TERMS_FILE
+from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, MARKER_LINE_0_1_0, TERMS_FILE
 
 _CHUNK_SIZE = 1 << 20
 #: Names that file managers and version control leave in a folder; no dataset uses them.
@@ -142,8 +142,9 @@ def _is_sidecar(path: Path) -> bool:
     """Whether this package wrote it beside downloaded data, so that it is not part of them."""
     if path.name not in {TERMS_FILE, CITATION_FILE}:
         return False
+    markers = (MARKER_LINE.encode(), MARKER_LINE_0_1_0.encode())
     with path.open("rb") as stream:
-        return stream.read(max(map(len, MARKER_PREFIXES))).startswith(MARKER_PREFIXES)
+        return stream.read(max(map(len, markers))).startswith(markers)
 
 
 def _remote_file(dataset: str, path: Path, root: Path) -> RemoteFile:

@@ -7,5 +7,5 @@ TERMS_FILE: Final = "TERMS"
 CITATION_FILE: Final = "CITATION"
 #: The first line of both.
 MARKER_LINE: Final = "Written by decnef-data; this file is not part of the dataset."
-#: How the first line begins, in files of this version and of 0.1.0.
-MARKER_PREFIXES: Final = (b"Written by decnef-data;", b"Put here by decnef-data;")
+#: The same line in files that 0.1.0 wrote.
+MARKER_LINE_0_1_0: Final = "Put here by decnef-data; this is no file of the dataset."

@@ -215,7 +215,7 @@ _TABLES: Final[dict[str, Callable[..., str]]] = {
     "holdings": _holdings,
     "matrices": _matrices,
     "mirrors": _mirrors,
-    "people": _counts,
+    "participants": _counts,
     "protocols": _protocols,
     "sites": _sites,
     "records": code_tables.record_fields,

@@ -81,7 +81,7 @@ def _file_objects(dataset: "Dataset", distribution: Distribution) -> Iterator[di
         "@type": "cr:FileObject",
         "@id": f"{distribution.mirror}/{name}",
         "name": name,
-        "description": f"The archive at {distribution.title}; the URL is that of its web page.",
+        "description": f"The archive at {distribution.title}; the URL is that of the page that leads to it.",
         "contentUrl": distribution.page,
         "encodingFormat": next(
             (mime for end, mime in _MIME_TYPES.items() if name.endswith(end)), "application/octet-stream"
