@@ -223,7 +223,7 @@ class Accessor:
         to_zarr(self._dataset, dest, chunks=chunks, client=client, i_may_share=i_may_share, progress=progress)
 
     def cite(self) -> str:
-        """Return what to cite for these data; :func:`decnef_data.cite` has other styles.
+        r"""Return what to cite for these data; :func:`decnef_data.cite` has other styles.
 
         Returns
         -------
@@ -232,11 +232,15 @@ class Accessor:
 
         Examples
         --------
-        >>> xr.Dataset(attrs={"citation": ["A. B. 2021"]}).decnef.cite()
-        'A. B. 2021'
+        >>> print(xr.Dataset(attrs={"citation": "A. B. 2021\nC. D. 2022"}).decnef.cite())
+        A. B. 2021
+        <BLANKLINE>
+        C. D. 2022
         """
-        citations = self._dataset.attrs.get("citation", ())
-        return citations if isinstance(citations, str) else "\n\n".join(map(str, citations))
+        citation = self._dataset.attrs.get("citation", "")
+        # Version 0.1.0 saved a list of works.
+        works = citation.split("\n") if isinstance(citation, str) else map(str, citation)
+        return "\n\n".join(works)
 
 
 if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, e.g. on reload

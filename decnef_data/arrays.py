@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from decnef_data.arguments import checked
 from decnef_data.errors import IntegrityError, SelectionError
 
 __all__ = ["LazySlabs", "MappedArray", "Slab", "StackedArray", "memmap_variable", "stack_lazily", "to_matrix"]
@@ -231,6 +232,7 @@ def _is_vector(part: object) -> bool:
     return isinstance(part, np.ndarray)
 
 
+@checked
 def to_matrix(dataset: xr.Dataset) -> xr.DataArray:
     """Return the condensed connectivity of a dataset as square symmetric matrices, lazily.
 

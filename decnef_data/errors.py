@@ -8,6 +8,8 @@ was formatted from.  They are plain values, so that every error survives picklin
 ('a.zip', 5)
 """
 
+import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,9 +26,11 @@ __all__ = [
     "IntegrityError",
     "MirrorError",
     "SelectionError",
+    "warn_user",
 ]
 
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
 _EXIT_CODE_PRIORITY = (5, 6, 4, 3, 2)  # most serious first
 
 
@@ -38,6 +42,14 @@ class DecnefDataError(Exception):
 
 class DecnefDataWarning(UserWarning):
     """A warning about the data, although the request succeeded."""
+
+
+def warn_user(message: str) -> None:
+    """Issue a :class:`DecnefDataWarning` for the line outside the package that called it."""
+    level, frame = 1, sys._getframe()  # noqa: SLF001 - inspect.currentframe is the same, and slow to import
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, DecnefDataWarning, stacklevel=level)
 
 
 class SelectionError(DecnefDataError):

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from decnef_data.arguments import checked
 from decnef_data.errors import FormatError
 from decnef_data.model import Difference, Lock, LockedFile
 from decnef_data.msgspec_threads import prepare_type
 
-__all__ = ["compare_files", "compare_locks", "format_lock", "have_same_bytes", "pair_files", "read_lock"]
+__all__ = ["compare_files", "compare_locks", "have_same_bytes", "lock_text", "pair_files", "read_lock"]
 
 _HEADER = """\
 # To download exactly these files from any mirror, run
@@ -20,14 +21,25 @@ _HEADER = """\
 """
 
 
-def format_lock(lock: Lock) -> str:
-    """Format `lock` as TOML; equal locks give equal text.
+@checked
+def lock_text(lock: Lock) -> str:
+    """Format a lock as TOML; equal locks give equal text.
+
+    Parameters
+    ----------
+    lock
+        The lock to format, from :func:`decnef_data.lock`.
+
+    Returns
+    -------
+    str
+        The content of a lock file.
 
     Examples
     --------
-    >>> file = LockedFile(path="a.zip", size=3, checksums=("md5:900150983cd24fb0d6963f7d28e17f72",))
-    >>> lock = Lock(dataset="srpbs-fc", layout="connectivity 1", software="decnef-data 0.1.0", files=(file,))
-    >>> print(format_lock(lock).splitlines()[3])
+    >>> from decnef_data import download, lock
+    >>> _ = download("srpbs-fc", mirror="phantom", progress="none")
+    >>> print(lock_text(lock("srpbs-fc", mirror="phantom", progress="none")).splitlines()[3])
     dataset = "srpbs-fc"
     """
     fields: dict[str, Any] = msgspec.to_builtins(lock)
@@ -40,9 +52,19 @@ def format_lock(lock: Lock) -> str:
 
 
 def _format_fields(fields: Mapping[str, Any]) -> Iterator[str]:
-    # JSON's strings, numbers, booleans and lists of strings are valid TOML, except for one character.
-    for name, value in fields.items():
-        yield f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+    yield from (f"{name} = {_format_toml(value)}" for name, value in fields.items())
+
+
+def _format_toml(value: object) -> str:
+    """Format a value as TOML; conditions are inline tables."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(_format_fields(value))} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_format_toml, value))}]"
+    if isinstance(value, float):
+        return repr(value)  # JSON has another name for an infinite limit
+    # JSON's strings, integers and booleans are valid TOML, except for one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read_lock(path: Path) -> Lock:
@@ -166,5 +188,9 @@ def _compare_field(what: Any, name: str, first: object, second: object) -> Itera
         yield Difference(what, name, *values)
 
 
-def _format_value(value: str | tuple[str, ...] | None) -> str | None:
-    return value if value is None or isinstance(value, str) else ", ".join(value)
+def _format_value(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -76,9 +76,10 @@ def _join_lines(app: "Sphinx", tree: "nodes.document") -> None:
 
 
 def _one_signature(_app: "Sphinx") -> None:
-    # The overloads of fetch_dataset repeat fourteen parameters three times; the text says what they say.
+    # The overloads of fetch_dataset repeat all parameters four times; the text says what they say.
     from sphinx.pycode import ModuleAnalyzer
 
-    analyzer = ModuleAnalyzer.for_module("decnef_data.api.fetch")
-    analyzer.analyze()
-    analyzer.overloads.clear()
+    for module in ("decnef_data.api.fetch", "decnef_data.client.methods.fetch"):
+        analyzer = ModuleAnalyzer.for_module(module)
+        analyzer.analyze()
+        analyzer.overloads.clear()

@@ -19,7 +19,7 @@ def test_every_method_gives_what_the_function_of_its_name_gives() -> None:
     dataset = xr.Dataset(
         {"bold": (("scan", "time", "z", "y", "x"), rng.integers(0, 99, (2, 6, 4, 3, 3), dtype="i2"))},
         {"subject": ("scan", ["a", "b"]), "affine": (("scan", "row", "column"), [np.eye(4)] * 2)},
-        {"citation": ["A. B. 2021", "C. D. 2022"]},
+        {"citation": "A. B. 2021\nC. D. 2022"},
     )
     labels = nib.Nifti1Image(np.arange(36, dtype="i2").reshape(3, 3, 4) % 4, np.eye(4))
     found = dataset.decnef.to_nifti(subject="b")

@@ -26,7 +26,7 @@ def series_of(values: NDArray) -> xr.Dataset:
             "volume": ("time", np.arange(values.shape[1])),
             "roi": np.arange(1, values.shape[2] + 1) * 10,
         },
-        {"dataset": "srpbs-open", "synthetic": True},
+        {"dataset": "srpbs-open", "synthetic": 1},
     )
 
 
@@ -100,7 +100,7 @@ class TestForm:
     def test_coordinates_and_attributes_of_the_scans_stay(self, values: NDArray) -> None:
         cube = connectivity(series_of(values))
         assert set(map(str, cube.coords)) == {"subject", "roi", "roi_a", "roi_b"}
-        assert cube.attrs == {"dataset": "srpbs-open", "synthetic": True}
+        assert cube.attrs == {"dataset": "srpbs-open", "synthetic": 1}
         assert cube["fc"].attrs["long_name"] == "functional connectivity (Pearson r)"
 
     def test_an_array_may_call_its_first_dimension_as_it_likes(self, values: NDArray) -> None:
@@ -189,7 +189,7 @@ def test_from_images_to_matrices_of_the_phantom(phantom_dir: Path) -> None:
     bold = leaf["bold"][1].to_numpy().transpose(3, 2, 1, 0).reshape(-1, leaf.sizes["time"])
     means = np.stack([bold[labels.reshape(-1) == label].mean(0) for label in range(1, 7)])
     np.testing.assert_allclose(to_matrix(cube)[1].to_numpy(), np.corrcoef(means), rtol=0, atol=1e-12)
-    assert cube.attrs["synthetic"] is True
+    assert cube.attrs["synthetic"] == 1
     assert np.array_equal(cube["subject"].to_numpy(), leaf["subject"].to_numpy())
 
 

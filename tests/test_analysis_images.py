@@ -87,7 +87,7 @@ class TestImages:
         assert (made.header.get_zooms()[3], made.get_data_dtype()) == (0, np.dtype("i8"))
 
     def test_what_is_synthetic_says_so_in_its_header(self) -> None:
-        leaf = sessions().assign_attrs(synthetic=True, dataset="srpbs-ts")
+        leaf = sessions().assign_attrs(synthetic=1, dataset="srpbs-ts")
         found = to_nifti(leaf, subject="MP002")
         assert found.header["descrip"].item() == b"SYNTHETIC srpbs-ts MP002 ATV 1"
 

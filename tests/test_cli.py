@@ -276,7 +276,11 @@ def test_plan_is_the_dry_run_of_a_download(own_cache: Path) -> None:
     selection = ("srpbs-fc", "--data-dir", str(own_cache), "--group", "bal140", "--site", "SWA")
     shown = run("plan", *selection)
     assert shown.code == 0
-    assert shown.out.splitlines()[1].split() == ["mirror", "folder"]
+    assert [line.split() for line in shown.out.splitlines()[:3]] == [
+        ["dataset", "srpbs-fc"],
+        ["selection", "group", "bal140;", "sites", "SWA"],
+        ["mirror", "folder"],
+    ]
     assert "SRPBS_FC.zip" in shown.out
     dry = run("download", *selection, "--dry-run")
     assert (dry.code, dry.err) == (shown.code, shown.err)

@@ -275,7 +275,7 @@ def test_people_are_shown_in_part_and_the_caption_says_so() -> None:
     )
     assert drawn(participants_table(people.iloc[29:]))[2] == "x-0029   HC"
     assert len(drawn(*participants_page(people))) == len(lines)
-    people.attrs["synthetic"] = True
+    people.attrs["synthetic"] = 1
     assert drawn(*participants_page(people))[-1] == "SYNTHETIC: these participants do not exist."
 
 
@@ -296,7 +296,7 @@ def tree() -> xr.DataTree:
             "roi_b": ("edge", np.array(["roi_002", "roi_003", "roi_003"])),
             "roi": ("roi", np.array(["roi_001", "roi_002", "roi_003"])),
         },
-        attrs={"synthetic": True},
+        attrs={"synthetic": 1},
     )
     return xr.DataTree.from_dict({"bal140": leaf, "roi93": leaf.isel(subject=slice(2))})
 

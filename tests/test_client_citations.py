@@ -109,6 +109,10 @@ class TestFromSynapse:
         found = xr.Dataset(attrs={"dataset": "srpbs-fc", "source_versions": "syn901.7"})
         assert "Version syn901.7" in decnef_data.cite(found)
 
+    def test_versions_of_several_files_are_lines_and_none_is_that_of_the_dataset(self) -> None:
+        found = xr.Dataset(attrs={"dataset": "srpbs-fc", "source_versions": "syn901.7\nsyn902.1"})
+        assert decnef_data.cite(found) == decnef_data.cite("srpbs-fc")
+
 
 def test_a_dataset_that_does_not_say_what_it_is() -> None:
     with pytest.raises(SelectionError) as raised:

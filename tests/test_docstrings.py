@@ -29,28 +29,54 @@ NUMPYDOC_CHECKS = {
     "RT01", "RT03", "RT04", "RT05", "EX01",
 }  # fmt: skip
 #: Parameters that have another meaning in these functions; those in one set share a description.
-OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
+#: The methods of the client mean what the functions of the same names do.
+_OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "X": ({"Splits.get_n_splits"},),
     "chunks": ({"to_zarr", "Accessor.to_zarr"},),
     "code": ({"Records.site"},),
     "data": ({"splits"},),
-    "dataset": ({"login", "Client.login"}, {"timeseries"}, {"to_matrix"}, {"to_nifti"}, {"Records.terms_of"}),
+    "dataset": ({"login"}, {"timeseries"}, {"to_matrix"}, {"to_nifti"}, {"Records.terms_of"}),
     "deep": ({"audit"},),
     "filename_or_obj": ({"DecnefEngine.guess_can_open"},),
     "lock": ({"lock_text"},),
-    "mirror": ({"index", "login", "Client.login"}, {"logout", "Client.logout"}, {"probe"}),
-    # Field maps are opened only on request, and downloaded, locked and exported with everything else.
-    "modalities": ({"fetch_dataset", "plan"},),
+    "mirror": ({"index", "login"}, {"logout"}, {"probe"}),
+    # Field maps are opened only on request, and downloaded, locked and exported with everything else;
+    # participants are listed whether or not they have images.
+    "modalities": ({"download", "export_nifti", "lock"}, {"participants", "query"}),
     "name": (
         {"fetch_dataset", "participants", "plan", "download", "lock", "export_nifti"},
-        {"access", "clear_cache", "Client.access", "Client.clear"},
+        {"access", "clear_cache"},
         {"cite"},
         {"Records.mirror"},
     ),
     "names": ({"timeseries", "Accessor.timeseries"},),
     "progress": ({"index"},),
+    # Of a sample, and of a split.
+    "seed": ({"splits"},),
+    "stratify": ({"splits"},),
     "style": ({"export"},),
 }
+
+
+def _with_methods(functions: set[str]) -> set[str]:
+    """Add the methods of the client that have the names of functions."""
+    return functions | {f"Client.{name}" for name in functions if hasattr(decnef_data.Client, name)}
+
+
+OTHER_MEANINGS = {name: tuple(map(_with_methods, own)) for name, own in _OTHER_MEANINGS.items()}
+#: What every function that selects data may refuse, in the same words.
+SELECTION_ERRORS = (
+    "There is no such dataset, group, site, diagnosis, subject, coordinate or mirror",
+    "a range cannot be applied, because no participant has a value",
+    "than the sample needs",
+    "an argument has the wrong type",
+)
+SELECTION_WARNING = (
+    "articipants were left out because they have no value for a range or for `stratify`, "
+    "or because their site is pooled with others"
+)
+#: Functions that read no table of participants, so that they refuse less.
+READ_NO_TABLE = {"lock", "plan"}
 #: What leaves a parameter to another docstring.
 REFERENCES = re.compile(
     r"\b(?:those of|that of|as for|as in|see|same as) :(?:func|meth|class):|\bparameters (?:and|are|as)\b",
@@ -59,9 +85,10 @@ REFERENCES = re.compile(
 
 
 def methods(cls: type) -> Iterator[tuple[str, Documented]]:
-    for name, value in vars(cls).items():
+    """Yield the public methods of a class, those of its base classes in this package included."""
+    for name, value in inspect.getmembers(cls, inspect.isroutine):
         function = getattr(value, "__func__", value)
-        if inspect.isfunction(function) and not name.startswith("_"):
+        if not name.startswith("_") and str(function.__module__).startswith("decnef_data."):
             yield f"{cls.__name__}.{name}", function
 
 
@@ -127,10 +154,7 @@ def numpydoc_errors(function: Documented) -> list[str]:
 class TestCompleteness:
     @pytest.mark.parametrize("name", documented())
     def test_numpydoc_finds_nothing_missing(self, name: str) -> None:
-        errors = numpydoc_errors(documented()[name])
-        if name.startswith("Client."):  # the functions of the same names have examples
-            errors = [error for error in errors if not error.startswith("EX01")]
-        assert errors == []
+        assert numpydoc_errors(documented()[name]) == []
 
     @pytest.mark.parametrize("cls", [decnef_data.Client, decnef_data.Records, Splits])
     def test_numpydoc_finds_nothing_missing_in_a_class(self, cls: type) -> None:
@@ -176,6 +200,34 @@ class TestCompleteness:
         assert {
             name for name in skipping if "DecnefDataWarning" not in section(FUNCTIONS[name], "Warns")
         } == set()
+
+
+def selecting() -> dict[str, Documented]:
+    """Return the functions and methods that take a selection."""
+    return {
+        name: function
+        for name, function in documented().items()
+        if "n_subjects" in inspect.signature(function).parameters
+    }
+
+
+class TestSelections:
+    def test_they_are_known(self) -> None:
+        functions = {"fetch_dataset", "participants", "plan", "download", "query", "lock", "export_nifti"}
+        engine = {"DecnefEngine.open_dataset", "DecnefEngine.open_datatree"}
+        assert selecting().keys() == _with_methods(functions) | engine
+
+    @pytest.mark.parametrize("name", sorted(selecting().keys() - _with_methods(READ_NO_TABLE)))
+    def test_their_errors_and_warnings_have_the_same_words(self, name: str) -> None:
+        errors = items(section(selecting()[name], "Raises"))["SelectionError"]
+        assert [words for words in SELECTION_ERRORS if words not in errors] == []
+        assert SELECTION_WARNING in items(section(selecting()[name], "Warns"))["DecnefDataWarning"]
+
+    @pytest.mark.parametrize("name", sorted(_with_methods(READ_NO_TABLE)))
+    def test_the_others_check_the_names_of_the_catalog_and_types(self, name: str) -> None:
+        errors = items(section(selecting()[name], "Raises"))["SelectionError"]
+        assert errors.startswith("There is no such dataset, group or mirror; ")
+        assert "an argument has the wrong type" in errors
 
 
 class TestSameWords:

@@ -27,7 +27,7 @@ def test_an_error_survives_pickling(error: errors.DecnefDataError) -> None:
 
 
 def test_the_samples_are_all_there_is() -> None:
-    named = {name for name in errors.__all__ if name not in {"DecnefDataError", "DecnefDataWarning"}}
+    named = {name for name in errors.__all__ if name.endswith("Error")} - {"DecnefDataError"}
     assert {type(error).__name__ for error in SAMPLES} == named
 
 
@@ -47,3 +47,11 @@ def test_exit_codes() -> None:
 )
 def test_a_fetch_error_ends_with_the_gravest(causes: list[errors.DecnefDataError], code: int) -> None:
     assert errors.FetchError("Both failed.", causes=[("", "m", cause) for cause in causes]).exit_code == code
+
+
+def test_a_warning_names_the_line_that_called_the_package() -> None:
+    inside: dict[str, object] = {"__name__": "decnef_data.client", "warn": errors.warn_user}
+    exec("def outer(): inner()\ndef inner(): warn('Two scans were omitted.')", inside)
+    with pytest.warns(errors.DecnefDataWarning, match=r"^Two scans were omitted\.$") as caught:
+        inside["outer"]()  # type: ignore[operator]
+    assert caught[0].filename == __file__

@@ -19,7 +19,8 @@ import pytest
 
 import decnef_data
 from decnef_data import AccessError, DecnefDataWarning, FormatError, IntegrityError, SelectionError
-from decnef_data.client import Client, FetchOptions
+from decnef_data.client import Client
+from decnef_data.client.options import FetchOptions
 from decnef_data.exports import nifti
 from decnef_data.model import ExportSummary, Image, ImageSet, Selection
 from decnef_data.progress import create_progress
@@ -73,7 +74,8 @@ def own(tmp_path: Path) -> Path:
 
 def select_images(**asked: Any) -> ImageSet:
     selection = Selection("srpbs-open", **asked)
-    return Client.default().images(selection, FetchOptions(progress="none"))
+    request = Client.default()._request(selection, FetchOptions(progress="none"))
+    return request.acquire().images()
 
 
 def as_stored(image: Image, folder: Path) -> Image:

@@ -65,11 +65,17 @@ def leaf(shape: tuple[int, ...] = (45, 5, 6, 7), scans: int = 3, broken: bool = 
         },
         {
             "dataset": "srpbs-open",
-            "synthetic": True,
-            "citation": ["A. B. 2021"],
+            "synthetic": 1,
+            "citation": "A. B. 2021",
             "terms": "Terms (version 1)",
         },
     )
+
+
+def real_leaf(scans: int = 1, broken: bool = False) -> xr.Dataset:
+    made = leaf(scans=scans, broken=broken)
+    del made.attrs["synthetic"]
+    return made
 
 
 def files(place: Path) -> dict[str, bytes]:
@@ -101,7 +107,7 @@ class TestCopies:
         adopted = trees.srpbs_open(tmp_path / "own")
         decnef_data.adopt("srpbs-open", adopted, data_dir=tmp_path / "cache", progress="none")
         tree = decnef_data.fetch_dataset("srpbs-open", data_dir=tmp_path / "cache", progress="none")
-        assert tree.attrs["synthetic"] is False
+        assert "synthetic" not in tree.attrs
         to_zarr(tree, tmp_path / "all.zarr", chunks="time")
         for consolidated in (None, False):
             found = xr.open_datatree(
@@ -323,7 +329,7 @@ class TestWholeOrNot:
 class TestWhereItMayGo:
     @pytest.fixture
     def real(self) -> xr.Dataset:
-        return leaf(scans=1).assign_attrs(synthetic=False)
+        return real_leaf()
 
     def test_not_into_a_checkout_unless_insisted(self, tmp_path: Path, real: xr.Dataset) -> None:
         (tmp_path / "repo/.git").mkdir(parents=True)
@@ -360,7 +366,7 @@ class TestWhereItMayGo:
     def test_where_copies_went_is_noted_even_if_only_a_part_arrived(
         self, tmp_path: Path, address: str
     ) -> None:
-        real = leaf(broken=True).assign_attrs(synthetic=False)
+        real = real_leaf(scans=3, broken=True)
         to_zarr(real.isel(scan=[0]), f"file://{tmp_path}/own.zarr")
         to_zarr(leaf(scans=1), tmp_path / "phantom.zarr")
         with pytest.raises(IntegrityError):
@@ -378,7 +384,7 @@ class TestErrors:
     def test_no_password_of_an_address_comes_out(self) -> None:
         url = "sftp://me:hidden-word@host/own.zarr?sig=hidden-word"
         with pytest.raises(AccessError) as caught:
-            to_zarr(leaf(scans=1).assign_attrs(synthetic=False), url)
+            to_zarr(real_leaf(), url)
         assert "'sftp://host/own.zarr' is on another machine" in str(caught.value)
         assert "hidden" not in f"{caught.value} {caught.value.__dict__} {FsspecSink(url)!r}"
 

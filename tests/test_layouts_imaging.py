@@ -63,7 +63,7 @@ def groups(found: xr.DataTree) -> list[str]:
 class TestGroups:
     def test_every_site_has_its_groups_and_other_shapes_their_own(self, adopted: Path) -> None:
         assert groups(fetch()) == ["COI/bold", "COI/bold_2", "COI/t1w", "KUT/bold", "KUT/t1w"]
-        assert fetch().attrs["synthetic"] is False
+        assert "synthetic" not in fetch().attrs
 
     def test_values_are_those_of_the_files_in_either_byte_order(self, adopted: Path) -> None:
         bold = open_group("COI/bold")["bold"]
@@ -168,10 +168,49 @@ class TestSelection:
             ({"modalities": "t1"}, ["COI/t1w", "KUT/t1w"]),
             ({"modalities": ["bold"], "sites": ["COI"], "diagnoses": ["HC"]}, ["COI/bold"]),
             ({"subjects": "sub-0008"}, ["KUT/t1w"]),
+            ({"sex": "female"}, ["COI/bold", "COI/bold_2", "COI/t1w"]),
+            ({"institutes": "KyotoU"}, ["KUT/bold", "KUT/t1w"]),
+            ({"group": "coi"}, ["COI/bold", "COI/bold_2", "COI/t1w"]),
+            ({"where": {"protocol_phase_encoding": "PA"}}, ["KUT/bold", "KUT/t1w"]),
+            ({"where": {"run": 2}, "sites": "COI", "modalities": "bold"}, None),
+            ({"where": {"Run": 1}, "sites": "KUT"}, ["KUT/bold", "KUT/t1w"]),
+            ({"where": {"n_volumes": 3}}, ["COI/bold_2"]),
+            ({"where": {"repetition_time": (2, 3), "site": "KUT"}}, ["KUT/bold"]),
+            ({"where": {"repetition_time": (2, 3)}, "modalities": "t1w"}, None),
         ],
     )
     def test_what_is_asked_for(self, adopted: Path, asked: dict[str, Any], expected: list[str]) -> None:
-        assert groups(fetch(**asked)) == expected
+        if expected is None:
+            with pytest.raises(SelectionError, match=r"^No participants in 'srpbs-open' match"):
+                fetch(**asked)
+        else:
+            assert groups(fetch(**asked)) == expected
+
+    @pytest.mark.parametrize(
+        ("asked", "left_out", "expected"),
+        [
+            ({"min_age": 33, "max_age": 40}, "1 participant who may match has no age.", [2, 7]),
+            (
+                {"where": {"SUP2-BDI-II": (20, None)}},
+                "4 participants who may match have no sup2_bdi_ii.",
+                [2],
+            ),
+            ({"max_mean_fd": 0.2, "sites": "COI"}, "2 participants who may match have no mean_fd.", [1]),
+            ({"min_age": 20, "group": "KUT/t1w"}, "1 participant who may match has no age.", [7]),
+        ],
+    )
+    def test_unknown_values_are_reported(
+        self, adopted: Path, asked: dict[str, Any], left_out: str, expected: list[int]
+    ) -> None:
+        for found in (fetch, TestPeople().people):
+            with pytest.warns(DecnefDataWarning) as caught:
+                selected = found(**asked)
+            assert [str(warning.message) for warning in caught] == [f"'srpbs-open': {left_out}"]
+        assert selected["subject"].tolist() == [f"sub-000{number}" for number in expected]
+
+    def test_what_is_unknown_elsewhere_is_not_reported(self, adopted: Path) -> None:
+        assert open_group("COI/t1w", min_age=41)["subject"].to_numpy().tolist() == ["sub-0003"]
+        assert open_group("KUT/bold", min_age=20)["subject"].to_numpy().tolist() == ["sub-0007"]
 
     @pytest.mark.parametrize(
         ("asked", "said"),
@@ -180,7 +219,12 @@ class TestSelection:
                 {"group": "COI/dwi"},
                 "'srpbs-open' has no group 'COI/dwi'. Available groups: COI/bold, COI/bold_2, COI/fmap, COI/t1w, KUT/bold, KUT/t1w.",
             ),
-            ({"subjects": "sub-0009"}, "There is no subject 'sub-0009'. Did you mean 'sub-0008'?"),
+            (
+                {"subjects": "sub-0009"},
+                "There is no subject 'sub-0009' in 'srpbs-open'. Subject ids of 'srpbs-open' consist of 'sub-' and four digits.",
+            ),
+            ({"group": "COI/bolt"}, "'srpbs-open' has no group 'COI/bolt'. Did you mean 'COI/bold'?"),
+            ({"where": {"n_volumer": 3}}, "There is no coordinate 'n_volumer'. Did you mean 'n_volumes'?"),
             ({"modalities": "bolt"}, "There is no modality 'bolt'. Did you mean 'bold'?"),
             (
                 {"sites": "SWA"},
@@ -199,6 +243,51 @@ class TestSelection:
         with pytest.raises(SelectionError) as caught:
             decnef_data.fetch_dataset("srpbs-open", progress="none", **asked)
         assert str(caught.value) == said
+
+
+def subjects_of(found: xr.DataTree) -> set[str]:
+    return {subject for node in found.leaves for subject in node["subject"].to_numpy().tolist()}
+
+
+class TestSamples:
+    @pytest.mark.parametrize(
+        ("asked", "expected"),
+        [
+            ({"n_subjects": 2}, [3, 8]),
+            ({"n_subjects": 4, "modalities": "bold"}, [1, 2, 3, 7]),
+            ({"n_subjects": 1, "where": {"n_volumes": 3}}, [3]),
+            ({"n_subjects": 1, "group": "KUT/bold"}, [7]),
+            ({"n_subjects": 2, "modalities": "bold", "stratify": "site"}, [3, 7]),
+        ],
+    )
+    def test_images_and_table_are_of_the_same_people(
+        self, adopted: Path, asked: dict[str, Any], expected: list[int]
+    ) -> None:
+        subjects = [f"sub-000{number}" for number in expected]
+        table = TestPeople().people(**asked)
+        assert table["subject"].tolist() == subjects
+        found = fetch(**asked)
+        parts = [node.to_dataset() for node in found.leaves] if isinstance(found, xr.DataTree) else [found]
+        assert {subject for part in parts for subject in part["subject"].to_numpy().tolist()} == set(subjects)
+        assert {part.attrs["sample"] for part in parts} == {table.attrs["sample"]}
+        assert len(table.attrs["sample"]) == 16
+
+    def test_the_exported_people_are_the_same(self, adopted: Path, tmp_path: Path) -> None:
+        decnef_data.export_nifti("srpbs-open", tmp_path / "out", n_subjects=2, progress="none")
+        found = {path.name for path in (tmp_path / "out").glob("sub-*")}
+        assert found == {path.replace("_", "-") for path in subjects_of(fetch(n_subjects=2))}
+
+    def test_there_is_no_name_without_a_sample(self, adopted: Path) -> None:
+        assert "sample" not in open_group("COI/bold", subjects="sub-0001").attrs
+        assert "sample" not in TestPeople().people(sites="COI").attrs
+
+    def test_too_many(self, adopted: Path) -> None:
+        with pytest.raises(SelectionError) as caught:
+            fetch(n_subjects=5, modalities="bold")
+        assert str(caught.value) == (
+            "n_subjects=5 is too many: 'srpbs-open' has 4 matching participants. "
+            "The largest possible n_subjects is 4."
+        )
 
 
 class TestPeople:
@@ -223,6 +312,10 @@ class TestPeople:
 
     def test_of_one_group_and_of_a_selection(self, adopted: Path) -> None:
         assert self.people(group="KUT/bold")["subject"].tolist() == ["sub-0007"]
+        assert self.people(sites="KUT")["subject"].tolist() == ["sub-0007", "sub-0008"]
+        assert self.people(sites="KUT", modalities="bold")["subject"].tolist() == ["sub-0007"]
+        assert self.people(where={"n_volumes": 3})["subject"].tolist() == ["sub-0003"]
+        assert self.people(group="kut")["subject"].tolist() == ["sub-0007", "sub-0008"]
         assert self.people(diagnoses="SSD")["subject"].tolist() == ["sub-0007"]
         with pytest.raises(SelectionError, match=r"^No participants in 'srpbs-open' match"):
             self.people(sites="SWA")

@@ -65,6 +65,19 @@ def packed(tree: Path, path: Path, *, last: str = "", kind: str = "w:gz") -> Pat
     return path
 
 
+def packed_in_order(tree: Path, path: Path, order: tuple[str, ...]) -> Path:
+    """Pack the files below ``SRPBS_OPEN`` whose paths begin with each of the texts, in that order."""
+    files = sorted((file for file in tree.rglob("*") if file.is_file()), key=str)
+    names = [file.relative_to(tree).as_posix() for file in files]
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w:gz") as made:
+        for start in order:
+            for name in names:
+                if name.startswith(f"SRPBS_OPEN/{start}"):
+                    made.add(tree / name, name)
+    return path
+
+
 @pytest.fixture
 def archive(tree: Path, tmp_path: Path) -> Path:
     return packed(tree, tmp_path / "own" / "SRPBS_OPEN.tar.gz")
@@ -133,6 +146,52 @@ class TestFromAnArchive:
         people = {"sites": (1, 2, 3), "diagnoses": (2, 3), "subjects": (7,), "group": (7,)}[next(iter(asked))]
         kinds = ("bold",) if "group" in asked else ("bold", "t1w")
         assert stored(cache) == [f"sub-000{number}_{kind}" for number in people for kind in kinds]
+
+    @pytest.mark.parametrize("order", [("participants", "data", "sup2"), ("sup2", "participants", "data")])
+    def test_wherever_a_supplement_is_the_selection_is_the_same(
+        self, order: tuple[str, ...], tree: Path, tmp_path: Path, cache: Path
+    ) -> None:
+        own = packed_in_order(tree, tmp_path / "own/a.tar.gz", order)
+        decnef_data.adopt("srpbs-open", own, progress="none")
+        with pytest.warns(DecnefDataWarning) as caught:
+            fetch(where={"sup2_bdi_ii": (20, None)})
+        assert [str(warning.message) for warning in caught] == [
+            "'srpbs-open': 4 participants who may match have no sup2_bdi_ii."
+        ]
+        assert stored(cache) == ["sub-0002_bold", "sub-0002_t1w"]
+
+    @pytest.mark.parametrize(
+        ("asked", "expected"),
+        [
+            ({"n_subjects": 2}, ["sub-0003_bold", "sub-0003_t1w", "sub-0008_t1w"]),
+            # The tables do not tell that sub-0008 has no run.
+            ({"n_subjects": 2, "modalities": "bold"}, ["sub-0003_bold", "sub-0007_bold"]),
+            (
+                {"n_subjects": 1, "where": {"n_volumes": 4}, "group": "coi/bold"},
+                ["sub-0001_bold", "sub-0003_bold"],
+            ),
+            (
+                {"where": {"n_volumes": 3}, "modalities": "bold"},
+                [f"sub-000{number}_bold" for number in (1, 2, 3, 7)],
+            ),
+        ],
+    )
+    def test_a_sample_is_stored_as_far_as_the_tables_tell(
+        self, asked: dict[str, Any], expected: list[str], tree: Path, tmp_path: Path, cache: Path
+    ) -> None:
+        own = packed_in_order(tree, tmp_path / "own/a.tar.gz", ("participants", "sup2", "data"))
+        decnef_data.adopt("srpbs-open", own, progress="none")
+        fetch(**asked)
+        assert stored(cache) == expected
+
+    def test_an_unknown_subject_is_an_error_before_the_images_are_read(
+        self, tree: Path, tmp_path: Path, cache: Path
+    ) -> None:
+        own = packed_in_order(tree, tmp_path / "own/a.tar.gz", ("participants", "data"))
+        decnef_data.adopt("srpbs-open", own, progress="none")
+        with pytest.raises(SelectionError, match=r"^There is no subject 'sub-9'"):
+            fetch(subjects="sub-9")
+        assert not list((cache / "stores").glob("*.scans/inventory"))
 
     def test_an_archive_that_changed_is_noticed_by_its_sums(self, tree: Path, tmp_path: Path) -> None:
         own = packed(tree, tmp_path / "own" / "SRPBS_OPEN.tar", kind="w")
@@ -265,7 +324,7 @@ class TestEveryPhantom:
         decnef_data.adopt(dataset, archive, progress="none")
         found = decnef_data.fetch_dataset(dataset, progress="none")
         assert_same(found, decnef_data.fetch_dataset(dataset, data_dir=tmp_path / "other", progress="none"))
-        assert found.attrs["synthetic"] is True
+        assert found.attrs["synthetic"] == 1
         decnef_data.export_nifti(dataset, tmp_path / "out", original=True, progress="none", i_may_share=True)
         for path in tree.rglob("*.nii*"):
             assert (tmp_path / "out" / path.relative_to(tree)).read_bytes() == path.read_bytes()
@@ -360,6 +419,27 @@ class TestFilesOfAMirror:
         more = fetch(subjects="sub-0007", accept_terms=True)
         assert sorted(node.path for node in more.leaves) == ["/KUT/bold", "/KUT/t1w"]
         assert_same(fetch(accept_terms=True), expected)
+
+    @pytest.mark.parametrize("earlier", [(), ("sub-0001", "sub-0002")])
+    @pytest.mark.parametrize(
+        ("asked", "expected"),
+        [
+            ({"n_subjects": 2, "modalities": "t1w"}, [3, 8]),
+            ({"n_subjects": 2, "modalities": "bold"}, [3, 7]),
+            ({"n_subjects": 1, "modalities": "bold", "stratify": "site"}, [3]),
+            ({"n_subjects": 1, "group": "COI/bold"}, [1]),
+            ({"n_subjects": 1, "where": {"n_volumes": 4}, "modalities": "bold"}, [7]),
+        ],
+    )
+    def test_a_sample_is_the_same_whatever_was_downloaded_before(
+        self, synapse: SynapseServer, earlier: tuple[str, ...], asked: dict[str, Any], expected: list[int]
+    ) -> None:
+        if earlier:
+            fetch(subjects=earlier, accept_terms=True)
+        found = fetch(**asked, accept_terms=True)
+        parts = [node.to_dataset() for node in found.leaves] if isinstance(found, xr.DataTree) else [found]
+        subjects = {subject for part in parts for subject in part["subject"].to_numpy().tolist()}
+        assert subjects == {f"sub-000{number}" for number in expected}
 
     def test_what_is_not_here_is_said(self, synapse: SynapseServer) -> None:
         fetch(subjects="sub-0008", accept_terms=True)

@@ -118,3 +118,26 @@ def test_a_label_that_names_no_site_stays_as_it_is(
     decnef_data.adopt("srpbs-ts", tmp_path / "own", progress="none")
     found = decnef_data.fetch_dataset("srpbs-ts", progress="none", subjects="sub-01")
     assert sorted(found.children) == ["somewhere", "unlisted"]
+
+
+def test_a_sample_has_every_session_of_its_subjects(adopted: str) -> None:
+    table = participants(n_subjects=2)
+    assert table["subject"].nunique() == 2
+    assert set(table["session"]) >= {"siteATTd1", "siteATTd2", "siteATV", "siteYC2"}
+    found = decnef_data.fetch_dataset("srpbs-ts", n_subjects=2, progress="none")
+    pairs = {
+        pair
+        for node in found.leaves
+        for pair in zip(node["subject"].to_numpy().tolist(), node["session"].to_numpy().tolist(), strict=True)
+    }
+    assert pairs == set(zip(table["subject"], table["session"], strict=True))
+
+
+def test_a_sample_cannot_be_of_sites_that_each_subject_visited(adopted: str) -> None:
+    with pytest.raises(
+        decnef_data.SelectionError, match=r"^Participants of 'srpbs-ts' have several values of 'site'"
+    ):
+        participants(n_subjects=2, stratify="site")
+    found = participants(n_subjects=2, stratify="site", group="COI/bold")
+    assert set(found["site"]) == {"COI"}
+    assert len(found) == 2

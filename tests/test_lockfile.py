@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decnef_data import FormatError
-from decnef_data.lockfile import compare_locks, format_lock, read_lock
-from decnef_data.model import Difference, Lock, LockedFile, LockedSelection
+from decnef_data.lockfile import compare_locks, lock_text, read_lock
+from decnef_data.model import Condition, Difference, Lock, LockedFile, SelectionFields
 
 MD5, OTHER_MD5 = "md5:900150983cd24fb0d6963f7d28e17f72", "md5:d41d8cd98f00b204e9800998ecf8427e"
 SHA256 = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -38,15 +38,34 @@ def test_what_is_written_is_what_is_read(
     subjects: tuple[str, ...] | None,
     split: str | None,
 ) -> None:
-    written = lock(*files, selection=LockedSelection(subjects=subjects), split=split)
+    written = lock(*files, selection=SelectionFields(subjects=subjects), split=split)
     path = tmp_path_factory.getbasetemp() / "written.lock"
-    path.write_text(format_lock(written), encoding="utf-8")
+    path.write_text(lock_text(written), encoding="utf-8")
     assert read_lock(path) == written
-    assert format_lock(read_lock(path)) == format_lock(written)
+    assert lock_text(read_lock(path)) == lock_text(written)
+
+
+def test_ranges_conditions_and_samples_are_written_and_read(tmp_path: Path) -> None:
+    where = (
+        Condition(coordinate="sup2_bdi_ii", minimum=20.0, maximum=float("inf")),
+        Condition(coordinate="session", values=("COI", 2.0, 'q"\x7f')),
+    )
+    selection = SelectionFields(min_age=20.5, where=where, n_subjects=100, stratify="diagnosis", seed=3)
+    (tmp_path / "lock").write_text(lock_text(lock(file(), selection=selection)), encoding="utf-8")
+    assert read_lock(tmp_path / "lock").selection == selection
+    assert [
+        (each.first, each.second) for each in compare_locks(lock(file()), lock(file(), selection=selection))
+    ] == [
+        (None, "20.5"),
+        (None, "sup2_bdi_ii from 20 to inf, session 'COI' or 2.0 or 'q\"\\x7f'"),
+        (None, "100"),
+        (None, "diagnosis"),
+        ("0", "3"),
+    ]
 
 
 def test_a_lock_begins_by_saying_what_it_is_for() -> None:
-    assert format_lock(lock(file(), synthetic=True)).splitlines()[:4] == [
+    assert lock_text(lock(file(), synthetic=True)).splitlines()[:4] == [
         "# To download exactly these files from any mirror, run",
         "#   decnef download srpbs-fc --lock decnef.lock --mirror phantom",
         "format = 1",
@@ -55,7 +74,7 @@ def test_a_lock_begins_by_saying_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe", b"a = ", b"format = 2", format_lock(lock()).encode() + b"\nmore = 1"]
+    "content", [b"\xff\xfe", b"a = ", b"format = 2", lock_text(lock()).encode() + b"\nmore = 1"]
 )
 def test_what_is_no_lock_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "decnef.lock").write_bytes(content)
@@ -104,7 +123,7 @@ def test_circumstances_change_no_bytes() -> None:
         software="decnef-data 9",
         layout="connectivity 2",
         split="f00d",
-        selection=LockedSelection(sites=("SWA", "KUT")),
+        selection=SelectionFields(sites=("SWA", "KUT")),
     )
     found = compare_locks(lock(file()), other)
     assert [(each.what, each.first, each.second) for each in found] == [

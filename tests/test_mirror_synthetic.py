@@ -75,7 +75,7 @@ def test_what_it_gives_is_marked(phantom_dir: Path) -> None:
     assert cube.attrs["synthetic"] == 1
     assert decnef_data.plan("srpbs-fc", mirror="synthetic", data_dir=phantom_dir).mirror == "phantom"
     found = decnef_data.query("srpbs-fc", mirror="Phantom", data_dir=phantom_dir)
-    assert found.attrs["synthetic"] is True
+    assert found.attrs["synthetic"] == 1
 
 
 def test_on_the_command_line(phantom_dir: Path) -> None:

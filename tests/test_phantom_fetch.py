@@ -55,7 +55,7 @@ def test_everybody_is_there_with_site_and_diagnosis(tree: xr.DataTree) -> None:
         assert Counter(leaf["diagnosis"].values.tolist()) == stated.diagnoses[group]
         assert leaf.attrs["nan_rows"] == stated.nan_rows[group]
         assert leaf.attrs["out_of_range"] == 0
-        assert leaf.attrs["synthetic"] is True
+        assert leaf.attrs["synthetic"] == 1
         assert "Pearson r" in leaf["fc"].attrs["long_name"]
 
 

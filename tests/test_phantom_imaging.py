@@ -33,7 +33,7 @@ def people(name: str, phantom_dir: Path) -> Any:
 @pytest.mark.parametrize("name", IMAGING_VERSIONS)
 def test_every_image_dataset_can_be_fetched(name: str, phantom_dir: Path) -> None:
     tree = fetch(name, phantom_dir)
-    assert tree.attrs["synthetic"] is True
+    assert tree.attrs["synthetic"] == 1
     assert tree.attrs["title"].startswith("SYNTHETIC phantom of ")
     for node in tree.leaves:
         (array,) = node.data_vars.values()
@@ -141,9 +141,9 @@ def test_images_without_the_notice_still_say_what_they_are(
     for notice in [*tree.rglob("SYNTHETIC.txt"), *tree.rglob("README*")]:
         notice.unlink()
     decnef_data.adopt("srpbs-open", tree, progress="none")
-    assert decnef_data.fetch_dataset("srpbs-open", progress="none").attrs["synthetic"] is True
-    assert decnef_data.participants("srpbs-open", progress="none").attrs["synthetic"] is True
-    assert decnef_data.query("srpbs-open").attrs["synthetic"] is True
+    assert decnef_data.fetch_dataset("srpbs-open", progress="none").attrs["synthetic"] == 1
+    assert decnef_data.participants("srpbs-open", progress="none").attrs["synthetic"] == 1
+    assert decnef_data.query("srpbs-open").attrs["synthetic"] == 1
 
 
 def digest(name: str, count: int, form: str = "bids") -> str:

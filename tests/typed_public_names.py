@@ -6,6 +6,7 @@ from typing import assert_type
 import pandas as pd
 import xarray as xr
 
+import decnef_data
 from decnef_data import connectivity, fetch_dataset, participants, timeseries, to_matrix, to_zarr
 
 
@@ -39,3 +40,12 @@ def copies() -> None:
     to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="time")
     to_zarr(fetch_dataset("srpbs-fc", group="bal140"), Path("cube.zarr"))
     to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="space")  # type: ignore[arg-type]  # no such layout
+
+
+def names() -> None:
+    assert_type(decnef_data.__version__, str)
+    decnef_data.fetch_datasets("srpbs-fc")  # type: ignore[attr-defined]  # no such name
+
+
+def raised(error: decnef_data.SelectionError) -> decnef_data.DecnefDataError:
+    return error

@@ -13,17 +13,13 @@ from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
     DataDir,
-    Diagnoses,
-    Group,
     MirrorChoice,
     Name,
     Quiet,
-    Sites,
-    Subjects,
-    none_if_empty,
     progress_kind,
 )
 from decnef_data_cli.participants_table import participants_caption, participants_page
+from decnef_data_cli.selection import SelectionArguments, describe_sample, takes_selection
 
 __all__ = ["cite", "info", "list_datasets", "participants"]
 
@@ -51,13 +47,11 @@ def info(name: Name, as_json: AsJson = False) -> None:
         print_rich(*tables.dataset_page(dataset, records))
 
 
+@takes_selection
 def participants(
     name: Name,
     *,
-    group: Group = None,
-    site: Sites = None,
-    subject: Subjects = None,
-    diagnosis: Diagnoses = None,
+    selection: SelectionArguments,
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     accept_terms: AcceptTerms = False,
@@ -72,10 +66,7 @@ def participants(
         access.show_terms(name)
     frame = decnef_data.participants(
         name,
-        group=group,
-        subjects=none_if_empty(subject),
-        sites=none_if_empty(site),
-        diagnoses=none_if_empty(diagnosis),
+        **selection,
         mirror=mirror,
         data_dir=data_dir,
         accept_terms=accept_terms,
@@ -89,6 +80,8 @@ def participants(
         print_rich(*participants_page(frame))
         if not quiet:
             print_stderr(participants_caption(frame))
+            if sample := frame.attrs.get("sample"):
+                print_stderr(describe_sample(sample, selection))
 
 
 def cite(

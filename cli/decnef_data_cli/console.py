@@ -126,7 +126,8 @@ def _field_names(kind: type) -> tuple[str, ...]:
         fields = tuple(field.name for field in dataclasses.fields(kind))
     else:
         fields = tuple(getattr(kind, "__struct_fields__", ()))
-    properties = (name for name, item in vars(kind).items() if isinstance(item, property))
+    attributes = (item for base in reversed(kind.__mro__) for item in vars(base).items())
+    properties = dict.fromkeys(name for name, item in attributes if isinstance(item, property))
     return (*fields, *properties) if fields else ()
 
 

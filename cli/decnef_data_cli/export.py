@@ -11,18 +11,13 @@ from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
     DataDir,
-    Diagnoses,
-    Group,
     MirrorChoice,
-    Modalities,
     Name,
     ProgressChoice,
     Quiet,
-    Sites,
-    Subjects,
-    none_if_empty,
     progress_kind,
 )
+from decnef_data_cli.selection import SelectionArguments, takes_selection
 
 __all__ = ["DESCRIPTIONS", "create_description_command", "nifti"]
 
@@ -48,6 +43,7 @@ def create_description_command(style: str) -> Callable[[str], None]:
     return print_description
 
 
+@takes_selection
 def nifti(
     name: Name,
     destination: Annotated[str, typer.Argument(metavar="DEST", help="The folder to write to.")],
@@ -55,11 +51,7 @@ def nifti(
     original: Annotated[
         bool, typer.Option("--original", help="Write the files exactly as they were distributed.")
     ] = False,
-    group: Group = None,
-    site: Sites = None,
-    subject: Subjects = None,
-    diagnosis: Diagnoses = None,
-    modality: Modalities = None,
+    selection: SelectionArguments,
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     accept_terms: AcceptTerms = False,
@@ -81,11 +73,7 @@ def nifti(
         name,
         destination,
         original=original,
-        group=group,
-        subjects=none_if_empty(subject),
-        sites=none_if_empty(site),
-        diagnoses=none_if_empty(diagnosis),
-        modalities=none_if_empty(modality),
+        **selection,
         mirror=mirror,
         data_dir=data_dir,
         accept_terms=accept_terms,

@@ -13,23 +13,18 @@ from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
     DataDir,
-    Diagnoses,
-    Group,
     KeepArchive,
     LockFile,
     MirrorChoice,
-    Modalities,
     Name,
     OptionalName,
     ProgressChoice,
     Quiet,
-    Sites,
-    Subjects,
     mirror_names,
-    none_if_empty,
     progress_kind,
 )
 from decnef_data_cli.plan_table import plan_page
+from decnef_data_cli.selection import SelectionArguments, takes_selection
 
 if TYPE_CHECKING:
     from decnef_data.model import Plan
@@ -37,14 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["adopt", "cache_clear", "cache_list", "cache_path", "download", "plan", "verify"]
 
 
+@takes_selection
 def plan(
     name: Name,
     *,
-    group: Group = None,
-    site: Sites = None,
-    subject: Subjects = None,
-    diagnosis: Diagnoses = None,
-    modality: Modalities = None,
+    selection: SelectionArguments,
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     keep_archive: KeepArchive = True,
@@ -52,17 +44,11 @@ def plan(
     quiet: Quiet = False,
 ) -> None:
     """Show the files, size, time and disk space that a download needs; nothing is downloaded."""
-    planned = decnef_data.plan(
-        name,
-        group=group,
-        subjects=none_if_empty(subject),
-        sites=none_if_empty(site),
-        diagnoses=none_if_empty(diagnosis),
-        modalities=none_if_empty(modality),
-        mirror=mirror,
-        data_dir=data_dir,
-        keep_archive=keep_archive,
-    )
+    planned = decnef_data.plan(name, **selection, mirror=mirror, data_dir=data_dir, keep_archive=keep_archive)
+    _print_plan(planned, as_json=as_json, quiet=quiet)
+
+
+def _print_plan(planned: "Plan", *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(planned)
     else:
@@ -87,14 +73,11 @@ def _next_step(planned: "Plan") -> str:
     return "Run `decnef download` with the same selection to start the download."
 
 
+@takes_selection
 def download(
     name: Name,
     *,
-    group: Group = None,
-    site: Sites = None,
-    subject: Subjects = None,
-    diagnosis: Diagnoses = None,
-    modality: Modalities = None,
+    selection: SelectionArguments,
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     keep_archive: KeepArchive = True,
@@ -109,29 +92,16 @@ def download(
 ) -> None:
     """Download and verify the files of a dataset, and print their path."""
     if dry_run:
-        plan(
-            name,
-            group=group,
-            site=site,
-            subject=subject,
-            diagnosis=diagnosis,
-            modality=modality,
-            mirror=mirror,
-            data_dir=data_dir,
-            keep_archive=keep_archive,
-            as_json=as_json,
-            quiet=quiet,
+        planned = decnef_data.plan(
+            name, **selection, mirror=mirror, data_dir=data_dir, keep_archive=keep_archive
         )
+        _print_plan(planned, as_json=as_json, quiet=quiet)
         return
     if accept_terms and not quiet:
         access.show_terms(name)
     path = decnef_data.download(
         name,
-        group=group,
-        subjects=none_if_empty(subject),
-        sites=none_if_empty(site),
-        diagnoses=none_if_empty(diagnosis),
-        modalities=none_if_empty(modality),
+        **selection,
         mirror=mirror,
         data_dir=data_dir,
         keep_archive=keep_archive,

@@ -10,17 +10,12 @@ from decnef_data_cli.errors import error_exit
 from decnef_data_cli.options import (
     AsJson,
     DataDir,
-    Diagnoses,
-    Group,
     LocalMirror,
-    Modalities,
     Name,
     Quiet,
-    Sites,
-    Subjects,
-    none_if_empty,
     progress_kind,
 )
+from decnef_data_cli.selection import SelectionArguments, takes_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["diff", "lock"]
 
 
+@takes_selection
 def lock(
     name: Name,
     *,
-    group: Group = None,
-    site: Sites = None,
-    subject: Subjects = None,
-    diagnosis: Diagnoses = None,
-    modality: Modalities = None,
+    selection: SelectionArguments,
     split: Annotated[
         str | None,
         typer.Option(
@@ -57,11 +49,7 @@ def lock(
     """Write a lock file with the checksums of the local copy: 'decnef lock NAME > decnef.lock'."""
     result = decnef_data.lock(
         name,
-        group=group,
-        subjects=none_if_empty(subject),
-        sites=none_if_empty(site),
-        diagnoses=none_if_empty(diagnosis),
-        modalities=none_if_empty(modality),
+        **selection,
         split=split,
         mirror=mirror,
         data_dir=data_dir,

@@ -12,21 +12,17 @@ from decnef_data_cli.errors import set_quiet
 __all__ = [
     "AcceptTerms",
     "AsJson",
+    "Completions",
     "DataDir",
-    "Diagnoses",
-    "Group",
     "LocalMirror",
     "LockFile",
     "LoginMirror",
     "MirrorChoice",
-    "Modalities",
     "Name",
     "OptionalMirror",
     "OptionalName",
     "ProgressChoice",
     "Quiet",
-    "Sites",
-    "Subjects",
     "dataset_names",
     "mirror_names",
     "none_if_empty",
@@ -59,14 +55,6 @@ def _login_mirror_names() -> Completions:
     return [(mirror.name, mirror.title) for mirror in mirrors if mirror.protocol != "folder"]
 
 
-def _site_codes() -> Completions:
-    return [(site.code, site.name) for site in decnef_data.catalog().sites]
-
-
-def _diagnosis_labels() -> Completions:
-    return [(code.label, code.title) for code in decnef_data.catalog().codes if code.column == "diagnosis"]
-
-
 Name = Annotated[
     str,
     typer.Argument(
@@ -82,40 +70,6 @@ OptionalName = Annotated[
         metavar="NAME",
         help="Name, alias or title of a dataset (default: all datasets).",
         autocompletion=dataset_names,
-        show_default=False,
-    ),
-]
-Group = Annotated[
-    str | None,
-    typer.Option("--group", help="Only this group of the dataset, for example bal140.", show_default=False),
-]
-Sites = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--site",
-        help="Only participants scanned at this site; may be repeated.",
-        autocompletion=_site_codes,
-        show_default=False,
-    ),
-]
-Subjects = Annotated[
-    list[str] | None,
-    typer.Option("--subject", help="Only this subject; may be repeated.", show_default=False),
-]
-Diagnoses = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--diagnosis",
-        help="Only participants with this diagnosis; may be repeated.",
-        autocompletion=_diagnosis_labels,
-        show_default=False,
-    ),
-]
-Modalities = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--modality",
-        help="Only scans of this kind, for example bold or t1w; may be repeated.",
         show_default=False,
     ),
 ]

@@ -4,17 +4,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from decnef_data_cli.console import MAX_ROWS, grid, human_size, human_time, section, table, table_title
-from decnef_data_cli.tables import requirement_rows
+from decnef_data_cli.tables import describe_sampling, requirement_rows
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from decnef_data.model import MirrorCost, Plan, PlannedFile
+    from decnef_data.model import MirrorCost, Plan, PlannedFile, Selection
 
 __all__ = ["plan_page"]
 
 #: Download rates of a slow and a fast connection, in MB/s.
 _RATES = (2, 50)
+_MAX_NAMES = 5
 
 
 def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
@@ -62,6 +63,8 @@ def _cost_row(cost: "MirrorCost") -> tuple[str, str, str]:
 
 def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
     yield "dataset", plan.selection.dataset
+    if plan.selection.is_subset:
+        yield "selection", "; ".join(_describe_selection(plan.selection))
     yield "mirror", plan.mirror or "none accessible yet"
     yield "location", str(plan.location)
     yield "size", human_size(plan.size if plan.files else None)
@@ -76,6 +79,29 @@ def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
         about = "at most about " if plan.estimated else ""
         yield "required disk space", f"{about}{human_size(plan.required_disk)}, including the store"
     yield "free disk space", human_size(plan.free_disk)
+
+
+def _describe_selection(selection: "Selection") -> Iterator[str]:
+    for field in ("group", "subjects", "sites", "institutes", "diagnoses", "modalities", "sex"):
+        value: str | tuple[str, ...] | None = getattr(selection, field)
+        if value is not None:
+            yield f"{field} {value if isinstance(value, str) else _list_names(value)}"
+    if (selection.min_age, selection.max_age) != (None, None):
+        yield f"age{_format_limit('from', selection.min_age)}{_format_limit('to', selection.max_age)}"
+    if selection.max_mean_fd is not None:
+        yield f"mean_fd{_format_limit('to', selection.max_mean_fd)}"
+    yield from map(str, selection.where or ())
+    if selection.n_subjects is not None:
+        yield f"sample of {describe_sampling(selection.n_subjects, selection.stratify, selection.seed)}"
+
+
+def _list_names(names: Sequence[str]) -> str:
+    omitted = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {omitted:,} more" if omitted > 0 else "")
+
+
+def _format_limit(word: str, limit: float | None) -> str:
+    return "" if limit is None else f" {word} {limit:g}"
 
 
 def _format_time(plan: "Plan", rate: int) -> str:

@@ -1,6 +1,5 @@
 """The command that counts participants across datasets: query."""
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,18 +8,12 @@ import typer
 
 import decnef_data
 from decnef_data_cli.console import print_json, print_rich, print_stderr, section, table
-from decnef_data_cli.errors import error_exit
-from decnef_data_cli.metavars import choices
-from decnef_data_cli.options import (
-    AsJson,
-    DataDir,
-    Diagnoses,
-    LocalMirror,
-    Quiet,
-    Sites,
-    Subjects,
-    dataset_names,
-    none_if_empty,
+from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Quiet, dataset_names, none_if_empty
+from decnef_data_cli.selection import (
+    SelectionArguments,
+    describe_sample,
+    given_options,
+    takes_selection,
 )
 
 if TYPE_CHECKING:
@@ -29,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["query"]
 
-_RANGE = re.compile(r"(?P<low>\d+(?:\.\d+)?)?-(?P<high>\d+(?:\.\d+)?)?")
 _UNKNOWN = "unknown"
-_SEXES = ("male", "female")
+#: The criteria that the catalog counts by.
+_COUNTED = frozenset({"sites", "institutes", "diagnoses"})
 _GRADES: Mapping[str, str] = {
     "A": "two sources or more",
     "B": "one source",
@@ -40,6 +33,7 @@ _GRADES: Mapping[str, str] = {
 }
 
 
+@takes_selection
 def query(
     names: Annotated[
         list[str] | None,
@@ -51,45 +45,7 @@ def query(
         ),
     ] = None,
     *,
-    site: Sites = None,
-    institute: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--institute",
-            help="Only participants of this institute, also where its sites are pooled; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    diagnosis: Diagnoses = None,
-    subject: Subjects = None,
-    sex: Annotated[
-        str | None,
-        typer.Option(
-            "--sex",
-            metavar=choices(*_SEXES),
-            help="Only participants of this sex.",
-            autocompletion=lambda: list(_SEXES),
-            show_default=False,
-        ),
-    ] = None,
-    age: Annotated[
-        str | None,
-        typer.Option(
-            "--age",
-            metavar="MIN-MAX",
-            help="Age range in years, inclusive, for example 20-60, 20- or -60.",
-            show_default=False,
-        ),
-    ] = None,
-    max_mean_fd: Annotated[
-        float | None,
-        typer.Option(
-            "--max-mean-fd",
-            metavar="MM",
-            help="Maximum mean framewise displacement, in mm.",
-            show_default=False,
-        ),
-    ] = None,
+    selection: SelectionArguments,
     mirror: LocalMirror = "auto",
     data_dir: DataDir = None,
     as_csv: Annotated[
@@ -103,35 +59,19 @@ def query(
 
     Nothing is downloaded; --csv and --json print the participants themselves.
     """
-    low, high = _parse_ages(age)
-    participants = decnef_data.query(
-        none_if_empty(names),
-        subjects=none_if_empty(subject),
-        sites=none_if_empty(site),
-        institutes=none_if_empty(institute),
-        diagnoses=none_if_empty(diagnosis),
-        sex=sex,
-        min_age=low,
-        max_age=high,
-        max_mean_fd=max_mean_fd,
-        mirror=mirror,
-        data_dir=data_dir,
-    )
-    counts = decnef_data.catalog().query(
-        none_if_empty(names),
-        sites=none_if_empty(site),
-        institutes=none_if_empty(institute),
-        diagnoses=none_if_empty(diagnosis),
-    )
+    datasets = none_if_empty(names)
+    participants = decnef_data.query(datasets, **selection, mirror=mirror, data_dir=data_dir)
+    counts = _count_in_records(datasets, selection)
     record_counts = counts[~counts["dataset"].isin(participants.attrs["searched"])]
-    filters = {"age": age, "sex": sex, "mean_fd": max_mean_fd, "subject": none_if_empty(subject)}
-    unanswered_filters = [name for name, value in filters.items() if value is not None]
+    ignored = {name: option for name, option in given_options(selection).items() if name not in _COUNTED}
+    sample = participants.attrs.get("sample")
     if as_json:
         print_json(
             {
                 "participants": _json_rows(participants),
                 "records": _json_rows(record_counts),
-                "not_in_records": unanswered_filters,
+                "not_in_records": list(ignored),
+                **({"sample": sample} if sample else {}),
             }
         )
     elif as_csv:
@@ -139,22 +79,18 @@ def query(
     else:
         print_rich(*_query_page(participants, record_counts))
         if not quiet:
-            _print_explanations(record_counts, unanswered_filters)
+            if sample:
+                print_stderr(describe_sample(sample, selection))
+            _print_explanations(record_counts, ignored.values())
 
 
-def _parse_ages(age: str | None) -> tuple[float | None, float | None]:
-    """Parse a range of ages in years, either end of which may be omitted.
-
-    Examples
-    --------
-    >>> _parse_ages("20-60"), _parse_ages("20-"), _parse_ages(None)
-    ((20.0, 60.0), (20.0, None), (None, None))
-    """
-    match = _RANGE.fullmatch(age.strip()) if age is not None else None
-    if age is not None and (match is None or not any(match.groups())):
-        raise error_exit(2, f"'{age}' is not an age range. Write it as 20-60, 20- or -60.")
-    low, high = match.groups() if match else (None, None)
-    return float(low) if low else None, float(high) if high else None
+def _count_in_records(datasets: list[str] | None, selection: SelectionArguments) -> "pd.DataFrame":
+    return decnef_data.catalog().query(
+        datasets,
+        sites=selection["sites"],
+        institutes=selection["institutes"],
+        diagnoses=selection["diagnoses"],
+    )
 
 
 def _json_rows(frame: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -168,7 +104,7 @@ def _query_page(participants: "pd.DataFrame", record_counts: "pd.DataFrame") -> 
     from rich.text import Text
 
     if participants.attrs["searched"]:
-        kind = "SYNTHETIC data" if participants.attrs["synthetic"] else "data"
+        kind = "SYNTHETIC data" if participants.attrs.get("synthetic") else "data"
         yield section(f"Local {kind}", _participants_table(participants))
     if len(record_counts):
         yield section("Catalog counts (no local copy)", _records_table(record_counts))
@@ -204,8 +140,8 @@ def _records_table(counts: "pd.DataFrame") -> "RenderableType":
     return table("dataset", "site", "diagnosis", ">participants", "grade", rows=rows)
 
 
-def _print_explanations(record_counts: "pd.DataFrame", unanswered_filters: Iterable[str]) -> None:
-    """Print how reliable the counts are, and which filters they ignore."""
+def _print_explanations(record_counts: "pd.DataFrame", ignored_options: Iterable[str]) -> None:
+    """Print how reliable the counts are, and which options they ignore."""
     grades = sorted({grade for grade in record_counts["grade"] if grade})
     if grades:
         print_stderr("Grades: " + ", ".join(f"{grade} = {_GRADES[grade]}" for grade in grades) + ".")
@@ -214,8 +150,6 @@ def _print_explanations(record_counts: "pd.DataFrame", unanswered_filters: Itera
     ):
         if comment:
             print_stderr(f"{dataset}: {comment}.")
-    filters = ", ".join(unanswered_filters)
-    if filters and len(record_counts):
-        print_stderr(
-            f"Catalog counts are not filtered by {filters}. Download a dataset to apply every filter to it."
-        )
+    options = ", ".join(ignored_options)
+    if options and len(record_counts):
+        print_stderr(f"Catalog counts ignore {options}. Download a dataset to apply every option to it.")

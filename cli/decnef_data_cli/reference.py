@@ -24,7 +24,7 @@ Results go to standard output, everything else to standard error.
 `DECNEF_DATA_DIR` sets the cache folder.
 `NO_COLOR` disables colors.
 `DECNEF_DEBUG=1` adds a traceback to each error.
-`decnef --install-completion` installs shell completion for commands, datasets, mirrors, sites and diagnoses.
+`decnef --install-completion` installs shell completion for commands, datasets, mirrors and values of options.
 """
 
 
@@ -77,7 +77,7 @@ def _escape_pipes(text: str) -> str:
 
 
 def _format_default(option: Any) -> str:
-    return f" Default: `{option.default}`." if isinstance(option.default, str) else ""
+    return f" Default: `{option.default}`." if type(option.default) in {str, int} else ""
 
 
 def _exit_code_section() -> Iterator[str]:

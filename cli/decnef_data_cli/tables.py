@@ -5,7 +5,16 @@ from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decnef_data_cli.console import MAX_ROWS, grid, human_size, section, shorten_digests, table, to_jsonable
+from decnef_data_cli.console import (
+    MAX_ROWS,
+    grid,
+    human_size,
+    pluralize,
+    section,
+    shorten_digests,
+    table,
+    to_jsonable,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,6 +43,7 @@ __all__ = [
     "dataset_page",
     "dataset_summary",
     "datasets_table",
+    "describe_sampling",
     "files_table",
     "relative_path",
     "requirement_rows",
@@ -41,6 +51,19 @@ __all__ = [
 ]
 
 _MAX_FILES = 6
+
+
+def describe_sampling(n_subjects: int, stratify: str | None, seed: int, *, each: bool = False) -> str:
+    """Describe the size of a sample, or of `each` of several, and how its subjects are drawn.
+
+    Examples
+    --------
+    >>> describe_sampling(10, "diagnosis", 0)
+    '10 subjects, stratified by diagnosis, seed 0'
+    """
+    size = pluralize(n_subjects, "subject") + (" each" if each else "")
+    classes = "" if stratify is None else f", stratified by {stratify}"
+    return f"{size}{classes}, seed {seed}"
 
 
 def dataset_summary(dataset: "Dataset", mirrors: "Sequence[Mirror]") -> dict[str, Any]:

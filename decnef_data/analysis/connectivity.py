@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from decnef_data.arguments import checked
 from decnef_data.arrays import stack_lazily
 from decnef_data.errors import SelectionError
 from decnef_data.formats import edges
@@ -27,6 +28,7 @@ _FC_ATTRS: Final = {
 _CONSTANT_ATTRS: Final = {"long_name": "number of regions with a constant time series, whose edges are NaN"}
 
 
+@checked
 def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
     """Correlate the series of every pair of regions, lazily by scan.
 

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from decnef_data.arguments import checked
 from decnef_data.errors import SelectionError
 
 __all__ = ["SPATIAL_DIMS", "image_kind", "scale_factors", "to_nifti"]
@@ -16,6 +17,7 @@ _MAX_LISTED: Final = 8
 _ScanKey = dict[str, str | int]
 
 
+@checked
 def to_nifti(
     dataset: xr.Dataset, *, subject: str | None = None, session: str | None = None, run: int | None = None
 ) -> Any:

@@ -1,21 +1,23 @@
 """Splits into training and test rows that keep each site, or each participant, on one side."""
 
 import hashlib
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from decnef_data.errors import DecnefDataWarning, SelectionError
+from decnef_data.arguments import checked
+from decnef_data.errors import SelectionError, warn_user
+from decnef_data.records import default_records
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import xarray as xr
 
-__all__ = ["SplitOptions", "Splits", "split"]
+__all__ = ["SplitOptions", "Splits", "split", "splits"]
 
 #: Columns that together identify a row, as far as a table has them.
 _ID_COLUMNS = ("dataset", "group", "subject", "session", "run")
@@ -146,6 +148,80 @@ class Splits:
         return _hash_rows(sorted(self.names))
 
 
+@checked
+def splits(
+    data: "xr.Dataset | pd.DataFrame",
+    by: str = "site",
+    *,
+    n_splits: int | None = None,
+    stratify: str | None = "diagnosis",
+    seed: int = 0,
+) -> Splits:
+    """Split participants or scans for cross-validation, without overlap between training and test data.
+
+    Parameters
+    ----------
+    data
+        The Dataset of one group from :func:`decnef_data.fetch_dataset`, or a table from
+        :func:`decnef_data.participants` or :func:`decnef_data.query`.
+    by
+        What is kept together: ``"site"``; ``"institute"``, which is also known where tables pool their sites;
+        or ``"subject"``, for participants who were scanned more than once.
+    n_splits
+        The number of parts; ``None`` means that one site (institute, subject) is left out at a time.
+    stratify
+        The column whose classes should have the same proportions in each part, as far as undivided sites
+        allow; ``None`` means no stratification.
+    seed
+        With `n_splits`, determines how participants, or sites of similar size, are distributed.
+
+    Returns
+    -------
+    Splits
+        A cross-validator for scikit-learn's ``cv=``.  Iterating yields pairs of training and test indices
+        along the participants or scans.  ``name``, and ``names`` of each pair, are hashes of the assignment:
+        the same on every machine and with every version of the libraries.
+
+    Raises
+    ------
+    SelectionError
+        `by` or `stratify` is not a column, `by` is not known for all participants, there are too few of its
+        values to split, or the table combines groups that do not link their participants.
+
+    Warns
+    -----
+    DecnefDataWarning
+        Participants were scanned at several sites, so that splitting by site puts them on both sides.
+
+    Examples
+    --------
+    >>> from decnef_data import fetch_dataset
+    >>> cube = fetch_dataset("srpbs-fc/bal140", mirror="phantom", progress="none")
+    >>> folds = splits(cube, by="institute", n_splits=4)
+    >>> len(folds), len(set(folds.names))
+    (4, 4)
+    >>> train, test = next(iter(folds))
+    >>> set(cube.institute.values[train]) & set(cube.institute.values[test])
+    set()
+    """
+    unlinked_groups = {atlas.group for dataset in default_records().datasets for atlas in dataset.atlases}
+    return split(_participant_table(data, by), SplitOptions(by, n_splits, stratify, seed), unlinked_groups)
+
+
+def _participant_table(data: "xr.Dataset | pd.DataFrame", by: str) -> pd.DataFrame:
+    """Collect the coordinates along the dimension of `by` into a table; a table is returned as it is."""
+    if isinstance(data, pd.DataFrame):
+        return data
+    coords = getattr(data, "coords", {})
+    if by not in coords:
+        message = (
+            f"The data have no coordinate '{by}' to split by. Pass the Dataset of one group, or a table."
+        )
+        raise SelectionError(message, requested=by, known=tuple(map(str, coords)))
+    columns = {str(name): value.to_numpy() for name, value in coords.items() if value.dims == coords[by].dims}
+    return pd.DataFrame(columns)
+
+
 def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collection[str] = ()) -> Splits:
     """Split the rows of a table.
 
@@ -224,7 +300,7 @@ def _warn_of_travelers(table: "pd.DataFrame", labels: Sequence[str], by: str) ->
             f"sites, so by='{by}' puts their scans on both sides. "
             "Use by='subject' to keep each participant on one side."
         )
-        warnings.warn(message, DecnefDataWarning, stacklevel=4)
+        warn_user(message)
 
 
 def _labels(table: "pd.DataFrame", by: str) -> list[str]:

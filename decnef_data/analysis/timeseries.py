@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from decnef_data.analysis.images import SPATIAL_DIMS, image_kind, scale_factors
 from decnef_data.analysis.regions import RegionVoxels, load_regions, region_names
+from decnef_data.arguments import checked
 from decnef_data.arrays import stack_lazily
 
 __all__ = ["timeseries"]
@@ -18,6 +19,7 @@ __all__ = ["timeseries"]
 _BLOCK_VOLUMES: Final = 20
 
 
+@checked
 def timeseries(
     dataset: xr.Dataset, labels_img: Any, *, names: Mapping[int, str] | Sequence[str] | None = None
 ) -> xr.Dataset:

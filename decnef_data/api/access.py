@@ -1,8 +1,10 @@
 """Access: requirements of the mirrors, terms and logins."""
 
-from decnef_data.api.selection import StrPath
+# Generated from decnef_data/client/methods/access.py by docs/_make/functions.py; do not edit.
+
 from decnef_data.client import Client
-from decnef_data.model import Acceptance, AccessReport, Secret, Terms
+from decnef_data.client.options import StrPath
+from decnef_data.model import Acceptance, AccessReport, Terms
 
 
 def access(name: str | None = None, *, data_dir: StrPath | None = None) -> AccessReport:
@@ -62,8 +64,7 @@ def terms(name: str) -> Terms:
     >>> terms("srpbs-fc").version
     '1'
     """
-    records = Client.default().records
-    return records.terms_of(records.dataset(name))
+    return Client.default().terms(name)
 
 
 def accept(name: str) -> Acceptance:
@@ -107,8 +108,8 @@ def accepted(name: str) -> Acceptance | None:
     Returns
     -------
     Acceptance or None
-        What was recorded: the dataset, the terms, their version and the date (UTC); ``None`` if you have not
-        accepted the current version.
+        What was recorded: the dataset, the terms, their version and the date (UTC); ``None`` if you have
+        not accepted the current version.
 
     Raises
     ------
@@ -133,8 +134,8 @@ def login(mirror: str, secret: str | None = None, *, dataset: str | None = None)
     mirror
         ``"synapse"`` or ``"atr"``.
     secret
-        The token or the link; ``None`` means the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or a
-        profile of ``~/.synapseConfig``.
+        The token or the link; ``None`` means the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or
+        a profile of ``~/.synapseConfig``.
     dataset
         The dataset that a personal link is for; not used for Synapse.
 
@@ -158,8 +159,7 @@ def login(mirror: str, secret: str | None = None, *, dataset: str | None = None)
     Traceback (most recent call last):
     decnef_data.errors.SelectionError: 'folder' does not require a login. ...
     """
-    secret = Secret(secret.strip()) if secret else None
-    return Client.default().login(mirror, secret, dataset)
+    return Client.default().login(mirror, secret, dataset=dataset)
 
 
 def logout(mirror: str | None = None) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """Local copies: adopt and verify them, and manage the cache."""
 
-from pathlib import Path
+# Generated from decnef_data/client/methods/cache.py by docs/_make/functions.py; do not edit.
+
 from typing import TYPE_CHECKING
 
-from decnef_data.api.selection import StrPath
 from decnef_data.client import Client
+from decnef_data.client.options import StrPath
 from decnef_data.model import CacheListing, PurgeRecord, Verification, VerifiedFile
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ def adopt(
 ) -> tuple[VerifiedFile, ...]:
     """Register a copy that you already have, an archive or its unpacked folder, in place.
 
-    Nothing is copied, moved or changed.  Every file is hashed once.  In a folder of images only the tables
-    are hashed; images are listed by name, size, time and header until :func:`verify` hashes them
+    Nothing is copied, moved or changed.  Every file is hashed once.  In a folder of images only the
+    tables are hashed; images are listed by name, size, time and header until :func:`verify` hashes them
     (``deep=True``).
 
     Parameters
@@ -30,8 +31,8 @@ def adopt(
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
@@ -54,12 +55,13 @@ def adopt(
     --------
     >>> import tempfile
     >>> from decnef_data import download
-    >>> archive = download("srpbs-fc", mirror="phantom", progress="none")
-    >>> (file,) = adopt("srpbs-fc", archive, data_dir=tempfile.mkdtemp(), progress="none")
+    >>> data_dir = tempfile.mkdtemp()
+    >>> archive = download("srpbs-fc", mirror="phantom", progress="none", data_dir=data_dir)
+    >>> (file,) = adopt("srpbs-fc", archive, progress="none", data_dir=data_dir)
     >>> file.location == archive
     True
     """
-    return Client.default(data_dir).adopt(name, Path(path).expanduser().absolute(), progress)
+    return Client.default(data_dir).adopt(name, path, progress=progress)
 
 
 def verify(
@@ -84,15 +86,15 @@ def verify(
         downloaded; a damaged store is removed, and rebuilt when it is opened.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
@@ -119,8 +121,7 @@ def verify(
     >>> verify("srpbs-fc", mirror="phantom").complete
     True
     """
-    client = Client.default(data_dir)
-    return client.repair(name, mirror, progress) if repair else client.verify(name, mirror, deep=deep)
+    return Client.default(data_dir).verify(name, deep=deep, repair=repair, mirror=mirror, progress=progress)
 
 
 def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) -> "pooch.Pooch":
@@ -132,9 +133,9 @@ def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None
         The dataset, by name, alias or title.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -142,8 +143,8 @@ def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None
     Returns
     -------
     pooch.Pooch
-        The registry of the first complete local copy; it is empty if there is none.  It has no base URL, so
-        that it downloads nothing.
+        The registry of the first complete local copy; it is empty if there is none.  It has no base URL,
+        so that it downloads nothing.
 
     Raises
     ------
@@ -157,7 +158,7 @@ def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None
     >>> list(registry("srpbs-fc", mirror="phantom").registry)
     ['SRPBS_FC-synthetic.zip']
     """
-    return Client.default(data_dir).registry(name, mirror)
+    return Client.default(data_dir).registry(name, mirror=mirror)
 
 
 def cache(*, data_dir: StrPath | None = None) -> CacheListing:
@@ -172,8 +173,8 @@ def cache(*, data_dir: StrPath | None = None) -> CacheListing:
     Returns
     -------
     CacheListing
-        The cache folder and its entries, each with dataset, kind, path, and size in bytes.  ``size`` is that
-        of all entries except adopted copies, which are elsewhere.
+        The cache folder and its entries, each with dataset, kind, path, and size in bytes.  ``size`` is
+        that of all entries except adopted copies, which are elsewhere.
 
     Examples
     --------
@@ -213,7 +214,7 @@ def clear_cache(name: str | None = None, *, data_dir: StrPath | None = None) -> 
     >>> clear_cache(data_dir=tempfile.mkdtemp()).entries
     ()
     """
-    return Client.default(data_dir).clear(name)
+    return Client.default(data_dir).clear_cache(name)
 
 
 def purge(
@@ -221,8 +222,8 @@ def purge(
 ) -> PurgeRecord:
     """Remove every copy of a dataset that this software made, and record what was removed.
 
-    Verified files, partial downloads, receipts and stores are removed, damaged ones too.  Adopted copies are
-    listed and not touched.
+    Verified files, partial downloads, receipts and stores are removed, damaged ones too.  Adopted copies
+    are listed and not touched.
 
     Parameters
     ----------
@@ -239,8 +240,8 @@ def purge(
     Returns
     -------
     PurgeRecord
-        What was removed, with paths, sizes in bytes and checksums, the date (UTC), and the copies that were
-        not touched.
+        What was removed, with paths, sizes in bytes and checksums, the date (UTC), and the copies that
+        were not touched.
 
     Raises
     ------

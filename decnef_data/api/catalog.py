@@ -1,10 +1,10 @@
 """The catalog: datasets and citations, without any data."""
 
-from collections.abc import Iterable, Mapping
+# Generated from decnef_data/client/methods/catalog.py by docs/_make/functions.py; do not edit.
+
 from typing import TYPE_CHECKING
 
 from decnef_data.client import Client
-from decnef_data.errors import SelectionError
 from decnef_data.records import Records
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def catalog() -> Records:
     >>> [dataset.name for dataset in catalog().datasets]
     ['srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts']
     """
-    return Client.default().records
+    return Client.default().catalog()
 
 
 def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:
@@ -45,8 +45,8 @@ def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:
     Returns
     -------
     str
-        All works to cite, in the requested style.  Data from Synapse are cited with their version: that of
-        the tree or Dataset, otherwise that of the local copy.
+        All works to cite, in the requested style.  Data from Synapse are cited with their version: that
+        of the tree or Dataset, otherwise that of the local copy.
 
     Raises
     ------
@@ -58,19 +58,4 @@ def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:
     >>> "10.1038/s41597-021-01004-8" in cite("srpbs-fc")
     True
     """
-    if isinstance(name, str):
-        return Client.default().cite(name, style)
-    attrs: Mapping[str, object] = {str(key): value for key, value in name.attrs.items()}
-    if "dataset" not in attrs:
-        message = "There is no attribute 'dataset' that names the source. Pass a name, such as 'srpbs-fc'."
-        raise SelectionError(message, requested="cite")
-    return Client.default().cite(str(attrs["dataset"]), style, _as_texts(attrs.get("source_versions")))
-
-
-def _as_texts(value: object) -> tuple[str, ...]:
-    """Read a list of texts from attributes; some formats store a list of one as a single text."""
-    if value is None:
-        return ()
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return (str(value),)
-    return tuple(map(str, value))
+    return Client.default().cite(name, style=style)

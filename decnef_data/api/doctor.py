@@ -1,16 +1,17 @@
 """Comparison of a local copy with the catalog."""
 
-from decnef_data.api.selection import StrPath
+# Generated from decnef_data/client/methods/doctor.py by docs/_make/functions.py; do not edit.
+
 from decnef_data.client import Client
-from decnef_data.client.doctor import Doctor
+from decnef_data.client.options import StrPath
 from decnef_data.model import DoctorReport
 
 
 def doctor(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) -> DoctorReport:
     """Check the local copy of a dataset against the catalog, and report discrepancies.
 
-    A disagreement is not an error: the facts of the catalog are graded, and your copy is right.  Nothing is
-    downloaded.
+    A disagreement is not an error: the facts of the catalog are graded, and your copy is right.  Nothing
+    is downloaded.
 
     Parameters
     ----------
@@ -18,9 +19,9 @@ def doctor(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) 
         The dataset, by name, alias or title.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -41,8 +42,8 @@ def doctor(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) 
     Examples
     --------
     >>> from decnef_data import participants
-    >>> _ = participants("srpbs-open", mirror="phantom", progress="none")
+    >>> _ = participants("srpbs-open", mirror="phantom")
     >>> doctor("srpbs-open", mirror="phantom").findings[0]
     Finding(what='participants', expected='1410', found='1410', agrees=True, grade='B')
     """
-    return Doctor(Client.default(data_dir)).examine(name, mirror)
+    return Client.default(data_dir).doctor(name, mirror=mirror)

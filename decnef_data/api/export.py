@@ -1,15 +1,16 @@
 """Export: metadata for other catalogs, and scans as NIfTI files."""
 
-import os
+# Generated from decnef_data/client/methods/export.py by docs/_make/functions.py; do not edit.
+
 from typing import Any
 
-from decnef_data.api.selection import Names, StrPath, build_selection
-from decnef_data.client import Client, FetchOptions
+from decnef_data.client import Client
+from decnef_data.client.options import Names, StrPath, Where
 from decnef_data.model import ExportSummary
 
 
 def export(name: str, *, style: str = "croissant") -> dict[str, Any]:
-    """Describe a dataset for other catalogs, from the catalog metadata alone, without data or credentials.
+    """Describe a dataset for other catalogs, from the catalog alone, without data or credentials.
 
     Parameters
     ----------
@@ -34,10 +35,7 @@ def export(name: str, *, style: str = "croissant") -> dict[str, Any]:
     >>> export("srpbs-open")["identifier"]
     'https://doi.org/10.7303/syn22317081'
     """
-    from decnef_data.exports import documents
-
-    records = Client.default().records
-    return documents.build_document(style, records.dataset(name), records)
+    return Client.default().export(name, style=style)
 
 
 def export_nifti(
@@ -48,8 +46,17 @@ def export_nifti(
     group: str | None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -70,27 +77,48 @@ def export_nifti(
         interrupted export resumes.
     original
         Whether to write the files as they were distributed, bit for bit and under their original paths.
-        Otherwise each run is one ``sub-0001/func/sub-0001_task-rest_bold.nii.gz`` with the repetition time in
-        its header, and each T1 image one ``sub-0001/anat/sub-0001_T1w.nii.gz``, with a ``.json`` sidecar of
-        metadata; field maps keep their names, in ``fmap``.
+        Otherwise each run is one ``sub-0001/func/sub-0001_task-rest_bold.nii.gz`` with the repetition
+        time in its header, and each T1 image one ``sub-0001/anat/sub-0001_T1w.nii.gz``, with a ``.json``
+        sidecar of metadata; field maps keep their names, in ``fmap``.
     group
         One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-        ``"COI/bold"`` of images; ``None`` means all.
+        ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+        means all groups.
     subjects
         The ids of the subjects to select, one or several; ``None`` means all.
     sites
         The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    institutes
+        The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
     diagnoses
-        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
-        ``None`` means all.
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+        other, or a name such as ``"autism"``; ``None`` means all.
     modalities
         The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
         ``"fmap"`` (field maps); ``None`` means all.  Connectivity datasets ignore it.
+    sex
+        ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+    min_age, max_age
+        The limits of the age in years, inclusive; ``None`` means no limit.
+    max_mean_fd
+        The largest mean framewise displacement in mm; ``None`` means no limit.
+    where
+        Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+        includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+        is the one accepted value.  ``None`` means no conditions.
+    n_subjects
+        The number of subjects to sample from those that match; of connectivity, that many in each group.
+        ``None`` means no sampling.
+    stratify
+        With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+        ``"diagnosis"``; ``None`` means that classes are ignored.
+    seed
+        With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -104,25 +132,26 @@ def export_nifti(
         Whether you confirm that you are allowed to share the data; otherwise real data are not written to
         another machine or into a checkout of a repository.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
     -------
     ExportSummary
-        The folder, the number of files that were written and of those that existed before (``skipped``), and
-        the size of the written files in bytes.
+        The folder, the number of files that were written and of those that existed before (``skipped``),
+        and the size of the written files in bytes.
 
     Raises
     ------
     SelectionError
-        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches; the
-        dataset has no images; files are missing and `download` is ``False``; or the destination is on
-        another machine.
+        There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
+        applied, because no participant has a value; no participant matches, or fewer than the sample
+        needs; an argument has the wrong type; the dataset has no images; files are missing and `download`
+        is ``False``; or the destination is on another machine.
     AccessError
-        Accepted terms, a login, an approval or a personal link is missing; or the destination is on another
-        machine or in a checkout of a repository, and the terms do not permit sharing the data.
+        Accepted terms, a login, an approval or a personal link is missing; or the destination is on
+        another machine or in a checkout of a repository, and the terms do not permit sharing the data.
     MirrorError
         A mirror cannot be reached, or refuses the request.
     IntegrityError
@@ -137,19 +166,38 @@ def export_nifti(
     Warns
     -----
     DecnefDataWarning
-        A scan was skipped because `strict` is ``False``.
+        Participants were left out because they have no value for a range or for `stratify`, or because
+        their site is pooled with others; or a scan was skipped because `strict` is ``False``.
 
     Examples
     --------
     >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> export_nifti("srpbs-open", folder, subjects="sub-0001", modalities="t1w", mirror="phantom",
-    ...              progress="none").written
+    >>> selected = {"subjects": "sub-0001", "modalities": "t1w"}
+    >>> export_nifti("srpbs-open", tempfile.mkdtemp(), **selected, mirror="phantom").written
     1
     """
-    from decnef_data.client.export import Exporter
-
-    selection = build_selection(name, group, subjects, sites, diagnoses, modalities)
-    options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
-    exporter = Exporter(Client.default(data_dir), options, i_may_share)
-    return exporter.export_nifti(selection, os.fspath(destination), original=original)
+    return Client.default(data_dir).export_nifti(
+        name,
+        destination,
+        original=original,
+        group=group,
+        subjects=subjects,
+        sites=sites,
+        institutes=institutes,
+        diagnoses=diagnoses,
+        modalities=modalities,
+        sex=sex,
+        min_age=min_age,
+        max_age=max_age,
+        max_mean_fd=max_mean_fd,
+        where=where,
+        n_subjects=n_subjects,
+        stratify=stratify,
+        seed=seed,
+        mirror=mirror,
+        download=download,
+        strict=strict,
+        accept_terms=accept_terms,
+        i_may_share=i_may_share,
+        progress=progress,
+    )

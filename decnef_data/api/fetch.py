@@ -1,22 +1,49 @@
 """Data: as lazy xarray objects, as a participant table, or as files."""
 
+# Generated from decnef_data/client/methods/fetch.py by docs/_make/functions.py; do not edit.
+
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, overload
 
-from decnef_data.api.selection import Names, StrPath, build_selection
-from decnef_data.client import Client, FetchOptions
-from decnef_data.errors import SelectionError
+from decnef_data.client import Client
+from decnef_data.client.methods.fetch import DatasetName, SiteName
+from decnef_data.client.options import Names, StrPath, Where
 from decnef_data.model import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-#: The names for which the result without a group is known to be a tree.
-DatasetName = Literal["srpbs-fc", "srpbs-1600", "srpbs-open", "srpbs-ts"]
 
-
+@overload
+def fetch_dataset(
+    name: str,
+    *,
+    group: SiteName,
+    subjects: Names | None = None,
+    sites: Names | None = None,
+    institutes: Names | None = None,
+    diagnoses: Names | None = None,
+    modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
+    mirror: str = "auto",
+    data_dir: StrPath | None = None,
+    download: bool = True,
+    keep_archive: bool = True,
+    strict: bool = True,
+    chunks: Mapping[str, int] | str | int | None = None,
+    accept_terms: bool = False,
+    lock: StrPath | None = None,
+    progress: str = "auto",
+) -> "xr.DataTree": ...
 @overload
 def fetch_dataset(
     name: str,
@@ -24,8 +51,17 @@ def fetch_dataset(
     group: str,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -43,8 +79,17 @@ def fetch_dataset(
     group: None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -59,11 +104,20 @@ def fetch_dataset(
 def fetch_dataset(
     name: str,
     *,
-    group: None = None,
+    group: str | None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -80,8 +134,17 @@ def fetch_dataset(
     group: str | None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -101,23 +164,44 @@ def fetch_dataset(
         group.
     group
         One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-        ``"COI/bold"`` of images; ``None`` means all.
+        ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+        means all groups.
     subjects
         The ids of the subjects to select, one or several; ``None`` means all.
     sites
         The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    institutes
+        The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
     diagnoses
-        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
-        ``None`` means all.
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+        other, or a name such as ``"autism"``; ``None`` means all.
     modalities
         The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
         ``"fmap"`` (field maps); ``None`` means BOLD and T1-weighted images, or those of `group`.
         Connectivity datasets ignore it.
+    sex
+        ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+    min_age, max_age
+        The limits of the age in years, inclusive; ``None`` means no limit.
+    max_mean_fd
+        The largest mean framewise displacement in mm; ``None`` means no limit.
+    where
+        Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+        includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+        is the one accepted value.  ``None`` means no conditions.
+    n_subjects
+        The number of subjects to sample from those that match; of connectivity, that many in each group.
+        ``None`` means no sampling.
+    stratify
+        With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+        ``"diagnosis"``; ``None`` means that classes are ignored.
+    seed
+        With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -133,39 +217,43 @@ def fetch_dataset(
     accept_terms
         Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
     lock
-        The path of a lock file: the data come from exactly the files that it lists, whatever the mirror, and
-        an error reports any difference.  Parts of the selection that are ``None`` are taken from the lock.
-        ``None`` means no lock.
+        The path of a lock file: the data come from exactly the files that it lists, whatever the mirror,
+        and an error reports any difference.  Parts of the selection that are ``None`` are taken from the
+        lock. ``None`` means no lock.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
     -------
     DataTree or Dataset
-        A tree with one Dataset per group, or that Dataset alone if a `group` is requested.
+        A tree with one Dataset per group, or that Dataset alone if one `group` is requested.
 
         Groups of connectivity have ``fc (subject, edge)``, Pearson r in the dtype of the source, with the
-        participants' ``site``, ``diagnosis``, ``age`` (years), ``sex``, ``handedness``, ``mean_fd`` (mm) and
-        clinical scales along ``subject``, and the regions ``roi_a`` and ``roi_b`` along ``edge``.
+        participants' ``site``, ``diagnosis``, ``age`` (years), ``sex``, ``handedness``, ``mean_fd`` (mm)
+        and clinical scales along ``subject``, and the regions ``roi_a`` and ``roi_b`` along ``edge``.
 
         Groups of images have the scans of one site: ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y,
         x)``, as stored in the files, with ``affine (scan, row, column)`` from voxels to mm and
-        ``repetition_time (scan)`` in s.  Where shapes differ within a site, the rarer ones are in ``bold_2``
-        and so on.  Field maps are listed as files, with ``path (scan)`` and ``size (scan)`` in bytes, and
-        only if `modalities` or `group` requests them.
+        ``repetition_time (scan)`` in s.  Where shapes differ within a site, the rarer ones are in
+        ``bold_2`` and so on.  Field maps are listed as files, with ``path (scan)`` and ``size (scan)`` in
+        bytes, and only if `modalities` or `group` requests them.
 
-        ``attrs`` include the terms, the citation, the checksums of the files, and ``synthetic``, which is
-        ``True`` for the phantom.
+        ``attrs`` are texts and numbers: the terms, the citation and the checksums of the files, one work
+        or file per line; ``synthetic``, which is 1 for the phantom and absent otherwise; and ``sample``,
+        which names the sample if `n_subjects` is given.
 
     Raises
     ------
     SelectionError
-        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches; or
-        files are missing and `download` is ``False``; or `chunks` is used without dask.
+        There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
+        applied, because no participant has a value; no participant matches, or fewer than the sample
+        needs; an argument has the wrong type; the selection is not that of `lock`; files are missing and
+        `download` is ``False``; or `chunks` is used without dask.
     AccessError
-        Accepted terms, a login, an approval or a personal link is missing; the message says what to do next.
+        Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+        next.
     MirrorError
         A mirror cannot be reached, or refuses the request.
     IntegrityError
@@ -180,13 +268,15 @@ def fetch_dataset(
     Warns
     -----
     DecnefDataWarning
-        A file was skipped because `strict` is ``False``, or connectivity has values outside [-1, 1].
+        Participants were left out because they have no value for a range or for `stratify`, or because
+        their site is pooled with others; a file was skipped because `strict` is ``False``; or
+        connectivity has values outside [-1, 1].
 
     Notes
     -----
     The edges of srpbs-fc are the strict lower triangle of the matrix in column-major order, as MATLAB's
-    ``m(tril(true(size(m)), -1))`` returns it; ``roi_a`` and ``roi_b`` are the two regions of an edge.  The
-    datasets are described in [1]_; :func:`cite` returns everything that has to be cited.
+    ``m(tril(true(size(m)), -1))`` returns it; ``roi_a`` and ``roi_b`` are the two regions of an edge.
+    The datasets are described in [1]_; :func:`cite` returns everything that has to be cited.
 
     References
     ----------
@@ -195,16 +285,35 @@ def fetch_dataset(
 
     Examples
     --------
-    >>> cube = fetch_dataset("srpbs-fc", group="bal140", sites="SWA", diagnoses="ASD", mirror="phantom",
-    ...                      progress="none")
-    >>> dict(cube.sizes)["edge"], cube.attrs["synthetic"]
-    (9730, True)
+    >>> cube = fetch_dataset("srpbs-fc", group="bal140", sites="SWA", mirror="phantom")
+    >>> dict(cube.sizes)["subject"], cube.attrs["synthetic"]
+    (235, 1)
     """
-    selection = build_selection(name, group, subjects, sites, diagnoses, modalities)
-    options = FetchOptions(mirror, download, keep_archive, strict, accept_terms, progress, _expand_path(lock))
-    datasets = Client.default(data_dir).fetch_dataset(selection, options)
-    chunked = {path: _apply_chunks(dataset, chunks) for path, dataset in datasets.items()}
-    return _build_tree(chunked) if selection.group is None else chunked[selection.group]
+    return Client.default(data_dir).fetch_dataset(
+        name,
+        group=group,
+        subjects=subjects,
+        sites=sites,
+        institutes=institutes,
+        diagnoses=diagnoses,
+        modalities=modalities,
+        sex=sex,
+        min_age=min_age,
+        max_age=max_age,
+        max_mean_fd=max_mean_fd,
+        where=where,
+        n_subjects=n_subjects,
+        stratify=stratify,
+        seed=seed,
+        mirror=mirror,
+        download=download,
+        keep_archive=keep_archive,
+        strict=strict,
+        chunks=chunks,
+        accept_terms=accept_terms,
+        lock=lock,
+        progress=progress,
+    )
 
 
 def participants(
@@ -213,7 +322,17 @@ def participants(
     group: str | None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
+    modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -230,19 +349,44 @@ def participants(
         group.
     group
         One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-        ``"COI/bold"`` of images; ``None`` means all.
+        ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+        means all groups.
     subjects
         The ids of the subjects to select, one or several; ``None`` means all.
     sites
         The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    institutes
+        The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
     diagnoses
-        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
-        ``None`` means all.
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+        other, or a name such as ``"autism"``; ``None`` means all.
+    modalities
+        Select only participants with a scan of this kind, one or several: ``"bold"``, ``"t1w"`` or
+        ``"fmap"`` (field maps); ``None`` means all, also those without images.  Connectivity datasets
+        ignore it.
+    sex
+        ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+    min_age, max_age
+        The limits of the age in years, inclusive; ``None`` means no limit.
+    max_mean_fd
+        The largest mean framewise displacement in mm; ``None`` means no limit.
+    where
+        Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+        includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+        is the one accepted value.  ``None`` means no conditions.
+    n_subjects
+        The number of subjects to sample from those that match; of connectivity, that many in each group.
+        ``None`` means no sampling.
+    stratify
+        With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+        ``"diagnosis"``; ``None`` means that classes are ignored.
+    seed
+        With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -253,26 +397,29 @@ def participants(
     accept_terms
         Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
     -------
     pandas.DataFrame
-        For connectivity one row per participant and group, because srpbs-fc does not link participants across
-        atlases; for images one row per participant (srpbs-ts: per session) in the tables, with the number of
-        available scans in the columns ``bold``, ``t1w`` and ``fmap``.  ``age`` is in years, ``mean_fd`` in
-        mm; text that is missing is empty, a missing number is NaN.  ``attrs["synthetic"]`` is whether the
-        participants are synthetic.
+        For connectivity one row per participant and group, because srpbs-fc does not link participants
+        across atlases; for images one row per participant (srpbs-ts: per session) in the tables, with the
+        number of available scans in the columns ``bold``, ``t1w`` and ``fmap``.  ``age`` is in years,
+        ``mean_fd`` in mm; text that is missing is empty, a missing number is NaN.  ``attrs["synthetic"]``
+        is 1 for the phantom and absent otherwise, and ``attrs["sample"]`` names the sample if
+        `n_subjects` is given; of connectivity, one per group and line.
 
     Raises
     ------
     SelectionError
-        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches; or
-        files are missing and `download` is ``False``.
+        There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
+        applied, because no participant has a value; no participant matches, or fewer than the sample
+        needs; an argument has the wrong type; or files are missing and `download` is ``False``.
     AccessError
-        Accepted terms, a login, an approval or a personal link is missing; the message says what to do next.
+        Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+        next.
     MirrorError
         A mirror cannot be reached, or refuses the request.
     IntegrityError
@@ -287,7 +434,9 @@ def participants(
     Warns
     -----
     DecnefDataWarning
-        A file was skipped because `strict` is ``False``, or connectivity has values outside [-1, 1].
+        Participants were left out because they have no value for a range or for `stratify`, or because
+        their site is pooled with others; a file was skipped because `strict` is ``False``; or
+        connectivity has values outside [-1, 1].
 
     Examples
     --------
@@ -295,9 +444,28 @@ def participants(
     >>> len(table), int(table["site"].eq("SWA").sum())
     (1625, 235)
     """
-    selection = build_selection(name, group, subjects, sites, diagnoses, None)
-    options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
-    return Client.default(data_dir).participants(selection, options)
+    return Client.default(data_dir).participants(
+        name,
+        group=group,
+        subjects=subjects,
+        sites=sites,
+        institutes=institutes,
+        diagnoses=diagnoses,
+        modalities=modalities,
+        sex=sex,
+        min_age=min_age,
+        max_age=max_age,
+        max_mean_fd=max_mean_fd,
+        where=where,
+        n_subjects=n_subjects,
+        stratify=stratify,
+        seed=seed,
+        mirror=mirror,
+        download=download,
+        strict=strict,
+        accept_terms=accept_terms,
+        progress=progress,
+    )
 
 
 def plan(
@@ -306,8 +474,17 @@ def plan(
     group: str | None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
@@ -321,23 +498,44 @@ def plan(
         group.
     group
         One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-        ``"COI/bold"`` of images; ``None`` means all.
+        ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+        means all groups.
     subjects
         The ids of the subjects to select, one or several; ``None`` means all.
     sites
         The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    institutes
+        The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
     diagnoses
-        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
-        ``None`` means all.
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+        other, or a name such as ``"autism"``; ``None`` means all.
     modalities
         The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
         ``"fmap"`` (field maps); ``None`` means BOLD and T1-weighted images, or those of `group`.
         Connectivity datasets ignore it.
+    sex
+        ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+    min_age, max_age
+        The limits of the age in years, inclusive; ``None`` means no limit.
+    max_mean_fd
+        The largest mean framewise displacement in mm; ``None`` means no limit.
+    where
+        Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+        includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+        is the one accepted value.  ``None`` means no conditions.
+    n_subjects
+        The number of subjects to sample from those that match; of connectivity, that many in each group.
+        ``None`` means no sampling.
+    stratify
+        With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+        ``"diagnosis"``; ``None`` means that classes are ignored.
+    seed
+        With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -354,12 +552,14 @@ def plan(
     Raises
     ------
     SelectionError
-        There is no such dataset, group, site, diagnosis, subject or mirror.
+        There is no such dataset, group or mirror; or an argument has the wrong type. Of images that were
+        listed before: there is no such site, diagnosis, subject or coordinate; a range cannot be applied,
+        because no participant has a value; or fewer participants match than the sample needs.
 
     Notes
     -----
-    Mirrors are contacted for lists of files.  One that cannot be used is not an error here: ``problems`` has
-    the reason.  For images in an archive that was not read yet, the size of the stores is an estimate
+    Mirrors are contacted for lists of files.  One that cannot be used is not an error here: ``problems``
+    has the reason.  For images in an archive that was not read yet, the size of the stores is an estimate
     (``estimated``).
 
     Examples
@@ -368,8 +568,25 @@ def plan(
     >>> planned.selection.dataset, planned.mirror
     ('srpbs-fc', 'phantom')
     """
-    selection = build_selection(name, group, subjects, sites, diagnoses, modalities)
-    return Client.default(data_dir).plan(selection, mirror, keep_archive=keep_archive)
+    return Client.default(data_dir).plan(
+        name,
+        group=group,
+        subjects=subjects,
+        sites=sites,
+        institutes=institutes,
+        diagnoses=diagnoses,
+        modalities=modalities,
+        sex=sex,
+        min_age=min_age,
+        max_age=max_age,
+        max_mean_fd=max_mean_fd,
+        where=where,
+        n_subjects=n_subjects,
+        stratify=stratify,
+        seed=seed,
+        mirror=mirror,
+        keep_archive=keep_archive,
+    )
 
 
 def download(
@@ -378,8 +595,17 @@ def download(
     group: str | None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
@@ -396,22 +622,43 @@ def download(
         group.
     group
         One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-        ``"COI/bold"`` of images; ``None`` means all.
+        ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+        means all groups.
     subjects
         The ids of the subjects to select, one or several; ``None`` means all.
     sites
         The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    institutes
+        The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
     diagnoses
-        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
-        ``None`` means all.
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+        other, or a name such as ``"autism"``; ``None`` means all.
     modalities
         The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
         ``"fmap"`` (field maps); ``None`` means all.  Connectivity datasets ignore it.
+    sex
+        ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+    min_age, max_age
+        The limits of the age in years, inclusive; ``None`` means no limit.
+    max_mean_fd
+        The largest mean framewise displacement in mm; ``None`` means no limit.
+    where
+        Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+        includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+        is the one accepted value.  ``None`` means no conditions.
+    n_subjects
+        The number of subjects to sample from those that match; of connectivity, that many in each group.
+        ``None`` means no sampling.
+    stratify
+        With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+        ``"diagnosis"``; ``None`` means that classes are ignored.
+    seed
+        With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -420,26 +667,29 @@ def download(
     accept_terms
         Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
     lock
-        The path of a lock file: the data come from exactly the files that it lists, whatever the mirror, and
-        an error reports any difference.  Parts of the selection that are ``None`` are taken from the lock.
-        ``None`` means no lock.
+        The path of a lock file: the data come from exactly the files that it lists, whatever the mirror,
+        and an error reports any difference.  Parts of the selection that are ``None`` are taken from the
+        lock. ``None`` means no lock.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
     -------
     Path
-        The archive, or the folder of the files.  With ``keep_archive=False``, the folder of the stores of the
-        selected images.
+        The archive, or the folder of the files.  With ``keep_archive=False``, the folder of the stores of
+        the selected images.
 
     Raises
     ------
     SelectionError
-        There is no such dataset, group, site, diagnosis, subject or mirror, or no participant matches.
+        There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
+        applied, because no participant has a value; no participant matches, or fewer than the sample
+        needs; an argument has the wrong type; or the selection is not that of `lock`.
     AccessError
-        Accepted terms, a login, an approval or a personal link is missing; the message says what to do next.
+        Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+        next.
     MirrorError
         A mirror cannot be reached, or refuses the request.
     IntegrityError
@@ -451,6 +701,12 @@ def download(
     OSError
         The disk is full or not writable.
 
+    Warns
+    -----
+    DecnefDataWarning
+        Of datasets of images: participants were left out because they have no value for a range or for
+        `stratify`, or because their site is pooled with others.
+
     Notes
     -----
     A connectivity dataset is one archive, which is always downloaded completely.  The selected images of
@@ -461,15 +717,28 @@ def download(
     >>> download("srpbs-fc", mirror="phantom", progress="none").name
     'SRPBS_FC-synthetic.zip'
     """
-    selection = build_selection(name, group, subjects, sites, diagnoses, modalities)
-    options = FetchOptions(
-        mirror,
+    return Client.default(data_dir).download(
+        name,
+        group=group,
+        subjects=subjects,
+        sites=sites,
+        institutes=institutes,
+        diagnoses=diagnoses,
+        modalities=modalities,
+        sex=sex,
+        min_age=min_age,
+        max_age=max_age,
+        max_mean_fd=max_mean_fd,
+        where=where,
+        n_subjects=n_subjects,
+        stratify=stratify,
+        seed=seed,
+        mirror=mirror,
         keep_archive=keep_archive,
         accept_terms=accept_terms,
+        lock=lock,
         progress=progress,
-        lock_path=_expand_path(lock),
     )
-    return Client.default(data_dir).download(selection, options)
 
 
 def demo(*, data_dir: StrPath | None = None, progress: str = "auto") -> "xr.DataTree":
@@ -481,15 +750,15 @@ def demo(*, data_dir: StrPath | None = None, progress: str = "auto") -> "xr.Data
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
     -------
     DataTree
         The groups ``bal140``, ``roi93`` and ``aal116``, each with ``fc (subject, edge)``, Pearson r;
-        ``attrs["synthetic"]`` is ``True``.
+        ``attrs["synthetic"]`` is 1.
 
     Raises
     ------
@@ -503,33 +772,4 @@ def demo(*, data_dir: StrPath | None = None, progress: str = "auto") -> "xr.Data
     >>> sorted(demo(progress="none").children)
     ['aal116', 'bal140', 'roi93']
     """
-    return fetch_dataset("srpbs-fc", mirror="phantom", data_dir=data_dir, progress=progress)
-
-
-def _expand_path(lock: StrPath | None) -> Path | None:
-    return None if lock is None else Path(lock).expanduser()
-
-
-def _apply_chunks(dataset: "xr.Dataset", chunks: Any) -> "xr.Dataset":
-    if chunks is None:
-        return dataset
-    try:
-        import dask as _  # noqa: F401 - only checks that the extra is installed
-    except ImportError as error:
-        message = "chunks= needs dask. Install it with: pip install 'decnef-data[dask]'."
-        raise SelectionError(message, requested=str(chunks)) from error
-    return dataset.chunk(chunks)
-
-
-def _build_tree(datasets: "Mapping[str, xr.Dataset]") -> "xr.DataTree":
-    """Join the datasets of all groups in a tree whose root has the attributes that all of them share."""
-    import xarray as xr
-
-    first, *others = datasets.values()
-    shared = {
-        name: value
-        for name, value in first.attrs.items()
-        if all(name in dataset.attrs and dataset.attrs[name] == value for dataset in others)
-    }
-    root = xr.Dataset(attrs=shared)
-    return xr.DataTree.from_dict({"/": root, **{f"/{name}": dataset for name, dataset in datasets.items()}})
+    return Client.default(data_dir).demo(progress=progress)

@@ -1,7 +1,9 @@
 """Lock files, which identify the data of a result exactly."""
 
-from decnef_data.api.selection import Names, StrPath, build_selection
+# Generated from decnef_data/client/methods/lock.py by docs/_make/functions.py; do not edit.
+
 from decnef_data.client import Client
+from decnef_data.client.options import Names, StrPath, Where
 from decnef_data.model import Comparison, Lock
 
 
@@ -11,8 +13,17 @@ def lock(
     group: str | None = None,
     subjects: Names | None = None,
     sites: Names | None = None,
+    institutes: Names | None = None,
     diagnoses: Names | None = None,
     modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
     split: str | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
@@ -30,31 +41,52 @@ def lock(
         group.
     group
         One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-        ``"COI/bold"`` of images; ``None`` means all.
+        ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+        means all groups.
     subjects
         The ids of the subjects to select, one or several; ``None`` means all.
     sites
         The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+    institutes
+        The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
     diagnoses
-        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or other;
-        ``None`` means all.
+        The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+        other, or a name such as ``"autism"``; ``None`` means all.
     modalities
         The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
         ``"fmap"`` (field maps); ``None`` means all.  Connectivity datasets ignore it.
+    sex
+        ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+    min_age, max_age
+        The limits of the age in years, inclusive; ``None`` means no limit.
+    max_mean_fd
+        The largest mean framewise displacement in mm; ``None`` means no limit.
+    where
+        Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+        includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+        is the one accepted value.  ``None`` means no conditions.
+    n_subjects
+        The number of subjects to sample from those that match; of connectivity, that many in each group.
+        ``None`` means no sampling.
+    stratify
+        With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+        ``"diagnosis"``; ``None`` means that classes are ignored.
+    seed
+        With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
     split
-        The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the lock;
-        ``None`` means no split.
+        The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the
+        lock; ``None`` means no split.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
@@ -66,7 +98,8 @@ def lock(
     Raises
     ------
     SelectionError
-        There is no such dataset, group or mirror, or no complete local copy of the dataset.
+        There is no such dataset, group or mirror; an argument has the wrong type; or there is no complete
+        local copy of the dataset. Whether participants match is checked when the lock is used.
     IntegrityError
         A file has changed since it was verified.
 
@@ -83,33 +116,26 @@ def lock(
     >>> locked.files[0].path, locked.synthetic
     ('SRPBS_FC-synthetic.zip', True)
     """
-    selection = build_selection(name, group, subjects, sites, diagnoses, modalities)
-    return Client.default(data_dir).lock(selection, mirror, split, progress)
-
-
-def lock_text(lock: Lock) -> str:
-    """Format a lock as TOML; equal locks give equal text.
-
-    Parameters
-    ----------
-    lock
-        The lock to format, from :func:`lock`.
-
-    Returns
-    -------
-    str
-        The content of a lock file.
-
-    Examples
-    --------
-    >>> from decnef_data import download
-    >>> _ = download("srpbs-fc", mirror="phantom", progress="none")
-    >>> print(lock_text(lock("srpbs-fc", mirror="phantom", progress="none")).splitlines()[3])
-    dataset = "srpbs-fc"
-    """
-    from decnef_data.lockfile import format_lock
-
-    return format_lock(lock)
+    return Client.default(data_dir).lock(
+        name,
+        group=group,
+        subjects=subjects,
+        sites=sites,
+        institutes=institutes,
+        diagnoses=diagnoses,
+        modalities=modalities,
+        sex=sex,
+        min_age=min_age,
+        max_age=max_age,
+        max_mean_fd=max_mean_fd,
+        where=where,
+        n_subjects=n_subjects,
+        stratify=stratify,
+        seed=seed,
+        split=split,
+        mirror=mirror,
+        progress=progress,
+    )
 
 
 def diff(
@@ -130,15 +156,15 @@ def diff(
         What to compare `first` with, in the same forms; ``None`` means the local copy of its dataset.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
-        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and that
-        provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital phantom), created
-        on this machine; ``"auto"`` never selects it.
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
         otherwise.
 
     Returns
@@ -167,5 +193,4 @@ def diff(
     >>> diff("srpbs-fc", "srpbs-fc", mirror="phantom", progress="none").differences
     ()
     """
-    requested = (str(first), None if second is None else str(second))
-    return Client.default(data_dir).diff(*requested, mirror, progress)
+    return Client.default(data_dir).diff(first, second, mirror=mirror, progress=progress)

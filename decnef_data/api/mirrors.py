@@ -1,10 +1,9 @@
 """Mirrors: index their contents, probe and audit them."""
 
-from pathlib import Path
+# Generated from decnef_data/client/methods/mirrors.py by docs/_make/functions.py; do not edit.
 
-from decnef_data.api.selection import StrPath
 from decnef_data.client import Client
-from decnef_data.client.indexing import MirrorIndexer
+from decnef_data.client.options import StrPath
 from decnef_data.mirror_index import Index
 from decnef_data.mirror_index.audit import Audit
 from decnef_data.mirror_index.status import MirrorStatus
@@ -22,9 +21,9 @@ def index(
     """Crawl a mirror and save an index of its files, matched to datasets.
 
     Crawling Synapse lists every entity of the project with its version, path, size, MD5, date and
-    restrictions, within the rate limits of Synapse; an interrupted crawl resumes.  The entities are matched
-    to the datasets, and ids that are confirmed are used from then on.  Crawling ATR records the responses to
-    your personal links, never the links themselves.
+    restrictions, within the rate limits of Synapse; an interrupted crawl resumes.  The entities are
+    matched to the datasets, and ids that are confirmed are used from then on.  Crawling ATR records the
+    responses to your personal links, never the links themselves.
 
     Parameters
     ----------
@@ -36,8 +35,8 @@ def index(
         Whether to request sizes and checksums too, which takes one request per new or changed file;
         everything else takes one per 50 files.
     records
-        A folder to write ``mirrors/<mirror>.toml`` to, for a maintainer to commit; ``Records.load(folder)``
-        reads it.  ``None`` means no folder.
+        A folder to write ``mirrors/<mirror>.toml`` to, for a maintainer to commit;
+        ``Records.load(folder)`` reads it.  ``None`` means no folder.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -66,17 +65,16 @@ def index(
     Traceback (most recent call last):
     decnef_data.errors.SelectionError: There is no index of 'synapse' yet. Run `decnef index synapse`.
     """
-    indexer = MirrorIndexer(Client.default(data_dir))
-    folder = None if records is None else Path(records).expanduser().absolute()
-    if offline:
-        return indexer.load_last(mirror, folder)
-    return indexer.index(mirror, progress, checksums=checksums, records=folder)
+    return Client.default(data_dir).index(
+        mirror, offline=offline, checksums=checksums, records=records, progress=progress
+    )
 
 
 def probe(mirror: str | None = None, *, data_dir: StrPath | None = None) -> tuple[MirrorStatus, ...]:
-    """Check each mirror, or one, with a small request: whether it responds, how fast, with which credentials.
+    """Check by a small request whether each mirror responds, how fast, and with which credentials.
 
-    Only kind and location of credentials are reported.  A mirror that does not respond is not an error here.
+    Only kind and location of credentials are reported.  A mirror that does not respond is not an error
+    here.
 
     Parameters
     ----------
@@ -103,7 +101,7 @@ def probe(mirror: str | None = None, *, data_dir: StrPath | None = None) -> tupl
     >>> probe("folder", data_dir=tempfile.mkdtemp())[0].title
     'Archives and folders on this machine'
     """
-    return MirrorIndexer(Client.default(data_dir)).probe(mirror)
+    return Client.default(data_dir).probe(mirror)
 
 
 def audit(name: str, *, deep: bool = False, data_dir: StrPath | None = None) -> Audit:
@@ -138,4 +136,4 @@ def audit(name: str, *, deep: bool = False, data_dir: StrPath | None = None) -> 
     >>> audit("srpbs-fc", data_dir=tempfile.mkdtemp()).differs
     False
     """
-    return MirrorIndexer(Client.default(data_dir)).audit(name, deep=deep)
+    return Client.default(data_dir).audit(name, deep=deep)

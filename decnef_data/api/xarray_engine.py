@@ -5,14 +5,11 @@ a method of the engine runs.
 """
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final
 
 import xarray as xr
 from xarray.backends import BackendEntrypoint
-
-if TYPE_CHECKING:
-    from decnef_data.model import Selection
 
 __all__ = ["DecnefEngine"]
 
@@ -27,7 +24,7 @@ class DecnefEngine(BackendEntrypoint):
     --------
     >>> cube = xr.open_dataset("decnef://srpbs-fc/bal140", engine="decnef", mirror="phantom", sites="SWA")
     >>> dict(cube.sizes)["subject"], cube.attrs["synthetic"]
-    (235, True)
+    (235, 1)
     """
 
     description = "Fetch and open the SRPBS (DecNef, ATR Japan) datasets"
@@ -38,7 +35,17 @@ class DecnefEngine(BackendEntrypoint):
         "group",
         "subjects",
         "sites",
+        "institutes",
         "diagnoses",
+        "modalities",
+        "sex",
+        "min_age",
+        "max_age",
+        "max_mean_fd",
+        "where",
+        "n_subjects",
+        "stratify",
+        "seed",
         "mirror",
         "data_dir",
         "download",
@@ -72,7 +79,17 @@ class DecnefEngine(BackendEntrypoint):
         group: str | None = None,
         subjects: _Names | None = None,
         sites: _Names | None = None,
+        institutes: _Names | None = None,
         diagnoses: _Names | None = None,
+        modalities: _Names | None = None,
+        sex: str | None = None,
+        min_age: float | None = None,
+        max_age: float | None = None,
+        max_mean_fd: float | None = None,
+        where: Mapping[str, Any] | None = None,
+        n_subjects: int | None = None,
+        stratify: str | None = None,
+        seed: int = 0,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -87,14 +104,39 @@ class DecnefEngine(BackendEntrypoint):
             The names of the variables to leave out, one or several; names that do not occur are ignored.
         group
             One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-            ``"COI/bold"`` of images; ``None`` means all.
+            ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+            means all groups.
         subjects
             The ids of the subjects to select, one or several; ``None`` means all.
         sites
             The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+        institutes
+            The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
         diagnoses
             The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
-            other; ``None`` means all.
+            other, or a name such as ``"autism"``; ``None`` means all.
+        modalities
+            The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+            ``"fmap"`` (field maps); ``None`` means BOLD and T1-weighted images, or those of `group`.
+            Connectivity datasets ignore it.
+        sex
+            ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+        min_age, max_age
+            The limits of the age in years, inclusive; ``None`` means no limit.
+        max_mean_fd
+            The largest mean framewise displacement in mm; ``None`` means no limit.
+        where
+            Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+            includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+            is the one accepted value.  ``None`` means no conditions.
+        n_subjects
+            The number of subjects to sample from those that match; of connectivity, that many in each group.
+            ``None`` means no sampling.
+        stratify
+            With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+            ``"diagnosis"``; ``None`` means that classes are ignored.
+        seed
+            With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -114,9 +156,10 @@ class DecnefEngine(BackendEntrypoint):
         Raises
         ------
         SelectionError
-            The address is malformed or does not include a group; there is no such dataset, group, site,
-            diagnosis, subject or mirror; no participant matches; or files are missing and `download` is
-            ``False``.
+            There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
+            applied, because no participant has a value; no participant matches, or fewer than the sample
+            needs; an argument has the wrong type; files are missing and `download` is ``False``; or the
+            address is malformed or does not include a group.
         AccessError
             Accepted terms, a login, an approval or a personal link is missing; the message says what to do
             next.
@@ -131,16 +174,41 @@ class DecnefEngine(BackendEntrypoint):
         OSError
             The disk is full or not writable.
 
+        Warns
+        -----
+        DecnefDataWarning
+            Participants were left out because they have no value for a range or for `stratify`, or because
+            their site is pooled with others; or connectivity has values outside [-1, 1].
+
         Examples
         --------
         >>> DecnefEngine().open_dataset("decnef://srpbs-fc/bal140", mirror="phantom").sizes["edge"]
         9730
         """
-        selection = _parse_selection(filename_or_obj, group, subjects, sites, diagnoses)
-        fetched = _fetch_selection(selection, mirror, data_dir, download=download)
+        name = _parse_address(filename_or_obj)
+        fetched = _fetch(
+            name,
+            group=group,
+            subjects=subjects,
+            sites=sites,
+            institutes=institutes,
+            diagnoses=diagnoses,
+            modalities=modalities,
+            sex=sex,
+            min_age=min_age,
+            max_age=max_age,
+            max_mean_fd=max_mean_fd,
+            where=where,
+            n_subjects=n_subjects,
+            stratify=stratify,
+            seed=seed,
+            mirror=mirror,
+            data_dir=data_dir,
+            download=download,
+        )
         if isinstance(fetched, xr.Dataset):
             return fetched.drop_vars(_as_list(drop_variables), errors="ignore")
-        raise _no_group_error(selection.dataset, fetched)
+        raise _no_group_error(name, fetched)
 
     def open_datatree(
         self,
@@ -150,7 +218,17 @@ class DecnefEngine(BackendEntrypoint):
         group: str | None = None,
         subjects: _Names | None = None,
         sites: _Names | None = None,
+        institutes: _Names | None = None,
         diagnoses: _Names | None = None,
+        modalities: _Names | None = None,
+        sex: str | None = None,
+        min_age: float | None = None,
+        max_age: float | None = None,
+        max_mean_fd: float | None = None,
+        where: Mapping[str, Any] | None = None,
+        n_subjects: int | None = None,
+        stratify: str | None = None,
+        seed: int = 0,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -165,14 +243,39 @@ class DecnefEngine(BackendEntrypoint):
             The names of the variables to leave out, one or several; names that do not occur are ignored.
         group
             One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
-            ``"COI/bold"`` of images; ``None`` means all.
+            ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+            means all groups.
         subjects
             The ids of the subjects to select, one or several; ``None`` means all.
         sites
             The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+        institutes
+            The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
         diagnoses
             The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
-            other; ``None`` means all.
+            other, or a name such as ``"autism"``; ``None`` means all.
+        modalities
+            The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+            ``"fmap"`` (field maps); ``None`` means BOLD and T1-weighted images, or those of `group`.
+            Connectivity datasets ignore it.
+        sex
+            ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+        min_age, max_age
+            The limits of the age in years, inclusive; ``None`` means no limit.
+        max_mean_fd
+            The largest mean framewise displacement in mm; ``None`` means no limit.
+        where
+            Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+            includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+            is the one accepted value.  ``None`` means no conditions.
+        n_subjects
+            The number of subjects to sample from those that match; of connectivity, that many in each group.
+            ``None`` means no sampling.
+        stratify
+            With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+            ``"diagnosis"``; ``None`` means that classes are ignored.
+        seed
+            With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -192,8 +295,10 @@ class DecnefEngine(BackendEntrypoint):
         Raises
         ------
         SelectionError
-            The address is malformed; there is no such dataset, group, site, diagnosis, subject or mirror; no
-            participant matches; or files are missing and `download` is ``False``.
+            There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
+            applied, because no participant has a value; no participant matches, or fewer than the sample
+            needs; an argument has the wrong type; files are missing and `download` is ``False``; or the
+            address is malformed.
         AccessError
             Accepted terms, a login, an approval or a personal link is missing; the message says what to do
             next.
@@ -208,13 +313,38 @@ class DecnefEngine(BackendEntrypoint):
         OSError
             The disk is full or not writable.
 
+        Warns
+        -----
+        DecnefDataWarning
+            Participants were left out because they have no value for a range or for `stratify`, or because
+            their site is pooled with others; or connectivity has values outside [-1, 1].
+
         Examples
         --------
         >>> sorted(DecnefEngine().open_datatree("decnef://srpbs-fc", mirror="phantom").children)
         ['aal116', 'bal140', 'roi93']
         """
-        selection = _parse_selection(filename_or_obj, group, subjects, sites, diagnoses)
-        fetched = _fetch_selection(selection, mirror, data_dir, download=download)
+        name = _parse_address(filename_or_obj)
+        fetched = _fetch(
+            name,
+            group=group,
+            subjects=subjects,
+            sites=sites,
+            institutes=institutes,
+            diagnoses=diagnoses,
+            modalities=modalities,
+            sex=sex,
+            min_age=min_age,
+            max_age=max_age,
+            max_mean_fd=max_mean_fd,
+            where=where,
+            n_subjects=n_subjects,
+            stratify=stratify,
+            seed=seed,
+            mirror=mirror,
+            data_dir=data_dir,
+            download=download,
+        )
         tree = fetched if isinstance(fetched, xr.DataTree) else xr.DataTree(fetched)
         datasets = {
             group.path: group.to_dataset().drop_vars(_as_list(drop_variables), errors="ignore")
@@ -223,39 +353,23 @@ class DecnefEngine(BackendEntrypoint):
         return xr.DataTree.from_dict(datasets)
 
 
-def _parse_selection(
-    address: object,
-    group: str | None,
-    subjects: _Names | None,
-    sites: _Names | None,
-    diagnoses: _Names | None,
-) -> "Selection":
-    from decnef_data.api.selection import build_selection
+def _parse_address(address: object) -> str:
+    """Return the dataset, and the group if there is one, of an address."""
     from decnef_data.errors import SelectionError
 
-    if not (isinstance(address, str) and address.startswith(_SCHEME)):
-        message = (
-            f"'{address}' is not an address of the engine 'decnef'. Use decnef://NAME or decnef://NAME/GROUP."
-        )
-        raise SelectionError(message, requested=str(address))
-    return build_selection(address.removeprefix(_SCHEME).strip("/"), group, subjects, sites, diagnoses, None)
+    if isinstance(address, str) and address.startswith(_SCHEME):
+        return address.removeprefix(_SCHEME).strip("/")
+    message = (
+        f"'{address}' is not an address of the engine 'decnef'. Use decnef://NAME or decnef://NAME/GROUP."
+    )
+    raise SelectionError(message, requested=str(address))
 
 
-def _fetch_selection(
-    selection: "Selection", mirror: str, data_dir: str | os.PathLike[str] | None, *, download: bool
-) -> xr.Dataset | xr.DataTree:
+def _fetch(name: str, **arguments: Any) -> xr.Dataset | xr.DataTree:
     from decnef_data.api.fetch import fetch_dataset
 
-    name = selection.dataset if selection.group is None else f"{selection.dataset}/{selection.group}"
-    return fetch_dataset(
-        name,
-        subjects=selection.subjects,
-        sites=selection.sites,
-        diagnoses=selection.diagnoses,
-        mirror=mirror,
-        data_dir=data_dir,
-        download=download,
-    )
+    fetched: xr.Dataset | xr.DataTree = fetch_dataset(name, **arguments)
+    return fetched
 
 
 def _as_list(names: _Names | None) -> list[str]:

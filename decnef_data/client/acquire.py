@@ -57,6 +57,10 @@ def _write_text(path: Path, text: str) -> None:
     write_atomic(path, text.encode())
 
 
+class MissingCopyError(SelectionError):
+    """There is no local copy that has what a request needs, and nothing may be downloaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Acquirer:
     """Provides the local copy for requests with the same options and, if there is one, the same lock.
@@ -113,7 +117,7 @@ class Acquirer:
             (copy for copy in (known_copy, complete_copy) if copy is not None and is_usable(copy)), None
         )
 
-    def _not_found_error(self, location: DatasetLocation) -> SelectionError:
+    def _not_found_error(self, location: DatasetLocation) -> MissingCopyError:
         name = location.dataset.name
         partial_summary = location.files.partial_summary(name)
         found = f" ({partial_summary})" if partial_summary else ""
@@ -124,7 +128,8 @@ class Acquirer:
         )
         remedy = "Unset DECNEF_OFFLINE, then run" if is_offline() else "Run"
         lock_option = "" if self.lock is None else " --lock FILE"
-        return SelectionError(f"{problem} {remedy} `decnef download {name}{lock_option}`.", requested=name)
+        message = f"{problem} {remedy} `decnef download {name}{lock_option}`."
+        return MissingCopyError(message, requested=name)
 
     def accept_terms(self, location: DatasetLocation) -> DatasetLocation:
         """Accept the terms if the options say so, and return the updated location."""

@@ -1,6 +1,6 @@
 """List, check, repair and clear what is cached of each dataset: files, partial downloads and stores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from decnef_data.model import CacheEntry, FileCheck, Progress
 from decnef_data.transfer import DatasetLocation, MirrorSource
 
 if TYPE_CHECKING:
+    from decnef_data.client.readers import Reader
     from decnef_data.layouts.imaging.scan_cache import ScanCache
     from decnef_data.stores import Stores
 
@@ -102,6 +103,26 @@ def _summarize_checks(name: str, checks: tuple[FileCheck, ...]) -> tuple[FileChe
 
 def _folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def verify_copies(
+    location: DatasetLocation, contents: CacheContents, build_reader: "Callable[[], Reader]", *, deep: bool
+) -> Iterator[FileCheck]:
+    """Compare the files of each mirror's copy, then the stores, with their recorded checksums."""
+    for source in location.sources:
+        mirror = source.record.name
+        for check in _verify_copy(location, mirror, build_reader, deep=deep):
+            yield replace(check, mirror=mirror)
+    yield from contents.check_stores(location.dataset.name, deep=deep)
+
+
+def _verify_copy(
+    location: DatasetLocation, mirror: str, build_reader: "Callable[[], Reader]", *, deep: bool
+) -> Iterator[FileCheck]:
+    name = location.dataset.name
+    yield from location.files.verify(name, mirror, deep=deep)
+    copy = location.files.find_copy(name, mirror) if location.dataset.has_unhashed_files else None
+    yield from build_reader().check_files(copy, deep=deep) if copy else ()
 
 
 def repair_files(location: DatasetLocation, progress: Progress) -> None:

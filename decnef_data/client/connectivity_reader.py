@@ -1,7 +1,6 @@
 """Read connectivity datasets: convert a copy to its store once, then open and select its groups."""
 
 import hashlib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ import pandas as pd
 from decnef_data.archives import iter_members
 from decnef_data.client.cache import open_stores
 from decnef_data.client.readers import Reader, no_match_error, problem_attrs, raise_or_warn
-from decnef_data.errors import DecnefDataWarning, FormatError, SelectionError
+from decnef_data.errors import FormatError, warn_user
 from decnef_data.layouts import StoredLayout
-from decnef_data.layouts.selection import select_each
+from decnef_data.layouts.selection import resolve_group, select_each
 from decnef_data.model import LocalCopy, Selection
 from decnef_data.stores import Manifest, Stores, store_key
 
@@ -38,7 +37,8 @@ def participant_table(datasets: "Mapping[str, xr.Dataset]") -> pd.DataFrame:
         if column.dtype == object or pd.api.types.is_string_dtype(column)
     ]
     filled = table.assign(**{name: table[name].fillna("") for name in texts})
-    filled.attrs["synthetic"] = any(dataset.attrs.get("synthetic", False) for dataset in datasets.values())
+    if any(dataset.attrs.get("synthetic") for dataset in datasets.values()):
+        filled.attrs["synthetic"] = 1
     return filled
 
 
@@ -78,7 +78,7 @@ class ConnectivityReader(Reader):
         raise_or_warn(self.dataset.name, manifest.attrs, strict=strict)
         stores = self._stores_with(key)
         groups = {group: stores.open(key, group) for group in self._group_names(manifest.groups, selection)}
-        selected = select_each(groups, selection, self.records)
+        selected = select_each(groups, selection, self.dataset, self.records)
         nonempty = {group: dataset for group, dataset in selected.items() if dataset.sizes["subject"]}
         if not nonempty:
             raise no_match_error(selection)
@@ -88,7 +88,12 @@ class ConnectivityReader(Reader):
 
     def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> pd.DataFrame:
         """Return the selected participants as a table, one row per participant and group."""
-        return participant_table(self.open(copy, selection, strict=strict))
+        datasets = self.open(copy, selection, strict=strict)
+        table = participant_table(datasets)
+        samples = [dataset.attrs["sample"] for dataset in datasets.values() if "sample" in dataset.attrs]
+        if samples:
+            table.attrs["sample"] = "\n".join(samples)
+        return table
 
     def _manifest(self, copy: LocalCopy) -> Manifest | None:
         key = self._store_key(copy)
@@ -108,7 +113,9 @@ class ConnectivityReader(Reader):
             self.dataset.atlases,
             self.dataset.matrices,
         )
-        meaning = (*dataset_meaning, self.dataset.cohorts, records.columns, records.codes, records.sites)
+        # The names by which a request selects do not change what is read.
+        codes = tuple(msgspec.structs.replace(code, aliases=()) for code in records.codes)
+        meaning = (*dataset_meaning, self.dataset.cohorts, records.columns, codes, records.sites)
         digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()
         return store_key(copy.checksums, f"{self.layout.name} {digest}", self.layout.version)
 
@@ -132,11 +139,7 @@ class ConnectivityReader(Reader):
     def _group_names(self, available: tuple[str, ...], selection: Selection) -> tuple[str, ...]:
         if selection.group is None:
             return available
-        if selection.group not in available:
-            known = ", ".join(available)
-            message = f"'{self.dataset.name}' has no group '{selection.group}'. Available groups: {known}."
-            raise SelectionError(message, requested=selection.group, known=available)
-        return (selection.group,)
+        return resolve_group(self.dataset.name, selection.group, available, self.records)
 
 
 def _warn_out_of_range(name: str, datasets: "Mapping[str, xr.Dataset]") -> None:
@@ -146,4 +149,4 @@ def _warn_out_of_range(name: str, datasets: "Mapping[str, xr.Dataset]") -> None:
                 f"{count} values of '{name}/{group}' are outside [-1, 1], so not all values are Pearson "
                 "correlations. Check them before averaging."
             )
-            warnings.warn(message, DecnefDataWarning, stacklevel=4)
+            warn_user(message)

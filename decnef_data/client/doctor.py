@@ -2,60 +2,63 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from decnef_data import transfer
-from decnef_data.client import Client, FetchOptions
+from decnef_data.client.options import FetchOptions
+from decnef_data.client.request import DataRequest, build_reader
+from decnef_data.client.resolve import LocationResolver
 from decnef_data.errors import DecnefDataWarning, SelectionError
 from decnef_data.model import Dataset, DoctorReport, Finding, LocalCopy, Selection
+from decnef_data.records import Records
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class Doctor:
-    """Examines copies in a client's cache; nothing is downloaded, and only a missing copy is an error."""
+def examine_copy(resolver: LocationResolver, dataset: Dataset, mirror: str) -> DoctorReport:
+    """Recount the first complete local copy; nothing is downloaded, and only a missing copy is an error.
 
-    client: Client
+    Raises
+    ------
+    SelectionError
+        There is no local copy.
+    """
+    location = resolver.resolve(dataset, mirror)
+    copy = transfer.find_complete_copy(location, include_dropped=True)
+    if copy is None:
+        message = f"There is no local copy of '{dataset.name}'. Run `decnef download {dataset.name}`."
+        raise SelectionError(message, requested=dataset.name)
+    findings = (*_recount(resolver, dataset, copy), *build_reader(location, resolver).examine(copy))
+    return DoctorReport(dataset.name, copy.mirror, findings)
 
-    def examine(self, name: str, mirror: str) -> DoctorReport:
-        """Recount the first complete local copy.
 
-        Raises
-        ------
-        SelectionError
-            There is no local copy.
-        """
-        dataset = self.client.records.dataset(name)
-        location = self.client.get_location(dataset.name, mirror)
-        copy = transfer.find_complete_copy(location, include_dropped=True)
-        if copy is None:
-            message = f"There is no local copy of '{dataset.name}'. Run `decnef download {dataset.name}`."
-            raise SelectionError(message, requested=name)
-        return DoctorReport(dataset.name, copy.mirror, tuple(self._findings(dataset, copy)))
+def _recount(resolver: LocationResolver, dataset: Dataset, copy: LocalCopy) -> Iterator[Finding]:
+    """Compare the participants with the catalog; what cannot be read is a finding, too."""
+    options = FetchOptions(copy.mirror, download=False, strict=False, progress="none")
+    request = DataRequest.create(resolver, Selection(dataset.name), options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DecnefDataWarning)
+        table = request.acquire().participants()
+    yield from (Finding("reading", "", str(warning.message), agrees=False) for warning in caught)
+    yield from _compare_participants(_first_atlas_rows(table, dataset), dataset, resolver.records)
 
-    def _findings(self, dataset: Dataset, copy: LocalCopy) -> Iterator[Finding]:
-        options = FetchOptions(copy.mirror, download=False, strict=False, progress="none")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", DecnefDataWarning)
-            table = self.client.participants(Selection(dataset.name), options)
-        yield from (Finding("reading", "", str(warning.message), agrees=False) for warning in caught)
-        participants = _first_atlas_rows(table, dataset)
-        if dataset.n_participants is not None:
-            yield _compare(
-                "participants",
-                dataset.n_participants,
-                participants["subject"].nunique(),
-                dataset.grade_of("n_participants"),
-            )
-        for fact in self.client.records.facts_of(dataset.name):
-            recount = _RECOUNTS.get(fact.name.partition("-")[2])
-            if recount is not None and isinstance(fact.value, int | float):
-                yield _compare(fact.counts, fact.value, recount(participants), fact.grade)
-        yield from _compare_counts(participants, dataset)
-        yield from self.client.get_reader(dataset.name, copy.mirror).examine(copy)
+
+def _compare_participants(
+    participants: "pd.DataFrame", dataset: Dataset, records: Records
+) -> Iterator[Finding]:
+    if dataset.n_participants is not None:
+        yield _compare(
+            "participants",
+            dataset.n_participants,
+            participants["subject"].nunique(),
+            dataset.grade_of("n_participants"),
+        )
+    for fact in records.facts_of(dataset.name):
+        recount = _RECOUNTS.get(fact.name.partition("-")[2])
+        if recount is not None and isinstance(fact.value, int | float):
+            yield _compare(fact.counts, fact.value, recount(participants), fact.grade)
+    yield from _compare_counts(participants, dataset)
 
 
 def _first_atlas_rows(table: "pd.DataFrame", dataset: Dataset) -> "pd.DataFrame":

@@ -5,26 +5,26 @@ from pathlib import Path
 
 from decnef_data import privacy
 from decnef_data.atomic_files import make_private_folder
-from decnef_data.client import Client, FetchOptions
 from decnef_data.client.acquire import write_texts
 from decnef_data.client.citations import citations_for
+from decnef_data.client.request import DataRequest
 from decnef_data.client.resolve import is_phantom
 from decnef_data.errors import SelectionError
 from decnef_data.export_log import ExportLog
 from decnef_data.exports import nifti
-from decnef_data.model import Dataset, ExportSummary, Selection
+from decnef_data.model import ExportSummary
 from decnef_data.progress import create_progress
 
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """Exports from one client's cache; with ``i_may_share`` the user confirms the right to share the data."""
+    """Exports what one request selects; ``i_may_share`` confirms the right to share the data."""
 
-    client: Client
-    options: FetchOptions
+    request: DataRequest
+    config: Path
     i_may_share: bool = False
 
-    def export_nifti(self, selection: Selection, destination: str, *, original: bool) -> ExportSummary:
+    def write_nifti(self, destination: str, *, original: bool) -> ExportSummary:
         """Write the selected scans below a folder.
 
         Raises
@@ -34,24 +34,23 @@ class Exporter:
         SelectionError
             The destination is on another machine, or there are no images to export.
         """
-        dataset = self.client.records.dataset(selection.dataset)
-        folder = self._resolve_folder(destination, dataset)
-        image_set = self.client.images(selection, self.options)
+        folder, options = self._resolve_folder(destination), self.request.options
+        image_set = self.request.acquire().images()
         if not image_set.synthetic:
-            self._prepare_folder(folder, dataset)
-        target = nifti.Destination(folder, original, self.options.strict)
-        return nifti.write_scans(image_set, dataset, target, create_progress(self.options.progress))
+            self._prepare_folder(folder)
+        target = nifti.Destination(folder, original, options.strict)
+        return nifti.write_scans(image_set, self.request.dataset, target, create_progress(options.progress))
 
-    def _prepare_folder(self, folder: Path, dataset: Dataset) -> None:
+    def _prepare_folder(self, folder: Path) -> None:
         """Log the export and write the terms before any data, so that an interrupted export has both too."""
-        ExportLog(self.client.config).add(dataset.name, str(folder))
+        dataset, records = self.request.dataset, self.request.records
+        ExportLog(self.config).add(dataset.name, str(folder))
         make_private_folder(folder)
-        records = self.client.records
         write_texts(folder, dataset, records.terms_of(dataset), citations_for(records, dataset))
 
-    def _resolve_folder(self, destination: str, dataset: Dataset) -> Path:
-        if not is_phantom(self.options.mirror):  # synthetic data are of no real participant
-            privacy.require_private(destination, dataset, i_may_share=self.i_may_share)
+    def _resolve_folder(self, destination: str) -> Path:
+        if not is_phantom(self.request.options.mirror):  # synthetic data are of no real participant
+            privacy.require_private(destination, self.request.dataset, i_may_share=self.i_may_share)
         if privacy.is_remote(destination):
             message = f"'{destination}' is on another machine. Export to a local folder, then copy it."
             raise SelectionError(message, requested=destination)

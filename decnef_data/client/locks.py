@@ -1,18 +1,17 @@
 """Lock files: create the lock of a local copy, compare copies with a lock, and download exactly its files."""
 
 import hashlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from decnef_data import lockfile, transfer
 from decnef_data.client.resolve import is_phantom
-from decnef_data.errors import DecnefDataWarning, IntegrityError, SelectionError
+from decnef_data.errors import IntegrityError, SelectionError, warn_user
 from decnef_data.layouts import get_layout
 from decnef_data.mirrors import Remote
 from decnef_data.model import (
@@ -24,13 +23,12 @@ from decnef_data.model import (
     LocalCopy,
     Lock,
     LockedFile,
-    LockedSelection,
     Progress,
     RemoteFile,
     Selection,
+    SelectionFields,
     VerifiedFile,
 )
-from decnef_data.msgspec_threads import prepare_type
 from decnef_data.transfer import DatasetLocation, MirrorSource
 
 if TYPE_CHECKING:
@@ -40,7 +38,8 @@ _DISTRIBUTION: Final = "decnef-data"
 #: Synapse lists the first; the second is recorded for files without an expected checksum.
 _ALGORITHMS: Final = ("md5", "sha256")
 _BLOCK_SIZE: Final = 1 << 20
-_SELECTION_FIELDS: Final = LockedSelection.__struct_fields__
+_SELECTION_FIELDS: Final = frozenset(SelectionFields.__struct_fields__)
+_SAMPLE_FIELDS: Final = frozenset({"n_subjects", "stratify", "seed"})
 
 
 def create_lock(
@@ -67,7 +66,7 @@ def create_lock(
         software=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
         synthetic=is_phantom(copy.mirror),
         split=split,
-        selection=LockedSelection(**{field: getattr(selection, field) for field in _SELECTION_FIELDS}),
+        selection=SelectionFields(**{field: getattr(selection, field) for field in _SELECTION_FIELDS}),
         files=tuple(_hash_locked_file(file, location, progress) for file in copy.files),
     )
 
@@ -84,7 +83,7 @@ def warn_about_unhashed_files(location: DatasetLocation, copy: LocalCopy) -> Non
         f"The lock of '{copy.dataset}' contains only the {len(copy.files)} files of your folder that were "
         "hashed. To lock all files, adopt the archive or download the dataset."
     )
-    warnings.warn(message, DecnefDataWarning, stacklevel=2)
+    warn_user(message)
 
 
 def _layout_label(dataset: Dataset) -> str:
@@ -150,8 +149,8 @@ def merge_selection(selection: Selection, lock: Lock, dataset: str) -> Selection
             f"Request '{lock.dataset}' or use another lock."
         )
         raise SelectionError(message, requested=dataset, known=(lock.dataset,))
-    merged = {field: _merge_field(field, selection, lock) for field in _SELECTION_FIELDS}
-    return msgspec.convert({"dataset": selection.dataset, **merged}, prepare_type(Selection))
+    merged = {field: _merge_field(field, selection, lock) for field in _SELECTION_FIELDS - _SAMPLE_FIELDS}
+    return Selection(selection.dataset, **merged, **_merge_sample(selection, lock))
 
 
 def with_same_selection(lock: Lock, reference: Lock) -> Lock:
@@ -159,20 +158,44 @@ def with_same_selection(lock: Lock, reference: Lock) -> Lock:
     return msgspec.structs.replace(lock, selection=reference.selection, split=reference.split)
 
 
-def _merge_field(field: str, selection: Selection, lock: Lock) -> object:
+def _merge_field(field: str, selection: Selection, lock: Lock) -> Any:
     requested, locked = getattr(selection, field), getattr(lock.selection, field)
     if None not in (requested, locked) and requested != locked:
-        message = (
-            f"The lock is for {field} {format_values(locked)}, not for {format_values(requested)}. "
-            f"Omit {field}, or create a lock of the selection you want."
-        )
-        raise SelectionError(message, requested=format_values(requested), known=(format_values(locked),))
+        raise _other_selection_error(field, format_values(requested), format_values(locked))
     return locked if requested is None else requested
 
 
-def format_values(value: str | tuple[str, ...]) -> str:
+def _merge_sample(selection: Selection, lock: Lock) -> dict[str, Any]:
+    """Return the fields of the sample, which only together say who is in it."""
+    requested, locked = (
+        {field: getattr(part, field) for field in sorted(_SAMPLE_FIELDS)}
+        for part in (selection, lock.selection)
+    )
+    if requested["n_subjects"] is None:
+        return locked
+    if locked["n_subjects"] is not None and requested != locked:
+        raise _other_selection_error(
+            "n_subjects, stratify and seed", *map(_format_sample, (requested, locked))
+        )
+    return requested
+
+
+def _format_sample(fields: dict[str, Any]) -> str:
+    return format_values((fields["n_subjects"], fields["stratify"], fields["seed"]))
+
+
+def _other_selection_error(what: str, requested: str, locked: str) -> SelectionError:
+    message = (
+        f"The lock is for {what} {locked}, not for {requested}. "
+        f"Omit {what}, or create a lock of the selection you want."
+    )
+    return SelectionError(message, requested=requested, known=(locked,))
+
+
+def format_values(value: object) -> str:
     """Format the value of a selection's field for a message."""
-    return ", ".join(f"'{part}'" for part in ((value,) if isinstance(value, str) else value))
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(f"'{part}'" if isinstance(part, str) else f"{part}" for part in values)
 
 
 def local_copy(

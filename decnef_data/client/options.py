@@ -1,7 +1,16 @@
-"""The options of a request that do not select data."""
+"""The types of arguments that many methods share, and the options of a request that do not select data."""
 
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+StrPath = str | os.PathLike[str]
+#: One name, or several.
+Names = str | Iterable[str]
+#: Conditions by coordinate: ranges as tuples, accepted values as lists, or one accepted value.
+Where = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +24,8 @@ class FetchOptions:
     accept_terms: bool = False
     progress: str = "auto"
     lock_path: Path | None = None
+
+
+def expand_path(path: StrPath) -> Path:
+    """Return an absolute path, with the home directory for ``~``."""
+    return Path(path).expanduser().absolute()

@@ -81,18 +81,22 @@ def _with_estimated_store(plan: Plan, dataset: Dataset, records: Records) -> Pla
 
 def _selected_share(selection: Selection, dataset: Dataset, records: Records) -> Fraction:
     """Return an upper bound of the share of participants that is selected, by the counts in the catalog."""
-    n_participants = dataset.n_participants or 0
-    if selection.subjects is not None:
-        return min(_ALL, Fraction(len(selection.subjects), n_participants)) if n_participants else _ALL
+    n_participants = dataset.n_participants
+    if not n_participants:
+        return _ALL
+    named = None if selection.subjects is None else len(selection.subjects)
+    numbers = (named, selection.n_subjects, _count_selected(selection, dataset, records))
+    return min([_ALL, *(Fraction(number, n_participants) for number in numbers if number is not None)])
+
+
+def _count_selected(selection: Selection, dataset: Dataset, records: Records) -> int | None:
+    """Count the participants at the selected sites with the selected diagnoses, if the catalog does."""
     sites = selection.sites or ((selection.group.partition("/")[0],) if selection.group else None)
-    with suppress(SelectionError):  # a group that the catalog does not know
-        site_counts = count_participants(
-            records, [dataset], CountFilter.from_names(records, sites, None, selection.diagnoses)
-        )
-        counts = [site_count.n_participants for site_count in site_counts]
-        if n_participants and None not in counts:
-            return min(_ALL, Fraction(sum(count or 0 for count in counts), n_participants))
-    return _ALL
+    with suppress(SelectionError):  # a name that the catalog does not know
+        count_filter = CountFilter.from_names(records, sites, selection.institutes, selection.diagnoses)
+        counts = [row.n_participants for row in count_participants(records, [dataset], count_filter)]
+        return None if None in counts else sum(count or 0 for count in counts)
+    return None
 
 
 def _local_store_size(location: DatasetLocation, build_reader: "Callable[[], Reader]") -> int | None:

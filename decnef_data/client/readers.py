@@ -1,6 +1,5 @@
 """The interface of readers, which open a dataset's copies, and the attributes and errors they share."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +12,10 @@ import decnef_data.accessor as _  # noqa: F401 - registers Dataset.decnef for fe
 from decnef_data.archives import ByteSource, LocalSource
 from decnef_data.client.citations import citations_for, synapse_versions
 from decnef_data.client.locks import format_values
-from decnef_data.errors import DecnefDataWarning, FetchError, FormatError, SelectionError
+from decnef_data.errors import FetchError, FormatError, SelectionError, warn_user
 from decnef_data.file_cache import FileCache
 from decnef_data.model import (
+    Condition,
     Dataset,
     FileCheck,
     Finding,
@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["Reader", "no_match_error", "problem_attrs", "raise_or_warn"]
+__all__ = ["NoMatchError", "Reader", "no_match_error", "problem_attrs", "raise_or_warn"]
 
 _DISTRIBUTION: Final = "decnef-data"
 #: How many bad files an error's message names: in a wrong folder, hundreds of thousands are bad.
 _MAX_NAMED_ERRORS: Final = 5
+_TEXT_CRITERIA: Final = ("group", "subjects", "sites", "institutes", "diagnoses", "modalities", "sex")
+_NUMBER_CRITERIA: Final = ("min_age", "max_age", "max_mean_fd")
 
 
 def _local_archive(copy: LocalCopy) -> ByteSource:
@@ -123,22 +125,26 @@ class Reader(ABC):
         del copy
         yield from ()
 
-    def _attrs(self, copy: LocalCopy, stored: Mapping[str, object]) -> dict[str, object]:
-        """Return the attributes of every result: its title, source, terms, citation and software."""
+    def _attrs(self, copy: LocalCopy, stored: Mapping[str, object]) -> dict[str, str | int]:
+        """Return the attributes of every result: its title, source, terms, citation and software.
+
+        They are text or numbers, as netCDF requires; a text with several entries has one per line.
+        """
         terms = self.records.terms_of(self.dataset)
         data_versions = synapse_versions(FileCache(self.root), copy)
+        works = citations_for(self.records, self.dataset, data_versions)
         synthetic = bool(stored["synthetic"])
         return {
             "title": f"SYNTHETIC phantom of {self.dataset.title}" if synthetic else self.dataset.title,
             "dataset": self.dataset.name,
             "access_level": self.dataset.level,
             "terms": f"{terms.title} (version {terms.version})",
-            "citation": [work.text for work in citations_for(self.records, self.dataset, data_versions)],
+            "citation": "\n".join(" ".join(work.text.split()) for work in works),
             "mirror": copy.mirror,
-            "source_checksums": [f"{file.checksums[0]} {file.path}" for file in copy.files],
-            **({"source_versions": list(data_versions)} if data_versions else {}),
+            "source_checksums": "\n".join(f"{file.checksums[0]} {file.path}" for file in copy.files),
+            **({"source_versions": "\n".join(data_versions)} if data_versions else {}),
             "software": f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
-            "synthetic": synthetic,
+            **({"synthetic": 1} if synthetic else {}),
         }
 
 
@@ -153,7 +159,7 @@ def raise_or_warn(dataset: str, attrs: Mapping[str, object], *, strict: bool) ->
     errors = [FormatError(text, file=file) for file, text in problems]
     if not strict:
         for error in errors:
-            warnings.warn(f"Omitted from '{dataset}': {error}", DecnefDataWarning, stacklevel=4)
+            warn_user(f"Omitted from '{dataset}': {error}")
     elif len(errors) == 1:
         raise errors[0]
     elif errors:
@@ -164,24 +170,40 @@ def raise_or_warn(dataset: str, attrs: Mapping[str, object], *, strict: bool) ->
         raise FetchError(message, causes=[(error.file or "", "", error) for error in errors])
 
 
-def no_match_error(selection: Selection) -> SelectionError:
+class NoMatchError(SelectionError):
+    """The selection is valid, but no participant of the copy matches it."""
+
+
+def no_match_error(selection: Selection) -> NoMatchError:
     """Build the error of a selection that no participant matches, or of a copy without participants."""
-    criteria = {
-        "group": selection.group,
-        "subjects": selection.subjects,
-        "sites": selection.sites,
-        "diagnoses": selection.diagnoses,
-        "modalities": selection.modalities,
-    }
-    description = ", ".join(
-        f"{name} {format_values(value)}" for name, value in criteria.items() if value is not None
-    )
+    description = ", ".join(_describe_criteria(selection))
     name = selection.dataset
     if not description:
         message = f"This copy of '{name}' contains no participants. Run `decnef doctor {name}` to inspect it."
-        return SelectionError(message, requested=name)
+        return NoMatchError(message, requested=name)
     message = (
         f"No participants in '{name}' match {description}. "
         f"Run `decnef participants {name}` to list all participants."
     )
-    return SelectionError(message, requested=description)
+    return NoMatchError(message, requested=description)
+
+
+def _describe_criteria(selection: Selection) -> Iterator[str]:
+    """Yield each criterion in words, but not the sample, because it does not decide who matches."""
+    for name in _TEXT_CRITERIA:
+        if (texts := getattr(selection, name)) is not None:
+            yield f"{name} {format_values(texts)}"
+    for name in _NUMBER_CRITERIA:
+        if (number := getattr(selection, name)) is not None:
+            yield f"{name} {number:g}"
+    yield from map(_describe_condition, selection.where or ())
+
+
+def _describe_condition(condition: Condition) -> str:
+    accepted = condition.values  # noqa: PD011 - a field, not that of pandas
+    if accepted is not None:
+        texts = (f"'{value}'" if isinstance(value, str) else f"{value:g}" for value in accepted)
+        return f"{condition.coordinate} {', '.join(texts)}"
+    ends = {"from": condition.minimum, "to": condition.maximum}
+    words = " ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
+    return f"{condition.coordinate} {words}"

@@ -52,9 +52,13 @@ def shared_root() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class LocationResolver:
-    """Combines records, credentials and the cache's two roots: of the data and, below it, of the phantom."""
+    """Combines records, credentials and the cache's two roots: of the data and, below it, of the phantom.
+
+    ``mirrors`` are those of the records, with the ids that crawls determined.
+    """
 
     records: Records
+    mirrors: tuple[Mirror, ...]
     root: Path
     config: Path
 
@@ -75,9 +79,9 @@ class LocationResolver:
         """
         if is_phantom(mirror):
             return self._phantom_location(dataset)
-        known_names = (*(record.name for record in self.records.mirrors), AUTO, PHANTOM.name)
+        known_names = (*(record.name for record in self.mirrors), AUTO, PHANTOM.name)
         mirror_name = resolve_name("mirror", mirror, {name: name for name in known_names})
-        mirrors = self.records.mirrors if mirror_name == AUTO else (self.records.mirror(mirror_name),)
+        mirrors = tuple(record for record in self.mirrors if mirror_name in {AUTO, record.name})
         files = FileCache(self.root, shared_root())
         return self._build_location(dataset, mirrors, files, files.adopted_paths(), online=online)
 
@@ -92,7 +96,7 @@ class LocationResolver:
             There is a file at `path` that is not an archive.
         """
         _require_adoptable(dataset.name, path)
-        mirrors = tuple(mirror for mirror in self.records.mirrors if mirror.protocol == "folder")
+        mirrors = tuple(mirror for mirror in self.mirrors if mirror.protocol == "folder")
         return self._build_location(dataset, mirrors[:1], FileCache(self.root), {dataset.name: path})
 
     def ensure_phantom(self, location: DatasetLocation) -> DatasetLocation:

@@ -6,7 +6,6 @@ are in memory.
 """
 
 import os
-import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import numpy as np
 
 from decnef_data.atomic_files import make_private_folder
-from decnef_data.errors import DecnefDataWarning, FormatError, IntegrityError
+from decnef_data.errors import FormatError, IntegrityError, warn_user
 from decnef_data.exports import bids
 from decnef_data.formats import nifti
 from decnef_data.model import ExportSummary, Image, Progress
@@ -174,7 +173,7 @@ class _ScanWriter:
         except (FormatError, IntegrityError) as error:
             if self.strict:
                 raise
-            warnings.warn(f"Omitted from the export: {error}", DecnefDataWarning, stacklevel=5)
+            warn_user(f"Omitted from the export: {error}")
 
     def _copy_files(self, item: ExportItem, size: int) -> None:
         """Write the original files of a scan."""

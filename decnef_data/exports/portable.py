@@ -7,11 +7,12 @@ from typing import Any, Final
 import platformdirs
 import xarray as xr
 
+from decnef_data.arguments import checked
 from decnef_data.errors import AccessError
 from decnef_data.export_log import ExportLog
 from decnef_data.privacy import exposure_reason, require_private
 from decnef_data.progress import create_progress
-from decnef_data.records import Records
+from decnef_data.records import default_records
 from decnef_data.records.names import resolve_name
 from decnef_data.stores.portable import Chunks, write_portable_store
 from decnef_data.stores.portable_arrays import cluster_runner, copy_on_threads
@@ -22,6 +23,7 @@ __all__ = ["to_zarr"]
 _CHUNKINGS: Final[Mapping[str, Chunks]] = {"time": "time", "volumes": "volumes"}
 
 
+@checked
 def to_zarr(
     data: xr.Dataset | xr.DataTree,
     dest: str | os.PathLike[str],
@@ -102,7 +104,7 @@ def _groups(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
 
 def _require_allowed(groups: Mapping[str, xr.Dataset], dest: str) -> None:
     """Check real data against the terms that each group names; synthetic data may go anywhere."""
-    records = Records.load()
+    records = default_records()
     for name in _dataset_names(groups):
         require_private(dest, records.dataset(name))
     real = (group for group in groups.values() if not group.attrs.get("synthetic"))

@@ -91,9 +91,10 @@ class MappedLayout(Layout, Protocol):
     def participants(
         self, copy: "LocalCopy", request: LayoutRequest
     ) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
-        """Return one row per selected participant, with or without images, and the omitted tables.
+        """Return one row per selected participant, and the omitted tables.
 
-        ``attrs["synthetic"]`` of the first is whether the copy is a phantom.
+        Participants without images are included, unless the selection is one of scans or is a sample.
+        ``attrs["synthetic"]`` of the first is 1 if the copy is a phantom, else absent.
         """
 
     def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> "ImageSizes | None":
@@ -102,7 +103,7 @@ class MappedLayout(Layout, Protocol):
     def select_paths(
         self, copy: "LocalCopy", request: LayoutRequest, paths: Iterable[str]
     ) -> tuple[str, ...]:
-        """Return those of `paths` that are selected images according to the tables of the copy."""
+        """Return those of `paths` that may be selected images according to the tables of the copy."""
 
     def ingest(self, copy: "LocalCopy", request: LayoutRequest) -> None:
         """Build the inventory; while an archive is read for it, store the selected scans."""

@@ -23,9 +23,10 @@ from decnef_data.model.catalog import (
 )
 from decnef_data.model.findings import DoctorReport, Finding
 from decnef_data.model.images import ExportSummary, Image, ImageSet, ImageSource
-from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile, LockedSelection
+from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile
 from decnef_data.model.plans import ImageSizes, MirrorCost, Plan, PlannedFile
 from decnef_data.model.purge import ExportRecord, PurgeRecord, RemovedItem
+from decnef_data.model.selection import Condition, Selection, SelectionFields
 from decnef_data.model.values import (
     Acceptance,
     Access,
@@ -40,7 +41,6 @@ from decnef_data.model.values import (
     RemoteFile,
     Requirement,
     Secret,
-    Selection,
     Verification,
     VerifiedFile,
 )
@@ -61,6 +61,7 @@ __all__ = [
     "Cohort",
     "Column",
     "Comparison",
+    "Condition",
     "Dataset",
     "Difference",
     "DoctorReport",
@@ -80,7 +81,6 @@ __all__ = [
     "LocalCopy",
     "Lock",
     "LockedFile",
-    "LockedSelection",
     "MatrixFile",
     "Mirror",
     "MirrorCost",
@@ -95,6 +95,7 @@ __all__ = [
     "Requirement",
     "Secret",
     "Selection",
+    "SelectionFields",
     "Site",
     "Terms",
     "Verification",

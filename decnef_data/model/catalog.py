@@ -137,6 +137,8 @@ class Code(Record, frozen=True, kw_only=True):
         English name.
     title_ja
         Japanese name.
+    aliases
+        Other names by which participants can be selected.
     grade
         How reliable the meaning is.
     """
@@ -146,6 +148,7 @@ class Code(Record, frozen=True, kw_only=True):
     label: str
     title: str
     title_ja: str | None = None
+    aliases: tuple[str, ...] = ()
     grade: Grade = "A"
 
 
@@ -452,6 +455,8 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     hash_patterns
         Patterns of the names of files that are hashed when the user adopts a folder. Other files are only
         listed, with their size and modification time, until the user has them hashed.
+    subject_ids
+        What the ids of subjects consist of, for messages about an unknown id.
     """
 
     name: str
@@ -474,6 +479,7 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     doi: str | None = None
     redistributable: bool = False
     hash_patterns: tuple[str, ...] = ("*",)
+    subject_ids: str | None = None
 
     def should_hash(self, path: str) -> bool:
         """Return whether the file at `path` is hashed when a folder that contains it is adopted."""

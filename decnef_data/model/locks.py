@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from decnef_data.model.catalog import Record
+from decnef_data.model.selection import SelectionFields
 
 
 class LockedFile(Record, frozen=True, kw_only=True):
@@ -22,30 +23,6 @@ class LockedFile(Record, frozen=True, kw_only=True):
     path: str
     size: int
     checksums: tuple[str, ...]
-
-
-class LockedSelection(Record, frozen=True, kw_only=True):
-    """The locked selection; ``None`` means all.
-
-    Attributes
-    ----------
-    group
-        Name of the group.
-    subjects
-        Ids of the subjects.
-    sites
-        Codes of the sites.
-    diagnoses
-        Labels of the diagnoses.
-    modalities
-        Modalities of the images.
-    """
-
-    group: str | None = None
-    subjects: tuple[str, ...] | None = None
-    sites: tuple[str, ...] | None = None
-    diagnoses: tuple[str, ...] | None = None
-    modalities: tuple[str, ...] | None = None
 
 
 class Lock(Record, frozen=True, kw_only=True):
@@ -77,7 +54,7 @@ class Lock(Record, frozen=True, kw_only=True):
     software: str
     synthetic: bool = False
     split: str | None = None
-    selection: LockedSelection = LockedSelection()
+    selection: SelectionFields = SelectionFields()
     files: tuple[LockedFile, ...]
 
     @property

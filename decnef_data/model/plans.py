@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from decnef_data.model.values import Access, RemoteFile, Requirement, Selection
+from decnef_data.model.selection import Selection
+from decnef_data.model.values import Access, RemoteFile, Requirement
 
 
 @dataclass(frozen=True, slots=True)

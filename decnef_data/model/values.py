@@ -270,46 +270,6 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """The requested part of a dataset; ``None`` means all.
-
-    Attributes
-    ----------
-    dataset
-        Name of the dataset.
-    group
-        Name of the group.
-    subjects
-        Ids of the subjects.
-    sites
-        Codes of the sites.
-    diagnoses
-        Labels of the diagnoses.
-    modalities
-        Modalities of the images.
-    """
-
-    dataset: str
-    group: str | None = None
-    subjects: tuple[str, ...] | None = None
-    sites: tuple[str, ...] | None = None
-    diagnoses: tuple[str, ...] | None = None
-    modalities: tuple[str, ...] | None = None
-
-    @property
-    def is_subset(self) -> bool:
-        """Whether less than the complete dataset is requested.
-
-        Examples
-        --------
-        >>> Selection("srpbs-open").is_subset, Selection("srpbs-open", sites=("COI",)).is_subset
-        (False, True)
-        """
-        parts = (self.group, self.subjects, self.sites, self.diagnoses, self.modalities)
-        return any(part is not None for part in parts)
-
-
-@dataclass(frozen=True, slots=True)
 class FileCheck:
     """The result of verifying one file or store.
 

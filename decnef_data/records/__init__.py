@@ -1,20 +1,21 @@
 """The records of the catalog: loading, validation and lookup."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decnef_data.arguments import checked
 from decnef_data.records.counts import CountFilter, CountRow, count_participants
 from decnef_data.records.load import RecordEntry, read_entries
 from decnef_data.records.names import as_names, normalize_name, resolve_name
 from decnef_data.records.validate import record_names, validate_entries
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from decnef_data.model import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
         Terms,
     )
 
-__all__ = ["Records", "normalize_name"]
+__all__ = ["Records", "default_records", "normalize_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Records:
     facts: "tuple[Fact, ...]" = ()
 
     @classmethod
-    def load(cls, *folders: "Path") -> "Records":
+    @checked
+    def load(cls, *folders: str | os.PathLike[str]) -> "Records":
         """Read the packaged catalog, then add the records of each folder; the same name replaces a record.
 
         Parameters
@@ -86,8 +88,9 @@ class Records:
         """
         if not folders:
             return _packaged_records()
-        return _build_records(chain(_packaged_entries(), *map(read_entries, folders)))
+        return _build_records(chain(_packaged_entries(), *map(read_entries, map(Path, folders))))
 
+    @checked
     def dataset(self, name: str) -> "Dataset":
         """Return the dataset with a name, alias or title.
 
@@ -114,6 +117,7 @@ class Records:
         known = {alias: dataset for dataset in self.datasets for alias in record_names(dataset)}
         return resolve_name("dataset", name, known, {alias: dataset.name for alias, dataset in known.items()})
 
+    @checked
     def mirror(self, name: str) -> "Mirror":
         """Return the mirror with a name.
 
@@ -139,6 +143,7 @@ class Records:
         """
         return resolve_name("mirror", name, {mirror.name: mirror for mirror in self.mirrors})
 
+    @checked
     def citation(self, key: str) -> "Citation":
         """Return the work with a key.
 
@@ -164,6 +169,7 @@ class Records:
         """
         return resolve_name("citation", key, {citation.key: citation for citation in self.citations})
 
+    @checked
     def terms_of(self, dataset: "Dataset") -> "Terms":
         """Return the terms of use of a dataset.
 
@@ -190,6 +196,7 @@ class Records:
         """
         return resolve_name("terms", dataset.terms, {terms.name: terms for terms in self.terms})
 
+    @checked
     def site(self, code: str) -> "Site | None":
         """Return the site with a code or alias, or ``None``.
 
@@ -211,6 +218,7 @@ class Records:
         normalized = normalize_name(code)
         return next((s for s in self.sites if normalized in map(normalize_name, record_names(s))), None)
 
+    @checked
     def label(self, column: str, code: int) -> str | None:
         """Return the meaning of a code of the MRI tables, or ``None``.
 
@@ -233,6 +241,7 @@ class Records:
         """
         return next((c.label for c in self.codes if (c.column, c.code) == (column, code)), None)
 
+    @checked
     def column(self, header: str) -> "Column | None":
         """Return the coordinate for a table's header, or ``None``.
 
@@ -254,6 +263,7 @@ class Records:
         normalized = normalize_name(header)
         return next((c for c in self.columns if normalized in map(normalize_name, record_names(c))), None)
 
+    @checked
     def facts_of(self, dataset: str) -> "tuple[Fact, ...]":
         """Return the facts about one dataset.
 
@@ -280,6 +290,7 @@ class Records:
         name = self.dataset(dataset).name
         return tuple(fact for fact in self.facts if fact.dataset == name)
 
+    @checked
     def query(
         self,
         names: "str | Iterable[str] | None" = None,
@@ -303,7 +314,7 @@ class Records:
             The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
         diagnoses
             The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
-            other; ``None`` means all.
+            other, or a name such as ``"autism"``; ``None`` means all.
 
         Returns
         -------
@@ -335,6 +346,18 @@ class Records:
         from decnef_data.display.notebook import catalog_html
 
         return catalog_html(self.datasets, self.mirrors)
+
+
+def default_records() -> Records:
+    """Return the records of the package, and those of the folder ``DECNEF_CATALOG_DIR`` if it is set.
+
+    Raises
+    ------
+    CatalogError
+        A record of the folder is malformed, or refers to another one that does not exist.
+    """
+    folder = os.environ.get("DECNEF_CATALOG_DIR")
+    return Records.load(*([Path(folder)] if folder else []))
 
 
 @cache

@@ -9,7 +9,14 @@ from decnef_data.records.names import resolve_name
 if TYPE_CHECKING:
     from decnef_data.model import Code, Dataset, ParticipantCount, Site
 
-__all__ = ["CountFilter", "CountRow", "count_participants"]
+__all__ = [
+    "CountFilter",
+    "CountRow",
+    "count_participants",
+    "diagnosis_names",
+    "institute_names",
+    "site_names",
+]
 
 _TOTAL_ONLY = "all participants; the catalog has no counts by site and diagnosis"
 _NO_COUNTS = "the catalog has no counts by site and diagnosis for this dataset"
@@ -28,6 +35,32 @@ class SiteRecords(Protocol):
 
     def site(self, code: str) -> "Site | None":
         """Return the site with a code or alias, or ``None``."""
+
+
+def site_names(records: SiteRecords) -> dict[str, str]:
+    """Return the code of each site by code and alias."""
+    return {name: site.code for site in records.sites for name in (site.code, *site.aliases)}
+
+
+def institute_names(records: SiteRecords) -> dict[str, str]:
+    """Return the institutes by their names."""
+    return {site.institute: site.institute for site in records.sites}
+
+
+def diagnosis_names(records: SiteRecords) -> dict[str, str]:
+    """Return the label of each diagnosis by title, alias and label.
+
+    Examples
+    --------
+    >>> from decnef_data.records import Records
+    >>> diagnosis_names(Records.load())["depression"]
+    'MDD'
+    """
+    codes = [code for code in records.codes if code.column == "diagnosis"]
+    names = {
+        name: code.label for code in codes for name in (code.title, code.title_ja, *code.aliases) if name
+    }
+    return names | {code.label: code.label for code in codes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +92,10 @@ class CountFilter:
         >>> CountFilter.from_names(Records.load(), ["kfu"], None, ["major depressive disorder"])
         CountFilter(sites=frozenset({'KPM'}), institutes=None, diagnoses=frozenset({'MDD'}))
         """
-        codes = {name: site.code for site in records.sites for name in (site.code, *site.aliases)}
-        institute_names = {site.institute: site.institute for site in records.sites}
-        labels = [code for code in records.codes if code.column == "diagnosis"]
-        titles = {name: code.label for code in labels for name in (code.title, code.title_ja) if name}
-        titles |= {code.label: code.label for code in labels}
         return cls(
-            _resolve_names("site", sites, codes),
-            _resolve_names("institute", institutes, institute_names),
-            _resolve_names("diagnosis", diagnoses, titles),
+            _resolve_names("site", sites, site_names(records)),
+            _resolve_names("institute", institutes, institute_names(records)),
+            _resolve_names("diagnosis", diagnoses, diagnosis_names(records)),
         )
 
     @property

@@ -46,7 +46,7 @@ def _shift(effect: Effect) -> str:
 
 def api() -> str:
     """Return the public names by the module they come from, functions first."""
-    functions_first = sorted(_names_by_module().items(), key=lambda item: ".api." not in item[0])
+    functions_first = sorted(_names_by_module().items(), key=lambda item: (".api." not in item[0], item[0]))
     return "\n\n".join(f"## {_title(module)}\n\n{_listed(names)}" for module, names in functions_first)
 
 
@@ -54,8 +54,7 @@ def _names_by_module() -> dict[str, list[str]]:
     """Return the public names by the module they come from."""
     names_by_module: dict[str, list[str]] = {}
     for name in decnef_data.__all__:
-        if name != "__version__":
-            names_by_module.setdefault(str(getattr(decnef_data, name).__module__), []).append(name)
+        names_by_module.setdefault(str(getattr(decnef_data, name).__module__), []).append(name)
     return names_by_module
 
 
@@ -71,7 +70,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def values() -> str:
     """Return the classes of the values that functions return, by their module."""
-    modules = dict.fromkeys(value.__module__ for value in _models() if not issubclass(value, Record))
+    modules = dict.fromkeys(value.__module__ for value in _models() if not _is_in_catalog(value))
     return "\n\n".join(f"## {_title(module)}\n\n{_classes(module)}" for module in modules)
 
 
@@ -86,9 +85,7 @@ def _classes(module: str) -> str:
 
 def record_fields() -> str:
     """Return the fields of every kind of record."""
-    records = [
-        value for value in _models() if issubclass(value, Record) and value.__module__.endswith("catalog")
-    ]
+    records = [value for value in _models() if _is_in_catalog(value)]
     return "\n\n".join(_record(record) for record in sorted(records, key=lambda record: record.__name__))
 
 
@@ -132,6 +129,11 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
     return code(field.default) if field.default not in {None, (), msgspec.NODEFAULT} else ""
+
+
+def _is_in_catalog(value: type) -> bool:
+    """Return whether a class is a kind of record of the catalog, rather than of a value."""
+    return issubclass(value, Record) and value.__module__.endswith(".catalog")
 
 
 def _models() -> Iterator[type]:

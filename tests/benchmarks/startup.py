@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 15
+ROUNDS = 25
 HEAVY = ("numpy", "pandas", "xarray", "zarr", "requests", "synapseclient", "pooch", "scipy", "h5py")
 HELLO = """
 import typer
@@ -63,6 +63,7 @@ def measure(folder: Path, rounds: int = ROUNDS) -> dict[str, object]:
     took = medians(
         {
             "python": [python, "-c", "pass"],
+            "loader": [python, "-c", "import ast, lazy_loader"],  # what reads the stub of public names
             "import": [python, "-c", "import decnef_data"],
             "hello": [python, str(hello), "--help"],
             "help": [python, "-c", "from decnef_data_cli.main import run; run()", "--help"],

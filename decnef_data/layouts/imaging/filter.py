@@ -1,23 +1,41 @@
 """The scans and participants of an image dataset that a request selects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import numpy as np
-import xarray as xr
+from numpy.typing import NDArray
 
-from decnef_data.errors import SelectionError
 from decnef_data.layouts import LayoutRequest
-from decnef_data.layouts.imaging.groups import site_group
+from decnef_data.layouts.imaging.groups import order_columns, run_coords, site_group
 from decnef_data.layouts.imaging.join import JoinedScans
 from decnef_data.layouts.imaging.participants import ParticipantTable
-from decnef_data.layouts.selection import select
-from decnef_data.records.names import resolve_name
+from decnef_data.layouts.selection import (
+    TableContentError,
+    draw_samples,
+    match_conditions,
+    match_rows,
+    may_be_in_group,
+    resolve_coordinate,
+    resolve_group,
+)
+from decnef_data.records.names import normalize_name, resolve_name
 
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.inventory import Scan
+    from decnef_data.model import Condition, Selection
 
-__all__ = ["StreamingFilter", "requested_kinds", "rows_of_group", "select_scans", "selected_rows"]
+__all__ = [
+    "SelectedScans",
+    "StreamingFilter",
+    "needs_scans",
+    "requested_kinds",
+    "select_listed_paths",
+    "select_participants",
+    "select_scans",
+]
 
 #: The kind of scan for each name that a user may give.
 _KIND_ALIASES: Final = {
@@ -26,10 +44,218 @@ _KIND_ALIASES: Final = {
     "fmap": "fmap", "fieldmap": "fmap",
 }  # fmt: skip
 _ARRAY_KINDS: Final = ("bold", "t1w")
+_RUN_COORDINATES: Final = ("repetition_time", "n_volumes", "n_dummies_removed")
+#: The coordinates of scans, all others are those of participants.
+_SCAN_COORDINATES: Final = ("run", *_RUN_COORDINATES)
+#: The name of the only group of rows: a copy has one table of participants.
+_ALL: Final = ""
+_Columns = dict[str, NDArray[Any]]
+
+
+def requested_kinds(request: LayoutRequest) -> tuple[str, ...]:
+    """Return the requested kinds of scan by their canonical names."""
+    modalities = request.selection.modalities
+    if modalities is None:
+        # Field maps are files: a group of them is requested by its own name, not by that of its site.
+        return (*_ARRAY_KINDS, "fmap") if "/" in (request.selection.group or "") else _ARRAY_KINDS
+    return tuple(resolve_name("modality", name, _KIND_ALIASES, _KIND_ALIASES) for name in modalities)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedScans:
+    """The selected scans of each group, the rows of their participants, and the name of the sample, if any.
+
+    ``matching_rows`` are those that match, with or without scans, before a sample is drawn.
+    """
+
+    groups: Mapping[str, Sequence["Scan"]]
+    rows: frozenset[int]
+    matching_rows: frozenset[int]
+    sample: str | None
+
+    @property
+    def scans(self) -> list["Scan"]:
+        """The scans of all groups."""
+        return [scan for scans in self.groups.values() for scan in scans]
+
+
+def needs_scans(request: LayoutRequest) -> bool:
+    """Return whether participants are selected only if they have a selected scan."""
+    selection = request.selection
+    requested = (selection.modalities, selection.group, selection.n_subjects)
+    return any(part is not None for part in requested) or bool(_scan_conditions(selection))
+
+
+def select_participants(joined: JoinedScans, request: LayoutRequest) -> frozenset[int]:
+    """Return the rows of the selected participants, with or without scans."""
+    columns = {_ALL: _public_columns(joined.participants)}
+    matched = match_rows(columns, request.selection, request.dataset, request.records)
+    matched.warn()
+    return frozenset(matched.rows[_ALL].tolist())
+
+
+def select_scans(
+    joined: JoinedScans, request: LayoutRequest, kinds: Sequence[str], *, warn: bool = True
+) -> SelectedScans:
+    """Select the scans of each requested group.
+
+    Parameters
+    ----------
+    joined
+        All scans and participants.
+    request
+        The request, for its selection.
+    kinds
+        The kinds of scan to return; participants are sampled from those with a scan of a requested kind.
+    warn
+        Whether to warn about participants who may match.
+
+    Raises
+    ------
+    SelectionError
+        A name, group or coordinate does not exist, a criterion cannot be applied, or the sample is too large.
+    """
+    columns = _public_columns(joined.participants)
+    selection, conditions = _split_conditions(request.selection, columns)
+    matched = match_rows({_ALL: columns}, selection, request.dataset, request.records)
+    matching_rows = frozenset(matched.rows[_ALL].tolist())
+    in_groups = _scans_in_groups(joined, request, kinds)
+    if warn:
+        matched.warn({_ALL: _row_mask(joined, in_groups)})
+    rows = joined.rows
+    candidates = [index for index in in_groups if int(rows[index]) in matching_rows]
+    selected = _match_scans(joined, request, candidates, conditions, warn=warn)
+    sample = None
+    if selection.n_subjects is not None:
+        selected, sample = _sample_scans(joined, request, selected, matching_rows, warn=warn)
+    return SelectedScans(
+        _by_group(joined, selected), frozenset(rows[selected].tolist()), matching_rows, sample
+    )
+
+
+def _public_columns(participants: ParticipantTable) -> _Columns:
+    return {name: participants.columns[name] for name in order_columns(participants.columns)}
+
+
+def _scan_conditions(selection: "Selection") -> "tuple[Condition, ...]":
+    return tuple(each for each in selection.where or () if _is_scan_coordinate(each.coordinate))
+
+
+def _is_scan_coordinate(name: str) -> bool:
+    return normalize_name(name) in map(normalize_name, _SCAN_COORDINATES)
+
+
+def _without_scan_conditions(selection: "Selection") -> "Selection":
+    kept = tuple(each for each in selection.where or () if not _is_scan_coordinate(each.coordinate))
+    return msgspec.structs.replace(selection, where=kept or None)
+
+
+def _split_conditions(selection: "Selection", columns: _Columns) -> "tuple[Selection, tuple[Condition, ...]]":
+    """Return the selection without the conditions on scans, and these; every coordinate has to exist."""
+    known: dict[str, _Columns] = {_ALL: columns, "scans": dict.fromkeys(_SCAN_COORDINATES, np.empty(0))}
+    for condition in selection.where or ():
+        resolve_coordinate(condition.coordinate, known)
+    return _without_scan_conditions(selection), _scan_conditions(selection)
+
+
+def _scans_in_groups(joined: JoinedScans, request: LayoutRequest, kinds: Sequence[str]) -> list[int]:
+    """Return the indices of the scans of the requested kinds and groups."""
+    scans, names, group = joined.inventory.scans, joined.group_names, request.selection.group
+    if group is None:
+        return [index for index, scan in enumerate(scans) if scan.kind in kinds]
+    groups = resolve_group(request.dataset.name, group, sorted(set(names)), request.records)
+    return [index for index, scan in enumerate(scans) if scan.kind in kinds and names[index] in groups]
+
+
+def _row_mask(joined: JoinedScans, scans: Sequence[int]) -> NDArray[np.bool_]:
+    mask = np.zeros(len(joined.participants.is_listed), np.bool_)
+    mask[joined.rows[scans]] = True
+    return mask
+
+
+def _match_scans(
+    joined: JoinedScans,
+    request: LayoutRequest,
+    candidates: Sequence[int],
+    conditions: "Sequence[Condition]",
+    *,
+    warn: bool,
+) -> list[int]:
+    """Return those of the candidates that meet the conditions; only runs have all coordinates of scans."""
+    if not conditions or not candidates:
+        return list(candidates)
+    is_run = [joined.inventory.scans[index].kind == "bold" for index in candidates]
+    parts = {"bold": [], "other": []}  # type: dict[str, list[int]]
+    for index, part in zip(candidates, is_run, strict=True):
+        parts["bold" if part else "other"].append(index)
+    columns = {name: _scan_columns(joined, indices, name) for name, indices in parts.items()}
+    matched = match_conditions(columns, conditions, request.dataset.name)
+    if warn:
+        matched.warn()
+    return sorted(parts[name][position] for name, rows in matched.rows.items() for position in rows.tolist())
+
+
+def _scan_columns(joined: JoinedScans, indices: Sequence[int], kind: str) -> _Columns:
+    scans, rows = [joined.inventory.scans[index] for index in indices], joined.rows[list(indices)]
+    columns: _Columns = {
+        "subject": joined.participants.columns["subject"][rows],
+        "run": np.array([scan.run for scan in scans], dtype="i2"),
+    }
+    if kind == "bold":
+        coords = run_coords(scans, rows, joined.participants)
+        columns |= {name: coords[name].to_numpy() for name in _RUN_COORDINATES}
+    return columns
+
+
+def _sample_scans(
+    joined: JoinedScans,
+    request: LayoutRequest,
+    selected: Sequence[int],
+    matching_rows: Iterable[int],
+    *,
+    warn: bool,
+) -> tuple[list[int], str | None]:
+    """Return the scans of the sampled participants, and the name of the sample."""
+    kinds, rows, scans = requested_kinds(request), joined.rows.tolist(), joined.inventory.scans
+    eligible = {rows[index] for index in selected if scans[index].kind in kinds}
+    columns = _public_columns(joined.participants)
+    sampled, sample = _draw(columns, eligible, matching_rows, request, warn=warn)
+    return [index for index in selected if rows[index] in sampled], sample
+
+
+def _draw(
+    columns: _Columns,
+    rows: Iterable[int],
+    matching_rows: Iterable[int],
+    request: LayoutRequest,
+    *,
+    warn: bool,
+) -> tuple[set[int], str | None]:
+    """Return the rows of the sampled participants, and the name of the sample."""
+    # The order of classes depends on the tables alone: a copy may have only some of the images.
+    drawn, samples = draw_samples(
+        {_ALL: columns},
+        {_ALL: np.array(sorted(rows), dtype=np.intp)},
+        request.selection,
+        request.dataset.name,
+        population={_ALL: np.array(sorted(matching_rows), dtype=np.intp)},
+        warn=warn,
+    )
+    return set(drawn[_ALL].tolist()), samples.get(_ALL)
+
+
+def _by_group(joined: JoinedScans, indices: Iterable[int]) -> dict[str, list["Scan"]]:
+    groups: dict[str, list[Scan]] = {}
+    for index in indices:
+        groups.setdefault(joined.group_names[index], []).append(joined.inventory.scans[index])
+    return {name: groups[name] for name in sorted(groups)}
 
 
 class StreamingFilter:
-    """A filter for scans while an archive is read: true for those that are certainly selected.
+    """A filter for scans while an archive is read: true for those that are very likely selected.
+
+    It knows only the tables that were read so far, and the site and kind of a scan.  Conditions on scans are
+    ignored, and a sample is drawn from the tables alone.
 
     Parameters
     ----------
@@ -46,6 +272,7 @@ class StreamingFilter:
         self, request: LayoutRequest, kinds: Sequence[str], join: Callable[[Sequence["Scan"]], JoinedScans]
     ) -> None:
         self._request, self._kinds, self._join = request, kinds, join
+        self._selects_all = _selects_all(request)
         self._listed_selection: tuple[ParticipantTable, set[int]] | None = None
         self._last_selection: tuple[tuple[str, str], tuple[ParticipantTable, set[int]]] | None = None
 
@@ -55,18 +282,14 @@ class StreamingFilter:
         self._listed_selection = self._last_selection = None
 
     def __call__(self, scan: "Scan") -> bool:
-        """Return whether the scan is certainly selected."""
-        selection = self._request.selection
+        """Return whether the scan is very likely selected."""
         if scan.kind not in self._kinds:
             return False
-        if (selection.group, selection.subjects, selection.sites, selection.diagnoses) == (None,) * 4:
+        if self._selects_all:
             return True
         participants, rows = self._selection_for(scan)
         row = participants.rows.get((scan.subject, scan.session))
-        in_group = selection.group is None or selection.group.startswith(
-            f"{site_group(participants, scan)}/{scan.kind}"
-        )
-        return row in rows and in_group
+        return row in rows and _may_be_in_group(participants, scan, self._request)
 
     def _selection_for(self, scan: "Scan") -> tuple[ParticipantTable, set[int]]:
         """Return participants and selected rows: once for all in the tables, once per session that is not."""
@@ -82,60 +305,81 @@ class StreamingFilter:
 
     def _select(self, scans: Sequence["Scan"]) -> tuple[ParticipantTable, set[int]]:
         joined = self._join(scans)
-        has_table = joined.tables.participants is not None
-        return joined.participants, selected_rows(joined.participants, self._request) if has_table else set()
+        return joined.participants, _likely_rows(joined, self._request)
 
 
-def select_scans(
-    joined: JoinedScans, request: LayoutRequest, kinds: Sequence[str], rows: set[int]
-) -> dict[str, list["Scan"]]:
-    """Return the selected scans of each requested group."""
-    group_names = joined.group_names
-    scans_by_group: dict[str, list[Scan]] = {}
-    for name, row, scan in zip(group_names, joined.rows.tolist(), joined.inventory.scans, strict=True):
-        if scan.kind in kinds and row in rows:
-            scans_by_group.setdefault(name, []).append(scan)
-    return {
-        name: scans_by_group[name]
-        for name in _filter_groups(request, sorted(scans_by_group), set(group_names))
+def select_listed_paths(
+    request: LayoutRequest,
+    kinds: Sequence[str],
+    scans: Mapping[str, "Scan"],
+    join: Callable[[Sequence["Scan"]], JoinedScans],
+) -> tuple[str, ...]:
+    """Return the paths of scans that may be selected, as far as tables and paths tell.
+
+    Parameters
+    ----------
+    request
+        The request, for its selection.
+    kinds
+        The kinds of scan to return.
+    scans
+        The scan of each path.
+    join
+        Joins scans with the tables.
+    """
+    if _selects_all(request):
+        return tuple(path for path, scan in scans.items() if scan.kind in kinds)
+    joined = join(tuple({_series(scan): scan for scan in scans.values()}.values()))
+    participants = joined.participants
+    row_of = {
+        _series(scan): participants.rows[scan.subject, scan.session]
+        for scan in joined.inventory.scans
+        if _may_be_in_group(participants, scan, request)
     }
-
-
-def requested_kinds(request: LayoutRequest) -> tuple[str, ...]:
-    """Return the requested kinds of scan by their canonical names."""
-    modalities = request.selection.modalities
-    if modalities is None:
-        return _ARRAY_KINDS if request.selection.group is None else (*_ARRAY_KINDS, "fmap")
-    return tuple(resolve_name("modality", name, _KIND_ALIASES, _KIND_ALIASES) for name in modalities)
-
-
-def selected_rows(participants: ParticipantTable, request: LayoutRequest) -> set[int]:
-    """Return the rows of the selected participants."""
-    names = ("subject", "site", "institute", "diagnosis")
-    columns: dict[str, Any] = {name: ("subject", participants.columns[name]) for name in names}
-    columns["row"] = ("subject", np.arange(len(participants.is_listed)))
-    return set(
-        select(xr.Dataset(coords=columns), request.selection, request.records)["row"].to_numpy().tolist()
+    sampled_kinds = requested_kinds(request)
+    rows = _likely_rows(joined, request, {row for (*_, kind), row in row_of.items() if kind in sampled_kinds})
+    return tuple(
+        path for path, scan in scans.items() if scan.kind in kinds and row_of.get(_series(scan)) in rows
     )
 
 
-def _filter_groups(request: LayoutRequest, groups: Sequence[str], all_groups: set[str]) -> Sequence[str]:
+def _series(scan: "Scan") -> tuple[str, str, str]:
+    return scan.subject, scan.session, scan.kind
+
+
+def _selects_all(request: LayoutRequest) -> bool:
+    """Return whether every scan of the requested kinds may be selected."""
+    selection = _without_scan_conditions(request.selection)
+    return not msgspec.structs.replace(selection, modalities=None).is_subset
+
+
+def _may_be_in_group(participants: ParticipantTable, scan: "Scan", request: LayoutRequest) -> bool:
     group = request.selection.group
-    if group is None:
-        return groups
-    if group not in all_groups:
-        available = tuple(sorted(all_groups))
-        message = (
-            f"'{request.dataset.name}' has no group '{group}'. Available groups: {', '.join(available)}."
-        )
-        raise SelectionError(message, requested=group, known=available)
-    return [name for name in groups if name == group]
+    return group is None or may_be_in_group(
+        group, f"{site_group(participants, scan)}/{scan.kind}", request.records
+    )
 
 
-def rows_of_group(joined: JoinedScans, request: LayoutRequest) -> set[int]:
-    """Return the rows of participants with a scan in the requested group, or all rows without one."""
-    if request.selection.group is None:
-        return set(range(len(joined.participants.is_listed)))
-    _filter_groups(request, [], set(joined.group_names))
-    pairs = zip(joined.group_names, joined.rows.tolist(), strict=True)
-    return {row for name, row in pairs if name == request.selection.group}
+def _likely_rows(joined: JoinedScans, request: LayoutRequest, candidates: set[int] | None = None) -> set[int]:
+    """Return the rows of participants that are selected according to the tables.
+
+    With `candidates`, the rows of all participants with a scan, a sample is drawn only if it is certain.
+    """
+    if joined.tables.participants is None:
+        return set()
+    columns = _public_columns(joined.participants)
+    selection = _without_scan_conditions(request.selection)
+    try:
+        matched = match_rows({_ALL: columns}, selection, request.dataset, request.records)
+        rows = set(matched.rows[_ALL].tolist())
+        if selection.n_subjects is None or (candidates is not None and not _knows_candidates(request)):
+            return rows
+        return _draw(columns, rows if candidates is None else rows & candidates, rows, request, warn=False)[0]
+    except TableContentError:  # raised again with all tables, if it persists
+        return set()
+
+
+def _knows_candidates(request: LayoutRequest) -> bool:
+    """Return whether paths tell who has a selected scan: not the shape of a scan, nor its coordinates."""
+    group = request.selection.group
+    return not _scan_conditions(request.selection) and (group is None or "/" not in group)

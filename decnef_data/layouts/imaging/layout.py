@@ -17,11 +17,13 @@ from decnef_data.errors import FormatError
 from decnef_data.layouts import LayoutRequest, LayoutResult
 from decnef_data.layouts.imaging.backends import ImageBackend, image_backend
 from decnef_data.layouts.imaging.filter import (
+    SelectedScans,
     StreamingFilter,
+    needs_scans,
     requested_kinds,
-    rows_of_group,
+    select_listed_paths,
+    select_participants,
     select_scans,
-    selected_rows,
 )
 from decnef_data.layouts.imaging.groups import build_dataset, field_map_paths, list_images, order_columns
 from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, Scan
@@ -65,17 +67,18 @@ class ImagingLayout:
         kinds = requested_kinds(request)
         backend = self._image_backend(copy, request)
         joined = self._join_inventory(backend, request, kinds)
-        participants, rows = joined.participants, selected_rows(joined.participants, request)
-        scans_by_group = select_scans(joined, request, kinds, rows)
-        backend.prepare_scans([scan for scans in scans_by_group.values() for scan in scans])
+        selected = select_scans(joined, request, kinds)
+        backend.prepare_scans(selected.scans)
         field_maps = field_map_paths(joined.inventory.scans)
         groups = {
-            name: build_dataset(scans, backend.open_scan, participants, field_maps)
-            for name, scans in scans_by_group.items()
+            name: build_dataset(scans, backend.open_scan, joined.participants, field_maps)
+            for name, scans in selected.groups.items()
         }
+        for dataset in groups.values():
+            dataset.attrs.update(_sample_attrs(selected.sample))
         return LayoutResult(
             groups,
-            _selected_problems(joined, kinds, rows),
+            _selected_problems(joined, kinds, selected),
             _is_synthetic(backend, joined.inventory),
         )
 
@@ -84,21 +87,20 @@ class ImagingLayout:
         kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
         backend = self._image_backend(copy, request)
         joined = self._join_inventory(backend, request, kinds)
-        rows = selected_rows(joined.participants, request)
-        selected = [scan for scans in select_scans(joined, request, kinds, rows).values() for scan in scans]
-        backend.prepare_scans(selected)
+        selected = select_scans(joined, request, kinds)
+        backend.prepare_scans(selected.scans)
         selected_images = list_images(
-            selected, joined.inventory.scans, joined.participants, backend.open_scan
+            selected.scans, joined.inventory.scans, joined.participants, backend.open_scan
         )
         synthetic = _is_synthetic(backend, joined.inventory)
-        return ImageSet(selected_images, synthetic), _selected_problems(joined, kinds, rows)
+        return ImageSet(selected_images, synthetic), _selected_problems(joined, kinds, selected)
 
     def participants(
         self, copy: "LocalCopy", request: LayoutRequest
     ) -> tuple[pd.DataFrame, tuple[FormatError, ...]]:
         """Return one row per selected participant and session, and errors of tables that cannot be read.
 
-        ``attrs["synthetic"]`` of the table is whether the copy is a phantom, wherever it came from.
+        ``attrs["synthetic"]`` of the table is 1 if the copy is a phantom, wherever it came from, else absent.
         """
         backend = self._image_backend(copy, request)
         joined = self._join_inventory(backend, request, ())
@@ -108,9 +110,11 @@ class ImagingLayout:
         )
         for kind in KINDS:
             table[kind] = _count_scans(participants, (scan for scan in scans if scan.kind == kind))
-        rows = selected_rows(participants, request) & rows_of_group(joined, request)
+        rows, sample = _participant_rows(joined, request)
         selected = table.iloc[sorted(rows)].reset_index(drop=True)
-        selected.attrs["synthetic"] = _is_synthetic(backend, joined.inventory)
+        selected.attrs.update(_sample_attrs(sample))
+        if _is_synthetic(backend, joined.inventory):
+            selected.attrs["synthetic"] = 1
         return selected, joined.tables.problems
 
     def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> ImageSizes | None:
@@ -119,10 +123,7 @@ class ImagingLayout:
         if not backend.has_inventory:
             return None
         joined = self._join_inventory(backend, request, ())
-        scans_by_group = select_scans(
-            joined, request, requested_kinds(request), selected_rows(joined.participants, request)
-        )
-        scans = [scan for group_scans in scans_by_group.values() for scan in group_scans]
+        scans = select_scans(joined, request, requested_kinds(request), warn=False).scans
         missing = backend.missing_scans(scans)
         return ImageSizes(
             sum(scan.size for scan in scans),
@@ -136,10 +137,8 @@ class ImagingLayout:
         """Return those of `paths` that are selected images according to the tables of the copy."""
         backend = image_backend(copy, request, compute_fingerprints=False)
         kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
-        is_selected = StreamingFilter(request, kinds, lambda scans: self._join(backend, request, scans))
-        return tuple(
-            path for path in paths if (scan := _scan_from_path(path)) is not None and is_selected(scan)
-        )
+        scans = {path: scan for path in paths if (scan := _scan_from_path(path)) is not None}
+        return select_listed_paths(request, kinds, scans, lambda found: self._join(backend, request, found))
 
     def ingest(self, copy: "LocalCopy", request: LayoutRequest) -> None:
         """Load or build the inventory; while an archive is read for it, store the selected scans."""
@@ -216,9 +215,24 @@ def _provisional_inventory(scans: Sequence[Scan]) -> Inventory:
     )
 
 
-def _selected_problems(joined: JoinedScans, kinds: Sequence[str], rows: set[int]) -> tuple[FormatError, ...]:
-    """Return an error for each table and each selected scan that cannot be read."""
-    participants = joined.participants
+def _participant_rows(joined: JoinedScans, request: LayoutRequest) -> tuple[frozenset[int], str | None]:
+    """Return the rows of the selected participants, and the name of their sample, if there is one."""
+    if not needs_scans(request):
+        return select_participants(joined, request), None
+    selected = select_scans(joined, request, requested_kinds(request))
+    return selected.rows, selected.sample
+
+
+def _sample_attrs(sample: str | None) -> dict[str, str]:
+    return {} if sample is None else {"sample": sample}
+
+
+def _selected_problems(
+    joined: JoinedScans, kinds: Sequence[str], selection: SelectedScans
+) -> tuple[FormatError, ...]:
+    """Return an error for each table and for each scan that may be selected but cannot be read."""
+    # Those who were not sampled count: with their scans, the sample may be another one.
+    participants, rows = joined.participants, selection.matching_rows
     selected = {subject for (subject, _), row in participants.rows.items() if row in rows}
     problems = (
         problem.to_error()

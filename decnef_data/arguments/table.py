@@ -1,0 +1,149 @@
+"""The parameters of the public functions, with what each accepts and how it is written.
+
+``function.parameter`` is a parameter with another meaning in that function or method.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from decnef_data.arguments import values
+from decnef_data.arguments.conditions import WHERE
+from decnef_data.arguments.values import Argument, Converter
+
+
+def _text(*examples: str, noun: str = "text", quoted: bool = True) -> Argument:
+    return Argument(values.text(noun), _quoted(examples), "a text such as ", quoted)
+
+
+def _names(first: str, second: str) -> Argument:
+    return Argument(values.names, (f'"{first}"', f'["{first}", "{second}"]'))
+
+
+def _number(example: str, convert: Converter = values.number) -> Argument:
+    noun = "a number" if convert is values.number else "a whole number"
+    return Argument(convert, (example,), f"{noun} such as ")
+
+
+def _path(example: str) -> Argument:
+    return Argument(values.path, (f'"{example}"',), "a path such as ")
+
+
+def _data(noun: str, form: str, *classes: str) -> Argument:
+    return Argument(values.instance(noun, *classes), (form,))
+
+
+def _quoted(examples: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f'"{example}"' for example in examples)
+
+
+_FLAG: Final = Argument(values.flag, ("True", "False"))
+_DATASET_NAME: Final = _text("srpbs-fc", noun="a dataset name")
+_DATASET_NAMES: Final = _names("srpbs-fc", "srpbs-open")
+_LOGIN_MIRROR: Final = _text("synapse", quoted=False)  # a secret could be passed in its place
+_XARRAY: Final = ("xarray.Dataset", "xarray.DataArray", "xarray.DataTree")
+_CUBE: Final = 'fetch_dataset("srpbs-fc/bal140")'
+_IMAGES: Final = 'fetch_dataset("srpbs-open", group="COI/bold")'
+
+ARGUMENTS: Final[Mapping[str, Argument]] = {
+    # The dataset, and what to select
+    "name": _DATASET_NAME,
+    "names": _DATASET_NAMES,
+    "group": _text("bal140", noun="the name of one group"),
+    "subjects": _names("sub-0001", "sub-0002"),
+    "sites": _names("SWA", "KUT"),
+    "institutes": _names("ShowaU", "KyotoU"),
+    "diagnoses": _names("HC", "MDD"),
+    "modalities": _names("bold", "t1w"),
+    "sex": _text("female"),
+    "min_age": _number("18"),
+    "max_age": _number("65"),
+    "max_mean_fd": _number("0.3"),
+    "where": WHERE,
+    "n_subjects": _number("100", values.count),
+    "stratify": _text("diagnosis"),
+    "seed": _number("0", values.whole_number),
+    "subject": _text("sub-0001"),
+    "session": _text("COI"),
+    "run": _number("1", values.whole_number),
+    # Where the data come from, and what the request may do
+    "mirror": _text("synapse"),
+    "data_dir": _path("decnef-cache"),
+    "download": _FLAG,
+    "keep_archive": _FLAG,
+    "strict": _FLAG,
+    "accept_terms": _FLAG,
+    "progress": _text("none"),
+    "lock": _path("decnef.lock"),
+    "chunks": Argument(values.chunk_sizes, ('{"subject": 100}', '"auto"')),
+    "secret": Argument(values.text(), ("token",), "the token or the link as text, such as ", quoted=False),
+    "offline": _FLAG,
+    "checksums": _FLAG,
+    "records": _path("records"),
+    # The cache
+    "path": _path("SRPBS_FC.zip"),
+    "deep": _FLAG,
+    "repair": _FLAG,
+    "phantom": _FLAG,
+    "dry_run": _FLAG,
+    "split": _text("0123456789abcdef"),
+    "first": _path("decnef.lock"),
+    "second": _path("other.lock"),
+    # Exports and documents
+    "destination": _path("exported"),
+    "dest": _path("selection.zarr"),
+    "original": _FLAG,
+    "i_may_share": _FLAG,
+    "client": Argument(values.anything, ()),
+    "style": _text("text"),
+    # Data
+    "dataset": _data("an xarray Dataset", _CUBE, "xarray.Dataset"),
+    "timeseries": _data(
+        "an xarray Dataset or DataArray",
+        "decnef_data.timeseries(images, labels_img)",
+        "xarray.Dataset",
+        "xarray.DataArray",
+    ),
+    "labels_img": Argument(values.image, ('"atlas.nii.gz"', 'nibabel.load("atlas.nii.gz")')),
+    "by": _text("site"),
+    "n_splits": _number("5", values.count),
+    # The catalog
+    "key": _text("tanaka2021"),
+    "code": _text("SWA"),
+    "column": _text("diagnosis"),
+    "header": _text("Mean FD (mm)"),
+    "folders": _path("records"),
+    "config_dir": _path("decnef-config"),
+    # Parameters with another meaning in one function
+    "Client.records": _data("a catalog", "Records.load()", "decnef_data.Records"),
+    "cite.name": Argument(
+        values.one_of(
+            "is neither a dataset name nor xarray data",
+            values.text(),
+            values.instance("xarray data", "xarray.Dataset", "xarray.DataTree"),
+        ),
+        ('"srpbs-fc"', _CUBE),
+    ),
+    "mirror.name": _text("synapse", noun="the name of a mirror"),
+    "export.style": _text("croissant"),
+    "login.mirror": _LOGIN_MIRROR,
+    "login.dataset": _text("srpbs-fc", quoted=False),
+    "logout.mirror": _LOGIN_MIRROR,
+    "facts_of.dataset": _DATASET_NAME,
+    "terms_of.dataset": _data(
+        "the record of a dataset", 'records.dataset("srpbs-fc")', "decnef_data.Dataset"
+    ),
+    "label.code": _number("1", values.whole_number),
+    "lock_text.lock": _data("a lock", 'lock("srpbs-fc")', "decnef_data.Lock"),
+    "splits.data": _data("xarray data or a table", _CUBE, *_XARRAY, "pandas.DataFrame"),
+    "to_nifti.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),
+    "timeseries.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),
+    "timeseries.names": Argument(values.region_names, ('["L.CB", "VERM"]', '{3: "L.CB", 7: "VERM"}')),
+    "to_zarr.data": _data("xarray data", _CUBE, "xarray.Dataset", "xarray.DataTree"),
+    "to_zarr.chunks": _text("volumes"),
+}
+
+
+def find_argument(function: str, parameter: str) -> Argument:
+    """Return what a parameter of a function or method accepts."""
+    own = ARGUMENTS.get(f"{function}.{parameter}")
+    return ARGUMENTS[parameter] if own is None else own

@@ -1,0 +1,210 @@
+"""Conversions of arguments to plain Python values, which refuse a value of a wrong form with the reason."""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+from decnef_data.arguments.quoting import quote
+from decnef_data.errors import SelectionError
+
+Converter = Callable[[object], object]
+
+
+class WrongValueError(Exception):
+    """A value does not have the form of its parameter; the text continues the sentence "group=5 …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a parameter accepts, and how to write it.
+
+    `forms` are examples of the value, and `prefix` is what an error puts before them.  A value that may be a
+    secret is not quoted.
+    """
+
+    convert: Converter
+    forms: tuple[str, ...]
+    prefix: str = ""
+    quoted: bool = True
+
+    def check(self, name: str, value: object) -> Any:
+        """Return the value as a plain Python value.
+
+        Raises
+        ------
+        SelectionError
+            The value has a wrong form; the message shows the right one.
+        """
+        try:
+            return self.convert(value)
+        except WrongValueError as problem:
+            message = self._message(name, value, str(problem))
+        raise SelectionError(message, requested=quote(value) if self.quoted else None)
+
+    def _message(self, name: str, value: object, problem: str) -> str:
+        subject = f"{name}={quote(value)}" if self.quoted else name
+        return (
+            f"{subject} {problem}. Use {self.prefix}{' or '.join(f'{name}={form}' for form in self.forms)}."
+        )
+
+
+def text(noun: str = "text") -> Converter:
+    """Build the converter of one text, which errors call `noun`."""
+
+    def convert(value: object) -> str:
+        plain = as_scalar(value)
+        if not isinstance(plain, str):
+            raise WrongValueError(f"is not {noun}")
+        return plain
+
+    return convert
+
+
+def names(value: object) -> str | tuple[str, ...]:
+    """Convert one text or several; what can be iterated only once is iterated here and nowhere else."""
+    plain = as_scalar(value)
+    return plain if isinstance(plain, str) else tuple(map(_text_item, as_items(plain)))
+
+
+def region_names(value: object) -> object:
+    """Convert texts in order, or texts by label."""
+    if isinstance(value, Mapping):
+        return {_label(label): _text_item(name) for label, name in value.items()}
+    if isinstance(value, str | AbstractSet):
+        raise WrongValueError("is neither a list nor a mapping of texts")
+    return [_text_item(name) for name in as_items(value)]
+
+
+def flag(value: object) -> bool:
+    """Convert ``True`` or ``False``."""
+    plain = as_scalar(value)
+    if not isinstance(plain, bool):
+        raise WrongValueError("is neither True nor False")
+    return plain
+
+
+def number(value: object) -> int | float:
+    """Convert a number that is not NaN."""
+    plain = as_scalar(value)
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        raise WrongValueError("is not a number")
+    if isinstance(plain, Integral):
+        return int(plain)
+    if math.isnan(plain):
+        raise WrongValueError("is not a number")
+    return float(plain)
+
+
+def whole_number(value: object) -> int:
+    """Convert a whole number."""
+    plain = as_scalar(value)
+    if isinstance(plain, bool) or not isinstance(plain, Integral):
+        raise WrongValueError("is not a whole number")
+    return int(plain)
+
+
+def count(value: object) -> int:
+    """Convert a whole number of at least 1."""
+    converted = whole_number(value)
+    if converted < 1:
+        raise WrongValueError("is less than 1")
+    return converted
+
+
+def path(value: object) -> str | os.PathLike[str]:
+    """Accept a text or an object with ``__fspath__``."""
+    if not isinstance(value, str | os.PathLike):
+        raise WrongValueError("is not a path")
+    return value
+
+
+def image(value: object) -> object:
+    """Accept a path or an image of nibabel."""
+    if isinstance(value, str | os.PathLike) or (hasattr(value, "dataobj") and hasattr(value, "affine")):
+        return value
+    raise WrongValueError("is neither a path nor a nibabel image")
+
+
+def chunk_sizes(value: object) -> object:
+    """Accept the sizes of chunks by dimension, one size, or a text such as ``auto``."""
+    if isinstance(value, Mapping) and all(isinstance(dim, str) for dim in value):
+        return value
+    return one_of("is not a mapping from dimension to size", text(), whole_number)(value)
+
+
+def instance(noun: str, *classes: str) -> Converter:
+    """Build the converter of an object whose class, or a base of it, is one of ``package.Name``.
+
+    Classes are compared by name so that checking an argument does not import xarray or pandas.
+    """
+
+    def convert(value: object) -> object:
+        if classes_of(value).isdisjoint(classes):
+            raise WrongValueError(f"is not {noun}")
+        return value
+
+    return convert
+
+
+def one_of(problem: str, *converters: Converter) -> Converter:
+    """Build the converter of a value that one of several converters accepts."""
+
+    def convert(value: object) -> object:
+        for converter in converters:
+            try:
+                return converter(value)
+            except WrongValueError:
+                continue
+        raise WrongValueError(problem)
+
+    return convert
+
+
+def anything(value: object) -> object:
+    """Accept every value."""
+    return value
+
+
+def classes_of(value: object) -> set[str]:
+    """Return the class of a value and its bases as ``package.Name``."""
+    return {f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(value).__mro__}
+
+
+def as_scalar(value: object) -> object:
+    """Return a NumPy scalar, or an array without dimensions, as a plain value; other values as they are."""
+    return _to_plain(value) if getattr(value, "ndim", None) == 0 else value
+
+
+def as_items(value: object) -> Iterable[object]:
+    """Return the items of a list, set, iterator, array or column; a text or a mapping is refused."""
+    if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
+        raise WrongValueError("is not text")
+    n_dims = getattr(value, "ndim", None)
+    if n_dims is None:
+        return value
+    if n_dims != 1:
+        raise WrongValueError("has more than one dimension")
+    return _to_plain(value)  # type: ignore[no-any-return]
+
+
+def _to_plain(value: Any) -> Any:
+    array = value.to_numpy() if hasattr(value, "to_numpy") else value
+    return array.tolist() if hasattr(array, "tolist") else array
+
+
+def _text_item(item: object) -> str:
+    plain = as_scalar(item)
+    if not isinstance(plain, str):
+        raise WrongValueError(f"contains {quote(item)}, which is not text")
+    return plain
+
+
+def _label(label: object) -> int:
+    try:
+        return whole_number(label)
+    except WrongValueError:
+        raise WrongValueError(f"contains the label {quote(label)}, which is not a whole number") from None

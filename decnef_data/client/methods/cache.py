@@ -1,0 +1,307 @@
+"""Local copies: adopt and verify them, and manage the cache."""
+
+from typing import TYPE_CHECKING
+
+from decnef_data import transfer
+from decnef_data.arguments import checked
+from decnef_data.client.base import ClientBase
+from decnef_data.client.cache import CacheContents, repair_files, verify_copies
+from decnef_data.client.options import StrPath, expand_path
+from decnef_data.client.purge import Purger
+from decnef_data.client.request import build_reader
+from decnef_data.errors import SelectionError
+from decnef_data.model import CacheListing, PurgeRecord, Verification, VerifiedFile
+from decnef_data.progress import create_progress
+
+if TYPE_CHECKING:
+    import pooch
+
+
+class CacheMethods(ClientBase):
+    """Local copies: adopt and verify them, and manage the cache."""
+
+    @checked
+    def adopt(
+        self,
+        name: str,
+        path: StrPath,
+        *,
+        progress: str = "auto",
+    ) -> tuple[VerifiedFile, ...]:
+        """Register a copy that you already have, an archive or its unpacked folder, in place.
+
+        Nothing is copied, moved or changed.  Every file is hashed once.  In a folder of images only the
+        tables are hashed; images are listed by name, size, time and header until :func:`verify` hashes them
+        (``deep=True``).
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        path
+            The archive, or the folder that it was unpacked to; it stays where it is.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
+
+        Returns
+        -------
+        tuple of VerifiedFile
+            The files that were hashed, with location, size in bytes and checksums.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, or nothing at `path`, or the folder is empty.
+        FormatError
+            The file at `path` is neither a zip nor a tar archive.
+        AccessError
+            A symbolic link in the folder leads out of it.
+        IntegrityError
+            A file does not match its expected checksum or size.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from decnef_data import Client
+        >>> client = Client(tempfile.mkdtemp())
+        >>> archive = client.download("srpbs-fc", mirror="phantom", progress="none")
+        >>> (file,) = client.adopt("srpbs-fc", archive, progress="none")
+        >>> file.location == archive
+        True
+        """
+        folder, resolver = expand_path(path), self._resolver
+        location = resolver.resolve_adopted(self.records.dataset(name), folder)
+        copy = transfer.fetch_from_mirrors(location, create_progress(progress))
+        if location.dataset.has_unhashed_files and copy.root == folder:
+            build_reader(location, resolver).refresh_inventory(copy)
+        return tuple(copy.files)
+
+    @checked
+    def verify(
+        self,
+        name: str,
+        *,
+        deep: bool = False,
+        repair: bool = False,
+        mirror: str = "auto",
+        progress: str = "auto",
+    ) -> Verification:
+        """Verify local files and stores against their recorded checksums.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        deep
+            Whether to hash every file and store again instead of comparing sizes and modification times.
+        repair
+            Whether to hash everything and repair damage: of a damaged file, only the parts that differ are
+            downloaded; a damaged store is removed, and rebuilt when it is opened.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
+
+        Returns
+        -------
+        Verification
+            One check per file or store, with its state: ``"intact"``, ``"changed"``, ``"missing"`` or
+            ``"damaged"``.  ``complete`` is whether all are intact.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror, or no local copy of the dataset.
+        AccessError, MirrorError, IntegrityError, FetchError
+            No mirror can provide what the repair needs.
+
+        Notes
+        -----
+        Adopted copies are verified, but never repaired.  `progress` concerns only the repair.
+
+        Examples
+        --------
+        >>> from decnef_data import Client
+        >>> client = Client()
+        >>> _ = client.download("srpbs-fc", mirror="phantom", progress="none")
+        >>> client.verify("srpbs-fc", mirror="phantom").complete
+        True
+        """
+        resolver = self._resolver
+        location = resolver.resolve(self.records.dataset(name), mirror)
+        contents = next(part for part in self._contents if part.root == location.files.root)
+        if repair:
+            repair_files(location, create_progress(progress))
+            contents.repair(location.dataset.name)
+        checks = tuple(
+            verify_copies(
+                location, contents, lambda: build_reader(location, resolver), deep=deep and not repair
+            )
+        )
+        if not checks:
+            dataset = location.dataset.name
+            message = f"There is no local copy of '{dataset}'. Run `decnef download {dataset}`."
+            raise SelectionError(message, requested=name)
+        return Verification(location.dataset.name, deep and not repair, checks)
+
+    @checked
+    def registry(
+        self,
+        name: str,
+        *,
+        mirror: str = "auto",
+    ) -> "pooch.Pooch":
+        """Return a pooch with a dataset's verified files: their folder, names and checksums.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+
+        Returns
+        -------
+        pooch.Pooch
+            The registry of the first complete local copy; it is empty if there is none.  It has no base URL,
+            so that it downloads nothing.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror.
+
+        Examples
+        --------
+        >>> from decnef_data import Client
+        >>> client = Client()
+        >>> _ = client.download("srpbs-fc", mirror="phantom", progress="none")
+        >>> list(client.registry("srpbs-fc", mirror="phantom").registry)
+        ['SRPBS_FC-synthetic.zip']
+        """
+        location = self._locate(name, mirror)
+        copy = transfer.find_complete_copy(location)
+        return location.files.registry(location.dataset.name, copy.mirror if copy else mirror)
+
+    @checked
+    def cache(self) -> CacheListing:
+        """List the contents of the cache: verified files, partial files and stores, and adopted copies.
+
+        Returns
+        -------
+        CacheListing
+            The cache folder and its entries, each with dataset, kind, path, and size in bytes.  ``size`` is
+            that of all entries except adopted copies, which are elsewhere.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from decnef_data import Client
+        >>> client = Client(tempfile.mkdtemp())
+        >>> client.cache().size
+        0
+        """
+        entries = (entry for contents in self._contents for entry in contents.entries())
+        return CacheListing(self.data_dir, tuple(entries))
+
+    @checked
+    def clear_cache(self, name: str | None = None) -> CacheListing:
+        """Remove a dataset from the cache, or all datasets, and list what was removed.
+
+        Adopted copies are unregistered; their files stay in place.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title; ``None`` means all datasets.
+
+        Returns
+        -------
+        CacheListing
+            The entries that were removed, including the synthetic ones.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from decnef_data import Client
+        >>> client = Client(tempfile.mkdtemp())
+        >>> client.clear_cache().entries
+        ()
+        """
+        dataset_name = None if name is None else self.records.dataset(name).name
+        removed = tuple(entry for entry in self.cache().entries if dataset_name in {None, entry.dataset})
+        for contents in self._contents:
+            for dataset in {entry.dataset for entry in removed}:
+                contents.clear(dataset)
+        return CacheListing(self.data_dir, removed)
+
+    @checked
+    def purge(
+        self,
+        name: str,
+        *,
+        phantom: bool = False,
+        dry_run: bool = False,
+    ) -> PurgeRecord:
+        """Remove every copy of a dataset that this software made, and record what was removed.
+
+        Verified files, partial downloads, receipts and stores are removed, damaged ones too.  Adopted copies
+        are listed and not touched.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        phantom
+            Whether the synthetic dataset of that name is removed as well.
+        dry_run
+            Whether to report what would be removed without removing it.
+
+        Returns
+        -------
+        PurgeRecord
+            What was removed, with paths, sizes in bytes and checksums, the date (UTC), and the copies that
+            were not touched.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+        OSError
+            Something could not be removed; nothing is recorded, and another purge removes the rest.
+
+        Notes
+        -----
+        The record is kept in the configuration folder, because a data-use agreement may require it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from decnef_data import Client
+        >>> client = Client(tempfile.mkdtemp())
+        >>> client.purge("srpbs-fc", dry_run=True).removed
+        ()
+        """
+        roots = (self.data_dir, self._resolver.phantom_root) if phantom else (self.data_dir,)
+        purger = Purger(self.records.dataset(name).name, roots, self.config_dir)
+        return purger.plan() if dry_run else purger.execute()
+
+    @property
+    def _contents(self) -> tuple[CacheContents, CacheContents]:
+        synthetic = CacheContents(self._resolver.phantom_root, synthetic=True)
+        return CacheContents(self.data_dir, synthetic=False), synthetic

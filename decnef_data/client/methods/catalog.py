@@ -1,0 +1,106 @@
+"""The catalog: datasets and citations, without any data."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from decnef_data import transfer
+from decnef_data.arguments import checked
+from decnef_data.client import citations
+from decnef_data.client.base import ClientBase
+from decnef_data.errors import SelectionError
+from decnef_data.records import Records
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: The methods whose functions take no ``data_dir``: citations are those of the default cache.
+WITHOUT_DATA_DIR = frozenset({"catalog", "cite"})
+
+
+class CatalogMethods(ClientBase):
+    """The catalog: datasets and citations, without any data."""
+
+    @checked
+    def catalog(self) -> Records:
+        """Return the catalog: datasets, mirrors, sites, codes, protocols, citations, terms and graded facts.
+
+        Returns
+        -------
+        Records
+            The records of the package, and those of the folder ``DECNEF_CATALOG_DIR`` if it is set.
+
+        Raises
+        ------
+        CatalogError
+            A record of ``DECNEF_CATALOG_DIR`` is malformed, or refers to one that does not exist.
+
+        Examples
+        --------
+        >>> from decnef_data import Client
+        >>> client = Client()
+        >>> [dataset.name for dataset in client.catalog().datasets]
+        ['srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts']
+        """
+        return self.records
+
+    @checked
+    def cite(
+        self,
+        name: "str | xr.Dataset | xr.DataTree",
+        *,
+        style: str = "text",
+    ) -> str:
+        """Return what to cite when using a dataset.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title, or a tree or Dataset from :func:`fetch_dataset`.
+        style
+            ``"text"``, ``"bibtex"`` or ``"csl"`` (CSL-JSON).
+
+        Returns
+        -------
+        str
+            All works to cite, in the requested style.  Data from Synapse are cited with their version: that
+            of the tree or Dataset, otherwise that of the local copy.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or style, or the object does not have the attribute ``dataset``.
+
+        Examples
+        --------
+        >>> from decnef_data import Client
+        >>> client = Client()
+        >>> "10.1038/s41597-021-01004-8" in client.cite("srpbs-fc")
+        True
+        """
+        if isinstance(name, str):
+            return self._format_citations(name, style, None)
+        attrs: Mapping[str, object] = {str(key): value for key, value in name.attrs.items()}
+        if "dataset" not in attrs:
+            message = (
+                "There is no attribute 'dataset' that names the source. Pass a name, such as 'srpbs-fc'."
+            )
+            raise SelectionError(message, requested="cite")
+        return self._format_citations(
+            str(attrs["dataset"]), style, _as_lines(attrs.get("source_versions", ""))
+        )
+
+    def _format_citations(self, name: str, style: str, versions: tuple[str, ...] | None) -> str:
+        dataset = self.records.dataset(name)
+        if versions is None:
+            location = self._locate(name)
+            copy = transfer.find_complete_copy(location, include_dropped=True)
+            versions = citations.synapse_versions(location.files, copy) if copy is not None else ()
+        works = citations.citations_for(self.records, dataset, versions)
+        return citations.format_citations(works, style)
+
+
+def _as_lines(value: object) -> tuple[str, ...]:
+    """Read the lines of an attribute; version 0.1.0 saved a list of texts, or a single text."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return tuple(str(value).splitlines())
+    return tuple(map(str, value))

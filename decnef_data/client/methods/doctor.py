@@ -1,0 +1,55 @@
+"""Comparison of a local copy with the catalog."""
+
+from decnef_data.arguments import checked
+from decnef_data.client.base import ClientBase
+from decnef_data.client.doctor import examine_copy
+from decnef_data.model import DoctorReport
+
+
+class DoctorMethods(ClientBase):
+    """Comparison of a local copy with the catalog."""
+
+    @checked
+    def doctor(
+        self,
+        name: str,
+        *,
+        mirror: str = "auto",
+    ) -> DoctorReport:
+        """Check the local copy of a dataset against the catalog, and report discrepancies.
+
+        A disagreement is not an error: the facts of the catalog are graded, and your copy is right.  Nothing
+        is downloaded.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+
+        Returns
+        -------
+        DoctorReport
+            Everything that was compared; ``disagreements`` are the differences, each with the grade of the
+            catalog's record (A two sources or more, B one, C inferred, D unconfirmed).
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or mirror, or no local copy of the dataset.
+        FormatError
+            The table of participants cannot be read.
+
+        Examples
+        --------
+        >>> from decnef_data import Client
+        >>> client = Client()
+        >>> _ = client.participants("srpbs-open", mirror="phantom")
+        >>> client.doctor("srpbs-open", mirror="phantom").findings[0]
+        Finding(what='participants', expected='1410', found='1410', agrees=True, grade='B')
+        """
+        return examine_copy(self._resolver, self.records.dataset(name), mirror)

@@ -1,0 +1,167 @@
+"""One request for data: from a selection and its options to a local copy, its reader and the result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from decnef_data import lockfile
+from decnef_data.client import locks
+from decnef_data.client.acquire import Acquirer
+from decnef_data.client.options import FetchOptions
+from decnef_data.client.resolve import LocationResolver, resolve_archive
+from decnef_data.layouts import MappedLayout, get_layout
+from decnef_data.model import Dataset, LocalCopy, Selection
+from decnef_data.progress import create_progress
+from decnef_data.records import Records
+from decnef_data.transfer import DatasetLocation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from decnef_data.client.image_reader import ImageReader
+    from decnef_data.client.readers import Reader
+    from decnef_data.model import ImageSet
+
+__all__ = ["AcquiredData", "DataRequest", "build_reader"]
+
+_LOCAL_ONLY = FetchOptions(download=False, progress="none")
+
+
+@dataclass(frozen=True, slots=True)
+class AcquiredData:
+    """A local copy, with the reader and the selection that the data are read with."""
+
+    copy: LocalCopy
+    reader: "Reader"
+    location: DatasetLocation
+    selection: Selection
+    options: FetchOptions
+
+    def open(self) -> "Mapping[str, xr.Dataset]":
+        """Open the selected groups; files that are not to be kept are removed once they are stored."""
+        datasets = self.reader.open(self.copy, self.selection, strict=self.options.strict)
+        if not self.options.keep_archive and not self.copy.files_removed and self.reader.is_stored(self.copy):
+            self.location.files.drop(self.copy)
+        return datasets
+
+    def participants(self) -> "pd.DataFrame":
+        """Return the table of the selected participants."""
+        return self.reader.participants(self.copy, self.selection, strict=self.options.strict)
+
+    def images(self) -> "ImageSet":
+        """Return the selected scans one by one, each with the source of its bytes."""
+        return self.reader.images(self.copy, self.selection, strict=self.options.strict)
+
+
+@dataclass(frozen=True, slots=True)
+class DataRequest:
+    """A selection of one dataset, bound to a lock if there is one, and what may be done to fulfil it."""
+
+    dataset: Dataset
+    selection: Selection
+    acquirer: Acquirer
+
+    @classmethod
+    def create(
+        cls,
+        resolver: LocationResolver,
+        selection: Selection,
+        options: FetchOptions,
+        *,
+        require_layout: bool = True,
+    ) -> "DataRequest":
+        """Build the request after checking, before any transfer, that the dataset can be read.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or layout, or the lock is of another selection.
+        FormatError
+            The file is not a lock.
+        """
+        dataset = resolver.records.dataset(selection.dataset)
+        if require_layout:
+            get_layout(dataset.layout)
+        if options.lock_path is None:
+            return cls(dataset, selection, Acquirer(resolver, options))
+        lock = lockfile.read_lock(options.lock_path)
+        merged = locks.merge_selection(selection, lock, dataset.name)
+        return cls(dataset, merged, Acquirer(resolver, options, lock))
+
+    def acquire(self) -> AcquiredData:
+        """Return a local copy that has everything selected; files that are missing are downloaded."""
+        location = self._locate()
+        reader = build_reader(location, self.acquirer)
+
+        def is_usable(candidate: LocalCopy) -> bool:
+            return not candidate.files_removed or reader.is_stored(candidate)
+
+        if self.dataset.has_unhashed_files and isinstance(get_layout(self.dataset.layout), MappedLayout):
+            from decnef_data.client.ingest import ImageIngester
+
+            image_reader = cast("ImageReader", reader)
+            ingester = ImageIngester(image_reader, self.selection, self.options.keep_archive)
+            acquirer = replace(self.acquirer, fetch_selected=ingester.fetch)
+            copy = acquirer.acquire(
+                location, lambda candidate: is_usable(candidate) and ingester.has_selected(candidate)
+            )
+        else:
+            copy = self.acquirer.acquire(location, is_usable)
+        return AcquiredData(copy, reader, location, self.selection, self.options)
+
+    def download(self) -> Path:
+        """Download the files; return the archive, or the folder of the files or of the stores."""
+        if self.dataset.has_unhashed_files and (self.selection.is_subset or not self.options.keep_archive):
+            return self._store_selection()
+        copy = self.acquirer.acquire(self._locate(), lambda candidate: not candidate.files_removed)
+        is_single_file = len(copy.files) == 1 and "/" not in copy.files[0].path
+        return copy.files[0].location if is_single_file else copy.root
+
+    def _store_selection(self) -> Path:
+        """Store the selected scans; return the path of the archive if it is kept, else that of the stores."""
+        acquired = self.acquire()
+        acquired.open()
+        copy = acquired.copy
+        if len(copy.files) > 1:
+            return copy.root
+        archive = copy.files[0].location
+        return archive if archive.exists() else acquired.reader.store_path(copy)
+
+    def _locate(self) -> DatasetLocation:
+        return self.acquirer.resolver.resolve(self.dataset, self.options.mirror, online=self.options.download)
+
+    @property
+    def options(self) -> FetchOptions:
+        """The mirror, the lock, and what the request may do."""
+        return self.acquirer.options
+
+    @property
+    def records(self) -> Records:
+        """The catalog."""
+        return self.acquirer.resolver.records
+
+
+def build_reader(location: DatasetLocation, acquirer: Acquirer | LocationResolver) -> "Reader":
+    """Return the reader of a dataset's copies; with a resolver alone it downloads nothing."""
+    if isinstance(acquirer, LocationResolver):
+        acquirer = Acquirer(acquirer, _LOCAL_ONLY)
+    options, accept_terms = acquirer.options, acquirer.accept_terms
+    fields = (
+        location.dataset,
+        acquirer.resolver.records,
+        location.files.root,
+        location.files.shared,
+        lambda copy: resolve_archive(accept_terms(location), options, copy),
+        create_progress(options.progress),
+    )
+    layout = get_layout(location.dataset.layout)
+    if isinstance(layout, MappedLayout):
+        # Imported here: it loads nibabel, which connectivity does not need.
+        from decnef_data.client.image_reader import ImageReader
+
+        return ImageReader(*fields, layout=layout)
+    from decnef_data.client.connectivity_reader import ConnectivityReader
+
+    return ConnectivityReader(*fields, layout=layout)

@@ -1,0 +1,156 @@
+"""Build the selection of a request, with each name as the catalog spells it."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from decnef_data.arguments import parse_where
+from decnef_data.client.options import Names, Where
+from decnef_data.errors import SelectionError
+from decnef_data.model import Selection
+from decnef_data.records.counts import diagnosis_names, institute_names, site_names
+from decnef_data.records.names import as_names, normalize_name, resolve_name
+
+if TYPE_CHECKING:
+    from decnef_data.model import Dataset
+    from decnef_data.records import Records
+
+__all__ = ["build_selection"]
+
+#: The kind of scan for each name that a user may give.
+_KIND_NAMES: Final = {
+    "bold": "bold", "func": "bold", "rsfmri": "bold", "rest": "bold",
+    "t1w": "t1w", "t1": "t1w", "anat": "t1w", "mprage": "t1w",
+    "fmap": "fmap", "fieldmap": "fmap",
+}  # fmt: skip
+_SEXES: Final = ("male", "female")
+#: The fewest characters by which a group is found that begins with them.
+_MIN_PREFIX: Final = 3
+
+
+def build_selection(
+    records: "Records",
+    name: str,
+    group: str | None = None,
+    subjects: Names | None = None,
+    sites: Names | None = None,
+    institutes: Names | None = None,
+    diagnoses: Names | None = None,
+    modalities: Names | None = None,
+    sex: str | None = None,
+    min_age: float | None = None,
+    max_age: float | None = None,
+    max_mean_fd: float | None = None,
+    where: Where | None = None,
+    n_subjects: int | None = None,
+    stratify: str | None = None,
+    seed: int = 0,
+) -> Selection:
+    """Build a selection from the arguments of a public function; `name` may be ``dataset/group``.
+
+    Names that the catalog does not know are kept, because the tables of a copy may contain them.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset, kind of scan or sex; `name` and `group` are different groups; a list or a
+        range is empty; or a sample is described without its size.
+
+    Examples
+    --------
+    >>> from decnef_data.records import Records
+    >>> build_selection(Records.load(), "fc/BAL140", sites="swa", diagnoses="autism").diagnoses
+    ('ASD',)
+    """
+    dataset_name, _, group_in_name = name.partition("/")
+    dataset = records.dataset(dataset_name)
+    _require_range(min_age, max_age)
+    _require_sample_size(n_subjects, stratify, seed)
+    return Selection(
+        dataset.name,
+        group=_group(records, dataset, name, group, group_in_name),
+        subjects=None if subjects is None else as_names(subjects),
+        sites=_known_names(sites, site_names(records)),
+        institutes=_known_names(institutes, institute_names(records)),
+        diagnoses=_known_names(diagnoses, diagnosis_names(records)),
+        modalities=_kinds(modalities),
+        sex=None if sex is None else _sex(sex),
+        min_age=_number(min_age),
+        max_age=_number(max_age),
+        max_mean_fd=_number(max_mean_fd),
+        where=parse_where(where),
+        n_subjects=None if n_subjects is None else int(n_subjects),
+        stratify=stratify,
+        seed=int(seed),
+    )
+
+
+def _known_names(names: Names | None, known: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return names as the catalog spells them; others are kept."""
+    if names is None:
+        return None
+    by_spelling = {normalize_name(text): value for text, value in known.items()}
+    return tuple(by_spelling.get(normalize_name(name), name) for name in as_names(names))
+
+
+def _kinds(modalities: Names | None) -> tuple[str, ...] | None:
+    if modalities is None:
+        return None
+    kinds = (resolve_name("modality", name, _KIND_NAMES, _KIND_NAMES) for name in as_names(modalities))
+    return tuple(dict.fromkeys(kinds))
+
+
+def _sex(sex: str) -> str:
+    found = next((known for known in _SEXES if normalize_name(sex) == known), None)
+    if found is None:
+        raise SelectionError(f"Unknown sex '{sex}'. Choose 'male' or 'female'.", requested=sex, known=_SEXES)
+    return found
+
+
+def _number(number: float | None) -> float | None:
+    return None if number is None else float(number)
+
+
+def _require_range(low: float | None, high: float | None) -> None:
+    if low is not None and high is not None and low > high:
+        message = f"The age range from {low:g} to {high:g} is empty. Put the lower age first."
+        raise SelectionError(message, requested=f"{low:g}-{high:g}")
+
+
+def _require_sample_size(n_subjects: int | None, stratify: str | None, seed: int) -> None:
+    if n_subjects is None and (stratify is not None or seed != 0):
+        message = "stratify= and seed= describe how n_subjects= are sampled. Pass n_subjects= as well."
+        raise SelectionError(message, requested=stratify)
+
+
+def _group(
+    records: "Records", dataset: "Dataset", name: str, group: str | None, group_in_name: str
+) -> str | None:
+    given = [
+        _spell_group(records, dataset, text) for text in (group, group_in_name or None) if text is not None
+    ]
+    if len(set(given)) > 1:
+        message = (
+            f"'{name}' includes the group '{group_in_name}', but group= is '{group}'. Pass only one of them."
+        )
+        raise SelectionError(message, requested=name)
+    return given[0] if given else None
+
+
+def _spell_group(records: "Records", dataset: "Dataset", group: str) -> str:
+    """Return a group of connectivity by its name, one of images with the site's code and the kind of scan."""
+    if dataset.atlases:
+        return _atlas_group(dataset.name, group, [atlas.group for atlas in dataset.atlases])
+    site, separator, kind = group.partition("/")
+    record = records.site(site)
+    return f"{record.code if record else site}{separator}{kind.strip().casefold()}"
+
+
+def _atlas_group(dataset: str, group: str, known: Iterable[str]) -> str:
+    spelling = normalize_name(group)
+    names = list(known)
+    beginning = [name for name in names if len(spelling) >= _MIN_PREFIX and name.startswith(spelling)]
+    found = spelling if spelling in names else beginning[0] if len(beginning) == 1 else None
+    if found is None:
+        message = f"'{dataset}' has no group '{group}'. Available groups: {', '.join(names)}."
+        raise SelectionError(message, requested=group, known=names)
+    return found

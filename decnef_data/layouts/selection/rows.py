@@ -1,0 +1,228 @@
+"""The rows that a selection matches, and in words why others that may match were left out."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decnef_data.errors import warn_user
+from decnef_data.layouts.selection.columns import Columns, as_texts, count_rows, with_article
+from decnef_data.layouts.selection.criteria import (
+    Criterion,
+    RangeCriterion,
+    SiteCriterion,
+    build_conditions,
+    build_criteria,
+)
+from decnef_data.layouts.selection.sample import draw_samples
+
+if TYPE_CHECKING:
+    from decnef_data.model import Condition, Dataset, Selection
+    from decnef_data.records import Records
+
+__all__ = ["MatchedRows", "SelectedRows", "match_conditions", "match_rows", "select_rows"]
+
+_Mask = NDArray[np.bool_]
+_Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedRows:
+    """The selected rows of each group in order, and the names of the samples by group, if there are any."""
+
+    rows: Mapping[str, _Rows]
+    samples: Mapping[str, str] = field(default_factory=dict)
+
+
+def select_rows(
+    groups: Mapping[str, Columns],
+    selection: "Selection",
+    dataset: "Dataset",
+    records: "Records",
+    *,
+    warn: bool = True,
+) -> SelectedRows:
+    """Select rows of several groups; a name has to occur in only one of them.
+
+    Parameters
+    ----------
+    groups
+        The columns of each group.
+    selection
+        The requested criteria and sample; its group and modalities are ignored.
+    dataset
+        The record of the dataset, for messages.
+    records
+        The catalog, for names of sites, institutes and diagnoses.
+    warn
+        Whether to warn about participants who may match.
+
+    Returns
+    -------
+    SelectedRows
+        The rows of every group, including those without any.
+
+    Raises
+    ------
+    SelectionError
+        A name or coordinate does not exist, a criterion cannot be applied, or the sample is too large.
+
+    Warns
+    -----
+    DecnefDataWarning
+        Participants who may match were left out.
+
+    Examples
+    --------
+    >>> from decnef_data.model import Selection
+    >>> from decnef_data.records import Records
+    >>> records = Records.load()
+    >>> columns = {"subject": np.array(["a", "b", "c"]), "age": np.array([25.0, 61.0, 40.0])}
+    >>> selection = Selection("srpbs-fc", min_age=30)
+    >>> select_rows({"bal140": columns}, selection, records.dataset("srpbs-fc"), records).rows
+    {'bal140': array([1, 2])}
+    """
+    matched = match_rows(groups, selection, dataset, records)
+    if warn:
+        matched.warn()
+    if selection.n_subjects is None:
+        return SelectedRows(matched.rows)
+    rows, samples = draw_samples(groups, matched.rows, selection, dataset.name, warn=warn)
+    return SelectedRows(rows, samples)
+
+
+def match_rows(
+    groups: Mapping[str, Columns], selection: "Selection", dataset: "Dataset", records: "Records"
+) -> "MatchedRows":
+    """Match rows with the criteria of a selection, without its sample; raises as :func:`select_rows` does."""
+    return _match(groups, build_criteria(groups, selection, dataset, records), dataset.name)
+
+
+def match_conditions(
+    groups: Mapping[str, Columns], conditions: "Sequence[Condition]", dataset: str
+) -> "MatchedRows":
+    """Match rows with conditions alone; raises as :func:`select_rows` does."""
+    return _match(groups, build_conditions(groups, conditions, dataset), dataset)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRows:
+    """The matching rows of each group, and those that may match."""
+
+    dataset: str
+    groups: Mapping[str, "_GroupMatches"]
+
+    @property
+    def rows(self) -> dict[str, _Rows]:
+        """The matching rows of each group, in order."""
+        return {name: np.flatnonzero(group.matches) for name, group in self.groups.items()}
+
+    def warn(self, candidates: Mapping[str, _Mask] | None = None) -> None:
+        """Warn about participants who may match; `candidates` are the only rows of interest."""
+        for reason in self._exclusion_reasons(candidates):
+            warn_user(f"'{self.dataset}': {reason}")
+
+    def _exclusion_reasons(self, candidates: Mapping[str, _Mask] | None) -> Iterator[str]:
+        excluded = [
+            exclusion
+            for name, group in self.groups.items()
+            for exclusion in group.exclusions(name, None if candidates is None else candidates[name])
+        ]
+        yield from _unknown_group_reasons(excluded)
+        yield from _missing_value_reasons(excluded)
+        yield from _pooled_site_reasons(excluded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exclusion:
+    """The participants of a group who may match but for one criterion."""
+
+    group: str
+    criterion: Criterion
+    columns: Columns
+    rows: _Mask
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no participant of the group has a value."""
+        return isinstance(self.criterion, RangeCriterion) and self.criterion.is_unknown(self.columns)
+
+    def count(self, name: str = "subject") -> Counter[str]:
+        """Count the participants by the value of a column."""
+        pairs = zip(
+            as_texts(self.columns[name][self.rows]), as_texts(self.columns["subject"][self.rows]), strict=True
+        )
+        return Counter(value for value, _ in set(pairs))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _GroupMatches:
+    """Which rows of a group match, and which may."""
+
+    columns: Columns
+    criteria: Sequence[Criterion]
+    matches: _Mask
+    may_match: _Mask
+
+    def exclusions(self, name: str, candidates: _Mask | None) -> Iterator[_Exclusion]:
+        """Yield who is left out, each row for the first criterion that is undecided."""
+        remaining = self.may_match if candidates is None else self.may_match & candidates
+        for criterion in self.criteria if remaining.any() else ():
+            undecided = remaining & criterion.undecided(self.columns)
+            if undecided.any():
+                yield _Exclusion(name, criterion, self.columns, undecided)
+                remaining = remaining & ~undecided
+
+
+def _match(groups: Mapping[str, Columns], criteria: Sequence[Criterion], dataset: str) -> MatchedRows:
+    return MatchedRows(dataset, {name: _match_group(columns, criteria) for name, columns in groups.items()})
+
+
+def _match_group(columns: Columns, criteria: Sequence[Criterion]) -> _GroupMatches:
+    matches = np.ones(count_rows(columns), np.bool_)
+    accepted = matches.copy()
+    for criterion in criteria:
+        met = criterion.matches(columns)
+        matches &= met
+        accepted &= met | criterion.undecided(columns)
+    return _GroupMatches(columns, criteria, matches, accepted & ~matches)
+
+
+def _unknown_group_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for exclusion in excluded:
+        if exclusion.is_complete and isinstance(exclusion.criterion, RangeCriterion):
+            groups.setdefault(exclusion.criterion.coordinate, []).append(exclusion.group)
+    for coordinate, names in groups.items():
+        noun, end = ("group", "it is") if len(names) == 1 else ("groups", "they are")
+        quoted = ", ".join(f"'{name}'" for name in names)
+        yield f"No participant of {noun} {quoted} has {with_article(coordinate)}, so {end} left out."
+
+
+def _missing_value_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    for exclusion in excluded:
+        if isinstance(exclusion.criterion, RangeCriterion) and not exclusion.is_complete:
+            counts[exclusion.criterion.coordinate] += len(exclusion.count())
+    for coordinate, count in counts.items():
+        verb = "has" if count == 1 else "have"
+        yield f"{_count_participants(count)} who may match {verb} no {coordinate}."
+
+
+def _pooled_site_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    for exclusion in excluded:
+        if isinstance(exclusion.criterion, SiteCriterion):
+            counts += exclusion.count("institute")
+    for institute, count in sorted(counts.items()):
+        yield (
+            f"{_count_participants(count)} of '{institute}' may match, but their table pools its sites. "
+            f"Use institutes='{institute}' to include them."
+        )
+
+
+def _count_participants(count: int) -> str:
+    return "1 participant" if count == 1 else f"{count} participants"

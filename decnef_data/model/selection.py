@@ -1,0 +1,118 @@
+"""The part of a dataset that a request selects: one list of fields for every function, command and lock."""
+
+from decnef_data.model.catalog import Record
+
+
+class Condition(Record, frozen=True, kw_only=True):
+    """One condition on a coordinate: a range that includes both ends, or the accepted values.
+
+    Attributes
+    ----------
+    coordinate
+        Name of the coordinate.
+    minimum
+        Smallest accepted number, or ``None`` for no limit.
+    maximum
+        Largest accepted number, or ``None`` for no limit.
+    values
+        Accepted texts and numbers, or ``None`` if the condition is a range.
+    """
+
+    coordinate: str
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str | float, ...] | None = None
+
+    def __str__(self) -> str:
+        """Describe the condition in words.
+
+        >>> str(Condition(coordinate="sup2_bdi_ii", minimum=20))
+        'sup2_bdi_ii from 20'
+        """
+        if self.values is not None:
+            return f"{self.coordinate} {' or '.join(map(repr, self.values))}"
+        limits = (("from", self.minimum), ("to", self.maximum))
+        return " ".join(
+            [self.coordinate, *(f"{word} {limit:g}" for word, limit in limits if limit is not None)]
+        )
+
+
+class SelectionFields(Record, frozen=True, kw_only=True):
+    """The fields of every selection; ``None`` means all, and ranges include both ends.
+
+    Attributes
+    ----------
+    group
+        Name of the group, or of a site, which stands for all of its groups.
+    subjects
+        Ids of the subjects.
+    sites
+        Codes of the sites.
+    institutes
+        Names of the institutes.
+    diagnoses
+        Labels of the diagnoses.
+    modalities
+        Modalities of the images.
+    sex
+        ``male`` or ``female``.
+    min_age
+        Lowest age in years.
+    max_age
+        Highest age in years.
+    max_mean_fd
+        Largest mean framewise displacement in mm.
+    where
+        Conditions on further coordinates.
+    n_subjects
+        Number of subjects to sample.
+    stratify
+        Coordinate whose classes are equally frequent in the sample.
+    seed
+        Number that determines the sample.
+    """
+
+    group: str | None = None
+    subjects: tuple[str, ...] | None = None
+    sites: tuple[str, ...] | None = None
+    institutes: tuple[str, ...] | None = None
+    diagnoses: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+    sex: str | None = None
+    min_age: float | None = None
+    max_age: float | None = None
+    max_mean_fd: float | None = None
+    where: tuple[Condition, ...] | None = None
+    n_subjects: int | None = None
+    stratify: str | None = None
+    seed: int = 0
+
+    @property
+    def is_subset(self) -> bool:
+        """Whether less than the complete dataset is selected.
+
+        Examples
+        --------
+        >>> SelectionFields().is_subset, SelectionFields(sites=("COI",)).is_subset
+        (False, True)
+        """
+        return any(
+            getattr(self, field) is not None for field in SelectionFields.__struct_fields__ if field != "seed"
+        )
+
+
+class Selection(SelectionFields, frozen=True, omit_defaults=False):
+    """The requested part of one dataset.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+
+    Examples
+    --------
+    >>> Selection("srpbs-open", sites=("COI",)).is_subset
+    True
+    """
+
+    dataset: str
