@@ -312,6 +312,11 @@ class TestSelections:
             decnef_data.fetch_dataset("srpbs-fc", **{"mirror": "folder", **asked})  # type: ignore[call-overload]
         assert str(raised.value) == message
 
+    def test_chunks_that_dask_cannot_use_are_refused(self, cache: Path, archive: Path) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        with pytest.raises(SelectionError, match=r"^chunks='many' cannot be used: .* Use a mapping such as"):
+            cube(chunks="many")
+
     def test_two_groups_at_once_are_refused(self) -> None:
         with pytest.raises(SelectionError) as raised:
             decnef_data.fetch_dataset("srpbs-fc/bal140", group="roi93")

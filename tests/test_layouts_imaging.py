@@ -217,7 +217,7 @@ class TestSelection:
         [
             (
                 {"group": "COI/dwi"},
-                "'srpbs-open' has no group 'COI/dwi'. Available groups: COI/bold, COI/bold_2, COI/fmap, COI/t1w, KUT/bold, KUT/t1w.",
+                "'srpbs-open' has no group 'COI/dwi'. Available groups: COI/bold, COI/bold_2, COI/fmap, COI/t1w.",
             ),
             (
                 {"subjects": "sub-0009"},

@@ -810,7 +810,11 @@ def _apply_chunks(dataset: "xr.Dataset", chunks: Any) -> "xr.Dataset":
     except ImportError as error:
         message = "chunks= needs dask. Install it with: pip install 'decnef-data[dask]'."
         raise SelectionError(message, requested=str(chunks)) from error
-    return dataset.chunk(chunks)
+    try:
+        return dataset.chunk(chunks)
+    except (TypeError, ValueError) as error:
+        message = f'chunks={chunks!r} cannot be used: {error}. Use a mapping such as {{"subject": 100}}.'
+        raise SelectionError(message, requested=str(chunks)) from error
 
 
 def _build_tree(datasets: "Mapping[str, xr.Dataset]") -> "xr.DataTree":

@@ -60,7 +60,8 @@ def resolve_group(
         if matches:
             return matches
     near = _suggest(spelling, available, records)
-    hint = f"Did you mean '{near}'?" if near else f"Available groups: {', '.join(available)}."
+    of_site = [name for name, known in names.items() if known.startswith(f"{spelling.partition('/')[0]}/")]
+    hint = f"Did you mean '{near}'?" if near else f"Available groups: {', '.join(of_site or available)}."
     message = f"'{dataset}' has no group '{requested}'. {hint}"
     raise SelectionError(message, requested=requested, known=tuple(available))
 
