@@ -255,6 +255,12 @@ def test_a_dry_run_fetches_nothing(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+def test_a_dry_run_does_not_pretend_to_check_a_lock_file(tmp_path: Path) -> None:
+    shown = run("download", "srpbs-fc", "--lock", str(tmp_path / "decnef.lock"), "--dry-run")
+    message = "--dry-run cannot compare mirrors with a lock file. Leave out --dry-run or --lock."
+    assert (shown.code, shown.out, shown.err) == (2, "", f"error: {message}\n")
+
+
 def test_a_dry_run_that_no_mirror_can_carry_out_ends_with_three() -> None:
     told = run("download", "srpbs-fc", "--dry-run", "--json")
     assert told.code == 3

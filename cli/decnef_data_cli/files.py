@@ -91,6 +91,10 @@ def download(
     quiet: Quiet = False,
 ) -> None:
     """Download and verify the files of a dataset, and print their path."""
+    if dry_run and lock is not None:
+        raise error_exit(
+            2, "--dry-run cannot compare mirrors with a lock file. Leave out --dry-run or --lock."
+        )
     if dry_run:
         planned = decnef_data.plan(
             name, **selection, mirror=mirror, data_dir=data_dir, keep_archive=keep_archive
