@@ -4,6 +4,7 @@ import inspect
 import re
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -281,10 +282,8 @@ class TestMessages:
         assert quote(value) == quoted
         assert len(quoted) <= 60
 
-    def test_arguments_that_do_not_match_the_parameters_are_the_usual_error(self) -> None:
-        with pytest.raises(
-            TypeError, match=r"^fetch_dataset\(\) missing 1 required positional argument: 'name'$"
-        ):
+    def test_arguments_that_do_not_match_the_parameters_are_a_type_error(self) -> None:
+        with pytest.raises(TypeError, match=r"^fetch_dataset\(\) missing a required argument: 'name'$"):
             fetch_dataset()  # type: ignore[call-arg]
         with pytest.raises(TypeError, match=r"^fetch_dataset\(\) got an unexpected keyword argument 'site'$"):
             fetch_dataset("srpbs-fc", site="SWA")  # type: ignore[call-arg]
@@ -458,3 +457,17 @@ class TestDecorator:
         run = "import sys, decnef_data.arguments\nprint(sorted({'numpy', 'pandas', 'xarray'} & set(sys.modules)))"
         done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
         assert done.stdout == "[]\n"
+
+    @pytest.mark.parametrize("arguments", [("hidden",), (b"hidden",), ("hidden", "hidden")])
+    def test_no_frame_of_a_traceback_holds_a_secret(self, arguments: tuple[object, ...]) -> None:
+        @checked
+        def login(secret: str) -> str:
+            raise RuntimeError(secret[:0])
+
+        with pytest.raises((RuntimeError, SelectionError, TypeError)) as caught:
+            login(*arguments)
+        frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        assert [frame.name for frame in frames.stack if "hidden" in str(frame.locals)] == [
+            "test_no_frame_of_a_traceback_holds_a_secret"
+        ]
+        assert "hidden" not in str(caught.value)

@@ -188,6 +188,18 @@ class TestModule:
         text = generated(methods, imports=imports, constants='DatasetName = Literal["srpbs-fc"]')
         assert ast.unparse(ast.parse(text)) == ast.unparse(ast.parse(dedent(expected).lstrip()))
 
+    def test_a_secret_is_checked_and_hidden_before_the_function_is_called(self) -> None:
+        method = '''
+            @checked
+            def login(self, secret: str) -> str:
+                """Store a secret."""
+                return self._store(secret)
+        '''
+        text = generated(method, imports="from decnef_data.checks import checked")
+        (function,) = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
+        assert [ast.unparse(decorator) for decorator in function.decorator_list] == ["checked"]
+        assert "from decnef_data.checks import checked" in text
+
     def test_the_type_of_paths_is_imported_from_where_the_methods_import_it(self) -> None:
         method = 'def f(self, path: StrPath) -> int:\n    """Return."""\n'
         text = generated(method, imports="from decnef_data.paths import StrPath")

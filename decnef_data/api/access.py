@@ -2,6 +2,7 @@
 
 # Generated from decnef_data/client/methods/access.py by docs/_make/functions.py; do not edit.
 
+from decnef_data.arguments import checked
 from decnef_data.client import Client
 from decnef_data.client.options import StrPath
 from decnef_data.model import Acceptance, AccessReport, Terms
@@ -126,6 +127,7 @@ def accepted(name: str) -> Acceptance | None:
     return Client.default().accepted(name)
 
 
+@checked
 def login(mirror: str, secret: str | None = None, *, dataset: str | None = None) -> str:
     """Check and store a Synapse token or a personal download link; return a message about the result.
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from decnef_data.arguments.conditions import parse_where
 from decnef_data.arguments.table import find_argument
 from decnef_data.arguments.values import Argument
+from decnef_data.errors import SelectionError
 
 __all__ = ["checked", "parse_where"]
 
@@ -37,8 +38,9 @@ def checked(function: _Function) -> _Function:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         bound = checks.bind(args, kwargs)
-        if bound is None:  # the function itself raises the usual TypeError
-            return function(*args, **kwargs)
+        del args, kwargs  # they may include a secret, and a traceback can show local variables
+        if isinstance(bound, Exception):
+            raise bound
         return function(*bound.args, **bound.kwargs)
 
     return cast(_Function, call)
@@ -63,12 +65,17 @@ class _Checks:
         names = [name for name in self.signature.parameters if name not in {"self", "cls"}]
         return {name: find_argument(key, name) for name in names}
 
-    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments | None:
-        """Return the checked arguments by parameter, or ``None`` if they do not match the parameters."""
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments | Exception:
+        """Return the checked arguments by parameter, or the error, whose traceback has no arguments."""
         try:
-            bound = self.signature.bind(*args, **kwargs)
-        except TypeError:
-            return None
+            return self._bind(args, kwargs)
+        except SelectionError as error:
+            return error.with_traceback(None)
+        except TypeError as error:
+            return TypeError(f"{self.function.__name__}() {error}")
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        bound = self.signature.bind(*args, **kwargs)
         for name, argument in self.arguments.items():
             if name in bound.arguments:
                 bound.arguments[name] = self._check(name, argument, bound.arguments[name])

@@ -75,7 +75,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "progress": _text("none"),
     "lock": _path("decnef.lock"),
     "chunks": Argument(values.chunk_sizes, ('{"subject": 100}', '"auto"')),
-    "secret": Argument(values.text(), ("token",), "the token or the link as text, such as ", quoted=False),
+    "secret": Argument(values.secret, ("token",), "the token or the link as text, such as ", quoted=False),
     "offline": _FLAG,
     "checksums": _FLAG,
     "records": _path("records"),

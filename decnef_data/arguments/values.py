@@ -10,6 +10,7 @@ from typing import Any
 
 from decnef_data.arguments.quoting import quote
 from decnef_data.errors import SelectionError
+from decnef_data.model import Secret
 
 Converter = Callable[[object], object]
 
@@ -62,6 +63,11 @@ def text(noun: str = "text") -> Converter:
         return plain
 
     return convert
+
+
+def secret(value: object) -> Secret:
+    """Convert a secret to one that representations hide."""
+    return Secret(text()(value))
 
 
 def names(value: object) -> str | tuple[str, ...]:

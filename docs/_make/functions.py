@@ -165,10 +165,10 @@ def _definition(method: ast.FunctionDef, topic: Topic, functions: Mapping[str, F
     takes_data_dir = functions[method.name].takes_data_dir
     function = copy.copy(method)
     function.args, following = _parameters(method.args, with_data_dir=takes_data_dir)
-    function.decorator_list = [node for node in method.decorator_list if ast.unparse(node) == "overload"]
+    function.decorator_list = [node for node in method.decorator_list if _is_kept(node, method)]
     function.body = [ast.Expr(ast.Constant(...))]
     source = ast.unparse(ast.fix_missing_locations(function))
-    if function.decorator_list:
+    if "overload" in map(ast.unparse, function.decorator_list):
         return source
     prefix, text = topic.docstring(method)
     described = describe_data_dir(text, following) if takes_data_dir else text
@@ -214,6 +214,15 @@ def _call(method: ast.FunctionDef, *, takes_data_dir: bool) -> str:
     call = f"{client}.{method.name}({', '.join([*positional, *unpacked, *keywords, *extra])})"
     returns_nothing = isinstance(method.returns, ast.Constant) and method.returns.value is None
     return call if returns_nothing else f"return {call}"
+
+
+def _is_kept(decorator: ast.expr, method: ast.FunctionDef) -> bool:
+    """Return whether the function has a decorator of its method: arguments are checked by the method alone.
+
+    A secret is the exception, because checking hides it from tracebacks that show local variables.
+    """
+    takes_secret = any(argument.arg == "secret" for argument in method.args.args)
+    return ast.unparse(decorator) in ({"overload", "checked"} if takes_secret else {"overload"})
 
 
 def _signature_names(source: str) -> Iterator[str]:
