@@ -13,6 +13,7 @@ import xarray as xr
 from decnef_data.arrays import to_matrix
 
 if TYPE_CHECKING:
+    from decnef_data.analysis.splits import Splits
     from decnef_data.stores.portable import Chunks
 
 __all__ = ["Accessor"]
@@ -168,6 +169,60 @@ class Accessor:
         from decnef_data.analysis.connectivity import connectivity
 
         return connectivity(self._dataset)
+
+    def splits(
+        self,
+        by: str = "site",
+        *,
+        n_splits: int | None = None,
+        stratify: str | None = "diagnosis",
+        seed: int = 0,
+    ) -> "Splits":
+        """Split the participants or scans for cross-validation; same as :func:`decnef_data.splits`.
+
+        The dataset needs the coordinates ``subject``, `by` and `stratify` along one dimension.
+
+        Parameters
+        ----------
+        by
+            What is kept together: ``"site"``; ``"institute"``, which is also known where tables pool their
+            sites; or ``"subject"``, for participants who were scanned more than once.
+        n_splits
+            The number of parts; ``None`` means that one site (institute, subject) is left out at a time.
+        stratify
+            The column whose classes should have the same proportions in each part, as far as undivided sites
+            allow; ``None`` means no stratification.
+        seed
+            With `n_splits`, determines how participants, or sites of similar size, are distributed.
+
+        Returns
+        -------
+        Splits
+            A cross-validator for scikit-learn's ``cv=``.  Iterating yields pairs of training and test indices
+            along the participants or scans.  ``name``, and ``names`` of each pair, are hashes of the
+            assignment: the same on every machine and with every version of the libraries.
+
+        Raises
+        ------
+        SelectionError
+            `by` or `stratify` is not a coordinate, `by` is not known for all participants, or there are too
+            few of its values to split.
+
+        Warns
+        -----
+        DecnefDataWarning
+            Participants were scanned at several sites, so that splitting by site puts them on both sides.
+
+        Examples
+        --------
+        >>> columns = {"subject": ["a", "b", "c"], "site": ["SWA", "KUT", "SWA"]}
+        >>> cube = xr.Dataset(coords={name: ("subject", values) for name, values in columns.items()})
+        >>> cube.decnef.splits(stratify=None).held_out
+        (('KUT',), ('SWA',))
+        """
+        from decnef_data.analysis.splits import splits
+
+        return splits(self._dataset, by, n_splits=n_splits, stratify=stratify, seed=seed)
 
     def to_zarr(
         self,

@@ -1,12 +1,14 @@
 """The accessor ``dataset.decnef``: the public functions as methods, registered by fetching or by one import."""
 
 import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 import xarray as xr
 
 import decnef_data
@@ -30,6 +32,19 @@ def test_every_method_gives_what_the_function_of_its_name_gives() -> None:
     assert cube.identical(decnef_data.connectivity(series))
     assert cube.decnef.to_matrix().identical(decnef_data.to_matrix(cube))
     assert cube.decnef.cite() == "A. B. 2021\n\nC. D. 2022"
+    assert (
+        cube.decnef.splits("subject", stratify=None).name
+        == decnef_data.splits(cube, "subject", stratify=None).name
+    )
+
+
+@pytest.mark.parametrize("name", ["connectivity", "splits", "timeseries", "to_matrix", "to_nifti", "to_zarr"])
+def test_every_function_of_arrays_is_a_method_with_the_same_parameters(name: str) -> None:
+    _, *of_function = inspect.signature(getattr(decnef_data, name)).parameters.values()
+    _, *of_method = inspect.signature(getattr(accessor.Accessor, name)).parameters.values()
+    assert [(each.name, each.kind, each.default) for each in of_method] == [
+        (each.name, each.kind, each.default) for each in of_function
+    ]
 
 
 def test_importing_the_module_again_does_not_warn() -> None:

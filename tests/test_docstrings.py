@@ -52,8 +52,8 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "names": ({"timeseries", "Accessor.timeseries"},),
     "progress": ({"index"},),
     # Of a sample, and of a split.
-    "seed": ({"splits"},),
-    "stratify": ({"splits"},),
+    "seed": ({"splits", "Accessor.splits"},),
+    "stratify": ({"splits", "Accessor.splits"},),
     "style": ({"export"},),
 }
 

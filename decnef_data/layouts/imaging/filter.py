@@ -21,7 +21,7 @@ from decnef_data.layouts.selection import (
     resolve_coordinate,
     resolve_group,
 )
-from decnef_data.records.names import normalize_name, resolve_name
+from decnef_data.records.names import normalize_name
 
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.inventory import Scan
@@ -37,12 +37,6 @@ __all__ = [
     "select_scans",
 ]
 
-#: The kind of scan for each name that a user may give.
-_KIND_ALIASES: Final = {
-    "bold": "bold", "func": "bold", "rsfmri": "bold", "rest": "bold",
-    "t1w": "t1w", "t1": "t1w", "anat": "t1w", "mprage": "t1w",
-    "fmap": "fmap", "fieldmap": "fmap",
-}  # fmt: skip
 _ARRAY_KINDS: Final = ("bold", "t1w")
 _RUN_COORDINATES: Final = ("repetition_time", "n_volumes", "n_dummies_removed")
 #: The coordinates of scans, all others are those of participants.
@@ -53,12 +47,12 @@ _Columns = dict[str, NDArray[Any]]
 
 
 def requested_kinds(request: LayoutRequest) -> tuple[str, ...]:
-    """Return the requested kinds of scan by their canonical names."""
+    """Return the requested kinds of scan."""
     modalities = request.selection.modalities
     if modalities is None:
         # Field maps are files: a group of them is requested by its own name, not by that of its site.
         return (*_ARRAY_KINDS, "fmap") if "/" in (request.selection.group or "") else _ARRAY_KINDS
-    return tuple(resolve_name("modality", name, _KIND_ALIASES, _KIND_ALIASES) for name in modalities)
+    return modalities
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,15 +85,15 @@ class _Coordinates(Mapping[str, NDArray[Any]]):
     """The coordinates of rows as columns, each read when it is first used."""
 
     def __init__(self, dataset: "xr.Dataset") -> None:
-        self._dataset = dataset
-        self._names = [str(name) for name, each in dataset.coords.items() if each.dims == (_ROW_DIM,)]
+        self._variables = dataset.variables  # faster than the coordinates, each of which is built on access
+        self._names = [str(name) for name in dataset.coords if self._variables[name].dims == (_ROW_DIM,)]
         self._columns: dict[str, NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._names:
             raise KeyError(name)
         if name not in self._columns:
-            self._columns[name] = self._dataset[name].to_numpy()
+            self._columns[name] = self._variables[name].to_numpy()
         return self._columns[name]
 
     def __contains__(self, name: object) -> bool:
