@@ -284,7 +284,7 @@ def test_plan_is_the_dry_run_of_a_download(own_cache: Path) -> None:
     assert shown.code == 0
     assert [line.split() for line in shown.out.splitlines()[:3]] == [
         ["dataset", "srpbs-fc"],
-        ["selection", "group", "bal140;", "sites", "SWA"],
+        ["selection", "group", "'bal140';", "sites", "'SWA'"],
         ["mirror", "folder"],
     ]
     assert "SRPBS_FC.zip" in shown.out

@@ -243,15 +243,15 @@ def test_the_plan_shows_in_words_what_is_selected(cache: tuple[str, str]) -> Non
     assert shown.code == 0
     lines = shown.out.split("mirror ")[0].splitlines()
     assert " ".join(" ".join(lines).split()) == (
-        "dataset srpbs-fc selection group bal140; sites SWA, KUT; diagnoses ASD; sex male; age from 22 to 24; "
-        "mean_fd to 0.3; mean_fd to 0.5; sample of 1 subject, stratified by sex, seed 0"
+        "dataset srpbs-fc selection group 'bal140'; sites 'SWA', 'KUT'; diagnoses 'ASD'; sex 'male'; min_age 22; "
+        "max_age 24; max_mean_fd 0.3; mean_fd to 0.5; sample of 1 subject, stratified by sex, seed 0"
     )
 
 
 def test_the_plan_shows_the_first_of_many_subjects(cache: tuple[str, str]) -> None:
     subjects = [word for number in range(9) for word in ("--subject", f"s{number}")]
     shown = run("plan", "srpbs-fc", *cache, *subjects).out.splitlines()
-    assert "subjects s0, s1, s2, s3, s4 and 4 more" in shown[1]
+    assert "subjects 's0', 's1', 's2', 's3', 's4' and 4 more" in shown[1]
 
 
 def test_the_plan_as_json_has_every_field_of_the_selection(cache: tuple[str, str]) -> None:

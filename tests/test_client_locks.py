@@ -14,7 +14,7 @@ import decnef_data
 from decnef_data import DecnefDataWarning, FetchError, IntegrityError, SelectionError
 from decnef_data.client import locks
 from decnef_data.file_cache import FileCache
-from decnef_data.model import LocalCopy, Lock, Requirement, VerifiedFile
+from decnef_data.model import Condition, LocalCopy, Lock, Requirement, SelectionFields, VerifiedFile
 from decnef_data.transfer import DatasetLocation
 from tests import small
 from tests.command import run
@@ -293,6 +293,40 @@ class TestFrozen:
             "The lock is for sites 'SWA', not for 'KUT'. "
             "Omit sites, or create a lock of the selection you want."
         )
+
+    def test_the_names_of_a_lock_may_be_spelled_in_any_way(
+        self, lock: Lock, archive: Path, tmp_path: Path
+    ) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        as_typed = SelectionFields(group="BAL140", sites=("swa",), diagnoses=("Healthy control",))
+        stated = kept(msgspec.structs.replace(lock, selection=as_typed), tmp_path / "a.lock")
+        tree = decnef_data.fetch_dataset("srpbs-fc", lock=stated, progress="none")
+        assert (set(tree["bal140"].site.values), set(tree["bal140"].diagnosis.values)) == ({"SWA"}, {"HC"})
+        same = decnef_data.fetch_dataset(
+            "srpbs-fc", group="bal140", sites="Swa", lock=stated, progress="none"
+        )
+        assert same.identical(tree["bal140"].to_dataset())
+
+    @pytest.mark.parametrize(
+        ("selection", "message"),
+        [
+            (
+                SelectionFields(n_subjects=-3),
+                "n_subjects=-3 is less than 1. Use a whole number such as n_subjects=100.",
+            ),
+            (
+                SelectionFields(where=(Condition(coordinate="age", minimum=9, maximum=3),)),
+                "The age range from 9 to 3 is empty. Put the lower age first.",
+            ),
+        ],
+    )
+    def test_a_lock_with_a_selection_that_selects_nothing_is_refused(
+        self, lock: Lock, tmp_path: Path, selection: SelectionFields, message: str
+    ) -> None:
+        stated = kept(msgspec.structs.replace(lock, selection=selection), tmp_path / "a.lock")
+        with pytest.raises(SelectionError) as raised:
+            decnef_data.fetch_dataset("srpbs-fc", lock=stated, progress="none")
+        assert str(raised.value) == message
 
     def test_a_lock_of_something_else(self, lock: Lock, tmp_path: Path) -> None:
         with pytest.raises(SelectionError) as raised:

@@ -274,13 +274,26 @@ class TestConditions:
     def test_values(self, where: tuple[Condition, ...], expected: str) -> None:
         assert select_with_reasons(people(), where=where) == (expected, [])
 
+    def test_a_value_that_does_not_occur_is_reported(self) -> None:
+        assert select_with_reasons(people(), where=condition("site", "SWA", "SWAA", "x")) == (
+            "abg",
+            ["'srpbs-fc': The condition on 'site' accepts 'SWAA', 'x', which do not occur."],
+        )
+        assert select_with_reasons(people(), where=condition("protocol", 1, 99)) == (
+            "abg",
+            ["'srpbs-fc': The condition on 'protocol' accepts 99, which does not occur."],
+        )
+
     def test_values_are_those_of_32_bits(self) -> None:
         columns = people() | {"score": np.array([0.1] * 4 + [0.2] * 4, dtype="f4")}
         assert select(columns, where=condition("score", 0.1)) == "abcd"
 
     def test_an_integer_is_not_a_fraction(self) -> None:
         columns = people() | {"visits": np.array([1, 2, 3, 4, 5, 6, 7, 8])}
-        assert select(columns, where=condition("visits", 2, 3.5)) == "b"
+        assert select_with_reasons(columns, where=condition("visits", 2, 3.5)) == (
+            "b",
+            ["'srpbs-fc': The condition on 'visits' accepts 3.5, which does not occur."],
+        )
         assert select(columns, where=condition("visits", minimum=6.5)) == "gh"
 
     def test_a_range(self) -> None:

@@ -57,7 +57,7 @@ def test_ranges_conditions_and_samples_are_written_and_read(tmp_path: Path) -> N
         (each.first, each.second) for each in compare_locks(lock(file()), lock(file(), selection=selection))
     ] == [
         (None, "20.5"),
-        (None, "sup2_bdi_ii from 20 to inf, session 'COI' or 2.0 or 'q\"\\x7f'"),
+        (None, "sup2_bdi_ii from 20 to inf, session 'COI', 2, 'q\"\\x7f'"),
         (None, "100"),
         (None, "diagnosis"),
         ("0", "3"),

@@ -40,7 +40,7 @@ RENEW = (
     "Create a token with the permissions 'view' and 'download' in your account settings at https://www.synapse.org, "
     "then run 'decnef login synapse'."
 )
-MEND = "Resolve this in your account settings at https://www.synapse.org, then rerun the command."
+REMEDY = "Resolve this in your account settings at https://www.synapse.org, then rerun the command."
 EXPIRED = Answer.of(
     403,
     b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
@@ -377,7 +377,7 @@ class TestAccess:
         said = sentence(lambda: SynapseMirror(mirror("syn77", "A"), credentials).find(dataset()), AccessError)
         assert said == (
             "Synapse denied access (SynapseHTTPError: 403, You lack READ access to the requested entity.). "
-            + MEND
+            + REMEDY
         )
 
     def test_without_a_token_nothing_is_asked(
@@ -461,7 +461,7 @@ class TestLogin:
         serve(archive(), token="unsigned")
         assert sentence(lambda: remote.find(dataset()), AccessError) == (
             "Synapse denied access (SynapseAuthenticationError: 403, Terms of use have not been signed.). "
-            + MEND
+            + REMEDY
         )
 
     def test_a_token_that_may_not_download(

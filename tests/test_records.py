@@ -425,6 +425,17 @@ def test_an_alias_that_another_dataset_goes_by_is_refused(folder: Path, write: W
     assert (error.file, error.location) == (str(path), "$")
 
 
+def test_a_name_of_two_diagnoses_is_refused(folder: Path, write: Write) -> None:
+    path = write(
+        "x.toml",
+        "[[codes]]\ncolumn = 'diagnosis'\ncode = 10\nlabel = 'PDD'\n"
+        "title = 'Persistent depressive disorder'\naliases = ['Depression']\n",
+    )
+    assert str(_refusal(folder)) == (
+        f"The catalog file '{path}' uses the name 'Depression' of 'MDD' at '$.codes[0]'. Choose another name."
+    )
+
+
 def test_a_header_that_another_column_goes_by_is_refused(folder: Path, write: Write) -> None:
     path = write(
         "x.toml",

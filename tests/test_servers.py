@@ -11,6 +11,7 @@ from dataclasses import replace
 from email.message import Message
 from inspect import signature
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -535,11 +536,15 @@ def test_names_that_synapse_would_not_allow() -> None:
 
 def test_too_many_at_a_time() -> None:
     with SynapseServer(Entity("P"), throttle=Throttle(concurrent=1)) as server:
-        server.latency = 0.2
+        server.latency = 0.5
+        both = Barrier(2)
+
+        def ask(_: int) -> requests.Response:
+            both.wait()
+            return _raw(server, "GET", "/repo/v1/userProfile", server.token)
+
         with ThreadPoolExecutor(2) as pool:
-            answers = list(
-                pool.map(lambda _: _raw(server, "GET", "/repo/v1/userProfile", server.token), range(2))
-            )
+            answers = list(pool.map(ask, range(2)))
     assert sorted(answer.status_code for answer in answers) == [200, 429]
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.json() == {

@@ -15,7 +15,6 @@ __all__ = ["plan_page"]
 
 #: Download rates of a slow and a fast connection, in MB/s.
 _RATES = (2, 50)
-_MAX_NAMES = 5
 
 
 def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
@@ -82,26 +81,9 @@ def _plan_lines(plan: "Plan") -> Iterator[tuple[str, str]]:
 
 
 def _describe_selection(selection: "Selection") -> Iterator[str]:
-    for field in ("group", "subjects", "sites", "institutes", "diagnoses", "modalities", "sex"):
-        value: str | tuple[str, ...] | None = getattr(selection, field)
-        if value is not None:
-            yield f"{field} {value if isinstance(value, str) else _list_names(value)}"
-    if (selection.min_age, selection.max_age) != (None, None):
-        yield f"age{_format_limit('from', selection.min_age)}{_format_limit('to', selection.max_age)}"
-    if selection.max_mean_fd is not None:
-        yield f"mean_fd{_format_limit('to', selection.max_mean_fd)}"
-    yield from map(str, selection.where or ())
+    yield from selection.describe()
     if selection.n_subjects is not None:
         yield f"sample of {describe_sampling(selection.n_subjects, selection.stratify, selection.seed)}"
-
-
-def _list_names(names: Sequence[str]) -> str:
-    omitted = len(names) - _MAX_NAMES
-    return ", ".join(names[:_MAX_NAMES]) + (f" and {omitted:,} more" if omitted > 0 else "")
-
-
-def _format_limit(word: str, limit: float | None) -> str:
-    return "" if limit is None else f" {word} {limit:g}"
 
 
 def _format_time(plan: "Plan", rate: int) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from decnef_data import lockfile, transfer
 from decnef_data.client.resolve import is_phantom
+from decnef_data.client.selection import spell_names
 from decnef_data.errors import IntegrityError, SelectionError, warn_user
 from decnef_data.layouts import get_layout
 from decnef_data.mirrors import Remote
@@ -29,6 +30,7 @@ from decnef_data.model import (
     SelectionFields,
     VerifiedFile,
 )
+from decnef_data.records import Records
 from decnef_data.transfer import DatasetLocation, MirrorSource
 
 if TYPE_CHECKING:
@@ -135,22 +137,23 @@ def _hash_file(file: VerifiedFile, algorithms: Sequence[str], progress: Progress
     return tuple(Checksum(digest.name, digest.hexdigest()) for digest in digests)
 
 
-def merge_selection(selection: Selection, lock: Lock, dataset: str) -> Selection:
-    """Return `selection` with its unset fields taken from the lock.
+def merge_selection(selection: Selection, lock: Lock, records: Records) -> Selection:
+    """Return `selection` with its unset fields taken from the lock, whose names may be spelled differently.
 
     Raises
     ------
     SelectionError
         The lock is of another dataset or of a different selection.
     """
-    if lock.dataset != dataset:
+    if lock.dataset != selection.dataset:
         message = (
-            f"The lock is for '{lock.dataset}', not for '{dataset}'. "
+            f"The lock is for '{lock.dataset}', not for '{selection.dataset}'. "
             f"Request '{lock.dataset}' or use another lock."
         )
-        raise SelectionError(message, requested=dataset, known=(lock.dataset,))
-    merged = {field: _merge_field(field, selection, lock) for field in _SELECTION_FIELDS - _SAMPLE_FIELDS}
-    return Selection(selection.dataset, **merged, **_merge_sample(selection, lock))
+        raise SelectionError(message, requested=selection.dataset, known=(lock.dataset,))
+    locked = spell_names(records, Selection(lock.dataset, **msgspec.structs.asdict(lock.selection)))
+    merged = {field: _merge_field(field, selection, locked) for field in _SELECTION_FIELDS - _SAMPLE_FIELDS}
+    return Selection(selection.dataset, **merged, **_merge_sample(selection, locked))
 
 
 def with_same_selection(lock: Lock, reference: Lock) -> Lock:
@@ -158,18 +161,17 @@ def with_same_selection(lock: Lock, reference: Lock) -> Lock:
     return msgspec.structs.replace(lock, selection=reference.selection, split=reference.split)
 
 
-def _merge_field(field: str, selection: Selection, lock: Lock) -> Any:
-    requested, locked = getattr(selection, field), getattr(lock.selection, field)
+def _merge_field(field: str, selection: Selection, lock: Selection) -> Any:
+    requested, locked = getattr(selection, field), getattr(lock, field)
     if None not in (requested, locked) and requested != locked:
-        raise _other_selection_error(field, format_values(requested), format_values(locked))
+        raise _other_selection_error(field, _format_values(requested), _format_values(locked))
     return locked if requested is None else requested
 
 
-def _merge_sample(selection: Selection, lock: Lock) -> dict[str, Any]:
+def _merge_sample(selection: Selection, lock: Selection) -> dict[str, Any]:
     """Return the fields of the sample, which only together say who is in it."""
     requested, locked = (
-        {field: getattr(part, field) for field in sorted(_SAMPLE_FIELDS)}
-        for part in (selection, lock.selection)
+        {field: getattr(part, field) for field in sorted(_SAMPLE_FIELDS)} for part in (selection, lock)
     )
     if requested["n_subjects"] is None:
         return locked
@@ -181,7 +183,7 @@ def _merge_sample(selection: Selection, lock: Lock) -> dict[str, Any]:
 
 
 def _format_sample(fields: dict[str, Any]) -> str:
-    return format_values((fields["n_subjects"], fields["stratify"], fields["seed"]))
+    return _format_values((fields["n_subjects"], fields["stratify"], fields["seed"]))
 
 
 def _other_selection_error(what: str, requested: str, locked: str) -> SelectionError:
@@ -192,7 +194,7 @@ def _other_selection_error(what: str, requested: str, locked: str) -> SelectionE
     return SelectionError(message, requested=requested, known=(locked,))
 
 
-def format_values(value: object) -> str:
+def _format_values(value: object) -> str:
     """Format the value of a selection's field for a message."""
     values = value if isinstance(value, tuple) else (value,)
     return ", ".join(f"'{part}'" if isinstance(part, str) else f"{part}" for part in values)

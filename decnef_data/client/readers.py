@@ -11,11 +11,9 @@ import msgspec
 import decnef_data.accessor as _  # noqa: F401 - registers Dataset.decnef for fetched datasets
 from decnef_data.archives import ByteSource, LocalSource
 from decnef_data.client.citations import citations_for, synapse_versions
-from decnef_data.client.locks import format_values
 from decnef_data.errors import FetchError, FormatError, SelectionError, warn_user
 from decnef_data.file_cache import FileCache
 from decnef_data.model import (
-    Condition,
     Dataset,
     FileCheck,
     Finding,
@@ -39,8 +37,6 @@ __all__ = ["NoMatchError", "Reader", "no_match_error", "problem_attrs", "raise_o
 _DISTRIBUTION: Final = "decnef-data"
 #: How many bad files an error's message names: in a wrong folder, hundreds of thousands are bad.
 _MAX_NAMED_ERRORS: Final = 5
-_TEXT_CRITERIA: Final = ("group", "subjects", "sites", "institutes", "diagnoses", "modalities", "sex")
-_NUMBER_CRITERIA: Final = ("min_age", "max_age", "max_mean_fd")
 
 
 def _local_archive(copy: LocalCopy) -> ByteSource:
@@ -176,7 +172,7 @@ class NoMatchError(SelectionError):
 
 def no_match_error(selection: Selection) -> NoMatchError:
     """Build the error of a selection that no participant matches, or of a copy without participants."""
-    description = ", ".join(_describe_criteria(selection))
+    description = ", ".join(selection.describe())
     name = selection.dataset
     if not description:
         message = f"This copy of '{name}' contains no participants. Run `decnef doctor {name}` to inspect it."
@@ -186,24 +182,3 @@ def no_match_error(selection: Selection) -> NoMatchError:
         f"Run `decnef participants {name}` to list all participants."
     )
     return NoMatchError(message, requested=description)
-
-
-def _describe_criteria(selection: Selection) -> Iterator[str]:
-    """Yield each criterion in words, but not the sample, because it does not decide who matches."""
-    for name in _TEXT_CRITERIA:
-        if (texts := getattr(selection, name)) is not None:
-            yield f"{name} {format_values(texts)}"
-    for name in _NUMBER_CRITERIA:
-        if (number := getattr(selection, name)) is not None:
-            yield f"{name} {number:g}"
-    yield from map(_describe_condition, selection.where or ())
-
-
-def _describe_condition(condition: Condition) -> str:
-    accepted = condition.values  # noqa: PD011 - a field, not that of pandas
-    if accepted is not None:
-        texts = (f"'{value}'" if isinstance(value, str) else f"{value:g}" for value in accepted)
-        return f"{condition.coordinate} {', '.join(texts)}"
-    ends = {"from": condition.minimum, "to": condition.maximum}
-    words = " ".join(f"{word} {end:g}" for word, end in ends.items() if end is not None)
-    return f"{condition.coordinate} {words}"

@@ -87,7 +87,7 @@ class DataRequest:
         if options.lock_path is None:
             return cls(dataset, selection, Acquirer(resolver, options))
         lock = lockfile.read_lock(options.lock_path)
-        merged = locks.merge_selection(selection, lock, dataset.name)
+        merged = locks.merge_selection(selection, lock, resolver.records)
         return cls(dataset, merged, Acquirer(resolver, options, lock))
 
     def acquire(self) -> AcquiredData:

@@ -1,7 +1,9 @@
-"""Build the selection of a request, with each name as the catalog spells it."""
+"""Build the selection of a request or of a lock file, with each name as the catalog spells it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from decnef_data.arguments import parse_where
 from decnef_data.client.options import Names, Where
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from decnef_data.model import Dataset
     from decnef_data.records import Records
 
-__all__ = ["build_selection"]
+__all__ = ["build_selection", "spell_names"]
 
 #: The kind of scan for each name that a user may give.
 _KIND_NAMES: Final = {
@@ -63,39 +65,74 @@ def build_selection(
     """
     dataset_name, _, group_in_name = name.partition("/")
     dataset = records.dataset(dataset_name)
-    _require_range(min_age, max_age)
-    _require_sample_size(n_subjects, stratify, seed)
-    return Selection(
+    selection = Selection(
         dataset.name,
-        group=_group(records, dataset, name, group, group_in_name),
-        subjects=None if subjects is None else as_names(subjects),
-        sites=_known_names(sites, site_names(records)),
-        institutes=_known_names(institutes, institute_names(records)),
-        diagnoses=_known_names(diagnoses, diagnosis_names(records)),
-        modalities=_kinds(modalities),
-        sex=None if sex is None else _sex(sex),
-        min_age=_number(min_age),
-        max_age=_number(max_age),
-        max_mean_fd=_number(max_mean_fd),
+        group=_only_group(records, dataset, name, group, group_in_name),
+        subjects=_as_optional_names(subjects),
+        sites=_as_optional_names(sites),
+        institutes=_as_optional_names(institutes),
+        diagnoses=_as_optional_names(diagnoses),
+        modalities=_as_optional_names(modalities),
+        sex=sex,
+        min_age=min_age,
+        max_age=max_age,
+        max_mean_fd=max_mean_fd,
         where=parse_where(where),
-        n_subjects=None if n_subjects is None else int(n_subjects),
+        n_subjects=n_subjects,
         stratify=stratify,
-        seed=int(seed),
+        seed=seed,
+    )
+    return spell_names(records, selection)
+
+
+def spell_names(records: "Records", selection: Selection) -> Selection:
+    """Return a selection, which may be that of a lock file, with each name as the catalog spells it.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset, group of connectivity, kind of scan or sex; a range is empty; or a sample
+        has no size.
+
+    Examples
+    --------
+    >>> from decnef_data.records import Records
+    >>> spell_names(Records.load(), Selection("srpbs-open", sites=("kfu",), modalities=("func",))).sites
+    ('KPM',)
+    """
+    dataset = records.dataset(selection.dataset)
+    _require_range("age", selection.min_age, selection.max_age)
+    for condition in selection.where or ():
+        _require_range(condition.coordinate, condition.minimum, condition.maximum)
+    _require_sample_size(selection)
+    return replace(
+        selection,
+        dataset=dataset.name,
+        group=None if selection.group is None else _spell_group(records, dataset, selection.group),
+        sites=_known_names(selection.sites, site_names(records)),
+        institutes=_known_names(selection.institutes, institute_names(records)),
+        diagnoses=_known_names(selection.diagnoses, diagnosis_names(records)),
+        modalities=_kinds(selection.modalities),
+        sex=None if selection.sex is None else _sex(selection.sex),
     )
 
 
-def _known_names(names: Names | None, known: Mapping[str, str]) -> tuple[str, ...] | None:
+def _as_optional_names(names: Names | None) -> tuple[str, ...] | None:
+    return None if names is None else as_names(names)
+
+
+def _known_names(names: Sequence[str] | None, known: Mapping[str, str]) -> tuple[str, ...] | None:
     """Return names as the catalog spells them; others are kept."""
     if names is None:
         return None
     by_spelling = {normalize_name(text): value for text, value in known.items()}
-    return tuple(by_spelling.get(normalize_name(name), name) for name in as_names(names))
+    return tuple(by_spelling.get(normalize_name(name), name) for name in names)
 
 
-def _kinds(modalities: Names | None) -> tuple[str, ...] | None:
+def _kinds(modalities: Sequence[str] | None) -> tuple[str, ...] | None:
     if modalities is None:
         return None
-    kinds = (resolve_name("modality", name, _KIND_NAMES, _KIND_NAMES) for name in as_names(modalities))
+    kinds = (resolve_name("modality", name, _KIND_NAMES, _KIND_NAMES) for name in modalities)
     return tuple(dict.fromkeys(kinds))
 
 
@@ -106,23 +143,23 @@ def _sex(sex: str) -> str:
     return found
 
 
-def _number(number: float | None) -> float | None:
-    return None if number is None else float(number)
-
-
-def _require_range(low: float | None, high: float | None) -> None:
+def _require_range(what: str, low: float | None, high: float | None) -> None:
     if low is not None and high is not None and low > high:
-        message = f"The age range from {low:g} to {high:g} is empty. Put the lower age first."
+        message = f"The {what} range from {low:g} to {high:g} is empty. Put the lower {what} first."
         raise SelectionError(message, requested=f"{low:g}-{high:g}")
 
 
-def _require_sample_size(n_subjects: int | None, stratify: str | None, seed: int) -> None:
-    if n_subjects is None and (stratify is not None or seed != 0):
+def _require_sample_size(selection: Selection) -> None:
+    n_subjects = selection.n_subjects
+    if n_subjects is None and (selection.stratify is not None or selection.seed != 0):
         message = "stratify= and seed= describe how n_subjects= are sampled. Pass n_subjects= as well."
-        raise SelectionError(message, requested=stratify)
+        raise SelectionError(message, requested=selection.stratify)
+    if n_subjects is not None and n_subjects < 1:
+        message = f"n_subjects={n_subjects} is less than 1. Use a whole number such as n_subjects=100."
+        raise SelectionError(message, requested=str(n_subjects))
 
 
-def _group(
+def _only_group(
     records: "Records", dataset: "Dataset", name: str, group: str | None, group_in_name: str
 ) -> str | None:
     given = [

@@ -1,6 +1,13 @@
 """The part of a dataset that a request selects: one list of fields for every function, command and lock."""
 
+from collections.abc import Iterator, Sequence
+from typing import Final
+
 from decnef_data.model.catalog import Record
+
+#: How many values of a field are described: a selection may name hundreds of subjects.
+_MAX_VALUES: Final = 5
+_SAMPLE_FIELDS: Final = frozenset({"n_subjects", "stratify", "seed"})
 
 
 class Condition(Record, frozen=True, kw_only=True):
@@ -30,11 +37,9 @@ class Condition(Record, frozen=True, kw_only=True):
         'sup2_bdi_ii from 20'
         """
         if self.values is not None:
-            return f"{self.coordinate} {' or '.join(map(repr, self.values))}"
-        limits = (("from", self.minimum), ("to", self.maximum))
-        return " ".join(
-            [self.coordinate, *(f"{word} {limit:g}" for word, limit in limits if limit is not None)]
-        )
+            return f"{self.coordinate} {_format_values(self.values)}"
+        limits = {"from": self.minimum, "to": self.maximum}
+        return " ".join([self.coordinate, *(f"{word} {n:g}" for word, n in limits.items() if n is not None)])
 
 
 class SelectionFields(Record, frozen=True, kw_only=True):
@@ -99,6 +104,28 @@ class SelectionFields(Record, frozen=True, kw_only=True):
         return any(
             getattr(self, field) is not None for field in SelectionFields.__struct_fields__ if field != "seed"
         )
+
+    def describe(self) -> Iterator[str]:
+        """Yield each criterion in words, without the sample, which is drawn from those who meet them.
+
+        Examples
+        --------
+        >>> list(SelectionFields(sites=("COI", "SWA"), min_age=20).describe())
+        ["sites 'COI', 'SWA'", 'min_age 20']
+        """
+        for field in SelectionFields.__struct_fields__:
+            value = None if field in _SAMPLE_FIELDS else getattr(self, field)
+            if field == "where":
+                yield from map(str, value or ())
+            elif value is not None:
+                yield f"{field} {_format_values(value if isinstance(value, tuple) else (value,))}"
+
+
+def _format_values(values: Sequence[str | float]) -> str:
+    # A text may come from a file: its control characters are not sent to a terminal.
+    texts = [repr(value) if isinstance(value, str) else f"{value:g}" for value in values[:_MAX_VALUES]]
+    more = f" and {len(values) - _MAX_VALUES} more" if len(values) > _MAX_VALUES else ""
+    return ", ".join(texts) + more
 
 
 class Selection(SelectionFields, frozen=True, omit_defaults=False):

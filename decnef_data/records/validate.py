@@ -47,6 +47,7 @@ def validate_entries(entries: Sequence[RecordEntry]) -> None:
                 entry, location, f"{problem} at '{entry.location}{location}'. Correct this entry."
             )
     _validate_names(entries)
+    _validate_diagnoses(entries)
 
 
 def record_names(record: object) -> tuple[str, ...]:
@@ -191,3 +192,17 @@ def _validate_names(entries: Iterable[RecordEntry]) -> None:
                     "",
                     f"uses the name '{name}' of '{main}' at '{entry.location}'. Choose another name.",
                 )
+
+
+def _validate_diagnoses(entries: Iterable[RecordEntry]) -> None:
+    """Raise a CatalogError for a name of two diagnoses, of which a request could select the wrong one."""
+    labels: dict[str, str] = {}
+    for entry in entries:
+        code = entry.record
+        if not isinstance(code, Code) or code.column != "diagnosis":
+            continue
+        for name in filter(None, (code.label, code.title, code.title_ja, *code.aliases)):
+            label = labels.setdefault(normalize_name(name), code.label)
+            if label != code.label:
+                problem = f"uses the name '{name}' of '{label}' at '{entry.location}'. Choose another name."
+                raise _catalog_error(entry, "", problem)

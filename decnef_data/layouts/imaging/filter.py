@@ -179,7 +179,7 @@ def _match_scans(
     if not conditions or not candidates:
         return list(candidates)
     is_run = [joined.inventory.scans[index].kind == "bold" for index in candidates]
-    parts = {"bold": [], "other": []}  # type: dict[str, list[int]]
+    parts: dict[str, list[int]] = {"bold": [], "other": []}
     for index, part in zip(candidates, is_run, strict=True):
         parts["bold" if part else "other"].append(index)
     columns = {name: _scan_columns(joined, indices, name) for name, indices in parts.items()}

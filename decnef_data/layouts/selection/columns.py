@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Columns",
     "as_texts",
+    "count_participants",
     "count_rows",
     "is_text",
     "missing_values",
@@ -75,3 +76,8 @@ def with_article(coordinate: str) -> str:
     ('an age', 'a mean_fd')
     """
     return f"{'an' if coordinate[0] in 'aeiou' else 'a'} {coordinate}"
+
+
+def count_participants(count: int) -> str:
+    """Return a number of participants, for messages."""
+    return "1 participant" if count == 1 else f"{count} participants"

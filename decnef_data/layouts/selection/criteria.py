@@ -29,6 +29,7 @@ __all__ = [
     "Criterion",
     "RangeCriterion",
     "SiteCriterion",
+    "ValueCriterion",
     "build_conditions",
     "build_criteria",
     "resolve_coordinate",
@@ -64,6 +65,19 @@ class _CategoryCriterion:
 
     def undecided(self, columns: Columns) -> _Mask:
         return _no_rows(columns)
+
+
+class ValueCriterion(_CategoryCriterion):
+    """The accepted values of a condition, which no catalog has checked."""
+
+    def find_absent(self, groups: "Sequence[Columns]") -> list[str | float]:
+        """Return the accepted values that no row of any group has."""
+        single = {value: _CategoryCriterion(self.coordinate, (value,)) for value in self.accepted}
+        return [
+            value
+            for value, criterion in single.items()
+            if not any(criterion.matches(columns).any() for columns in groups)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +281,7 @@ def _range_criteria(groups: _Groups, selection: "Selection", dataset: str) -> It
 def _condition_criterion(groups: _Groups, condition: "Condition", dataset: str) -> Criterion:
     coordinate = resolve_coordinate(condition.coordinate, groups)
     if condition.values is not None:
-        return _CategoryCriterion(coordinate, condition.values)
+        return ValueCriterion(coordinate, condition.values)
     if any(is_text(columns[coordinate]) for columns in groups.values() if coordinate in columns):
         message = f"The coordinate '{coordinate}' is text and has no range. List the accepted values instead."
         raise SelectionError(message, requested=coordinate)

@@ -9,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.errors import warn_user
-from decnef_data.layouts.selection.columns import Columns, as_texts, count_rows, with_article
+from decnef_data.layouts.selection.columns import (
+    Columns,
+    as_texts,
+    count_participants,
+    count_rows,
+    with_article,
+)
 from decnef_data.layouts.selection.criteria import (
     Criterion,
     RangeCriterion,
     SiteCriterion,
+    ValueCriterion,
     build_conditions,
     build_criteria,
 )
@@ -131,6 +138,7 @@ class MatchedRows:
             for name, group in self.groups.items()
             for exclusion in group.exclusions(name, None if candidates is None else candidates[name])
         ]
+        yield from _absent_value_reasons(list(self.groups.values()))
         yield from _unknown_group_reasons(excluded)
         yield from _missing_value_reasons(excluded)
         yield from _pooled_site_reasons(excluded)
@@ -191,6 +199,19 @@ def _match_group(columns: Columns, criteria: Sequence[Criterion]) -> _GroupMatch
     return _GroupMatches(columns, criteria, matches, accepted & ~matches)
 
 
+def _absent_value_reasons(groups: Sequence[_GroupMatches]) -> Iterator[str]:
+    """Report accepted values that may be misspelled; if none occurs, nothing matches, which is an error."""
+    columns = [group.columns for group in groups]
+    for criterion in groups[0].criteria if groups else ():
+        if not isinstance(criterion, ValueCriterion):
+            continue
+        absent = criterion.find_absent(columns)
+        if absent and len(absent) < len(criterion.accepted):
+            quoted = ", ".join(f"'{value}'" if isinstance(value, str) else f"{value:g}" for value in absent)
+            verb = "does" if len(absent) == 1 else "do"
+            yield f"The condition on '{criterion.coordinate}' accepts {quoted}, which {verb} not occur."
+
+
 def _unknown_group_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for exclusion in excluded:
@@ -209,7 +230,7 @@ def _missing_value_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
             counts[exclusion.criterion.coordinate] += len(exclusion.count())
     for coordinate, count in counts.items():
         verb = "has" if count == 1 else "have"
-        yield f"{_count_participants(count)} who may match {verb} no {coordinate}."
+        yield f"{count_participants(count)} who may match {verb} no {coordinate}."
 
 
 def _pooled_site_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
@@ -219,10 +240,6 @@ def _pooled_site_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
             counts += exclusion.count("institute")
     for institute, count in sorted(counts.items()):
         yield (
-            f"{_count_participants(count)} of '{institute}' may match, but their table pools its sites. "
+            f"{count_participants(count)} of '{institute}' may match, but their table pools its sites. "
             f"Use institutes='{institute}' to include them."
         )
-
-
-def _count_participants(count: int) -> str:
-    return "1 participant" if count == 1 else f"{count} participants"

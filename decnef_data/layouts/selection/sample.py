@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.errors import SelectionError, warn_user
-from decnef_data.layouts.selection.columns import Columns, as_texts
+from decnef_data.layouts.selection.columns import Columns, as_texts, count_participants
 from decnef_data.layouts.selection.criteria import resolve_coordinate
 from decnef_data.layouts.selection.errors import TableContentError
 
@@ -225,6 +225,6 @@ def _warn_about_missing_classes(
 ) -> None:
     count = sum(not name for each in candidates for name in each.classes.values())
     if count:
-        participants = "1 participant" if count == 1 else f"{count} participants"
-        message = f"'{dataset}': {participants} cannot be sampled, because their {stratify} is not known."
+        who = count_participants(count)
+        message = f"'{dataset}': {who} cannot be sampled, because their {stratify} is not known."
         warn_user(message)
