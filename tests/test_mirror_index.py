@@ -390,7 +390,7 @@ class TestGoingOn:
     def test_an_old_journal_is_good_for_facts_alone(
         self, serve: Callable[..., SynapseServer], root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(service, "CALL_TIME_LIMIT", 0.2)
+        monkeypatch.setattr(service, "CALL_TIME_LIMIT", 2.0)  # longer than a busy machine takes to answer
         server = serve(project(people=30))
         server.faults.add(_until_more_than(server, 60), None)
         with pytest.raises(MirrorError):
