@@ -151,8 +151,9 @@ class Accessor:
         -------
         xarray.Dataset
             ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge
-            order of srpbs-fc, and the coordinates and attributes of the series; ``n_constant (scan)`` counts
-            the series that do not vary, whose edges are NaN.  A scan is computed when its values are
+            order of srpbs-fc, and the coordinates and attributes of the series.  ``n_nan (scan)`` counts the
+            regions whose edges are NaN: their series do not vary, or contain NaN or infinity;
+            ``n_constant (scan)`` counts those that do not vary.  A scan is computed when its values are
             accessed; a dask array gives a dask array.
 
         Raises

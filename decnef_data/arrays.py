@@ -1,6 +1,7 @@
-"""Lazy arrays over memory-mapped files, stacks of them, and the matrix view of connectivity."""
+"""Lazy arrays over files, mapped where they can be, stacks of them, and the matrix view of connectivity."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, overload
 
@@ -12,6 +13,7 @@ from xarray.core import indexing
 
 from decnef_data.arguments import checked
 from decnef_data.errors import IntegrityError, SelectionError
+from decnef_data.file_systems import map_file
 
 __all__ = ["LazySlabs", "MappedArray", "Slab", "StackedArray", "memmap_variable", "stack_lazily", "to_matrix"]
 
@@ -45,7 +47,8 @@ def memmap_variable(
     Returns
     -------
     xarray.Variable
-        Integers and slices return read-only views of the file; its pickle holds only the path.
+        Integers and slices return read-only views of the file; its pickle holds only the path.  On a file
+        system that cannot map files, the selected positions of the first dimension are read instead.
 
     Raises
     ------
@@ -87,7 +90,6 @@ class MappedArray(BackendArray):
         self.dtype = dtype
         self.shape = shape
         self.offset = offset
-        self._map: NDArray[Any] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -95,25 +97,51 @@ class MappedArray(BackendArray):
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_map": None}
+        return {name: value for name, value in self.__dict__.items() if name != "_mapped"}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return _apply_indexer(key, self.shape, self._read_outer)
 
     def _read_outer(self, key: _Key) -> NDArray[Any]:
-        # Integers and slices first, as a view; then one vector at a time, since numpy moves the axes
-        # of a key that mixes integers and vectors to the front.
-        out = self._open_memmap()[tuple(slice(None) if _is_vector(part) else part for part in key)]
-        kept = [part for part in key if not isinstance(part, int | np.integer)]
-        for axis, part in enumerate(kept):
-            if _is_vector(part):
-                out = out[(slice(None),) * axis + (part,)]
-        return np.asarray(out)
+        if self._mapped is not None:
+            return _select(self._mapped, key)
+        if not self.shape:
+            return self._read_rows(np.zeros(1, np.intp)).reshape(())
+        rows = np.atleast_1d(np.arange(self.shape[0])[key[0]])
+        inner_key = (0 if isinstance(key[0], int | np.integer) else slice(None), *key[1:])
+        return _select(self._read_rows(rows), inner_key)
 
-    def _open_memmap(self) -> NDArray[Any]:
-        if self._map is None:
-            self._map = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
-        return self._map
+    @cached_property
+    def _mapped(self) -> NDArray[Any] | None:
+        """The array over the mapped file, ``None`` on a file system that cannot map it."""
+        mapped = map_file(self.path, self.offset + self.nbytes)
+        return None if mapped is None else np.ndarray(self.shape, self.dtype, mapped, self.offset)
+
+    def _read_rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Read positions of the first dimension, those that are consecutive at once."""
+        out = np.empty((rows.size, *self.shape[1:]), self.dtype)
+        row_nbytes = out.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
+        remaining = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # stubs before Python 3.12
+        with self.path.open("rb") as file:
+            for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+                part, remaining = remaining[: run.size * row_nbytes], remaining[run.size * row_nbytes :]
+                file.seek(self.offset + int(run[0]) * row_nbytes if run.size else 0)
+                if file.readinto(part) < len(part):
+                    _require_bytes(self.path, self.offset + self.nbytes)
+        out.flags.writeable = False  # as the views of a mapped file are
+        return out
+
+
+def _select(values: NDArray[Any], key: _Key) -> NDArray[Any]:
+    """Apply an orthogonal key."""
+    # Integers and slices first, as a view; then one vector at a time, since numpy moves the axes
+    # of a key that mixes integers and vectors to the front.
+    out = values[tuple(slice(None) if _is_vector(part) else part for part in key)]
+    kept = [part for part in key if not isinstance(part, int | np.integer)]
+    for axis, part in enumerate(kept):
+        if _is_vector(part):
+            out = out[(slice(None),) * axis + (part,)]
+    return np.asarray(out)
 
 
 class Slab(Protocol):

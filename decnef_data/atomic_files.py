@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import BinaryIO
 
+from decnef_data.file_systems import keep_private, sync_file
+
 
 def make_private_folder(folder: Path) -> None:
     """Create `folder` and its missing parents with mode 0700; existing folders keep their mode."""
@@ -27,10 +29,10 @@ def open_atomic(path: Path, is_equivalent: Callable[[], bool] | None = None) -> 
     make_private_folder(path.parent)
     descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
     try:
+        keep_private(descriptor, 0o600, path.parent)
         with os.fdopen(descriptor, "w+b") as file:
             yield file
-            file.flush()
-            os.fsync(descriptor)  # before the rename, which must not reach the disk first
+            sync_file(file)  # before the rename, which must not reach the disk first
         _publish(Path(name), path, is_equivalent)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -64,6 +64,7 @@ class TestValues:
         flat[2, :, [0, 8]] = 7
         cube = connectivity(series_of(flat))
         assert cube["n_constant"].to_numpy().tolist() == [0, 1, 2, 0]
+        assert cube["n_nan"].to_numpy().tolist() == [0, 1, 2, 0]
         missing = np.isnan(to_matrix(cube).to_numpy())
         assert missing[1].sum() == 2 * (REGIONS - 1)
         assert missing[1, 3].sum() == REGIONS - 1
@@ -74,6 +75,31 @@ class TestValues:
         holed[0, 5, 2] = np.nan
         cube = connectivity(series_of(holed))
         assert int(cube["fc"].isnull().sum()) == REGIONS - 1
+        assert cube["n_constant"].to_numpy().tolist() == [0] * SCANS
+        assert cube["n_nan"].to_numpy().tolist() == [1, 0, 0, 0]
+
+    @pytest.mark.parametrize("place", [(0, 5, 2), (0, slice(None), 2)])
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_every_cause_of_missing_edges_is_counted(
+        self, values: NDArray, place: tuple[object, ...], value: float
+    ) -> None:
+        holed = values.copy()
+        holed[place] = value
+        holed[0, :, 4] = 7
+        cube = connectivity(series_of(holed))
+        missing = np.isnan(to_matrix(cube).to_numpy()[0]).all(axis=0, where=~np.eye(REGIONS, dtype=bool))
+        assert np.flatnonzero(missing).tolist() == [2, 4]
+        assert cube["n_nan"].to_numpy().tolist() == [2, 0, 0, 0]
+
+    @pytest.mark.parametrize("scale", [1e-200, 1e300])
+    def test_series_that_cannot_be_scaled_are_missing_and_counted(
+        self, values: NDArray, scale: float
+    ) -> None:
+        scaled = values.astype("f8")
+        scaled[3, :, 6] *= scale
+        cube = connectivity(series_of(scaled))
+        assert int(cube["fc"][3].isnull().sum()) == REGIONS - 1
+        assert cube["n_nan"].to_numpy().tolist() == [0, 0, 0, 1]
         assert cube["n_constant"].to_numpy().tolist() == [0] * SCANS
 
     def test_no_correlation_is_beyond_one(self) -> None:
@@ -145,7 +171,7 @@ class TestForm:
         chunked = series_of(values).chunk({"scan": 2, "time": 7, "roi": 4})
         cube = connectivity(chunked)
         assert cube["fc"].chunks == ((2, 2), (REGIONS * (REGIONS - 1) // 2,))
-        assert cube["n_constant"].chunks == ((2, 2),)
+        assert cube["n_constant"].chunks == cube["n_nan"].chunks == ((2, 2),)
         assert np.array_equal(cube["fc"].to_numpy(), connectivity(series_of(values))["fc"].to_numpy())
         assert np.array_equal(cube["n_constant"].to_numpy(), [0] * SCANS)
         single = connectivity(chunked.isel(scan=3))

@@ -55,10 +55,11 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("n_subjects", "n_splits"): (*NOT_WHOLE, 0, -1),
     (
         "download", "keep_archive", "strict", "accept_terms", "offline", "checksums", "deep", "repair", "phantom",
-        "dry_run", "original", "i_may_share",
+        "dry_run", "original", "i_may_share", "follow_links",
     ): (1, 0, "yes", [True]),
     (
         "data_dir", "config_dir", "lock", "records", "path", "first", "second", "destination", "dest", "folders",
+        "statement",
     ): NOT_A_PATH,
     ("where",): (5, "age", ["age"], {1: 2}, {"age": (30, 20)}, {"age": True}, {"age": (None, None)}),
     ("chunks",): (1.5, True, ["subject"], {1: 2}),

@@ -1,6 +1,9 @@
 """Lazy arrays over memory-mapped files, and the matrix view, against numpy."""
 
 import copy
+import errno
+import mmap
+import os
 import pickle
 from pathlib import Path
 
@@ -61,11 +64,25 @@ def values() -> NDArray:
     return np.random.default_rng(1).normal(size=SHAPE)
 
 
-@pytest.fixture(scope="module")
-def variable(tmp_path_factory: pytest.TempPathFactory, values: NDArray) -> xr.Variable:
-    return memmap_variable(
-        write(tmp_path_factory.mktemp("mapped") / "values.bin", values), DIMS, "<f8", SHAPE
-    )
+def unmappable(variable: xr.Variable) -> xr.Variable:
+    """The same variable, on a file system that maps no file: what was tried once is not tried again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mmap, "mmap", refuse_to_map)
+        variable.to_numpy()
+    return variable
+
+
+def refuse_to_map(*arguments: object, **options: object) -> None:
+    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+
+@pytest.fixture(scope="module", params=["mapped", "read"])
+def variable(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, values: NDArray
+) -> xr.Variable:
+    path = write(tmp_path_factory.mktemp("mapped") / "values.bin", values)
+    variable = memmap_variable(path, DIMS, "<f8", SHAPE)
+    return variable if request.param == "mapped" else unmappable(variable)
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +173,14 @@ class TestMapped:
         path.write_bytes(np.arange(6.0).tobytes())
         assert variable[2:4].to_numpy().tolist() == [2.0, 3.0]
 
-    def test_integers_and_slices_are_read_only_views_of_the_file(self, variable: xr.Variable) -> None:
-        first, again = variable[1, 2:].to_numpy(), variable[1, 2:].to_numpy()
-        assert np.shares_memory(first, again)
-        assert not first.flags.writeable
+    def test_integers_and_slices_are_read_only(self, variable: xr.Variable) -> None:
+        assert not variable[1, 2:].to_numpy().flags.writeable
+
+    def test_integers_and_slices_are_views_of_the_file(self, tmp_path: Path) -> None:
+        variable = memmap_variable(
+            write(tmp_path / "values.bin", np.zeros((4, 5))), ("x", "y"), "<f8", (4, 5)
+        )
+        assert np.shares_memory(variable[1, 2:].to_numpy(), variable[1, 2:].to_numpy())
 
     def test_a_pickle_holds_the_path_not_the_bytes(self, tmp_path: Path) -> None:
         values = np.random.default_rng(3).normal(size=(500, 300))
@@ -207,6 +228,31 @@ class TestMapped:
         with pytest.raises(FileNotFoundError) as caught:
             memmap_variable(tmp_path / "absent.bin", ("x",), "<f8", (5,))
         assert caught.value.filename == str(tmp_path / "absent.bin")
+
+    def test_only_the_rows_that_are_asked_for_are_read_where_nothing_can_be_mapped(
+        self, tmp_path: Path
+    ) -> None:
+        values = np.arange(40.0).reshape(8, 5)
+        path = write(tmp_path / "values.bin", values)
+        variable = unmappable(memmap_variable(path, ("x", "y"), "<f8", (8, 5)))
+        with path.open("r+b") as file:
+            file.truncate(4 * 5 * 8)
+        np.testing.assert_array_equal(variable[[3, 0, 1], 1:].to_numpy(), values[[3, 0, 1], 1:])
+        np.testing.assert_array_equal(variable[2].to_numpy(), values[2])
+        with pytest.raises(IntegrityError) as caught:
+            variable[3:5].to_numpy()
+        assert str(caught.value) == (
+            f"'{path}' has 160 bytes, but 320 are needed. Remove it and fetch the dataset again."
+        )
+
+    def test_a_number_and_the_middle_of_a_file_are_read_where_nothing_can_be_mapped(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "values.bin").write_bytes(b"headr" + np.arange(4.0).tobytes() + b"crc!")
+        number = unmappable(memmap_variable(tmp_path / "values.bin", (), "<f8", (), 13))
+        assert (number.shape, number.to_numpy().tolist()) == ((), 1.0)
+        series = unmappable(memmap_variable(tmp_path / "values.bin", ("x",), "<f8", (4,), 5))
+        assert series[::-2].to_numpy().tolist() == [3.0, 1.0]
 
     def test_chunks_of_dask_read_the_file_when_computed(self, tmp_path: Path) -> None:
         pytest.importorskip("dask")

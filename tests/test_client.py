@@ -544,8 +544,8 @@ def test_values_that_are_no_correlations_are_kept_and_warned_of(cache: Path, tmp
         found = cube()
     (said,) = (str(warning.message) for warning in caught)
     assert said == (
-        "1 values of 'srpbs-fc/bal140' are outside [-1, 1], so not all values are Pearson correlations. "
-        "Check them before averaging."
+        "'srpbs-fc': 1 value of row 3 in 'ShowaU/BAL-ShowaU_small.mat' is outside [-1, 1], "
+        "so not all values are Pearson correlations. Check them before averaging."
     )
     assert found.attrs["out_of_range"] == 1
     assert found["fc"].max() == 1.5

@@ -31,7 +31,7 @@ METHODS = {
 #: Functions that need neither a cache nor a catalog, because they are given what they work on.
 OF_VALUES = {"connectivity", "lock_text", "splits", "timeseries", "to_matrix", "to_nifti", "to_zarr"}
 SELECTING = ("fetch_dataset", "plan", "participants", "download", "query", "lock", "export_nifti")
-ENGINE = ("open_dataset", "open_datatree")
+ENGINE = ("open_dataset", "open_datatree", "open_groups_as_dict")
 FIELDS = tuple(SelectionFields.__struct_fields__)
 
 #: A value for each field, none of which equals another one, and what arrives in the selection.

@@ -152,8 +152,8 @@ def test_a_line_that_was_cut_off_hides_no_other(cache: Path, tmp_path: Path) -> 
     ]
 
 
-def test_other_datasets_and_other_files_stay(cache: Path, archive: Path) -> None:
-    decnef_data.adopt("srpbs-ts", archive, progress="none")
+def test_other_datasets_and_other_files_stay(cache: Path, tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-open", trees.srpbs_open(tmp_path / "tree"), progress="none")
     notes = cache / "notes" / "srpbs-fc" / "mine.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")

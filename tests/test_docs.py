@@ -5,8 +5,10 @@ prints, on either stream, what stands below it, and succeeds unless the next lin
 stands for anything.  ``<!-- needs: … -->`` at the head of a page names what it must find.
 """
 
+import ast
 import contextlib
 import importlib
+import inspect
 import io
 import os
 import re
@@ -287,11 +289,17 @@ class TestNothingIsLeftOut:
         text = (DOCS / "reference/environment.md").read_text("utf-8")
         assert {name for name in _variables() if name not in text} == set()
 
+    def test_every_rule_of_remarks_is_in_the_reference(self) -> None:
+        text = (DOCS / "reference/account.md").read_text("utf-8")
+        _, remarks = text.split("\n## Remarks\n")
+        assert set(re.findall(r"^\| `([\w-]+)` \|", remarks, re.MULTILINE)) == _remark_rules()
+
     def test_every_value_and_record_is_in_the_reference(self) -> None:
         text = "".join((DOCS / "reference" / page).read_text("utf-8") for page in ("values.md", "records.md"))
         joins_others = {"CatalogFile", "Grade", "GradedRecord", "Record"}
         listed = set(re.findall(r"(?:^### |autoclass:: decnef_data\.model\.)(\w+)$", text, re.MULTILINE))
-        assert set(model.__all__) - joins_others - listed == set()
+        values = {name for name in model.__all__ if not inspect.isfunction(getattr(model, name))}
+        assert values - joins_others - listed == set()
 
 
 def _commands(path: str, group: typer.core.TyperGroup) -> Iterator[str]:  # type: ignore[name-defined]
@@ -300,6 +308,14 @@ def _commands(path: str, group: typer.core.TyperGroup) -> Iterator[str]:  # type
             yield from _commands(f"{path} {name}", command)
         else:
             yield f"{path} {name}"
+
+
+def _remark_rules() -> set[str]:
+    """The rules of all remarks that the package makes; each is a literal."""
+    sources = (path.read_text("utf-8") for path in Path(decnef_data.__file__).parent.rglob("*.py"))
+    calls = (node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    made = [node.args[0] for node in calls if isinstance(node.func, ast.Name) and node.func.id == "Remark"]
+    return {ast.literal_eval(rule) for rule in made}
 
 
 def _variables() -> set[str]:

@@ -214,7 +214,7 @@ def selecting() -> dict[str, Documented]:
 class TestSelections:
     def test_they_are_known(self) -> None:
         functions = {"fetch_dataset", "participants", "plan", "download", "query", "lock", "export_nifti"}
-        engine = {"DecnefEngine.open_dataset", "DecnefEngine.open_datatree"}
+        engine = {f"DecnefEngine.{name}" for name in ("open_dataset", "open_datatree", "open_groups_as_dict")}
         assert selecting().keys() == _with_methods(functions) | engine
 
     @pytest.mark.parametrize("name", sorted(selecting().keys() - _with_methods(READ_NO_TABLE)))

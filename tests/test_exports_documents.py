@@ -1,6 +1,7 @@
 """Exported documents: each style passes its own public validator, and contains nothing private."""
 
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -329,6 +330,49 @@ def test_xarray_opens_a_tree(tmp_path: Path) -> None:
         "decnef://srpbs-fc/bal140", engine="decnef", data_dir=tmp_path / "c", drop_variables="fc"
     )
     assert (leaf.groups, "fc" in leaf.variables) == (("/",), False)
+
+
+def test_xarray_opens_the_groups_of_a_tree(tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip"), data_dir=tmp_path / "c", progress="none")
+    tree = xr.open_datatree("decnef://srpbs-fc", engine="decnef", data_dir=tmp_path / "c")
+    groups = xr.open_groups("decnef://srpbs-fc", engine="decnef", data_dir=tmp_path / "c")
+    assert tuple(groups) == tree.groups
+    assert not groups["/bal140"]["fc"].variable._in_memory
+    assert all(dataset.identical(tree[path].to_dataset()) for path, dataset in groups.items())
+    leaf = xr.open_groups("decnef://srpbs-fc", group="bal140", data_dir=tmp_path / "c", drop_variables="fc")
+    assert {path: "fc" in dataset for path, dataset in leaf.items()} == {"/": False}
+
+
+#: What programs that open any file with xarray pass along, and what it passes to the engine then.
+DECODERS: list[dict[str, Any]] = [
+    {"decode_cf": False},
+    {"mask_and_scale": False},
+    {"decode_times": False},
+    {"decode_times": {"fc": True}, "decode_timedelta": True},
+    {"concat_characters": True, "decode_coords": "all"},
+]
+
+
+@pytest.mark.parametrize("decoders", DECODERS, ids=[" ".join(options) for options in DECODERS])
+def test_what_xarray_would_decode_is_as_it_is(tmp_path: Path, decoders: dict[str, Any]) -> None:
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip"), data_dir=tmp_path / "c", progress="none")
+    expected = decnef_data.fetch_dataset("srpbs-fc", data_dir=tmp_path / "c", progress="none")
+    options = {"engine": "decnef", "data_dir": tmp_path / "c", **decoders}
+    assert xr.open_dataset("decnef://srpbs-fc/bal140", **options).identical(expected["bal140"].to_dataset())
+    assert xr.open_datatree("decnef://srpbs-fc", **options).identical(expected)
+    assert xr.open_groups("decnef://srpbs-fc", **options)["/bal140"].identical(
+        expected["bal140"].to_dataset()
+    )
+
+
+def test_the_engine_lists_every_option_that_it_takes() -> None:
+    engine = xr.backends.list_engines()["decnef"]
+    for method in (engine.open_dataset, engine.open_datatree, engine.open_groups_as_dict):
+        assert tuple(inspect.signature(method).parameters) == (
+            "filename_or_obj",
+            "drop_variables",
+            *engine.open_dataset_parameters[2:],
+        )
 
 
 @pytest.mark.parametrize(

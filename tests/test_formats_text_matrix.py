@@ -38,7 +38,15 @@ def test_what_is_printed_exactly_is_read_exactly(matrix: np.ndarray) -> None:
         (b"# only this\n", "'a.mat' contains no numbers. Download it again.", None),
         (
             b"1 2\n\n3\n",
-            "Row 3 of 'a.mat' has 1 numbers, but the first row has 2. Download it again.",
+            (
+                "Row 3 of 'a.mat' has 1 numbers, but the first row has 2. "
+                "Correct it (NaN stands for a missing value), or omit the file with strict=False."
+            ),
+            "row 3",
+        ),
+        (
+            b"1 2\n\n3",
+            "Row 3 of 'a.mat' has 1 numbers, but the first row has 2. It may be truncated: download it again.",
             "row 3",
         ),
         (
@@ -48,8 +56,40 @@ def test_what_is_printed_exactly_is_read_exactly(matrix: np.ndarray) -> None:
         ),
         (
             b"1 2\n3 two\n",
-            "Row 2 of 'a.mat' contains a value that is not a number. Download it again.",
+            (
+                "Row 2 of 'a.mat' contains 'two', which is not a number. "
+                "Correct it (NaN stands for a missing value), or omit the file with strict=False."
+            ),
             "row 2",
+        ),
+        (
+            b"1 2\n3 NA\n",
+            (
+                "Row 2 of 'a.mat' contains 'NA', which is not a number. "
+                "Correct it (NaN stands for a missing value), or omit the file with strict=False."
+            ),
+            "row 2",
+        ),
+        (
+            "0.5 \u7d50\u5408\n".encode() + b"1 2\n",
+            (
+                "Row 1 of 'a.mat' contains '\u7d50\u5408', which is not a number. "
+                "Correct it (NaN stands for a missing value), or omit the file with strict=False."
+            ),
+            "row 1",
+        ),
+        (
+            b"0.5;" * 20,
+            (
+                "Row 1 of 'a.mat' contains '0.5;0.5;0.5;0.5;0.5;\u2026', which is not a number. "
+                "Correct it (NaN stands for a missing value), or omit the file with strict=False."
+            ),
+            "row 1",
+        ),
+        (
+            b"\xef\xbb\xbf\n<!DOCTYPE html><p>Log in",
+            "'a.mat' is a web page, not a matrix. Open it to see what it says, and download it again.",
+            None,
         ),
     ],
 )

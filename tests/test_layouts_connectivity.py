@@ -12,15 +12,17 @@ import msgspec
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from decnef_data.archives import Member, iter_members
 from decnef_data.errors import FormatError, SelectionError
+from decnef_data.formats.cells import parse_column
 from decnef_data.layouts import LayoutResult, get_layout
 from decnef_data.layouts.connectivity.pairing import ParticipantFile, pair_tables
-from decnef_data.layouts.participants import parse_column, slug
+from decnef_data.layouts.participants import slug
 from decnef_data.model import Atlas, Cohort, Dataset, MatrixFile, VerifiedFile
 from decnef_data.records import Records
 
@@ -66,6 +68,21 @@ def table(rows: int, header: str = "Age", cell: str = "30") -> bytes:
     return "\n".join([header, *[cell] * rows, ""]).encode()
 
 
+def squares(rows: np.ndarray) -> np.ndarray:
+    """Symmetric matrices with `rows` below the diagonal, in MATLAB's order."""
+    made = np.ones((len(rows), 4, 4))
+    for one, row in zip(made, rows, strict=True):
+        one.T[np.triu_indices(4, 1)] = row
+        one[np.triu_indices(4, 1)] = row
+    return made
+
+
+def cell(*items: object) -> np.ndarray:
+    made = np.empty((len(items), 1), object)
+    made[:, 0] = items
+    return made
+
+
 def given_members(content: Mapping[str, bytes]) -> Iterator[Member]:
     return (Member(path, len(data), lambda data=data: data) for path, data in content.items())
 
@@ -78,7 +95,7 @@ def read(content: Mapping[str, bytes], dataset: Dataset = DATASET, top: str = "S
 
 def read_group(content: Mapping[str, bytes], group: str = "a4") -> xr.Dataset:
     result = read(content)
-    assert result.problems == ()
+    assert result.report.problems == ()
     return result.groups[group]
 
 
@@ -87,7 +104,7 @@ def problems(content: Mapping[str, bytes]) -> list[str]:
     whole = {"Good/good.mat": mat({"X": r(1)}), "Good/SUBINFO.tsv": table(1)}
     result = read({**whole, **content})
     assert result.groups["a4"]["source_file"].values.tolist() == ["Good/good.mat"]
-    return [str(problem) for problem in result.problems]
+    return [str(problem) for problem in result.report.problems]
 
 
 ONE = {"ATR/a.mat": mat({"X": r(2)}), "ATR/SUBINFO.tsv": table(2)}
@@ -124,7 +141,7 @@ def test_atlases_are_told_apart_by_shape_and_listed_in_their_order() -> None:
         "a5": (3, 10),
         "a6": (3, 15),
     }
-    assert result.problems == ()
+    assert result.report.problems == ()
 
 
 def test_rows_stand_by_path_whatever_the_archive_does() -> None:
@@ -168,9 +185,16 @@ def test_a_stated_variable_and_table_win() -> None:
         "UTO/known_SUBINFO.tsv": table(2, cell="1"),
         "UTO/hinted.tsv": table(2, cell="2"),
     }
-    found = read_group(content)
+    result = read(content)
+    found = result.groups["a4"]
     assert found["fc"].values.tolist() == r(2).tolist()
     assert found["age"].values.tolist() == [2, 2]
+    assert [str(problem) for problem in result.report.problems] == [
+        (
+            "'UTO/known_SUBINFO.tsv' lists 2 participants, but no matrix belongs to it. "
+            "Add the matrix, or omit the table with strict=False."
+        )
+    ]
 
 
 def test_two_matrices_in_one_file() -> None:
@@ -200,26 +224,170 @@ def test_whole_numbers_are_no_matrix() -> None:
 
 
 def test_a_known_or_wide_file_without_a_matrix() -> None:
-    said = " Download it again, or omit the file with strict=False."
+    said = " Save the matrix as a variable of participants by edges, or omit the file with strict=False."
     assert problems({"ATR/a.mat": mat({"X": r(2, 7)})}) == [
-        f"'ATR/a.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' 2 x 7.{said}"
+        f"'ATR/a.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' (double 2 x 7).{said}"
     ]
     assert problems({"ATR/a.mat": mat({"X": "text"})}) == [
-        f"'ATR/a.mat' contains no matrix with 6 or 10 or 15 edges, only other variables.{said}"
+        f"'ATR/a.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' (char 1 x 4).{said}"
     ]
     assert problems({"ATR/b.mat": mat({"X": np.zeros((2, 1000))})}) == [
-        f"'ATR/b.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' 2 x 1000.{said}"
+        f"'ATR/b.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' (double 2 x 1000).{said}"
     ]
-    assert problems({"ATR/b.mat": mat({"settings": r(2, 7)})}) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "listed"),
+    [
+        ({"data": {"FC": r(2, 7), "note": "x"}}, "'data.FC' (double 2 x 7), 'data.note' (char)"),
+        ({"C": cell(r(1, 7), r(1, 8))}, "'C{1}' (double 1 x 7), 'C{2}' (double 1 x 8)"),
+        ({"S": scipy.sparse.csc_array(r(2, 6) > 0)}, "'S' (logical sparse 2 x 6)"),
+        ({"Z": r(2) * 1j}, "'Z' (complex double 2 x 6)"),
+        ({"L": r(2) > 0}, "'L' (logical uint8 2 x 6)"),
+        ({"I": np.ones((2, 6), "i2")}, "'I' (int16 2 x 6)"),
+        ({"R": r(2, 16).reshape(2, 4, 4)}, "'R' (double 2 x 4 x 4)"),  # not symmetric
+        ({"R": np.ones((4, 4, 2, 3))}, "'R' (double 4 x 4 x 2 x 3)"),  # sessions, or runs
+        ({"P": np.ones((2, 1, 6))}, "'P' (double 2 x 1 x 6)"),
+        (
+            {f"X{number:02d}": r(2, 7) for number in range(12)},
+            ", ".join(f"'X{number:02d}' (double 2 x 7)" for number in range(10)) + " and 2 more",
+        ),
+    ],
+)
+def test_a_file_whose_matrix_is_not_understood_says_what_is_in_it(
+    variables: dict[str, object], listed: str
+) -> None:
+    assert problems({"X/b.mat": mat(variables), "X/SUBINFO.tsv": table(2)}) == [
+        (
+            f"'X/b.mat' contains no matrix with 6 or 10 or 15 edges, only {listed}. "
+            "Save the matrix as a variable of participants by edges, or omit the file with strict=False."
+        )
+    ]
+
+
+def test_files_too_small_for_a_participant_and_volumes_are_set_aside() -> None:
+    volumes = {"MAP": np.ones((4, 5, 4, 3)), "mask": np.ones((7, 5, 7), "u1")}
+    assert problems({"X/b.mat": mat({"settings": r(1, 5), "note": "a long text", "when": 1.0})}) == []
+    assert problems({"X/b.mat": mat(volumes)}) == []
+
+
+def test_the_file_of_an_atlas_may_have_anything_beside_its_regions() -> None:
+    names = np.array(["a", "b", "c", "d"], object)
+    distances = squares(r(1))[0]
+    atlas = mat({"ROI": {"id": np.arange(1.0, 5), "name": names}, "D": distances, "LAB": {"all": r(3, 8)}})
+    assert problems({"X/b.mat": atlas}) == []
+    assert read_group({**ONE, "X/b.mat": atlas})["roi"].values.tolist() == names.tolist()
+    wide = mat({"ROI": {"id": np.arange(1.0, 5), "name": names}, "X": np.zeros((2, 1000))})
+    assert problems({"X/b.mat": wide}) == [
+        (
+            "'X/b.mat' contains no matrix with 6 or 10 or 15 edges, only 'X' (double 2 x 1000). "
+            "Save the matrix as a variable of participants by edges, or omit the file with strict=False."
+        )
+    ]
+
+
+# Matrices inside other variables
+
+
+FOUR = r(4)
+FORMS: dict[str, dict[str, object]] = {
+    "sparse": {"X": scipy.sparse.csc_array(FOUR)},
+    "sparse, transposed": {"X": scipy.sparse.csc_array(FOUR.T)},
+    "a field": {"data": {"FC": FOUR, "note": "x", "id": np.arange(4.0)}},
+    "a field of a field": {"data": {"bal": {"FC": FOUR.T}}},
+    "a cell of rows": {"C": cell(*(row[None] for row in FOUR))},
+    "a cell of columns": {"C": cell(*(row[:, None] for row in FOUR))},
+    "a cell of squares": {"C": cell(*squares(FOUR))},
+    "a cell with one matrix": {"C": cell(FOUR)},
+    "an array of structs": {"S": np.array([(row[None],) for row in FOUR], dtype=[("FC", object)])},
+    "people first": {"R": squares(FOUR[:3])},
+    "people last": {"R": np.moveaxis(squares(FOUR[:3]), 0, -1)},
+    "as many people as regions, first": {"R": squares(FOUR)},
+    "as many people as regions, last": {"R": np.moveaxis(squares(FOUR), 0, -1)},
+    "one person": {"R": squares(FOUR[:1])[0]},
+    "a stack in a field": {"data": {"R": squares(FOUR).astype("f4")}},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_matrices_inside_other_variables_are_bit_equal(form: str, *, compressed: bool) -> None:
+    rows = {"people first": 3, "people last": 3, "one person": 1}.get(form, 4)
+    data = mat({**FORMS[form], "note": "x"}, do_compression=compressed)
+    found = read_group({"X/a.mat": data, "X/SUBINFO.tsv": table(rows)})
+    assert found["fc"].values.tolist() == FOUR[:rows].tolist()
+    assert found["source_row"].values.tolist() == list(range(1, rows + 1))
+
+
+def test_matrices_of_octave() -> None:
+    header = "# Created by Octave 9.2.0\n# name: other\n# type: scalar\n3\n\n\n"
+    numbers = "\n".join(" ".join(map(repr, row)) for row in FOUR.tolist())
+    text = f"{header}# name: X\n# type: matrix\n# rows: 4\n# columns: 6\n{numbers}\n\n\n"
+    content = {"X/a.mat": text.encode(), "X/SUBINFO.tsv": table(4)}
+    assert read_group(content)["fc"].values.tolist() == FOUR.tolist()
+
+
+def test_two_of_octaves_matrices_are_not_joined() -> None:
+    block = "# name: {}\n# type: matrix\n# rows: 1\n# columns: 6\n 0 0 0 0 0 0\n\n\n"
+    text = block.format("X") + block.format("Y")
+    assert problems({"X/a.mat": text.encode(), "X/SUBINFO.tsv": table(2)}) == [
+        (
+            "'X/a.mat' can be read in more than one way: as 'X' (1 participants x 6 edges) or as 'Y' (1 participants x 6 edges). "
+            "Name the variable to read in its catalog record, or omit the file with strict=False."
+        )
+    ]
+
+
+def test_a_plain_variable_is_read_before_what_is_inside_others() -> None:
+    variables = {"X": r(2), "S": scipy.sparse.csc_array(r(2, seed=1)), "data": {"Z": r(2, seed=2)}}
+    found = read_group({"X/a.mat": mat(variables), "X/SUBINFO.tsv": table(2)})
+    assert found["fc"].values.tolist() == r(2).tolist()
+
+
+def test_a_stated_variable_is_found_inside_others() -> None:
+    sparse = {"FC": scipy.sparse.csc_array(r(2)), "X": r(2, seed=1)}
+    content = {"UTO/known.mat": mat(sparse), "UTO/hinted.tsv": table(2)}
+    assert read_group(content)["fc"].values.tolist() == r(2).tolist()
+
+
+def test_a_stack_that_fits_both_ways() -> None:
+    said = problems({"X/a.mat": mat({"R": np.ones((4, 4, 4))}), "X/SUBINFO.tsv": table(4)})
+    assert said == [
+        (
+            "'X/a.mat' can be read in more than one way: as 'R' (4 participants x 6 edges) or as 'R' (4 participants x 6 edges). "
+            "Name the variable to read in its catalog record, or omit the file with strict=False."
+        )
+    ]
+
+
+def test_many_ways_to_read_a_file_are_not_all_listed() -> None:
+    grid = np.empty((6, 2), object)  # participants by sessions
+    for index in np.ndindex(6, 2):
+        grid[index] = r(1)
+    (said,) = problems({"X/a.mat": mat({"C": grid}), "X/SUBINFO.tsv": table(6)})
+    assert said.endswith(
+        " or as 'C{10}' (1 participants x 6 edges) and in 2 other ways. "
+        "Name the variable to read in its catalog record, or omit the file with strict=False."
+    )
+
+
+def test_a_pointer_in_place_of_a_matrix() -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 18345000\n"
+    assert problems({"X/a.mat": pointer, "X/SUBINFO.tsv": table(2)}) == [
+        "'X/a.mat' is a Git LFS pointer, not the file itself. Run `git lfs pull` in its repository."
+    ]
 
 
 def test_unreadable_files_are_left_out_one_by_one() -> None:
     damaged = mat({"X": r(2)})[:-8]
-    said = problems({"ATR/a.mat": damaged, "ATR/b.mat": b"", "ATR/SUBINFO.tsv": b"age\tsex\n1\n"})
+    said = problems({"ATR/a.mat": damaged, "ATR/b.mat": b"", "ATR/SUBINFO.tsv": b"age\0sex\n"})
     assert said == [
         "'ATR/a.mat' is a damaged MATLAB file: the element at byte 136 extends beyond its container. Download it again.",
         "'ATR/b.mat' contains no numbers. Download it again.",
-        "Row 2 of 'ATR/SUBINFO.tsv' has 1 cells, but the header has 2. Fix the table, or download it again.",
+        (
+            "'ATR/SUBINFO.tsv' is not a text file: byte 3 is NUL, as in binary files and UTF-16 without a BOM. "
+            "Save it as text in UTF-8, or omit it with strict=False."
+        ),
     ]
 
 
@@ -231,7 +399,7 @@ def test_a_member_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes().replace(b"1 2 3 4 5 6", b"1 2 3 4 5 7"))
     file = VerifiedFile("a.zip", archive, archive.stat().st_size, (), "folder", has_expected_checksum=True)
     result = get_layout("connectivity").read(iter_members([file]), DATASET, RECORDS)
-    assert [str(problem) for problem in result.problems] == [
+    assert [str(problem) for problem in result.report.problems] == [
         (
             "'SRPBS_FC/ATR/b.mat' in 'a.zip' is damaged or truncated: Bad CRC-32 for file 'SRPBS_FC/ATR/b.mat'. "
             "Download the archive again."
@@ -247,7 +415,7 @@ def test_the_same_file_twice() -> None:
         "copy/SRPBS_FC/ATR/a.mat": b"",
     }
     result = get_layout("connectivity").read(given_members(content), DATASET, RECORDS)
-    assert [str(problem) for problem in result.problems] == [
+    assert [str(problem) for problem in result.report.problems] == [
         "'ATR/a.mat' occurs twice in this copy. Remove one of the two."
     ]
 
@@ -286,6 +454,160 @@ def test_what_is_no_correlation_is_counted_and_loses_its_name() -> None:
         "units": "1",
         "comment": "3 values are outside [-1, 1], so not all values are Pearson r",
     }
+
+
+def remarks(result: LayoutResult) -> list[tuple[str, str, bool]]:
+    """What is said of the values of matrices, without what is said of their tables."""
+    found = result.report.account.remarks
+    return [(one.rule, one.message, one.is_warning) for one in found if one.file.endswith(".mat")]
+
+
+def test_unusual_rows_are_named() -> None:
+    values = r(9)
+    values[0, 2] = np.nan
+    values[1:6] = 0.5
+    values[1, 0] = np.nan  # the other values are equal nevertheless
+    values[6, 1:3] = 1.5, -np.inf
+    values[8] = values[7]
+    assert remarks(read({"ATR/a.mat": mat({"X": values}), "ATR/s.tsv": table(9)})) == [
+        (
+            "missing-values",
+            "Values of rows 1 and 2 in 'ATR/a.mat' are missing. They are NaN in the result.",
+            False,
+        ),
+        (
+            "out-of-range",
+            (
+                "2 values of row 7 in 'ATR/a.mat' are outside [-1, 1], so not all values are Pearson correlations. "
+                "Check them before averaging."
+            ),
+            True,
+        ),
+        (
+            "constant-rows",
+            (
+                "One value is in all edges of rows 2, 3, 4 and 2 more in 'ATR/a.mat'. "
+                "These are not the correlations of a participant: leave them out."
+            ),
+            True,
+        ),
+        (
+            "equal-rows",
+            (
+                "1 row in 'ATR/a.mat' has the same values as another row: row 9 as row 8. "
+                "One participant may be there twice."
+            ),
+            True,
+        ),
+    ]
+
+
+def test_rows_without_any_value_are_missing_and_nothing_else() -> None:
+    found = remarks(read({"ATR/a.mat": mat({"X": np.full((2, 6), np.nan)}), "ATR/s.tsv": table(2)}))
+    assert [rule for rule, _, _ in found] == ["missing-values"]
+
+
+def test_equal_rows_of_two_files() -> None:
+    values = r(5)
+    values[0, 0] = 0.0
+    others = np.vstack([r(1, seed=1), values[:4]])
+    others[1, 0] = -0.0
+    found = remarks(
+        read({
+            "ATR/a.mat": mat({"X": values}), "ATR/s.tsv": table(5),
+            "B/b.mat": mat({"X": others}), "B/s.tsv": table(5),
+        })
+    )  # fmt: skip
+    assert found == [
+        (
+            "equal-rows",
+            (
+                "4 rows in 'B/b.mat' have the same values as another row: row 2 as row 1 of 'ATR/a.mat', "
+                "row 3 as row 2 of 'ATR/a.mat', row 4 as row 3 of 'ATR/a.mat' and 1 more. "
+                "One participant may be there twice."
+            ),
+            True,
+        )
+    ]
+
+
+def test_rows_that_agree_in_the_columns_compared_first_are_compared_in_full() -> None:
+    values = np.repeat(r(1, 15), 3, axis=0)
+    values[1, 1] += 0.25
+    content = {"ATR/a.mat": mat({"X": values}), "ATR/s.tsv": table(3)}
+    assert [message.partition(". ")[0] for _, message, _ in remarks(read(content))] == [
+        "1 row in 'ATR/a.mat' has the same values as another row: row 3 as row 1"
+    ]
+
+
+# Copies
+
+
+def test_a_copy_of_a_matrix_in_another_folder_is_left_out_with_its_table() -> None:
+    result = read({**ONE, "A/copy/a.mat": mat({"Y": r(2)}), "A/copy/SUBINFO.tsv": table(2)})
+    assert result.report.problems == ()
+    assert result.groups["a4"]["source_file"].values.tolist() == ["ATR/a.mat"] * 2  # its path is recorded
+    assert remarks(result) == [
+        (
+            "repeated-matrix",
+            "'A/copy/a.mat' has the same values as 'ATR/a.mat', and was not used. Remove one of the two.",
+            True,
+        )
+    ]
+    files = result.report.account.files
+    assert (files.n_found, files.n_used) == (4, 2)
+    assert [(group.rule, group.examples) for group in files.set_aside] == [
+        ("repeated-matrix", ("A/copy/a.mat", "A/copy/SUBINFO.tsv"))
+    ]
+    rows = {table.file: table.rows for table in result.report.account.tables}
+    assert (rows["A/copy/SUBINFO.tsv"].n_found, rows["A/copy/SUBINFO.tsv"].n_merged) == (2, 2)
+
+
+def test_a_copy_whose_table_says_something_else() -> None:
+    result = read({**ONE, "A/copy/a.mat": mat({"X": r(2)}), "A/copy/SUBINFO.tsv": table(2, cell="31")})
+    assert result.groups["a4"]["age"].values.tolist() == [30, 30]
+    assert remarks(result) == [
+        (
+            "repeated-matrix-other-table",
+            (
+                "'A/copy/a.mat' has the same values as 'ATR/a.mat', and was not used, nor was its table "
+                "'A/copy/SUBINFO.tsv', which differs from 'ATR/SUBINFO.tsv'. Remove the wrong copy."
+            ),
+            True,
+        )
+    ]
+
+
+def test_of_copies_that_no_record_has_the_one_in_the_fewest_folders_is_used() -> None:
+    matrix = {"b.mat": mat({"X": r(2)}), "SUBINFO.tsv": table(2)}
+    content = {folder + name: data for folder in ("#1/B/", "B/", "C/") for name, data in matrix.items()}
+    result = read({**content, "B/b (1).mat": mat({"X": np.asfortranarray(r(2).T)})})
+    assert result.report.problems == ()
+    assert set(result.groups["a4"]["source_file"].values) == {"B/b (1).mat"}
+    assert [message.partition("'")[2].partition("'")[0] for _, message, _ in remarks(result)] == [
+        "B/b.mat", "C/b.mat", "#1/B/b.mat",
+    ]  # fmt: skip
+
+
+def test_two_matrices_that_the_catalog_records_are_both_used() -> None:
+    result = read({**ONE, "UTO/known.mat": mat({"FC": r(2)}), "UTO/hinted.tsv": table(2)})
+    assert result.groups["a4"].sizes["subject"] == 4
+    assert [rule for rule, _, _ in remarks(result)] == ["equal-rows"]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_matrices_of_one_value_are_no_copies(value: float) -> None:
+    same = mat({"X": np.full((2, 6), value)})
+    result = read({"ATR/a.mat": same, "ATR/s.tsv": table(2), "B/b.mat": same, "B/s.tsv": table(2)})
+    assert result.groups["a4"].sizes["subject"] == 4
+
+
+def test_matrices_that_agree_in_part_are_no_copies() -> None:
+    values = r(2, 15)
+    values[1, 0] += 0.25
+    content = {"ATR/a.mat": mat({"X": r(2, 15)}), "ATR/s.tsv": table(2)}
+    result = read({**content, "B/b.mat": mat({"X": values}), "B/s.tsv": table(2)})
+    assert result.groups["a6"].sizes["subject"] == 4
 
 
 # Regions
@@ -443,7 +765,7 @@ def test_every_other_column_is_kept_under_its_institute() -> None:
     ]
     assert found["atr_sf_mpq2"].dtype == "f4"
     assert found["atr_sf_mpq2"].attrs == {"long_name": "SF-MPQ2"}
-    assert np.isnan(found["atr_column_4"].values).all()
+    assert "atr_column_4" not in found  # it has neither a header nor a cell
     assert listed(found, "atr_long") == [[20150401, 20150403]]  # float32 would round them
     assert found["atr_long"].dtype == "f8"
 
@@ -467,7 +789,7 @@ def test_institutes_have_columns_of_their_own() -> None:
     content = {
         "A/a.mat": mat({"X": r(1)}),
         "A/SUBINFO.tsv": table(1, "VAS", "80"),
-        "B/b.mat": mat({"X": r(1)}),
+        "B/b.mat": mat({"X": r(1, seed=1)}),
         "B/SUBINFO.tsv": table(1, "VAS", "3"),
     }
     found = read_group(content)
@@ -523,13 +845,29 @@ def test_a_table_of_another_length() -> None:
 def test_no_table() -> None:
     whole = {"Good/good.mat": mat({"X": r(1)}), "Good/SUBINFO.tsv": table(1)}
     result = read({**whole, "ATR/a.mat": mat({"X": r(2)})})
-    assert [str(problem) for problem in result.problems] == [
+    assert [str(problem) for problem in result.report.problems] == [
         (
             "'ATR/a.mat' has no table of its 2 participants in its folder or one above. "
             "Add the table, or omit the file with strict=False."
         )
     ]
-    assert result.problems[0].file == "ATR/a.mat"
+    assert result.report.problems[0].file == "ATR/a.mat"
+
+
+def test_a_table_of_participants_that_no_matrix_fits() -> None:
+    said = " Add the matrix, or omit the table with strict=False."
+    assert problems({"X/SUBINFO.tsv": table(3)}) == [
+        f"'X/SUBINFO.tsv' lists 3 participants, but no matrix belongs to it.{said}"
+    ]
+    assert problems({"X/people.csv": b"who,Diagnosis (0: HC)\na,0\nb,1\n"}) == [
+        f"'X/people.csv' lists 2 participants, but no matrix belongs to it.{said}"
+    ]
+
+
+def test_tables_without_a_matrix_that_are_no_loss() -> None:
+    assert problems({"X/sites.tsv": b"Site\tScanner\nCOI\tVerio\n"}) == []  # of sites, not of participants
+    copied = {"X/a_b.mat": mat({"X": r(2)}), "X/SUBINFO_a_b.tsv": table(2), "X/SUBINFO_a.csv": table(2)}
+    assert read_group(copied).sizes["subject"] == 2  # the second table is equal to the one that is used
 
 
 def test_two_tables_as_near() -> None:
@@ -659,4 +997,4 @@ def test_a_layout_that_is_not_built() -> None:
 
 
 def test_the_layout_has_a_name_and_a_version() -> None:
-    assert (get_layout("connectivity").name, get_layout("connectivity").version) == ("connectivity", 1)
+    assert (get_layout("connectivity").name, get_layout("connectivity").version) == ("connectivity", 2)

@@ -22,7 +22,8 @@ from decnef_data import DecnefDataWarning, FetchError, FormatError, IntegrityErr
 from decnef_data.formats import nifti
 from decnef_data.layouts import MappedLayout, get_layout
 from decnef_data.layouts.imaging import join, protocols, voxels
-from decnef_data.layouts.imaging.inventory import FileEntry, find_scans
+from decnef_data.layouts.imaging.files import FileEntry
+from decnef_data.layouts.imaging.inventory import find_scans
 from decnef_data.layouts.imaging.paths import parse_image_path
 from decnef_data.layouts.imaging.voxels import FileScan
 from tests import trees
@@ -325,21 +326,40 @@ class TestPeople:
             tree,
             {
                 "SRPBS_OPEN/data/sub-0099/t1/defaced_mprage.nii": trees.image(
-                    trees.voxels(1, (6, 5, 4))
+                    trees.voxels(99, (6, 5, 4))
                 ).to_bytes()
             },
         )
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        assert open_group("unlisted/t1w")["subject"].to_numpy().tolist() == ["sub-0099"]
-        assert self.people()["subject"].tolist()[-1] == "sub-0099"
+        said = (
+            "^'srpbs-open': There are images of 1 participant, but no table lists 'sub-0099'. "
+            "Their labels are missing.$"
+        )
+        with pytest.warns(DecnefDataWarning, match=said):
+            assert open_group("unlisted/t1w")["subject"].to_numpy().tolist() == ["sub-0099"]
+        with pytest.warns(DecnefDataWarning, match=said):
+            assert self.people()["subject"].tolist()[-1] == "sub-0099"
 
     def test_folders_that_spell_a_name_differently_are_that_person(self, tree: Path) -> None:
         data = tree / "SRPBS_OPEN/data"
-        shutil.copytree(data / "sub-0008", data / "sub-8")
+        (data / "sub-0008").rename(data / "sub-8")
         decnef_data.adopt("srpbs-open", tree, progress="none")
         found = open_group("KUT/t1w")
-        assert found["subject"].to_numpy().tolist() == ["sub-0007", "sub-0008", "sub-8"]
-        assert found["protocol"].to_numpy().tolist() == [6, 13, 13]
+        assert found["subject"].to_numpy().tolist() == ["sub-0007", "sub-8"]
+        assert found["protocol"].to_numpy().tolist() == [6, 13]
+
+    def test_images_of_one_participant_in_two_folders(self, tree: Path) -> None:
+        data = tree / "SRPBS_OPEN/data"
+        shutil.copytree(data / "sub-0008", data / "sub-8")
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        said = (
+            "^'srpbs-open': Images of a participant are in two folders; used are those in "
+            "'SRPBS_OPEN/data/sub-0008' and not 'SRPBS_OPEN/data/sub-8'. "
+            "Move the folders that should not be used out of the copy.$"
+        )
+        with pytest.warns(DecnefDataWarning, match=said):
+            found = open_group("KUT/t1w")
+        assert found["subject"].to_numpy().tolist() == ["sub-0007", "sub-0008"]
 
     def test_a_protocol_that_the_table_lacks_is_that_of_the_catalog(self, adopted: Path) -> None:
         found = self.people()
@@ -350,14 +370,41 @@ class TestPeople:
         trees.write(
             tree,
             {
-                "SRPBS_OPEN/runs.tsv": "subject\tx\nsub-0001\t1\nsub-0001\t2\n",
+                "SRPBS_OPEN/runs.tsv": "subject\tx\nsub-0801\t1\nsub-0801\t2\n",
                 "SRPBS_OPEN/other.tsv": "a\tb\n1\t2\n",
             },
         )
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        assert not [name for name in self.people().columns if name.startswith(("runs", "other"))]
-        said = {finding.what for finding in decnef_data.doctor("srpbs-open").disagreements}
-        assert {"table 'runs.tsv'", "table 'other.tsv'"} <= said
+        said = (
+            "^'srpbs-open': 'SRPBS_OPEN/runs.tsv' was not used: its column of ids names no participant of this "
+            "copy. Correct the ids.$"
+        )
+        with pytest.warns(DecnefDataWarning, match=said):
+            names = self.people().columns
+        assert not [name for name in names if name.startswith(("runs", "other"))]
+        said_of = {finding.what for finding in decnef_data.doctor("srpbs-open").disagreements}
+        assert {"table 'SRPBS_OPEN/runs.tsv'", "table 'SRPBS_OPEN/other.tsv'"} <= said_of
+
+    def test_a_text_whose_column_of_ids_has_no_known_header_is_joined(self, tree: Path) -> None:
+        rows = "who\tscore\nsub-0001\t4\nsub-0007\t5\n"
+        trees.write(tree, {"SRPBS_OPEN/scores.txt": rows})
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        found = self.people().set_index("subject")
+        assert found.loc[["sub-0001", "sub-0007"], "scores_score"].tolist() == [4, 5]
+
+    def test_rows_that_contradict_each_other_are_blank(self, tree: Path) -> None:
+        rows = "subject\tx\ty\nsub-0001\t1\t3\nsub-0001\t2\t3\nsub-0007\t5\t6\n"
+        trees.write(tree, {"SRPBS_OPEN/runs.tsv": rows})
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        said = (
+            "^'srpbs-open': Rows of 'sub-0001' in 'SRPBS_OPEN/runs.tsv' differ in the column 'x'. "
+            "The values were left out; correct the table.$"
+        )
+        with pytest.warns(DecnefDataWarning, match=said):
+            found = self.people().set_index("subject")
+        assert found.loc["sub-0007", ["runs_x", "runs_y"]].tolist() == [5, 6]
+        assert np.isnan(found.loc["sub-0001", "runs_x"])
+        assert found.loc["sub-0001", "runs_y"] == 3
 
     def test_a_column_of_a_name_that_is_taken_is_kept_under_another(self, tree: Path) -> None:
         table = trees.PEOPLE.replace("\tsup\n", "\trun\n")
@@ -368,29 +415,44 @@ class TestPeople:
     def test_a_person_listed_twice(self, tree: Path) -> None:
         trees.write(tree, {"SRPBS_OPEN/participants.tsv": trees.PEOPLE + "SUB-1\tCOI\t5\t0\t25\t1\t1\t2\n"})
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        with pytest.raises(FormatError) as caught:
-            self.people()
-        assert str(caught.value) == "Rows 2 and 7 of 'participants.tsv' both list 'SUB-1'. Fix the table."
+        assert self.people()["subject"].tolist() == [
+            "sub-0001",
+            "sub-0002",
+            "sub-0003",
+            "sub-0007",
+            "sub-0008",
+        ]
+        (table,) = (
+            each for each in decnef_data.doctor("srpbs-open").account.tables if each.role == "participants"
+        )
+        assert (table.rows.n_found, table.rows.n_joined, table.rows.n_merged) == (6, 5, 1)
 
     def test_a_table_without_names(self, tree: Path) -> None:
         trees.write(tree, {"SRPBS_OPEN/participants.tsv": trees.PEOPLE.replace("participant_id", "who")})
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        with pytest.raises(FormatError) as caught:
+        with pytest.raises(FormatError) as caught, pytest.warns(DecnefDataWarning) as said:
             self.people()
+        texts = [str(warning.message) for warning in said]
+        assert [text for text in texts if "no table lists 'sub-0002', 'sub-0003', 'sub-0008'." in text]
+        assert [text for text in texts if text.startswith("'srpbs-open': 'SRPBS_OPEN/sup2.tsv' was not used")]
         assert str(caught.value) == (
-            "The table of participants has no subject ids: no column is named 'participant_id'. Download it again."
+            "'SRPBS_OPEN/participants.tsv' names no participant with images: a table of participants needs a "
+            "column 'participant_id' with their ids, and columns that describe them. "
+            "Download it again, or correct it."
         )
 
     def test_without_any_table(self, tree: Path) -> None:
         for table in tree.rglob("*.*sv"):
             table.unlink()
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        assert groups(fetch()) == ["unlisted/bold", "unlisted/bold_2", "unlisted/t1w"]
+        said = "There are images of 5 participants, but there is no table of participants for 'sub-0001', "
+        with pytest.warns(DecnefDataWarning, match=said):
+            assert groups(fetch()) == ["unlisted/bold", "unlisted/bold_2", "unlisted/t1w"]
 
-    def test_a_ragged_table_is_an_error_that_strict_false_leaves_out(self, tree: Path) -> None:
-        trees.write(tree, {"SRPBS_OPEN/sup2.tsv": trees.SCALES + "sub-0001\t1\r\n"})
+    def test_an_unreadable_table_is_an_error_that_strict_false_leaves_out(self, tree: Path) -> None:
+        trees.write(tree, {"SRPBS_OPEN/sup2.tsv": "\t\t\r\n" + trees.SCALES})
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        said = "Row 4 of 'SRPBS_OPEN/sup2.tsv' has 2 cells, but the header has 3. Fix the table, or download it again."
+        said = "Row 1 of 'SRPBS_OPEN/sup2.tsv' is missing or blank. Fix the table, or download it again."
         for verb in (fetch, self.people):
             with pytest.raises(FormatError) as caught:
                 verb()
@@ -434,7 +496,11 @@ class TestInPlace:
         open_group("COI/t1w")
         assert not asked
         shutil.copytree(adopted / "sub-0007", adopted / "sub-0009")
-        assert sum(node.sizes["scan"] for node in fetch().leaves) == 11
+        with (
+            pytest.warns(DecnefDataWarning, match="no table lists 'sub-0009'"),
+            pytest.warns(DecnefDataWarning, match="are equal"),
+        ):
+            assert sum(node.sizes["scan"] for node in fetch().leaves) == 11
         assert len(asked) == 1
 
     def test_opening_reads_no_image(self, adopted: Path) -> None:
@@ -469,7 +535,11 @@ class TestInPlace:
     def test_people_who_come_later_are_found(self, adopted: Path) -> None:
         fetch()
         shutil.copytree(adopted / "sub-0001", adopted / "sub-0005")
-        assert "unlisted/bold" in groups(fetch())
+        with (
+            pytest.warns(DecnefDataWarning, match="no table lists 'sub-0005'"),
+            pytest.warns(DecnefDataWarning, match="are equal"),
+        ):
+            assert "unlisted/bold" in groups(fetch())
 
     def test_a_damaged_inventory_is_made_anew(self, cache: Path, adopted: Path) -> None:
         kept = cache / "receipts/srpbs-open/folder.inventory"
@@ -607,7 +677,11 @@ class TestWhatIsWrongWithFiles:
     def test_a_volume_that_is_not_there_is_said_by_the_doctor(self, tree: Path) -> None:
         (tree / "SRPBS_OPEN/data/sub-0007/rsfmri/vol_0001").unlink()
         decnef_data.adopt("srpbs-open", tree, progress="none")
-        assert open_group("KUT/bold").sizes["time"] == 3
+        with pytest.warns(
+            DecnefDataWarning, match=r"Volumes are missing inside 1 run: '.*/sub-0007/rsfmri' \(1\)"
+        ):
+            found = open_group("KUT/bold")
+        assert found["volume"].to_numpy().tolist() == [[0, 2, 3]]
         said = {finding.what: finding.found for finding in decnef_data.doctor("srpbs-open").disagreements}
         assert said["volumes of 'SRPBS_OPEN/data/sub-0007/rsfmri'"] == "missing 1"
 
@@ -661,6 +735,8 @@ class TestWhatIsWrongWithFiles:
         assert found == ["changed", "missing"]
 
 
+# The images that nibabel ships, and those with default headers, do not have the repetition time of the protocol.
+@pytest.mark.filterwarnings("ignore:.*The repetition time in the header:decnef_data.DecnefDataWarning")
 class TestOtherFiles:
     @pytest.mark.parametrize("name", ["functional.nii", "example4d.nii.gz", "example_nifti2.nii.gz"])
     def test_runs_that_nibabel_ships(self, tree: Path, name: str) -> None:
@@ -704,6 +780,7 @@ class TestOtherFiles:
             open_group("COI/bold")["bold"][0].to_numpy().T, trees.voxels(1, (*trees.SHAPE, 4))
         )
 
+    @pytest.mark.filterwarnings("ignore:.*More runs than the catalog:decnef_data.DecnefDataWarning")
     def test_a_row_of_files_that_each_hold_a_run(self, tree: Path) -> None:
         folder = tree / "SRPBS_OPEN/data/sub-0001/rsfmri"
         shutil.rmtree(folder)

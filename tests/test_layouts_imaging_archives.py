@@ -272,13 +272,41 @@ class TestFromAnArchive:
     def test_a_zip_says_what_to_do(self, tmp_path: Path) -> None:
         own = tmp_path / "SRPBS_OPEN.zip"
         shutil.make_archive(str(own.with_suffix("")), "zip", trees.srpbs_open(tmp_path / "z"))
-        decnef_data.adopt("srpbs-open", own, progress="none")
-        with pytest.raises(SelectionError) as caught:
-            fetch()
+        with pytest.raises(FormatError) as caught:
+            decnef_data.adopt("srpbs-open", own, progress="none")
         assert str(caught.value) == (
-            "'SRPBS_OPEN.zip' cannot be opened: images are read only from folders, tar and tar.gz archives. "
-            "Unpack it, then run `decnef adopt srpbs-open PATH` with the path of the folder."
+            f"'{own}' is a zip, and images are read only from folders, tar and tar.gz archives. "
+            "Unpack it with `unzip SRPBS_OPEN.zip`, then run `decnef adopt srpbs-open PATH` "
+            "with the path of the folder."
         )
+
+    def test_hard_links_have_the_image_that_they_lead_to(
+        self, tree: Path, tmp_path: Path, cache: Path
+    ) -> None:
+        images = sorted((tree / "SRPBS_OPEN/data").glob("sub-*/t1/*.nii"))
+        images[1].unlink()
+        images[1].hardlink_to(images[0])
+        path = tmp_path / "own" / "a.tar.gz"
+        path.parent.mkdir()
+        with tarfile.open(path, "w:gz") as made:
+            made.add(tree / "SRPBS_OPEN", "SRPBS_OPEN")
+            assert any(info.islnk() for info in made.getmembers())
+        decnef_data.adopt("srpbs-open", path, progress="none")
+        first, second = (image.parts[-3] for image in images[:2])
+        # First all scans, while the archive is read; then from the index that was built.
+        for _ in range(2):
+            with pytest.warns(DecnefDataWarning, match="are equal"):
+                found = fetch(subjects=[first, second], strict=False)
+            read = {
+                str(subject): leaf["t1w"][scan].to_numpy()
+                for leaf in found.leaves
+                if "t1w" in leaf
+                for scan, subject in enumerate(leaf["subject"].to_numpy())
+            }
+            assert read.keys() == {first, second}
+            assert np.array_equal(read[first], read[second])
+            for store in scan_cache_folder(cache).glob("*.zarr"):
+                shutil.rmtree(store)
 
 
 LINK = "DECNEF_ATR_LINK_SRPBS_OPEN"
@@ -505,6 +533,8 @@ class TestAsItComes:
             assert b"".join(pieces) == archive.read_bytes()
         with pytest.raises(IntegrityError) as caught:
             passing_by.verify()
+        with passing_by.open(10, 20) as pieces:  # once it was hashed, parts of it can be read again
+            assert b"".join(pieces) == archive.read_bytes()[10:20]
         found = hashlib.md5(archive.read_bytes()).hexdigest()
         assert str(caught.value) == (
             f"The download of 'SRPBS_OPEN.tar.gz' failed verification: expected md5:{'0' * 32}, received md5:{found}. "
@@ -512,7 +542,7 @@ class TestAsItComes:
         )
         with (
             pytest.raises(ValueError, match=r"^A source that is hashed must be read from start to end\.$"),
-            passing_by.open(1),
+            HashingSource(RemoteSource(remote, file)).open(1),
         ):
             pass
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from decnef_data.layouts.imaging import ingest
+from decnef_data.layouts.imaging.files import FileEntry
 from decnef_data.layouts.imaging.ingest import ScanStoreWriter
-from decnef_data.layouts.imaging.inventory import FileEntry, Scan, find_scans
+from decnef_data.layouts.imaging.inventory import Scan, find_scans
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.stores import scan_store, staging
 from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan

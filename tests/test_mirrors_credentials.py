@@ -1,7 +1,9 @@
 """Secrets are stored where only their owner can read them."""
 
+import errno
 import json
 import logging
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -110,6 +112,65 @@ def test_an_open_file_is_closed_and_that_is_said(
         "Its permissions were corrected; consider renewing the credentials in it."
     )
     assert caplog.messages == [message]
+
+
+def refuse(*arguments: object, **options: object) -> None:
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.fixture(params=["modes are refused", "modes are ignored"])
+def shared_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that others can read, on a disk that has no modes."""
+    folder = tmp_path / "config" / "decnef"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    answer = refuse if request.param == "modes are refused" else lambda *arguments, **options: None
+    monkeypatch.setattr(os, "chmod", answer)
+    return folder
+
+
+def test_a_secret_is_not_stored_where_others_could_read_it(
+    credentials: Credentials, shared_folder: Path
+) -> None:
+    with pytest.raises(AccessError) as caught:
+        credentials.put("synapse", "s3cret")
+    assert str(caught.value) == (
+        f"'synapse' was not stored: the disk of '{shared_folder}' cannot keep a file private from others. "
+        "Use the system keyring (`pip install 'decnef-data[keyring]'`), or set XDG_CONFIG_HOME (config_dir=) "
+        "to a folder on another disk, then run 'decnef login' again."
+    )
+    assert list(shared_folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_keyring_needs_no_private_folder(credentials: Credentials, shared_folder: Path) -> None:
+    credentials.put("synapse", "s3cret")
+    assert "s3cret" not in (shared_folder / "credentials.json").read_text()
+    assert credentials.get("synapse") == "s3cret"
+
+
+def test_a_secret_is_stored_where_modes_need_not_be_set(
+    credentials: Credentials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "chmod", refuse)
+    credentials.put("synapse", "s3cret")
+    assert [mode(path) for path in (tmp_path / "config").rglob("*")] == [0o700, 0o600]
+
+
+def test_a_secret_that_others_can_read_is_read_and_can_be_removed(
+    credentials: Credentials, shared_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = shared_folder / "credentials.json"
+    file.write_text('{"synapse": "s3cret"}')
+    with caplog.at_level(logging.WARNING):
+        assert credentials.get("synapse") == "s3cret"
+    message = (
+        f"Other users may be able to read '{file}', and its disk cannot prevent it. "
+        "Run 'decnef logout', then renew the credentials in it."
+    )
+    assert caplog.messages == [message]
+    assert credentials.remove("synapse")
+    assert credentials.names() == ()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"synapse": 1}', "s3cret"])

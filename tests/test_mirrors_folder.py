@@ -96,7 +96,7 @@ def test_a_link_that_leaves_the_folder_is_refused(tree: Path, target: str) -> No
         adopted(tree).find(dataset())
     assert str(caught.value) == (
         f"'b.mat' in '{tree}' is a symbolic link that points outside that folder. "
-        "Replace it with the file itself, or adopt the folder that it points to."
+        "Adopt the folder with follow_links=True (--follow-links), or remove the link."
     )
 
 

@@ -7,7 +7,15 @@ import typer
 
 import decnef_data
 from decnef_data_cli import access, tables
-from decnef_data_cli.console import confirm, human_size, print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.console import (
+    confirm,
+    human_size,
+    print_json,
+    print_result,
+    print_rich,
+    print_sentence,
+    print_stderr,
+)
 from decnef_data_cli.errors import error_exit
 from decnef_data_cli.options import (
     AcceptTerms,
@@ -124,16 +132,34 @@ def adopt(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="The archive, or the folder to which it was unpacked.")
     ],
+    *,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folder, too.")
+    ] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Register a copy that you already have; it is used in place, not copied."""
-    adopted = decnef_data.adopt(name, path, data_dir=data_dir, progress=progress_kind(quiet))
+    adopted = decnef_data.adopt(
+        name, path, follow_links=follow_links, data_dir=data_dir, progress=progress_kind(quiet)
+    )
     if as_json:
         print_json(adopted)
-    else:
-        print_rich(tables.files_table(adopted))
+        return
+    print_rich(tables.files_table(adopted))
+    print_sentence(_account_sentence(name, path, data_dir))
+
+
+def _account_sentence(name: str, path: Path, data_dir: Path | None) -> str:
+    """Return one sentence of the account of a copy, which for an archive of images is not known yet."""
+    if path.expanduser().is_file() and decnef_data.catalog().dataset(name).has_unhashed_files:
+        return f"What is in the archive is known once it is opened; then run `decnef doctor {name}`."
+    try:
+        report = decnef_data.doctor(name, mirror="folder", data_dir=data_dir)
+    except decnef_data.DecnefDataError as error:
+        return f"The copy cannot be opened: {error}"
+    return f"{report.account.summary()}. Run `decnef doctor {name}` to see what was not used."
 
 
 def verify(

@@ -23,9 +23,13 @@ _MAX_PRODUCTS: Final = 1 << 18
 _FC_ATTRS: Final = {
     "long_name": "functional connectivity (Pearson r)",
     "units": "1",
-    "comment": "NaN where a time series is constant; n_constant counts the constant series of each scan",
+    "comment": "NaN where a time series is constant or not finite; n_nan counts these series of each scan",
 }
 _CONSTANT_ATTRS: Final = {"long_name": "number of regions with a constant time series, whose edges are NaN"}
+_NAN_ATTRS: Final = {
+    "long_name": "number of regions whose edges are NaN",
+    "comment": "their time series are constant, contain NaN or infinity, or exceed the range of float64",
+}
 
 
 @checked
@@ -42,9 +46,10 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
     -------
     xarray.Dataset
         ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge order of
-        srpbs-fc, and the coordinates and attributes of the series; ``n_constant (scan)`` counts the series
-        that do not vary, whose edges are NaN.  A scan is computed when its values are accessed; a dask array
-        gives a dask array.
+        srpbs-fc, and the coordinates and attributes of the series.  ``n_nan (scan)`` counts the regions whose
+        edges are NaN: their series do not vary, or contain NaN or infinity; ``n_constant (scan)`` counts
+        those that do not vary.  A scan is computed when its values are accessed; a dask array gives a dask
+        array.
 
     Raises
     ------
@@ -67,15 +72,16 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
     _require_dims(series, leading_dims)
     variable = series.variable.transpose(*leading_dims, "time", "roi")
     apply = _apply_lazily if variable.chunks is None else _apply_with_dask
-    fc, n_constant = apply(variable, _correlate, ("edge",)), apply(variable, _count_constant, ())
-    fc.attrs, n_constant.attrs = dict(_FC_ATTRS), dict(_CONSTANT_ATTRS)
+    fc = apply(variable, _correlate, ("edge",))
+    n_constant, n_nan = apply(variable, _count_constant, ()), apply(variable, _count_nan, ())
+    fc.attrs, n_constant.attrs, n_nan.attrs = dict(_FC_ATTRS), dict(_CONSTANT_ATTRS), dict(_NAN_ATTRS)
     coords = {
         name: coord.variable
         for name, coord in series.coords.items()
         if set(coord.dims) <= {*leading_dims, "roi"}
     }
     return xr.Dataset(
-        {"fc": fc, "n_constant": n_constant},
+        {"fc": fc, "n_constant": n_constant, "n_nan": n_nan},
         coords={**coords, **_edge_coords(series)},
         attrs=timeseries.attrs,
     )
@@ -135,12 +141,19 @@ def _flat_edge_indices(regions: int) -> NDArray[np.intp]:
 
 
 def _standardize(series: NDArray[Any]) -> NDArray[np.float64]:
-    """Centre each series and scale it to length 1; a constant series has no direction and becomes NaN."""
-    values = series - series.mean(axis=0, dtype=np.float64)
-    lengths = np.sqrt(np.einsum("ti,ti->i", values, values))
-    lengths[_is_constant(series)] = np.nan
+    """Centre each series and scale it to length 1; a series without a direction becomes NaN."""
+    values, lengths = _center(series)
     standardized: NDArray[np.float64] = values / lengths
     return standardized
+
+
+def _center(series: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre series ``(time, roi)``; the length of a series without a direction is NaN."""
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity and numbers near the largest are expected
+        values = series - series.mean(axis=0, dtype=np.float64)
+        lengths = np.sqrt(np.einsum("ti,ti->i", values, values))
+    lengths[_is_constant(series) | (lengths == 0) | np.isinf(lengths)] = np.nan
+    return values, lengths
 
 
 def _multiply_columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -157,6 +170,13 @@ def _multiply_columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _count_constant(series: NDArray[Any]) -> NDArray[np.int64]:
     """Count the constant series among series ``(..., time, roi)``."""
     return np.asarray(_is_constant(series).sum(axis=-1), np.int64)
+
+
+def _count_nan(series: NDArray[Any]) -> NDArray[np.int64]:
+    """Count the series without a direction, whose edges are NaN, among series ``(..., time, roi)``."""
+    scans = series.reshape(-1, *series.shape[-2:])
+    counts = [np.isnan(_center(scan)[1]).sum() for scan in scans]
+    return np.array(counts, np.int64).reshape(series.shape[:-2])
 
 
 def _is_constant(series: NDArray[Any]) -> NDArray[np.bool_]:

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def adopt(
-    name: str, path: StrPath, *, data_dir: StrPath | None = None, progress: str = "auto"
+    name: str,
+    path: StrPath,
+    *,
+    follow_links: bool = False,
+    data_dir: StrPath | None = None,
+    progress: str = "auto",
 ) -> tuple[VerifiedFile, ...]:
     """Register a copy that you already have, an archive or its unpacked folder, in place.
 
@@ -27,6 +32,9 @@ def adopt(
         The dataset, by name, alias or title.
     path
         The archive, or the folder that it was unpacked to; it stays where it is.
+    follow_links
+        Whether to follow symbolic links that lead out of the folder, now and whenever it is read again;
+        links inside the folder are always followed.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -47,7 +55,7 @@ def adopt(
     FormatError
         The file at `path` is neither a zip nor a tar archive.
     AccessError
-        A symbolic link in the folder leads out of it.
+        A symbolic link leads out of the folder, and `follow_links` is false.
     IntegrityError
         A file does not match its expected checksum or size.
 
@@ -61,7 +69,7 @@ def adopt(
     >>> file.location == archive
     True
     """
-    return Client.default(data_dir).adopt(name, path, progress=progress)
+    return Client.default(data_dir).adopt(name, path, follow_links=follow_links, progress=progress)
 
 
 def verify(

@@ -7,11 +7,13 @@ from decnef_data.client.options import StrPath
 from decnef_data.model import DoctorReport
 
 
-def doctor(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) -> DoctorReport:
-    """Check the local copy of a dataset against the catalog, and report discrepancies.
+def doctor(
+    name: str, *, mirror: str = "auto", data_dir: StrPath | None = None, statement: StrPath | None = None
+) -> DoctorReport:
+    """Check the local copy of a dataset against the catalog, and account for everything in it.
 
     A disagreement is not an error: the facts of the catalog are graded, and your copy is right.  Nothing
-    is downloaded.
+    is downloaded, and nothing is sent.
 
     Parameters
     ----------
@@ -25,17 +27,23 @@ def doctor(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) 
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
+    statement
+        A new file for a statement about the copy, which you may read, edit and send to the maintainers:
+        names of files, shapes, and which facts the copy confirms, without participants and without counts
+        below five.
 
     Returns
     -------
     DoctorReport
         Everything that was compared; ``disagreements`` are the differences, each with the grade of the
-        catalog's record (A two sources or more, B one, C inferred, D unconfirmed).
+        catalog's record (A two sources or more, B one, C inferred, D unconfirmed).  ``account`` says what
+        every file, row, column, cell and link of the copy was used for.
 
     Raises
     ------
     SelectionError
-        There is no such dataset or mirror, or no local copy of the dataset.
+        There is no such dataset or mirror, or no local copy of the dataset; or the file of the statement
+        exists.
     FormatError
         The table of participants cannot be read.
 
@@ -46,4 +54,4 @@ def doctor(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) 
     >>> doctor("srpbs-open", mirror="phantom").findings[0]
     Finding(what='participants', expected='1410', found='1410', agrees=True, grade='B')
     """
-    return Client.default(data_dir).doctor(name, mirror=mirror)
+    return Client.default(data_dir).doctor(name, mirror=mirror, statement=statement)

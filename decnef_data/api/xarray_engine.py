@@ -49,6 +49,12 @@ class DecnefEngine(BackendEntrypoint):
         "mirror",
         "data_dir",
         "download",
+        "mask_and_scale",
+        "decode_times",
+        "concat_characters",
+        "decode_coords",
+        "use_cftime",
+        "decode_timedelta",
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
@@ -93,6 +99,12 @@ class DecnefEngine(BackendEntrypoint):
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
+        mask_and_scale: object = None,
+        decode_times: object = None,
+        concat_characters: object = None,
+        decode_coords: object = None,
+        use_cftime: object = None,
+        decode_timedelta: object = None,
     ) -> xr.Dataset:
         """Open the Dataset of one group.
 
@@ -147,6 +159,8 @@ class DecnefEngine(BackendEntrypoint):
             of the operating system.
         download
             Whether missing files may be downloaded.
+        mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
+            Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 
         Returns
         -------
@@ -232,6 +246,12 @@ class DecnefEngine(BackendEntrypoint):
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
+        mask_and_scale: object = None,
+        decode_times: object = None,
+        concat_characters: object = None,
+        decode_coords: object = None,
+        use_cftime: object = None,
+        decode_timedelta: object = None,
     ) -> xr.DataTree:
         """Open a tree of all groups, or of the requested one.
 
@@ -286,6 +306,8 @@ class DecnefEngine(BackendEntrypoint):
             of the operating system.
         download
             Whether missing files may be downloaded.
+        mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
+            Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 
         Returns
         -------
@@ -324,6 +346,152 @@ class DecnefEngine(BackendEntrypoint):
         >>> sorted(DecnefEngine().open_datatree("decnef://srpbs-fc", mirror="phantom").children)
         ['aal116', 'bal140', 'roi93']
         """
+        datasets = self.open_groups_as_dict(
+            filename_or_obj,
+            drop_variables=drop_variables,
+            group=group,
+            subjects=subjects,
+            sites=sites,
+            institutes=institutes,
+            diagnoses=diagnoses,
+            modalities=modalities,
+            sex=sex,
+            min_age=min_age,
+            max_age=max_age,
+            max_mean_fd=max_mean_fd,
+            where=where,
+            n_subjects=n_subjects,
+            stratify=stratify,
+            seed=seed,
+            mirror=mirror,
+            data_dir=data_dir,
+            download=download,
+        )
+        return xr.DataTree.from_dict(datasets)
+
+    def open_groups_as_dict(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: _Names | None = None,
+        group: str | None = None,
+        subjects: _Names | None = None,
+        sites: _Names | None = None,
+        institutes: _Names | None = None,
+        diagnoses: _Names | None = None,
+        modalities: _Names | None = None,
+        sex: str | None = None,
+        min_age: float | None = None,
+        max_age: float | None = None,
+        max_mean_fd: float | None = None,
+        where: Mapping[str, Any] | None = None,
+        n_subjects: int | None = None,
+        stratify: str | None = None,
+        seed: int = 0,
+        mirror: str = "auto",
+        data_dir: str | os.PathLike[str] | None = None,
+        download: bool = True,
+        mask_and_scale: object = None,
+        decode_times: object = None,
+        concat_characters: object = None,
+        decode_coords: object = None,
+        use_cftime: object = None,
+        decode_timedelta: object = None,
+    ) -> dict[str, xr.Dataset]:
+        """Open the Datasets of all groups by path, as :func:`xarray.open_groups` returns them.
+
+        Parameters
+        ----------
+        filename_or_obj
+            ``decnef://DATASET`` or ``decnef://DATASET/GROUP``.
+        drop_variables
+            The names of the variables to leave out, one or several; names that do not occur are ignored.
+        group
+            One group of the dataset: ``"bal140"``, ``"roi93"`` or ``"aal116"`` of connectivity, one such as
+            ``"COI/bold"`` of images; a site alone, such as ``"COI"``, means all of its groups.  ``None``
+            means all groups.
+        subjects
+            The ids of the subjects to select, one or several; ``None`` means all.
+        sites
+            The sites to select, by code or alias, such as ``"SWA"``, one or several; ``None`` means all.
+        institutes
+            The institutes to select, such as ``"KyotoU"``, one or several; ``None`` means all.
+        diagnoses
+            The diagnoses to select, one or several: HC, ASD, MDD, OCD, SSD, pain, stroke, BP, dysthymia or
+            other, or a name such as ``"autism"``; ``None`` means all.
+        modalities
+            The kinds of scan to select from a dataset of images, one or several: ``"bold"``, ``"t1w"`` or
+            ``"fmap"`` (field maps); ``None`` means BOLD and T1-weighted images, or those of `group`.
+            Connectivity datasets ignore it.
+        sex
+            ``"male"`` or ``"female"``; ``None`` means both, and unknown.
+        min_age, max_age
+            The limits of the age in years, inclusive; ``None`` means no limit.
+        max_mean_fd
+            The largest mean framewise displacement in mm; ``None`` means no limit.
+        where
+            Conditions on any coordinate, such as ``{"sup2_bdi_ii": (20, None)}``: a tuple is a range that
+            includes both ends, with ``None`` for no limit; a list contains the accepted values; anything else
+            is the one accepted value.  ``None`` means no conditions.
+        n_subjects
+            The number of subjects to sample from those that match; of connectivity, that many in each group.
+            ``None`` means no sampling.
+        stratify
+            With `n_subjects`, the coordinate whose classes are equally frequent in the sample, such as
+            ``"diagnosis"``; ``None`` means that classes are ignored.
+        seed
+            With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+        data_dir
+            The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder
+            of the operating system.
+        download
+            Whether missing files may be downloaded.
+        mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
+            Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
+
+        Returns
+        -------
+        dict of str to xarray.Dataset
+            The Dataset of each group, with lazy arrays, by its path: ``"/"`` is the root, and a requested
+            group.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
+            applied, because no participant has a value; no participant matches, or fewer than the sample
+            needs; an argument has the wrong type; files are missing and `download` is ``False``; or the
+            address is malformed.
+        AccessError
+            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
+            next.
+        MirrorError
+            A mirror cannot be reached, or refuses the request.
+        IntegrityError
+            A file does not match its expected checksum or size.
+        FetchError
+            Several mirrors or files failed; ``causes`` lists the error of each.
+        FormatError
+            A file has an unexpected format or content.
+        OSError
+            The disk is full or not writable.
+
+        Warns
+        -----
+        DecnefDataWarning
+            Participants were left out because they have no value for a range or for `stratify`, or because
+            their site is pooled with others; or connectivity has values outside [-1, 1].
+
+        Examples
+        --------
+        >>> sorted(DecnefEngine().open_groups_as_dict("decnef://srpbs-fc", mirror="phantom"))
+        ['/', '/aal116', '/bal140', '/roi93']
+        """
         name = _parse_address(filename_or_obj)
         fetched = _fetch(
             name,
@@ -346,11 +514,10 @@ class DecnefEngine(BackendEntrypoint):
             download=download,
         )
         tree = fetched if isinstance(fetched, xr.DataTree) else xr.DataTree(fetched)
-        datasets = {
+        return {
             group.path: group.to_dataset().drop_vars(_as_list(drop_variables), errors="ignore")
             for group in tree.subtree
         }
-        return xr.DataTree.from_dict(datasets)
 
 
 def _parse_address(address: object) -> str:

@@ -9,6 +9,8 @@ from typing import Final
 __all__ = ["ForwardStream", "prefetch"]
 
 _PUT_TIMEOUT: Final = 0.2
+#: Bytes that can always be read again: more than a block of a tar, even where pieces are shorter.
+_KEPT: Final = 1024
 
 
 class ForwardStream:
@@ -66,10 +68,21 @@ class ForwardStream:
             self._position += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def drain(self) -> None:
-        """Read the rest, and discard it."""
+    def skip_zeros(self, block: int) -> bool:
+        """Move to the next block of `block` bytes that are not all zero; return whether there is one."""
+        while content := self.read(block):
+            if content.strip(b"\0"):
+                self._position -= len(content)
+                return True
+        return False
+
+    def drain(self) -> int:
+        """Read the rest, discard it, and return how many bytes it had."""
+        start = self._position
         while self._advance():
             pass
+        self._position = self._piece_start + len(self._piece)
+        return self._position - start
 
     def _available(self, count: int) -> bytes:
         offset = self._position - self._piece_start
@@ -82,7 +95,8 @@ class ForwardStream:
         if not piece:
             return False
         self._piece_start += len(self._piece)
-        self._previous, self._piece = self._piece, piece
+        kept = self._piece if len(self._piece) >= _KEPT else (self._previous + self._piece)[-_KEPT:]
+        self._previous, self._piece = kept, piece
         return True
 
 

@@ -38,6 +38,8 @@ _GZIP_WBITS: Final = zlib.MAX_WBITS | 16
 #: Input and output of one call of the decompressor: they bound the memory that a bomb takes.
 _INPUT_CHUNK: Final = 256 << 10
 _OUTPUT_CHUNK: Final = 4 << 20
+#: The checksum and the length behind the last block of a gzip member.
+_TRAILER_SIZE: Final = 8
 #: Bytes after those that are needed, so that the last of them can be shifted.
 _SLACK: Final = 16
 #: Bytes searched at once, and at most: a longer block is not found.
@@ -242,8 +244,15 @@ class IndexingDecompressor:
         self._points = [SeekPoint(0, 0)]
         self._decompressor: Any = isal_zlib.decompressobj(wbits=_GZIP_WBITS)
         self._consumed = self._produced = 0
+        #: Where bytes begin, behind the last member, that are neither zeros nor another member.
+        self.trailing_start: int | None = None
         self._searched = self._search_from = 0  # bytes searched in vain since the last point; where to resume
         self._window = b""
+
+    @property
+    def trailing_size(self) -> int:
+        """The number of bytes behind the last member that are neither zeros nor another member."""
+        return 0 if self.trailing_start is None else self._consumed - self.trailing_start
 
     @property
     def index(self) -> SeekIndex:
@@ -302,8 +311,7 @@ class IndexingDecompressor:
 
     def _feed(self, data: bytes) -> Iterator[bytes]:
         while data:
-            if self._decompressor.eof and not self._start_next_member(data):
-                self._consumed += len(data)
+            if self._decompressor.eof and not (data := self._start_next_member(data)):
                 return
             out = self._decompressor.decompress(data, _OUTPUT_CHUNK)
             left = (
@@ -320,14 +328,20 @@ class IndexingDecompressor:
             self._record_output(out)
             yield out
 
-    def _start_next_member(self, data: bytes) -> bool:
-        """Begin the next member, if there is one: zeros after the last one are padding."""
-        if not data.strip(b"\0"):
-            return False
+    def _start_next_member(self, data: bytes) -> bytes:
+        """Begin the next member, if there is one, and return its bytes: zeros before it are padding."""
+        member = data.lstrip(b"\0") if self.trailing_start is None else b""
+        self._consumed += len(data) - len(member)
+        if not member:
+            return b""
+        if not GZIP_MAGIC.startswith(member[: len(GZIP_MAGIC)]):
+            self.trailing_start = self._consumed
+            self._consumed += len(member)
+            return b""
         if self._is_point_due:
             self._points.append(SeekPoint(self._consumed * 8, self._produced))
         self._decompressor = isal_zlib.decompressobj(wbits=_GZIP_WBITS)
-        return True
+        return member
 
     def _record_output(self, out: bytes) -> None:
         self._produced += len(out)
@@ -389,19 +403,26 @@ def _decompress_from(source: ByteSource, index: SeekIndex, point: SeekPoint, sto
             yield from block.decompress(pieces)
         if block.end is None:
             return
-        begin = _find_next_member(source, block.end)
+        begin = _find_next_member(source, block.end, index.size)
     with source.open(begin, last) as pieces:
         yield from IndexingDecompressor(sys.maxsize).decompress(pieces)
 
 
-def _find_next_member(source: ByteSource, end: int) -> int:
-    """Find the gzip header after the checksum and length that follow a member's last block.
+def _find_next_member(source: ByteSource, end: int, stop: int) -> int:
+    """Find the gzip header after the checksum and length that follow a member's last block, and after zeros.
 
     The block ends within the byte before `end`, or within the one at `end`: its bits were shifted.
     """
-    with source.open(end, end + 12) as pieces:
-        data = b"".join(pieces)
-    return end + 8 if data[8:10] == GZIP_MAGIC else end + 9
+    data, start = b"", end + _TRAILER_SIZE
+    with source.open(start, stop) as pieces:
+        for piece in pieces:
+            data += piece
+            for member in (data.lstrip(b"\0"), data[1:].lstrip(b"\0")):
+                if member.startswith(GZIP_MAGIC):
+                    return start + len(data) - len(member)
+            if len(data[1:].lstrip(b"\0")) >= len(GZIP_MAGIC):
+                break
+    raise EOFError("the next gzip member is missing")
 
 
 class _BlockDecompressor:

@@ -1,4 +1,4 @@
-"""Checks that refuse a member: an unsafe path, a link, a duplicate name, a bomb, or damage."""
+"""Checks that refuse a member, and their messages: an unsafe path, a duplicate name, a bomb, or damage."""
 
 import errno
 import gzip
@@ -7,24 +7,30 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Final
 
 from isal import isal_zlib
 
-from decnef_data.errors import FormatError
+from decnef_data.errors import FormatError, warn_user
+from decnef_data.model.account import Remark
+from decnef_data.name_rules import rule_of_path
 
 __all__ = [
     "MAX_MEMBER_SIZE",
     "is_junk",
-    "reject_duplicate",
+    "raise_problem",
     "reject_oversized",
+    "repeated_member_error",
+    "repeated_members_remark",
     "require_size",
     "safe_path",
+    "trailing_bytes_error",
     "translate_errors",
     "unsafe_member_error",
+    "warn_of_remark",
 ]
 
 #: A larger member is not read into memory; the largest known file of srpbs-fc has 47 MiB.
@@ -40,21 +46,48 @@ def safe_path(name: str, archive: str) -> str:
     return str(path)
 
 
-def unsafe_member_error(name: str, archive: str, reason: str) -> FormatError:
+def unsafe_member_error(
+    name: str, archive: str, reason: str, remedy: str = "Download the archive from its publisher again."
+) -> FormatError:
     """Return the error that says why a member was not read."""
-    message = (
-        f"'{name}' in '{archive}' is {reason} and was not read. "
-        "Download the archive from its publisher again."
-    )
+    message = f"'{name}' in '{archive}' is {reason} and was not read. {remedy}"
     return FormatError(message, file=archive, location=name)
 
 
-def reject_duplicate(path: str, seen: set[str], archive: str) -> None:
-    """Raise an error if a name was seen before, and remember it."""
-    if path in seen:
-        message = f"'{path}' occurs twice, the second time in '{archive}'. Keep only one of the two copies."
-        raise FormatError(message, file=archive, location=path)
-    seen.add(path)
+def raise_problem(error: FormatError) -> None:
+    """Raise the error of a member: the default where the caller does not collect errors."""
+    raise error
+
+
+def warn_of_remark(remark: Remark) -> None:
+    """Warn of a remark: the default where the caller does not collect remarks."""
+    if remark.is_warning:
+        warn_user(remark.message)
+
+
+def repeated_member_error(path: str, first: str, second: str) -> FormatError:
+    """Return the error of two members with one path and different content, each in its archive."""
+    where = f"in '{first}'" if first == second else f"in '{first}' and in '{second}'"
+    message = f"'{path}' occurs twice {where} with different content. Keep only one of the two copies."
+    return FormatError(message, file=second, location=path)
+
+
+def repeated_members_remark(paths: Sequence[str], archive: str) -> Remark:
+    """Return the remark about members that occur twice with the same content."""
+    message = (
+        f"'{archive}' repeats {len(paths)} files with the same content, for example '{paths[0]}'. "
+        "The first of each was used."
+    )
+    return Remark("repeated-members", message, archive, is_warning=False)
+
+
+def trailing_bytes_error(archive: str, start: int, count: int) -> FormatError:
+    """Return the error of bytes behind the end that are neither padding nor another archive."""
+    message = (
+        f"'{archive}' has {count} bytes behind its end, from byte {start}, which belong to no member. "
+        "Compare its size and checksum with those that its publisher states."
+    )
+    return FormatError(message, file=archive, location=f"byte {start}")
 
 
 def reject_oversized(name: str, size: int, archive: str) -> None:
@@ -77,9 +110,8 @@ def require_size(content: bytes, name: str, size: int, archive: str) -> bytes:
 
 
 def is_junk(path: str) -> bool:
-    """Return whether a file is one that macOS adds to archives."""
-    parts = PurePosixPath(path).parts
-    return "__MACOSX" in parts or parts[-1].startswith("._") or parts[-1] == ".DS_Store"
+    """Return whether a rule sets a member aside by its name, or by that of a folder in its path."""
+    return rule_of_path(path) is not None
 
 
 # What zipfile, tarfile, gzip and isal raise on damaged bytes, found by tests/test_archives_members.py.

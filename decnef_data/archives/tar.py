@@ -1,12 +1,11 @@
 """A tar archive: its members in one forward pass, then bytes at any offset by its index."""
 
-import tarfile
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
-from pathlib import PurePosixPath
-from typing import Final, Self
 
 from decnef_data.archives.forward_stream import ForwardStream, prefetch
 from decnef_data.archives.gzip_index import (
@@ -18,96 +17,20 @@ from decnef_data.archives.gzip_index import (
 )
 from decnef_data.archives.members import ByteSource, Member
 from decnef_data.archives.safety import (
+    raise_problem,
     reject_oversized,
+    repeated_member_error,
+    repeated_members_remark,
     require_size,
-    safe_path,
+    trailing_bytes_error,
     translate_errors,
-    unsafe_member_error,
+    warn_of_remark,
 )
+from decnef_data.archives.tar_stream import DeferredRead, TarStream
+from decnef_data.errors import FormatError
+from decnef_data.model.account import ArchiveAccount, Remark
 
-__all__ = ["Archive", "is_archive", "is_tar_header"]
-
-_SUFFIXES: Final = (".tar.gz", ".tgz", ".tar")
-
-
-class _StrictTarInfo(tarfile.TarInfo):
-    """A tar header; tarfile takes a damaged or missing one for the archive's end, here it is an error."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.HeaderError as error:
-            if isinstance(error, tarfile.EOFHeaderError):  # type: ignore[attr-defined]  # public, but typeshed lacks it
-                raise
-            raise tarfile.ReadError(str(error)) from error
-
-
-def is_tar_header(block: bytes) -> bool:
-    """Return whether a block of bytes is the header of a tar.
-
-    An old tar has no magic number, but every tar header has its own checksum.
-    """
-    try:
-        tarfile.TarInfo.frombuf(block, tarfile.ENCODING, "surrogateescape")
-    except tarfile.HeaderError:
-        return False
-    return True
-
-
-def _iter_tar_members(stream: ForwardStream, file: str) -> Iterator[Member]:
-    """Yield the members of the tar in `stream`, then read on to the end, where gzip has its checksum."""
-    with translate_errors(file):
-        # A name that is not UTF-8 must still be text that can be stored and printed.
-        archive = tarfile.open(  # noqa: SIM115  # closed below
-            fileobj=stream,  # type: ignore[call-overload]  # tarfile only seeks forward and reads
-            mode="r:",
-            tarinfo=_StrictTarInfo,
-            errors="backslashreplace",
-        )
-    with archive:
-        while (info := _next_header(archive, file)) is not None:
-            if not info.isdir():
-                content = partial(_read_member, stream, info, file)
-                yield Member(
-                    _member_path(info, file), info.size, content, info.offset_data, float(info.mtime)
-                )
-    with translate_errors(file):
-        stream.drain()
-
-
-def _next_header(archive: tarfile.TarFile, file: str) -> tarfile.TarInfo | None:
-    with translate_errors(file):
-        info = archive.next()
-    archive.members.clear()  # type: ignore[attr-defined]  # it would keep all of them; typeshed lacks the list
-    return info
-
-
-def _member_path(info: tarfile.TarInfo, archive: str) -> str:
-    if info.issparse():
-        raise unsafe_member_error(info.name, archive, "a sparse file")
-    if not info.isreg():
-        raise unsafe_member_error(info.name, archive, "a link or device")
-    return safe_path(info.name, archive)
-
-
-def _read_member(stream: ForwardStream, info: tarfile.TarInfo, file: str) -> bytes:
-    reject_oversized(info.name, info.size, file)
-    with translate_errors(file, info.name):
-        stream.seek(info.offset_data)
-        content = stream.read(info.size)
-    return require_size(content, info.name, info.size, file)
-
-
-def is_archive(path: str) -> bool:
-    """Return whether a file has the name of an archive that can be indexed, and then read at any offset.
-
-    Examples
-    --------
-    >>> is_archive("SRPBS_OPEN.tar.gz"), is_archive("participants.tsv")
-    (True, False)
-    """
-    return PurePosixPath(path).name.casefold().endswith(_SUFFIXES)
+__all__ = ["Archive"]
 
 
 class Archive:
@@ -141,29 +64,82 @@ class Archive:
     def __init__(self, source: ByteSource, index: SeekIndex | None = None, spacing: int = SPACING) -> None:
         self.source = source
         self.index = index
+        #: The members and the bytes behind the end; known after all members were read once.
+        self.account = ArchiveAccount()
         self._spacing = spacing
 
-    def iter_members(self, on_progress: Callable[[int], None] = lambda _count: None) -> Iterator[Member]:
+    def iter_members(
+        self,
+        on_progress: Callable[[int], None] = lambda _count: None,
+        on_problem: Callable[[FormatError], None] | None = None,
+        on_remark: Callable[[Remark], None] | None = None,
+    ) -> Iterator[Member]:
         """Yield every member in the order of the archive, which has its index at the end.
+
+        A link is yielded last, as the member that it leads to; members that occur twice with the same content
+        are yielded once.
 
         Parameters
         ----------
         on_progress
             Called with the number of bytes read of the archive, by another thread.
+        on_problem
+            Called with the error of a member that is left out, because it is unsafe, a link that leads to no
+            member, or another member of the same name; ``None`` raises it.
+        on_remark
+            Called with what is unusual about the archive; ``None`` warns of what may concern values.
 
         Raises
         ------
         FormatError
-            The archive is damaged or truncated, or a name in it is unsafe.
+            The archive is damaged or truncated.
         """
+        report, remark = on_problem or raise_problem, on_remark or warn_of_remark
         with self.source.open() as pieces:
             first = next(pieces, b"")
             counted = _report_progress(chain((first,), pieces), on_progress)
             gzipped = first.startswith(GZIP_MAGIC)
             stream = IndexingDecompressor(self._spacing) if gzipped else _UncompressedStream()
             with prefetch(stream.decompress(counted)) as chunks:
-                yield from _iter_tar_members(ForwardStream(chunks), self.source.path)
+                tars = TarStream(ForwardStream(chunks), self.source.path, report)
+                yield from tars.iter_members()
         self.index = stream.index
+        self.account = replace(
+            tars.account, n_bytes_behind=tars.account.n_bytes_behind + stream.trailing_size
+        )
+        if stream.trailing_start is not None:
+            report(trailing_bytes_error(self.source.path, stream.trailing_start, stream.trailing_size))
+        for note in tars.remarks():
+            remark(note)
+        yield from self._iter_deferred(tars.deferred_reads(), report, remark)
+
+    def _iter_deferred(
+        self,
+        reads: Sequence[DeferredRead],
+        report: Callable[[FormatError], None],
+        remark: Callable[[Remark], None],
+    ) -> Iterator[Member]:
+        """Yield the members that links lead to, and compare those that occur twice."""
+        repeated = []
+        for read, content in self._iter_ranges(reads):
+            if not read.digest:
+                yield Member(read.path, read.size, content, read.offset, read.mtime)
+            elif hashlib.sha256(content()).digest() == read.digest:
+                repeated.append(read.path)
+            else:
+                report(repeated_member_error(read.path, self.source.path, self.source.path))
+        if repeated:
+            remark(repeated_members_remark(repeated, self.source.path))
+
+    def _iter_ranges(
+        self, reads: Sequence[DeferredRead]
+    ) -> Iterator[tuple[DeferredRead, Callable[[], bytes]]]:
+        """Yield each range with a function that reads it, until the next one is requested."""
+        for cluster in self._built_index.clusters(reads, lambda read: (read.offset, read.offset + read.size)):
+            with self.open_range(cluster[0].offset, cluster[-1].offset + cluster[-1].size) as stream:
+                reader = _RangeReader(stream, self.source.path)
+                for read in cluster:
+                    yield read, partial(reader.read, read)
 
     @contextmanager
     def open_range(self, start: int, stop: int) -> Iterator[ForwardStream]:
@@ -198,8 +174,28 @@ def _report_progress(pieces: Iterator[bytes], on_progress: Callable[[int], None]
         on_progress(len(piece))
 
 
+class _RangeReader:
+    """A reader of ranges in ascending order, of which several may be the same one."""
+
+    def __init__(self, stream: ForwardStream, file: str) -> None:
+        self._stream, self._file = stream, file
+        self._offset, self._content = -1, b""
+
+    def read(self, read: DeferredRead) -> bytes:
+        reject_oversized(read.path, read.size, self._file)
+        if read.offset != self._offset:
+            with translate_errors(self._file, read.path):
+                self._stream.seek(read.offset)
+                content = self._stream.read(read.size)
+            self._offset, self._content = read.offset, content
+        return require_size(self._content, read.path, read.size, self._file)
+
+
 class _UncompressedStream:
     """The counterpart of :class:`IndexingDecompressor` for a tar that is not compressed."""
+
+    trailing_start: int | None = None  # the tar itself has what is behind its end
+    trailing_size = 0
 
     def __init__(self) -> None:
         self._size = 0

@@ -4,58 +4,189 @@ import os
 import stat
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from isal import isal_zlib
 
+from decnef_data.archives.links import Link, resolve_links
 from decnef_data.archives.members import Member
 from decnef_data.archives.safety import (
     reject_oversized,
+    repeated_member_error,
+    repeated_members_remark,
     require_size,
     safe_path,
+    trailing_bytes_error,
     translate_errors,
     unsafe_member_error,
 )
-from decnef_data.model import VerifiedFile
+from decnef_data.errors import FormatError
+from decnef_data.model.account import Remark
 
-__all__ = ["iter_zip_members"]
+__all__ = ["ZipTable", "is_document", "open_zip", "unreadable_method"]
 
 _ENCRYPTED: Final = 0x1
 #: The header before a member ends with the lengths of its name and of an extra field (APPNOTE 4.3.7).
 _HEADER: Final = struct.Struct("<4s5H3I2H")
+_READABLE: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
+#: APPNOTE 4.4.5; Windows compresses what is larger than 2 GB with Deflate64.
+_METHODS: Final = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd", 99: "AES encryption"}
+#: Of the record that ends a zip: its signature, its size, and where the length of the comment is.
+_END_MAGIC, _END_SIZE, _COMMENT_AT = b"PK\x05\x06", 22, 20
+_MAX_COMMENT: Final = 65535
+_MAX_LINK: Final = 4096
 
 
-def iter_zip_members(file: VerifiedFile) -> Iterator[Member]:
-    """Yield the members in the order of the table; all names are checked before the first is yielded."""
-    with translate_errors(file.path):
-        archive = zipfile.ZipFile(file.location)
-    with archive:
-        entries = [info for info in archive.infolist() if not info.is_dir()]
-        names = [_member_path(info, file.path) for info in entries]
-        for info, name in zip(entries, names, strict=True):
-            yield Member(name, info.file_size, partial(_read_member, archive, info, file.path))
+def is_document(names: Collection[str]) -> bool:
+    """Return whether a zip with such members is a document or a program, not an archive of files.
+
+    They are those of Office, OpenDocument and EPUB, those of numpy (``.npz``), and Java's.
+
+    Examples
+    --------
+    >>> is_document(["[Content_Types].xml", "main.xml"]), is_document(["x.npy"]), is_document(["a.mat"])
+    (True, True, False)
+    """
+    has_mark = any(
+        name in {"[Content_Types].xml", "mimetype"} or name.startswith("META-INF/") for name in names
+    )
+    return has_mark or (bool(names) and all(name.endswith(".npy") for name in names))
 
 
-def _member_path(info: zipfile.ZipInfo, archive: str) -> str:
-    if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
-        raise unsafe_member_error(info.filename, archive, "a link or device")
+def unreadable_method(info: zipfile.ZipInfo) -> str | None:
+    """Return the name of the method that a member was packed with, if it cannot be unpacked here."""
     if info.flag_bits & _ENCRYPTED:
-        raise unsafe_member_error(info.filename, archive, "encrypted")
-    return safe_path(info.filename.replace("\\", "/"), archive)
+        return "encryption"
+    if info.compress_type in _READABLE:
+        return None
+    return _METHODS.get(info.compress_type, f"method {info.compress_type}")
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> bytes:
-    reject_oversized(info.filename, info.file_size, file)
-    with translate_errors(file, info.filename), archive.open(info) as opened:
-        if info.compress_type == zipfile.ZIP_STORED:
-            content = _read_stored(archive, info)
+@contextmanager
+def open_zip(location: Path, name: str) -> Iterator[zipfile.ZipFile]:
+    """Open a zip and read its table of contents."""
+    with translate_errors(name):
+        archive = zipfile.ZipFile(location)
+    with archive:
+        yield archive
+
+
+class ZipTable:
+    """The table of contents of an open zip.
+
+    Parameters
+    ----------
+    archive
+        The open zip.
+    file
+        Its name.
+    report
+        Called with the error of a member that is left out.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, file: str, report: Callable[[FormatError], None]) -> None:
+        self._archive, self._file, self._report = archive, file, report
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        self._links: list[Link] = []
+        self._repeated: list[str] = []
+
+    def iter_members(self, remark: Callable[[Remark], None]) -> Iterator[Member]:
+        """Yield the members in the order of the table, then the links; all names are checked before."""
+        self._report_outside_bytes()
+        for info in self._archive.infolist():
+            if not info.is_dir():
+                try:
+                    self._sort(info)
+                except FormatError as error:
+                    self._report(error)
+        aliases = resolve_links(self._links, self._entries, self._file, self._report)
+        for note in self._remarks():
+            remark(note)
+        for name, info in self._entries.items():
+            yield Member(name, info.file_size, partial(self._read, info))
+        for alias in aliases:
+            info = self._entries[alias.target]
+            yield Member(alias.path, info.file_size, partial(self._read, info))
+
+    def _sort(self, info: zipfile.ZipInfo) -> None:
+        """Add a file or a link to those that are yielded."""
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in {0, stat.S_IFREG, stat.S_IFLNK}:
+            raise unsafe_member_error(info.filename, self._file, "a device")
+        _require_method(info, self._file)
+        name = safe_path(info.filename.replace("\\", "/"), self._file)
+        first = self._entries.get(name)
+        if kind == stat.S_IFLNK:
+            self._links.append(Link(name, self._read_target(info)))
+        elif first is None:
+            self._entries[name] = info
+        elif (first.file_size, first.CRC) == (info.file_size, info.CRC):
+            self._repeated.append(name)
         else:
-            # Reading the stated size, never "all", bounds what a wrong header can unpack to.
-            content = opened.read(info.file_size) if info.file_size else opened.read()
-    return require_size(content, info.filename, info.file_size, file)
+            raise repeated_member_error(name, self._file, self._file)
+
+    def _read_target(self, info: zipfile.ZipInfo) -> str:
+        if info.file_size > _MAX_LINK:
+            raise unsafe_member_error(info.filename, self._file, "a link whose target is too long")
+        return self._read(info).decode("utf-8", "backslashreplace")
+
+    def _remarks(self) -> Iterator[Remark]:
+        if self._repeated:
+            yield repeated_members_remark(self._repeated, self._file)
+        if self._links:
+            message = f"'{self._file}' has {len(self._links)} links, which were read as what they lead to."
+            yield Remark("archive-links", message, self._file, is_warning=False)
+
+    def _report_outside_bytes(self) -> None:
+        """Report bytes before the first member, as of a zip that others follow, and behind its end."""
+        starts = [info.header_offset for info in self._archive.infolist()]
+        before = min(starts, default=0)
+        if before:
+            message = (
+                f"'{self._file}' has {before} bytes before its first member, which its table of contents "
+                "does not list. If it is several zip files in one, unpack each of them, and adopt the folder."
+            )
+            self._report(FormatError(message, file=self._file, location="byte 0"))
+        with Path(str(self._archive.filename)).open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            start = opened.seek(max(0, size - _MAX_COMMENT - _END_SIZE))
+            tail = opened.read()
+        end = _find_end(tail)
+        if end is not None and tail[end:].strip(b"\0"):
+            self._report(trailing_bytes_error(self._file, start + end, size - start - end))
+
+    def _read(self, info: zipfile.ZipInfo) -> bytes:
+        reject_oversized(info.filename, info.file_size, self._file)
+        with translate_errors(self._file, info.filename), self._archive.open(info) as opened:
+            if info.compress_type == zipfile.ZIP_STORED:
+                content = _read_stored(self._archive, info)
+            else:
+                # Reading the stated size, never "all", bounds what a wrong header can unpack to.
+                content = opened.read(info.file_size) if info.file_size else opened.read()
+        return require_size(content, info.filename, info.file_size, self._file)
+
+
+def _require_method(info: zipfile.ZipInfo, file: str) -> None:
+    method = unreadable_method(info)
+    if method == "encryption":
+        remedy = "Unpack the archive with its password, and adopt the folder."
+        raise unsafe_member_error(info.filename, file, "encrypted", remedy)
+    if method:
+        remedy = "Unpack the archive with 7-Zip or `unzip`, and adopt the folder."
+        raise unsafe_member_error(info.filename, file, f"compressed with {method}", remedy)
+
+
+def _find_end(tail: bytes) -> int | None:
+    """Return where a zip ends: behind its last record and the comment that this states."""
+    position = tail.rfind(_END_MAGIC)
+    if position < 0 or position + _END_SIZE > len(tail):
+        return None
+    (comment,) = struct.unpack_from("<H", tail, position + _COMMENT_AT)
+    return position + _END_SIZE + int(comment)
 
 
 def _read_stored(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

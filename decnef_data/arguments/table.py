@@ -81,6 +81,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "records": _path("records"),
     # The cache
     "path": _path("SRPBS_FC.zip"),
+    "follow_links": _FLAG,
     "deep": _FLAG,
     "repair": _FLAG,
     "phantom": _FLAG,
@@ -88,6 +89,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "split": _text("0123456789abcdef"),
     "first": _path("decnef.lock"),
     "second": _path("other.lock"),
+    "statement": _path("statement.md"),
     # Exports and documents
     "destination": _path("exported"),
     "dest": _path("selection.zarr"),

@@ -11,11 +11,20 @@ import pandas as pd
 
 from decnef_data.archives import iter_members
 from decnef_data.client.cache import open_stores
-from decnef_data.client.readers import Reader, no_match_error, problem_attrs, raise_or_warn
-from decnef_data.errors import FormatError, warn_user
-from decnef_data.layouts import StoredLayout
+from decnef_data.client.readers import (
+    Reader,
+    announce,
+    announce_stored,
+    no_match_error,
+    report_attrs,
+    stored_account,
+)
+from decnef_data.errors import FormatError
+from decnef_data.file_tree import FileTree, walk_files
+from decnef_data.layouts import MemberLog, StoredLayout
+from decnef_data.layouts.account import add_tree, link_remarks
 from decnef_data.layouts.selection import resolve_group, select_each
-from decnef_data.model import LocalCopy, Selection
+from decnef_data.model import Account, LocalCopy, Selection, warning_messages
 from decnef_data.stores import Manifest, Stores, store_key
 
 if TYPE_CHECKING:
@@ -75,14 +84,16 @@ class ConnectivityReader(Reader):
         """Open the selected groups, converting the copy to its store first if there is none."""
         key = self._store_key(copy)
         manifest = self._stores_with(key).manifest(key) or self._build_store(key, copy)
-        raise_or_warn(self.dataset.name, manifest.attrs, strict=strict)
+        tree = _walk_folder(copy)
+        remarks = link_remarks(tree.leading_out, tree.dangling, tree.unreadable)
+        announce(self.dataset.name, (), warning_messages(remarks), strict=strict)
+        announce_stored(self.dataset.name, manifest.attrs, strict=strict)
         stores = self._stores_with(key)
         groups = {group: stores.open(key, group) for group in self._group_names(manifest.groups, selection)}
         selected = select_each(groups, selection, self.dataset, self.records)
         nonempty = {group: dataset for group, dataset in selected.items() if dataset.sizes["subject"]}
         if not nonempty:
             raise no_match_error(selection)
-        _warn_out_of_range(self.dataset.name, nonempty)
         attrs = self._attrs(copy, manifest.attrs)
         return {group: dataset.assign_attrs(attrs) for group, dataset in nonempty.items()}
 
@@ -94,6 +105,15 @@ class ConnectivityReader(Reader):
         if samples:
             table.attrs["sample"] = "\n".join(samples)
         return table
+
+    def account(self, copy: LocalCopy) -> Account:
+        """Return what every file, row, column and cell of the copy was used for when its store was built.
+
+        What else is in a folder does not change its store, and is listed now.
+        """
+        key = self._store_key(copy)
+        manifest = self._stores_with(key).manifest(key) or self._build_store(key, copy)
+        return add_tree(stored_account(manifest.attrs), _walk_folder(copy))
 
     def _manifest(self, copy: LocalCopy) -> Manifest | None:
         key = self._store_key(copy)
@@ -112,6 +132,8 @@ class ConnectivityReader(Reader):
             self.dataset.top_folder,
             self.dataset.atlases,
             self.dataset.matrices,
+            self.dataset.coordinates,
+            self.dataset.known_files,
         )
         # The names by which a request selects do not change what is read.
         codes = tuple(msgspec.structs.replace(code, aliases=()) for code in records.codes)
@@ -120,11 +142,13 @@ class ConnectivityReader(Reader):
         return store_key(copy.checksums, f"{self.layout.name} {digest}", self.layout.version)
 
     def _build_store(self, key: str, copy: LocalCopy) -> Manifest:
-        result = self.layout.read(iter_members(copy.files), self.dataset, self.records)
+        log = MemberLog(is_archive=len(copy.files) == 1)
+        members = iter_members(copy.files, log.problems.append, log.junk.append, log.remarks.append)
+        result = self.layout.read(members, self.dataset, self.records, log)
         attrs = {
             "dataset": self.dataset.name,
             "synthetic": result.synthetic,
-            **problem_attrs(result.problems),
+            **report_attrs(result.report),
             "source_checksums": [str(checksum) for checksum in copy.checksums],
         }
         stores = open_stores(self.root)
@@ -142,11 +166,8 @@ class ConnectivityReader(Reader):
         return resolve_group(self.dataset.name, selection.group, available, self.records)
 
 
-def _warn_out_of_range(name: str, datasets: "Mapping[str, xr.Dataset]") -> None:
-    for group, dataset in datasets.items():
-        if count := dataset.attrs.get("out_of_range"):
-            message = (
-                f"{count} values of '{name}/{group}' are outside [-1, 1], so not all values are Pearson "
-                "correlations. Check them before averaging."
-            )
-            warn_user(message)
+def _walk_folder(copy: LocalCopy) -> FileTree:
+    """Return what is in the folder of a copy besides its files; nothing for an archive."""
+    if len(copy.files) == 1 or not copy.root.is_dir():
+        return FileTree()
+    return walk_files(copy.root, follow_links=copy.follow_links)

@@ -1,7 +1,8 @@
 """Compare a local copy, recounted from disk, with everything that the catalog records of the dataset."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from decnef_data import transfer
@@ -9,11 +10,15 @@ from decnef_data.client.options import FetchOptions
 from decnef_data.client.request import DataRequest, build_reader
 from decnef_data.client.resolve import LocationResolver
 from decnef_data.errors import DecnefDataWarning, SelectionError
-from decnef_data.model import Dataset, DoctorReport, Finding, LocalCopy, Selection
+from decnef_data.layouts.imaging.recount import name_differing
+from decnef_data.model import Account, Dataset, DoctorReport, Finding, LocalCopy, Selection
 from decnef_data.records import Records
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_MAX_NAMED: Final = 3
 
 
 def examine_copy(resolver: LocationResolver, dataset: Dataset, mirror: str) -> DoctorReport:
@@ -29,19 +34,41 @@ def examine_copy(resolver: LocationResolver, dataset: Dataset, mirror: str) -> D
     if copy is None:
         message = f"There is no local copy of '{dataset.name}'. Run `decnef download {dataset.name}`."
         raise SelectionError(message, requested=dataset.name)
-    findings = (*_recount(resolver, dataset, copy), *build_reader(location, resolver).examine(copy))
-    return DoctorReport(dataset.name, copy.mirror, findings)
+    reader = build_reader(location, resolver)
+    table, messages = _read_participants(resolver, dataset, copy)
+    account = reader.account(copy)
+    # What the account says need not be said twice.
+    known = {f"'{dataset.name}': {message}" for message in account.warnings()}
+    findings = (
+        *(Finding("reading", "", message, agrees=False) for message in messages if message not in known),
+        *_compare_participants(_first_atlas_rows(table, dataset), dataset, resolver.records),
+        *reader.examine(copy),
+        *_compare_checksums(account, dataset),
+    )
+    synthetic = bool(table.attrs.get("synthetic"))
+    return DoctorReport(dataset.name, copy.mirror, findings, account, synthetic)
 
 
-def _recount(resolver: LocationResolver, dataset: Dataset, copy: LocalCopy) -> Iterator[Finding]:
-    """Compare the participants with the catalog; what cannot be read is a finding, too."""
+def _compare_checksums(account: Account, dataset: Dataset) -> Iterator[Finding]:
+    """Compare files with the checksums of another holder's copy."""
+    for found in account.checksums:
+        for known in dataset.known_files:
+            if known.path in {found.file, found.file.rpartition("/")[2]}:
+                agrees = known.sha256 == found.sha256
+                what = f"SHA-256 of '{found.file}', as another holder reports it"
+                yield Finding(what, known.sha256, found.sha256, agrees=agrees, grade=known.grade)
+
+
+def _read_participants(
+    resolver: LocationResolver, dataset: Dataset, copy: LocalCopy
+) -> "tuple[pd.DataFrame, list[str]]":
+    """Return the table of all participants, and what was said while it was read."""
     options = FetchOptions(copy.mirror, download=False, strict=False, progress="none")
     request = DataRequest.create(resolver, Selection(dataset.name), options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DecnefDataWarning)
         table = request.acquire().participants()
-    yield from (Finding("reading", "", str(warning.message), agrees=False) for warning in caught)
-    yield from _compare_participants(_first_atlas_rows(table, dataset), dataset, resolver.records)
+    return table, [str(warning.message) for warning in caught]
 
 
 def _compare_participants(
@@ -58,7 +85,11 @@ def _compare_participants(
         recount = _RECOUNTS.get(fact.name.partition("-")[2])
         if recount is not None and isinstance(fact.value, int | float):
             yield _compare(fact.counts, fact.value, recount(participants), fact.grade)
+    yield from _compare_coordinates(participants, dataset)
     yield from _compare_counts(participants, dataset)
+    yield from _compare_matrices(participants, dataset)
+    yield from _compare_runs(participants, dataset)
+    yield from _compare_sessions(participants, dataset, records)
 
 
 def _first_atlas_rows(table: "pd.DataFrame", dataset: Dataset) -> "pd.DataFrame":
@@ -79,6 +110,94 @@ def _compare_counts(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[
         what = f"{count.diagnosis} at {'+'.join(count.sites)}"
         n_subjects = participants.loc[is_counted, "subject"].nunique()
         yield _compare(what, count.n_participants, n_subjects, count.grade)
+
+
+def _compare_coordinates(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Finding]:
+    """Name the participants without a value of a coordinate that all should have."""
+    for name in dataset.coordinates:
+        column = participants[name]
+        absent = participants.loc[column.isna() | (column == ""), "subject"].unique().tolist()
+        names = ", ".join(absent[:_MAX_NAMED]) + (", …" if len(absent) > _MAX_NAMED else "")
+        found = f"missing for {len(absent)} ({names})" if absent else "present for all"
+        yield Finding(f"{name} of each participant", "present for all", found, agrees=not absent)
+
+
+def _compare_matrices(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Finding]:
+    """Compare the matrices, each of an institute and a diagnosis, by path and, where known, by rows."""
+    if "source_file" not in participants:
+        return
+    counts = participants["source_file"].value_counts()
+    for matrix in dataset.matrices:
+        count, grade = int(counts.get(matrix.path, 0)), matrix.grade_of("path")
+        found = "present" if count else "missing"
+        yield Finding(f"matrix '{matrix.path}'", "present", found, agrees=count > 0, grade=grade)
+        if count and matrix.rows is not None:
+            what = f"participants in '{matrix.path}'"
+            yield _compare(what, matrix.rows, count, matrix.grade_of("rows"))
+
+
+def _compare_runs(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Finding]:
+    """Compare the number of runs of each session that has any with the catalog."""
+    if not dataset.run_counts:
+        return
+    imaged = participants[participants["bold"] > 0]
+    for label, sessions in imaged.groupby("site"):
+        site = str(label)
+        known = dataset.runs_per_session(site)
+        if known is not None:
+            counts = Counter(sessions["bold"].tolist())
+            found = ", ".join(f"{runs} in {count}" for runs, count in counts.most_common())
+            agrees = set(counts) == {known.runs}
+            pairs = zip(sessions["subject"], sessions["session"], strict=True)
+            names = ["/".join(filter(None, pair)) for pair in pairs]
+            found += name_differing(names, sessions["bold"].map(str).tolist(), {str(known.runs)})
+            what = f"runs of sessions at {site}" if site else "runs of sessions without a site"
+            yield Finding(what, str(known.runs), found, agrees=agrees, grade=known.grade)
+
+
+def _compare_sessions(participants: "pd.DataFrame", dataset: Dataset, records: Records) -> Iterator[Finding]:
+    """Compare the sessions of each participant with one another, and their sites with the catalog."""
+    if "session" not in participants:
+        return
+    sessions = participants[participants["session"] != ""]
+    if sessions.empty:
+        return
+    counts = sessions["subject"].value_counts(sort=False)
+    found = _format_counts(counts.tolist())
+    recorded = _expected_sessions(dataset, records)
+    expected = _format_counts(recorded or [int(counts.mode().max())] * len(counts))
+    names = name_differing(counts.index.tolist(), counts.map(str).tolist(), ())
+    yield Finding(
+        "sessions of participants",
+        expected,
+        found if found == expected else found + names,
+        agrees=found == expected,
+        grade="C" if recorded else "",
+    )
+    unknown = sessions[[site != "" and records.site(site) is None for site in sessions["site"]]]
+    pairs = zip(unknown["subject"], unknown["session"], strict=True)
+    named = [f"'{'/'.join(pair)}'" for pair in pairs]
+    more = f" and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
+    yield Finding(
+        "sites of sessions",
+        "in the catalog",
+        f"not in the catalog: {', '.join(named[:_MAX_NAMED])}{more}" if named else "in the catalog",
+        agrees=not named,
+    )
+
+
+def _expected_sessions(dataset: Dataset, records: Records) -> list[int]:
+    """Return the number of sessions of each participant, if all have as many except for what is left over."""
+    facts = {fact.name.partition("-")[2]: fact.value for fact in records.facts_of(dataset.name)}
+    total, n_participants = facts.get("sessions"), dataset.n_participants
+    if not isinstance(total, int) or not n_participants:
+        return []
+    fewest, n_more = divmod(total, n_participants)
+    return [fewest + 1] * n_more + [fewest] * (n_participants - n_more)
+
+
+def _format_counts(counts: Iterable[int]) -> str:
+    return ", ".join(f"{value} in {count}" for value, count in Counter(counts).most_common())
 
 
 #: How to recount a published number, by the part of its name after that of the dataset.

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decnef_data.archives import ByteSource
-from decnef_data.client.readers import Reader, no_match_error, problem_attrs, raise_or_warn
+from decnef_data.client.readers import Reader, no_match_error, raise_or_warn
 from decnef_data.layouts import LayoutRequest, MappedLayout
 from decnef_data.layouts.imaging.scan_cache import ScanCache
-from decnef_data.model import FileCheck, Finding, ImageSet, ImageSizes, LocalCopy, Selection
+from decnef_data.model import Account, FileCheck, Finding, ImageSet, ImageSizes, LocalCopy, Selection
 from decnef_data.stores import store_key
 
 if TYPE_CHECKING:
@@ -37,19 +37,18 @@ class ImageReader(Reader):
     def open(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "Mapping[str, xr.Dataset]":
         """Open the selected groups; the selected scans of an archive are stored first."""
         result = self.layout.open(copy, self._layout_request(copy, selection))
-        stored_attrs = {**problem_attrs(result.problems), "synthetic": result.synthetic}
-        raise_or_warn(self.dataset.name, stored_attrs, strict=strict)
+        raise_or_warn(self.dataset.name, result.report, strict=strict)
         if not result.groups:
             raise no_match_error(selection)
-        attrs = self._attrs(copy, stored_attrs)
+        attrs = self._attrs(copy, {"synthetic": result.synthetic})
         for dataset in result.groups.values():
             dataset.attrs.update(attrs)  # made for this call: copying each would be slow
         return result.groups
 
     def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "pd.DataFrame":
         """Return the selected participants as a table, one row per participant and session."""
-        table, problems = self.layout.participants(copy, self._layout_request(copy, selection))
-        raise_or_warn(self.dataset.name, problem_attrs(problems), strict=strict)
+        table, report = self.layout.participants(copy, self._layout_request(copy, selection))
+        raise_or_warn(self.dataset.name, report, strict=strict)
         if table.empty:
             raise no_match_error(selection)
         return table
@@ -62,8 +61,8 @@ class ImageReader(Reader):
         SelectionError
             No scan is selected.
         """
-        selected, problems = self.layout.images(copy, self._layout_request(copy, selection))
-        raise_or_warn(self.dataset.name, problem_attrs(problems), strict=strict)
+        selected, report = self.layout.images(copy, self._layout_request(copy, selection))
+        raise_or_warn(self.dataset.name, report, strict=strict)
         if not selected.images:
             raise no_match_error(selection)
         return selected
@@ -92,6 +91,10 @@ class ImageReader(Reader):
         return self.layout.check_files(
             copy, self._layout_request(copy, Selection(self.dataset.name)), deep=deep
         )
+
+    def account(self, copy: LocalCopy) -> Account:
+        """Return what every file, row, column and cell of the copy was used for."""
+        return self.layout.account(copy, self._layout_request(copy, Selection(self.dataset.name)))
 
     def examine(self, copy: LocalCopy) -> Iterator[Finding]:
         """Recount the images and tables, and compare them with the records."""

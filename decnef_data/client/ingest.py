@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from decnef_data import transfer
-from decnef_data.archives import is_archive
+from decnef_data.archives import has_archive_name
 from decnef_data.atomic_files import write_atomic
 from decnef_data.client.image_reader import ImageReader
 from decnef_data.errors import FormatError, IntegrityError
@@ -66,7 +66,7 @@ class ImageIngester:
             len(remote_files) == 1
             and all_remote
             and not self.keep_archive
-            and is_archive(remote_files[0].path)
+            and has_archive_name(remote_files[0].path)
         ):
             return self._stream_archive(location, source, remote_files[0])
         return transfer.fetch_or_register(location, source, run)

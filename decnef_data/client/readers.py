@@ -1,7 +1,9 @@
 """The interface of readers, which open a dataset's copies, and the attributes and errors they share."""
 
+import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
@@ -13,7 +15,9 @@ from decnef_data.archives import ByteSource, LocalSource
 from decnef_data.client.citations import citations_for, synapse_versions
 from decnef_data.errors import FetchError, FormatError, SelectionError, warn_user
 from decnef_data.file_cache import FileCache
+from decnef_data.layouts import ReadReport
 from decnef_data.model import (
+    Account,
     Dataset,
     FileCheck,
     Finding,
@@ -23,6 +27,7 @@ from decnef_data.model import (
     Progress,
     Selection,
 )
+from decnef_data.msgspec_threads import prepare_type
 from decnef_data.progress import create_progress
 from decnef_data.records import Records
 
@@ -32,7 +37,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["NoMatchError", "Reader", "no_match_error", "problem_attrs", "raise_or_warn"]
+__all__ = [
+    "NoMatchError",
+    "Reader",
+    "announce",
+    "announce_stored",
+    "no_match_error",
+    "raise_or_warn",
+    "report_attrs",
+    "stored_account",
+]
 
 _DISTRIBUTION: Final = "decnef-data"
 #: How many bad files an error's message names: in a wrong folder, hundreds of thousands are bad.
@@ -116,6 +130,10 @@ class Reader(ABC):
         del copy, deep
         return ()
 
+    @abstractmethod
+    def account(self, copy: LocalCopy) -> Account:
+        """Return what every file, row, column and cell of the copy was used for."""
+
     def examine(self, copy: LocalCopy) -> Iterator[Finding]:
         """Recount a copy that is read in place, and compare it with the records."""
         del copy
@@ -144,15 +162,30 @@ class Reader(ABC):
         }
 
 
-def problem_attrs(problems: tuple[FormatError, ...]) -> dict[str, object]:
-    """Return the attributes in which a manifest keeps what could not be read."""
-    return {"problems": [[error.file or "", str(error)] for error in problems]}
+def report_attrs(report: ReadReport) -> dict[str, object]:
+    """Return the attributes in which a manifest keeps what could not be read, and the account of a copy."""
+    return {
+        "problems": [[error.file or "", str(error)] for error in report.problems],
+        "warnings": list(report.account.warnings()),
+        # As compressed text: every request parses the manifest, few need the account.
+        "account": b64encode(zlib.compress(msgspec.json.encode(report.account))).decode(),
+    }
 
 
-def raise_or_warn(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:
-    """Raise what could not be read; if not `strict`, warn instead."""
-    problems = msgspec.convert(attrs["problems"], list[tuple[str, str]])
-    errors = [FormatError(text, file=file) for file, text in problems]
+def stored_account(attrs: Mapping[str, object]) -> Account:
+    """Return the account that a manifest keeps."""
+    return msgspec.json.decode(zlib.decompress(b64decode(str(attrs["account"]))), type=prepare_type(Account))
+
+
+def raise_or_warn(dataset: str, report: ReadReport, *, strict: bool) -> None:
+    """Warn about what was not understood, and raise what could not be read; if not `strict`, warn instead."""
+    announce(dataset, report.problems, report.account.warnings(), strict=strict)
+
+
+def announce(dataset: str, errors: Sequence[FormatError], warnings: Iterable[str], *, strict: bool) -> None:
+    """Issue the warnings, and raise the errors; if not `strict`, warn instead."""
+    for message in warnings:
+        warn_user(f"'{dataset}': {message}")
     if not strict:
         for error in errors:
             warn_user(f"Omitted from '{dataset}': {error}")
@@ -164,6 +197,14 @@ def raise_or_warn(dataset: str, attrs: Mapping[str, object], *, strict: bool) ->
         summary = f"{len(errors)} files of '{dataset}' cannot be read. Use strict=False to omit them."
         message = f"{summary} {messages}{more}"
         raise FetchError(message, causes=[(error.file or "", "", error) for error in errors])
+
+
+def announce_stored(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:
+    """Announce what a manifest keeps."""
+    problems = msgspec.convert(attrs["problems"], list[tuple[str, str]])
+    errors = [FormatError(text, file=file) for file, text in problems]
+    warnings = msgspec.convert(attrs.get("warnings", ()), list[str])  # a store of 0.1.0 has none
+    announce(dataset, errors, warnings, strict=strict)
 
 
 class NoMatchError(SelectionError):

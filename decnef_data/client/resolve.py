@@ -10,11 +10,12 @@ from typing import Final
 from msgspec import structs
 
 from decnef_data import transfer
-from decnef_data.archives import ByteSource, LocalSource
+from decnef_data.archives import ByteSource, LocalSource, find_obstacle, is_readable_file
 from decnef_data.client.options import FetchOptions
 from decnef_data.consent import ConsentFile
 from decnef_data.errors import AccessError, DecnefDataError, FetchError, FormatError, SelectionError
 from decnef_data.file_cache import FileCache
+from decnef_data.layouts import MappedLayout, get_layout
 from decnef_data.mirror_index import known_versions
 from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Dataset, Holding, LocalCopy, Mirror, RemoteFile, Requirement
@@ -85,8 +86,10 @@ class LocationResolver:
         files = FileCache(self.root, shared_root())
         return self._build_location(dataset, mirrors, files, files.adopted_paths(), online=online)
 
-    def resolve_adopted(self, dataset: Dataset, path: Path) -> DatasetLocation:
+    def resolve_adopted(self, dataset: Dataset, path: Path, *, follow_links: bool = False) -> DatasetLocation:
         """Return where `dataset` comes from when the user has it at `path`.
+
+        With `follow_links`, links that lead out of the folder at `path` are followed.
 
         Raises
         ------
@@ -95,9 +98,10 @@ class LocationResolver:
         FormatError
             There is a file at `path` that is not an archive.
         """
-        _require_adoptable(dataset.name, path)
+        _require_adoptable(dataset, path)
         mirrors = tuple(mirror for mirror in self.mirrors if mirror.protocol == "folder")
-        return self._build_location(dataset, mirrors[:1], FileCache(self.root), {dataset.name: path})
+        files, adopted = FileCache(self.root), {dataset.name: path}
+        return self._build_location(dataset, mirrors[:1], files, adopted, follow_links=follow_links)
 
     def ensure_phantom(self, location: DatasetLocation) -> DatasetLocation:
         """Return the location; if it is the phantom's, generate the phantom first."""
@@ -126,13 +130,16 @@ class LocationResolver:
         adopted: Mapping[str, Path],
         *,
         online: bool = True,
+        follow_links: bool | None = None,
     ) -> DatasetLocation:
+        """Build the location; without `follow_links`, that of the adopted copy holds."""
         credentials, offline = Credentials(self.config), is_offline() or not online
         remotes = (
             connect(
                 record,
                 credentials,
                 adopted=adopted,
+                follow_links=files.follows_links if follow_links is None else lambda _name: follow_links,
                 synapse_cache=self.mirror_client_cache,
                 offline=offline,
                 load_known_versions=partial(known_versions, self.root, record.name),
@@ -140,7 +147,8 @@ class LocationResolver:
             for record in mirrors
         )
         sources = tuple(MirrorSource(record, remote) for record, remote in zip(mirrors, remotes, strict=True))
-        return DatasetLocation(dataset, sources, files, self._terms_requirement(dataset))
+        terms = self._terms_requirement(dataset)
+        return DatasetLocation(dataset, sources, files, terms, follow_links=bool(follow_links))
 
     def _terms_requirement(self, dataset: Dataset) -> Requirement:
         """Return the requirement that the user accept the current version of the dataset's terms."""
@@ -152,16 +160,25 @@ class LocationResolver:
         )
 
 
-def _require_adoptable(dataset: str, path: Path) -> None:
+def _require_adoptable(dataset: Dataset, path: Path) -> None:
     """Raise if `path` cannot be a copy, before it is read to its end."""
-    import tarfile
-    import zipfile
-
-    hint = f"Specify the archive of '{dataset}' or the folder it was extracted to."
+    hint = f"Specify the archive of '{dataset.name}' or the folder it was extracted to."
     if not path.exists():
         raise SelectionError(f"'{path}' does not exist. {hint}", requested=str(path))
-    if path.is_file() and not (zipfile.is_zipfile(path) or tarfile.is_tarfile(path)):
-        raise FormatError(f"'{path}' is neither a zip nor a tar archive. {hint}", file=str(path))
+    if path.is_dir():
+        return
+    if not path.is_file():
+        raise FormatError(f"'{path}' is neither a file nor a folder. {hint}", file=str(path))
+    shown = path.with_name(path.name.partition("?")[0] or "?")  # the query of a signed link may be a secret
+    obstacle = find_obstacle(path, random_access=isinstance(get_layout(dataset.layout), MappedLayout))
+    if obstacle is not None:
+        message = (
+            f"'{shown}' {obstacle.reason}. {obstacle.remedy}, then run `decnef adopt {dataset.name} PATH` "
+            f"with the path of the {obstacle.adopt}."
+        )
+        raise FormatError(message, file=str(path))
+    if not is_readable_file(path):
+        raise FormatError(f"'{shown}' is neither a zip nor a tar archive. {hint}", file=str(path))
 
 
 def resolve_archive(location: DatasetLocation, options: FetchOptions, copy: LocalCopy) -> ByteSource:

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from decnef_data.atomic_files import make_private_folder
 from decnef_data.errors import FormatError, IntegrityError, warn_user
 from decnef_data.exports import bids
+from decnef_data.file_systems import keep_private, sync_file
 from decnef_data.formats import nifti
 from decnef_data.model import ExportSummary, Image, Progress
 from decnef_data.stores import staging
@@ -209,20 +210,16 @@ class _ScanWriter:
         target, staged = self.folder / path, self.stage / str(next(self.staged_names))
         make_private_folder(target.parent)
         with staging.add_path_to_errors(target), open(staged, "xb", opener=_open_private) as file:
+            keep_private(file.fileno(), 0o600, self.folder)
             size = sum(map(file.write, pieces))
             if flush:
-                _fsync(file)
+                sync_file(file)
         staged.replace(target)
         return size
 
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _fsync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _has_size(path: Path, size: int) -> bool:

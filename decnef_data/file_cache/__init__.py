@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -200,9 +201,18 @@ class FileCache:
             )
 
     def register(
-        self, dataset: str, mirror: str, root: Path, files: Iterable[RemoteFile], progress: Progress
+        self,
+        dataset: str,
+        mirror: str,
+        root: Path,
+        files: Iterable[RemoteFile],
+        progress: Progress,
+        *,
+        follow_links: bool = False,
     ) -> LocalCopy:
         """Verify files in place, below `root`, and record their receipts; nothing is copied.
+
+        `follow_links` is kept with the copy: whether links that lead out of the root are followed.
 
         Raises
         ------
@@ -210,13 +220,14 @@ class FileCache:
             A file does not have its expected checksum.
         """
         remote_files = tuple(files)
-        append_entries(self._journal_path(dataset, mirror), JournalHeader(root=str(root)))
+        header = JournalHeader(root=str(root), follow_links=follow_links)
+        append_entries(self._journal_path(dataset, mirror), header)
         with combined_progress(progress, remote_files) as combined:
             verified = tuple(
                 self._register_file(dataset, mirror, root, file, combined) for file in remote_files
             )
         log_unverified_checksum(mirror, verified)
-        return self.mark_complete(dataset, mirror, root, verified)
+        return replace(self.mark_complete(dataset, mirror, root, verified), follow_links=follow_links)
 
     def mark_complete(
         self, dataset: str, mirror: str, root: Path, files: tuple[VerifiedFile, ...]
@@ -264,6 +275,11 @@ class FileCache:
         """Return the paths of the copies that the user adopted, by dataset."""
         journals = (self.root / "receipts").glob(f"*/{mirror}.jsonl")
         return listing.adopted_paths(filter(None, map(self._read_journal, journals)))
+
+    def follows_links(self, dataset: str, mirror: str = "folder") -> bool:
+        """Return whether links that lead out of the adopted folder of `dataset` are followed."""
+        journal = self.journal(dataset, mirror)
+        return journal is not None and journal.follow_links
 
     def verify(self, dataset: str, mirror: str, *, deep: bool) -> Iterator[FileCheck]:
         """Compare the files with their receipts: by size and time, or (`deep`) by hashing them again.

@@ -16,6 +16,7 @@ from typing import Final, Literal, overload
 import msgspec
 
 from decnef_data.atomic_files import make_private_folder
+from decnef_data.file_systems import sync_file
 from decnef_data.model import Checksum, LocalCopy, RemoteFile, VerifiedFile
 from decnef_data.msgspec_threads import prepare_type
 
@@ -23,9 +24,10 @@ _PRIVATE: Final = 0o600
 
 
 class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="root"):
-    """The folder of the files of this journal."""
+    """The folder of the files of this journal, and whether links out of it are followed."""
 
     root: str
+    follow_links: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file", gc=False):
@@ -68,6 +70,7 @@ class ReceiptJournal:
     root: Path
     receipts: dict[str, Receipt] = field(default_factory=dict)
     status: CopyStatus | None = None
+    follow_links: bool = False
 
     def resolve_root(self, folder: Path) -> "ReceiptJournal":
         """Return the journal with the root `folder` if its own root is gone: it may be mounted elsewhere."""
@@ -99,7 +102,12 @@ class ReceiptJournal:
         if len(present) < len(receipts) or not (dropped or _are_unchanged(self.root, present)):
             return None
         return LocalCopy(
-            self.dataset, self.mirror, self.root, _VerifiedFiles(self, present), files_removed=dropped
+            self.dataset,
+            self.mirror,
+            self.root,
+            _VerifiedFiles(self, present),
+            files_removed=dropped,
+            follow_links=self.follow_links,
         )
 
 
@@ -226,15 +234,18 @@ def _apply_entries(
     journal: ReceiptJournal, entries: Iterable[JournalHeader | Receipt | CopyStatus]
 ) -> ReceiptJournal:
     root, receipts, status = journal.root, journal.receipts, journal.status
+    follow_links = journal.follow_links
     for entry in entries:
         match entry:
             case Receipt():
                 receipts[entry.path] = entry
             case CopyStatus():
                 status = entry
-            case JournalHeader() if entry.root != str(root):
-                root, receipts, status = Path(entry.root), {}, None
-    return ReceiptJournal(journal.dataset, journal.mirror, root, receipts, status)
+            case JournalHeader():
+                follow_links = entry.follow_links
+                if entry.root != str(root):
+                    root, receipts, status = Path(entry.root), {}, None
+    return ReceiptJournal(journal.dataset, journal.mirror, root, receipts, status, follow_links)
 
 
 def _decode_entries(text: bytes) -> Sequence[JournalHeader | Receipt | CopyStatus]:
@@ -261,6 +272,6 @@ def append_entries(path: Path, *entries: JournalHeader | Receipt | CopyStatus, d
     try:
         os.write(descriptor, text)
         if durable:
-            os.fsync(descriptor)
+            sync_file(descriptor)
     finally:
         os.close(descriptor)

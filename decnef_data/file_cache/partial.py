@@ -16,6 +16,7 @@ from decnef_data.cooperative import blocking_section
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import claims
 from decnef_data.file_cache.part_map import PartMap, crc32c, part_size
+from decnef_data.file_systems import keep_private, sync_file
 from decnef_data.model import Checksum, RemoteFile
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Partial:
         size = _UNKNOWN_SIZE if file.size is None else file.size
         self.parts = PartMap(size, part_size(size) if file.size is not None else size)
         self._descriptor = os.open(location, os.O_RDWR | os.O_CREAT, 0o600)
+        keep_private(self._descriptor, 0o600, location.parent)
         self.hasher = StreamingHasher(self._descriptor, self.parts, algorithms)
         self._map_lock = threading.Lock()  # a part and its slot change together
         self._has_map = False
@@ -203,7 +205,7 @@ class Partial:
             self._write_map()
         os.utime(self._descriptor)
         if durable:
-            os.fdatasync(self._descriptor)
+            sync_file(self._descriptor)
 
     def verify(self) -> None:
         """Hash the rest, compare size and checksum with the expected ones, and remove the map.
@@ -221,7 +223,7 @@ class Partial:
             raise download_mismatch_error(self.file.path, str(expected), str(self.checksums[0]))
         os.ftruncate(self._descriptor, size)
         with blocking_section():  # before the renaming: a final name must not outlive its bytes
-            os.fsync(self._descriptor)
+            sync_file(self._descriptor)
 
     def close(self) -> None:
         """Close the file."""

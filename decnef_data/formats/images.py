@@ -1,14 +1,21 @@
 """Images of nibabel: a volume read from any format that it supports, and an image built from an array."""
 
+import logging
 import os
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import nibabel as nib
 import numpy as np
+from nibabel import imageglobals
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError
@@ -16,6 +23,11 @@ from decnef_data.errors import FormatError
 __all__ = ["Volume", "build_image", "read_volume"]
 
 _N_SPATIAL_DIMS: Final = 3
+#: What nibabel and the libraries below it raise for a damaged file; a wrong header may end in any of them.
+_DAMAGED: Final = (
+    ImageFileError, HeaderDataError, WrapStructError, EOFError, zlib.error,
+    ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError,
+)  # fmt: skip
 _MAX_DESCRIPTION: Final = 79  # what NIfTI's field of 80 bytes holds with a zero at its end
 
 
@@ -48,9 +60,17 @@ def read_volume(source: Any) -> Volume:
     """
     name = Path(source).name if isinstance(source, str | os.PathLike) else _image_name(source)
     try:
-        img = nib.load(source) if isinstance(source, str | os.PathLike) else source
-        values = np.asanyarray(img.dataobj)
-    except (ImageFileError, HeaderDataError, EOFError) as error:
+        with _without_log_lines():
+            img = nib.load(source) if isinstance(source, str | os.PathLike) else source
+            values = np.asanyarray(img.dataobj)
+            affine = np.asarray(img.affine, np.float64)
+    except (*_DAMAGED, OSError) as error:
+        # Of the system, not of the image; nibabel raises the first two without a number.
+        if (
+            isinstance(error, FileNotFoundError | PermissionError)
+            or getattr(error, "errno", None) is not None
+        ):
+            raise
         message = (
             f"'{name}' cannot be read as an image: {error}. Use a format that nibabel reads, such as NIfTI."
         )
@@ -62,7 +82,22 @@ def read_volume(source: Any) -> Volume:
             f"'{name}' has the shape {values.shape}, but a single volume is needed. Pass one of its volumes."
         )
         raise FormatError(message, file=name)
-    return Volume(values, np.asarray(img.affine, np.float64), name)
+    return Volume(values, affine, name)
+
+
+@contextmanager
+def _without_log_lines() -> Iterator[None]:
+    """Keep nibabel from printing what it repairs in a header: its logger has a handler of its own."""
+    here = threading.get_ident()
+
+    def is_of_another_thread(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    imageglobals.logger.addFilter(is_of_another_thread)
+    try:
+        yield
+    finally:
+        imageglobals.logger.removeFilter(is_of_another_thread)
 
 
 def _image_name(img: Any) -> str:

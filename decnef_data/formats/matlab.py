@@ -1,8 +1,8 @@
 """MATLAB files of every version: their numeric matrices, and the regions of an atlas table.
 
-Versions 4 to 7 are read by scipy, 7.3 (HDF5) by h5py and transposed to MATLAB's orientation.  Only two-axis
-numeric variables and a struct ``ROI`` are extracted: the atlas file also has a volume that would unpack to a
-gigabyte.
+Versions 4 to 7 are read by scipy, 7.3 (HDF5) by h5py and transposed to MATLAB's orientation.  :func:`read`
+extracts only two-axis numeric variables and a struct ``ROI``: the atlas file also has a volume that would
+unpack to a gigabyte.  :func:`read_parts` searches everything else for what may be a matrix.
 """
 
 import struct
@@ -10,22 +10,39 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from io import BytesIO
-from typing import Any
+from itertools import islice
+from math import prod
+from typing import Any, Final
 
-import h5py
 import numpy as np
 import scipy.io
+import scipy.sparse
 from isal import isal_zlib
 from numpy.typing import NDArray
+from scipy.io.matlab import MatlabFunction, MatlabObject, MatlabOpaque
 
 from decnef_data.errors import FormatError
-from decnef_data.formats import mat5
+from decnef_data.formats import mat5, mat73
+from decnef_data.formats.matlab_parts import (
+    MAX_PART_SIZE,
+    Fields,
+    Items,
+    Node,
+    Opaque,
+    Part,
+    flatten,
+    is_stack,
+)
 
-__all__ = ["AtlasRegions", "is_matlab", "read"]
+__all__ = ["AtlasRegions", "is_matlab", "read", "read_parts"]
 
 #: The struct of the atlas table whose fields ``id`` and ``name`` list the regions.
 _REGIONS_STRUCT = "ROI"
+_REGIONS_FIELDS = frozenset({"id", "name"})
+#: More values than this are not searched for a matrix.
+_MAX_PARTS = 100_000
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _V5_TEXT = b"MATLAB 5.0 MAT-file"
 _MATRIX_AXES = 2
@@ -41,6 +58,9 @@ _CLASSES = {
     "int64": "i8",
     "uint64": "u8",
 }
+#: Later versions of scipy warn unless the kind of sparse matrix is stated; earlier ones lack the option.
+_HAS_OPTION: Final = "spmatrix" in signature(scipy.io.loadmat).parameters
+_SPARSE_ARRAYS: Final[dict[str, Any]] = {"spmatrix": False} if _HAS_OPTION else {}
 # What scipy and h5py raise on truncated files and flipped bits, found by tests/test_formats_matlab.py.
 _DAMAGE_ERRORS: tuple[type[Exception], ...] = (
     mat5.DamagedFileError,
@@ -130,6 +150,51 @@ def read(data: bytes, file: str) -> _Variables:
         return _read_v5(data) if _is_v5(data) else _read_v4(data)
 
 
+def read_parts(data: bytes, file: str) -> tuple[Part, ...]:
+    """List everything in a MATLAB file, with the values that may be a matrix of connectivity.
+
+    Slower than :func:`read`: structs, cells, sparse matrices and stacks of square matrices are unpacked.
+
+    Parameters
+    ----------
+    data
+        The bytes of the file.
+    file
+        Its name, for errors.
+
+    Returns
+    -------
+    tuple
+        The values by their names in MATLAB, such as ``data.FC``; those of large volumes, texts and objects
+        are not read.
+
+    Raises
+    ------
+    FormatError
+        The file is damaged.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> scipy.io.savemat(file := BytesIO(), {"data": {"FC": np.array([[0.5, 0.25]]), "note": "x"}})
+    >>> [str(part) for part in read_parts(file.getvalue(), "a.mat")]
+    ["'data.FC' (double 1 x 2)", "'data.note' (char)"]
+    """
+    with _translate_errors(file):
+        parts = tuple(islice(_iter_parts(data), _MAX_PARTS + 1))
+        if len(parts) > _MAX_PARTS:
+            raise mat5.DamagedFileError(f"it contains more than {_MAX_PARTS} values")
+    return parts
+
+
+def _iter_parts(data: bytes) -> Iterator[Part]:
+    if not _is_hdf5(data):
+        yield from _read_scipy_parts(data)
+        return
+    with mat73.open_bytes(data) as h5_file:
+        yield from mat73.read_parts(h5_file)
+
+
 def _is_hdf5(data: bytes) -> bool:
     # MATLAB puts a text of 512 bytes before the HDF5 signature; plain HDF5 has none.
     return data.startswith(_HDF5) or data[512:520] == _HDF5
@@ -155,9 +220,12 @@ def _is_v4_header(header: tuple[int, ...]) -> bool:
 
 
 def _read_v4(data: bytes) -> _Variables:
+    return _read_scipy(data, [variable for variable in _list_v4(data) if _is_wanted(variable)])
+
+
+def _list_v4(data: bytes) -> list[mat5.VariableHeader]:
     with _warnings_as_errors():
-        variables = [mat5.VariableHeader(*entry) for entry in scipy.io.whosmat(_as_file(data))]
-    return _read_scipy(data, [variable for variable in variables if _is_wanted(variable)])
+        return [mat5.VariableHeader(*entry) for entry in scipy.io.whosmat(_as_file(data))]
 
 
 def _read_v5(data: bytes) -> _Variables:
@@ -167,22 +235,93 @@ def _read_v5(data: bytes) -> _Variables:
 
 def _is_wanted(variable: mat5.VariableHeader) -> bool:
     is_matrix = len(variable.shape) == _MATRIX_AXES and variable.kind in _CLASSES
-    return is_matrix or (variable.name, variable.kind) == (_REGIONS_STRUCT, "struct")
+    # A variable without a name is no matrix, but what functions and objects consist of.
+    return bool(variable.name) and (
+        is_matrix or (variable.name, variable.kind) == (_REGIONS_STRUCT, "struct")
+    )
 
 
 def _read_scipy(data: bytes, wanted: Sequence[mat5.VariableHeader]) -> _Variables:
     names = [variable.name for variable in wanted]
     with _warnings_as_errors():
-        loaded = scipy.io.loadmat(_as_file(data), variable_names=names) if names else {}
-    return {variable.name: _convert_variable(loaded[variable.name], variable.kind) for variable in wanted}
+        loaded = scipy.io.loadmat(_as_file(data), variable_names=names, **_SPARSE_ARRAYS) if names else {}
+    values = {variable.name: _convert_variable(loaded[variable.name], variable.kind) for variable in wanted}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _convert_variable(loaded: Any, kind: str) -> NDArray[Any] | AtlasRegions:
+def _convert_variable(loaded: Any, kind: str) -> NDArray[Any] | AtlasRegions | None:
     if kind not in _CLASSES:
-        return _build_regions(loaded["id"], loaded["name"])
+        has_regions = set(loaded.dtype.names or ()) >= _REGIONS_FIELDS
+        return _build_regions(loaded["id"], loaded["name"]) if has_regions else None
+    # The list of a version 4 file does not say which matrices are complex.
+    return None if loaded.dtype.kind == "c" else _convert_array(loaded, kind)
+
+
+def _convert_array(array: NDArray[Any], kind: str) -> NDArray[Any]:
     # MATLAB stores doubles with integer values in fewer bytes; the user sees the class.
-    array: NDArray[Any] = loaded
     return array.astype(_CLASSES[kind]) if array.dtype.kind in "iu" else array
+
+
+def _read_scipy_parts(data: bytes) -> Iterator[Part]:
+    headers = mat5.list_variables(data) if _is_v5(data) else _list_v4(data)
+    selected = [header.name for header in headers if _may_have_parts(header)]
+    if _is_v5(data):
+        data, _ = mat5.extract_variables(data, _may_have_parts)
+    with _warnings_as_errors():
+        loaded = (
+            scipy.io.loadmat(_as_file(data), variable_names=selected, **_SPARSE_ARRAYS) if selected else {}
+        )
+    for header in headers:
+        if header.name in loaded:
+            value = loaded[header.name]
+            is_array = header.kind in _CLASSES
+            yield from flatten(
+                header.name, _convert_array(value, header.kind) if is_array else _build_node(value)
+            )
+        else:
+            yield _describe_variable(header)
+
+
+def _may_have_parts(variable: mat5.VariableHeader) -> bool:
+    is_matrix = variable.kind in {"double", "single"} and (
+        len(variable.shape) == _MATRIX_AXES or is_stack(variable.shape)
+    )
+    has_parts = is_matrix or variable.kind in {"struct", "cell", "sparse"}
+    return bool(variable.name) and has_parts and variable.size <= MAX_PART_SIZE
+
+
+def _describe_variable(header: mat5.VariableHeader) -> Part:
+    # Of what is not unpacked only the size is known; a number has at least four bytes there.
+    is_packed = header.kind in {"opaque", "object", "function", "struct", "cell"} or not header.name
+    count = header.size // 4 if is_packed else prod(header.shape) * (header.kind != "char")
+    return Part(header.name or "content of objects", header.kind, header.shape, count)
+
+
+def _build_node(loaded: Any) -> Node:
+    if scipy.sparse.issparse(loaded):
+        return _build_sparse(loaded)
+    if isinstance(loaded, MatlabFunction | MatlabObject | MatlabOpaque) or not isinstance(loaded, np.ndarray):
+        return Opaque("object", (), 0)
+    if loaded.dtype.names is not None:
+        return Fields({name: _build_field(loaded[name]) for name in loaded.dtype.names})
+    if loaded.dtype.kind == "O":
+        return Items(loaded.shape, [_build_node(item) for item in loaded.ravel(order="F")])
+    return Opaque("char", (), 0) if loaded.dtype.kind == "U" else loaded
+
+
+def _build_field(loaded: Any) -> Node:
+    # One struct has one value per field, an array of structs a list of them.
+    return _build_node(loaded.item()) if loaded.size == 1 else _build_node(loaded)
+
+
+def _build_sparse(loaded: Any) -> Node:
+    # As whole numbers are doubles that MATLAB stored in fewer bytes: there are no sparse integers.
+    if loaded.dtype.kind not in "fiu" or prod(loaded.shape) * 8 > MAX_PART_SIZE:
+        return Opaque(f"sparse {loaded.dtype.name}", loaded.shape, prod(loaded.shape))
+    matrix = scipy.sparse.csc_array(loaded, dtype=np.float64)
+    matrix.check_format(full_check=True)  # neither scipy's reader nor toarray checks the indices
+    dense: NDArray[Any] = matrix.toarray()
+    return dense
 
 
 @contextmanager
@@ -215,42 +354,12 @@ def _flatten(value: Any) -> Iterator[Any]:
 
 
 def _read_hdf5(data: bytes) -> _Variables:
-    # The low-level call reads the bytes in place: no temporary file, no Python callbacks.
-    with h5py.File(h5py.h5f.open_file_image(data)) as h5_file:
-        variables: _Variables = {name: item[()].T for name, item in h5_file.items() if _is_matrix(item)}
-        if isinstance(h5_file.get(_REGIONS_STRUCT), h5py.Group):
-            variables[_REGIONS_STRUCT] = _read_hdf5_regions(h5_file)
+    with mat73.open_bytes(data) as h5_file:
+        variables: _Variables = {**mat73.read_matrices(h5_file)}
+        regions = mat73.read_regions(h5_file, _REGIONS_STRUCT)
+    if regions is not None:
+        variables[_REGIONS_STRUCT] = _build_regions(*regions)
     return variables
-
-
-def _is_matrix(item: Any) -> bool:
-    if not isinstance(item, h5py.Dataset) or item.ndim != _MATRIX_AXES or "MATLAB_empty" in item.attrs:
-        return False
-    if item.nbytes > mat5.MAX_VARIABLE_SIZE:
-        raise mat5.DamagedFileError(f"'{item.name}' expands to {item.nbytes} bytes, which is too large")
-    kind = item.attrs.get("MATLAB_class", b"double")
-    return item.dtype.kind in "fiu" and (kind.decode() if isinstance(kind, bytes) else kind) in _CLASSES
-
-
-def _read_hdf5_regions(h5_file: Any) -> AtlasRegions:
-    group = h5_file[_REGIONS_STRUCT]
-    ids = [value for array in _dereference(h5_file, group["id"]) for value in np.ravel(array[()])]
-    names = [text for array in _dereference(h5_file, group["name"]) for text in _decode_texts(array)]
-    return _build_regions(np.array(ids), np.array(names))
-
-
-def _dereference(h5_file: Any, item: Any) -> Iterator[Any]:
-    if item.dtype.kind != "O":
-        yield item
-        return
-    for reference in np.ravel(item[()].T):
-        yield from _dereference(h5_file, h5_file[reference])
-
-
-def _decode_texts(array: Any) -> list[str]:
-    # Characters are UTF-16 units; HDF5's axes are MATLAB's reversed, so each column here is one text.
-    units = np.atleast_2d(array[()].T).astype("<u2")
-    return [row.tobytes().decode("utf-16-le") for row in units]
 
 
 @contextmanager

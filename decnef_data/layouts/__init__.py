@@ -4,7 +4,7 @@ A stored layout reads all members once, into a store. A mapped layout opens the 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from decnef_data.archives import ByteSource, Member
     from decnef_data.layouts.imaging.scan_cache import ScanCache
     from decnef_data.model import (
+        Account,
         Dataset,
         FileCheck,
         Finding,
@@ -25,19 +26,50 @@ if TYPE_CHECKING:
         ImageSizes,
         LocalCopy,
         Progress,
+        Remark,
         Selection,
     )
     from decnef_data.records import Records
 
-__all__ = ["Layout", "LayoutRequest", "LayoutResult", "MappedLayout", "StoredLayout", "get_layout"]
+__all__ = [
+    "Layout",
+    "LayoutRequest",
+    "LayoutResult",
+    "MappedLayout",
+    "MemberLog",
+    "ReadReport",
+    "StoredLayout",
+    "get_layout",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """An error for each file or scan that cannot be read, and the account of the copy."""
+
+    problems: tuple[FormatError, ...]
+    account: "Account"
+
+
+@dataclass(slots=True)
+class MemberLog:
+    """What is reported while members are read: errors of those left out, junk, and what is unusual.
+
+    ``is_archive`` is whether the copy is one archive.
+    """
+
+    problems: list[FormatError] = field(default_factory=list)
+    junk: list[str] = field(default_factory=list)
+    remarks: "list[Remark]" = field(default_factory=list)
+    is_archive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutResult:
-    """The dataset of each group, an error for each omitted file, and whether the data are synthetic."""
+    """The dataset of each group, a report of what was read, and whether the data are synthetic."""
 
     groups: Mapping[str, "xr.Dataset"]
-    problems: tuple[FormatError, ...]
+    report: ReadReport
     synthetic: bool
 
 
@@ -74,8 +106,14 @@ class Layout(Protocol):
 class StoredLayout(Layout, Protocol):
     """A layout whose members are read once, into a store."""
 
-    def read(self, members: Iterable["Member"], dataset: "Dataset", records: "Records") -> LayoutResult:
-        """Read all `members`; a bad file is omitted and reported in ``problems``."""
+    def read(
+        self,
+        members: Iterable["Member"],
+        dataset: "Dataset",
+        records: "Records",
+        log: MemberLog | None = None,
+    ) -> LayoutResult:
+        """Read all `members`; a bad file is omitted and reported."""
 
 
 @runtime_checkable
@@ -85,13 +123,11 @@ class MappedLayout(Layout, Protocol):
     def open(self, copy: "LocalCopy", request: LayoutRequest) -> LayoutResult:
         """Open the selected groups lazily; no image is read."""
 
-    def images(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[ImageSet, tuple[FormatError, ...]]":
-        """List the selected scans, including field maps, and what is omitted; no image is read."""
+    def images(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[ImageSet, ReadReport]":
+        """List the selected scans, including field maps; no image is read."""
 
-    def participants(
-        self, copy: "LocalCopy", request: LayoutRequest
-    ) -> "tuple[pd.DataFrame, tuple[FormatError, ...]]":
-        """Return one row per selected participant, and the omitted tables.
+    def participants(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[pd.DataFrame, ReadReport]":
+        """Return one row per selected participant.
 
         Participants without images are included, unless the selection is one of scans or is a sample.
         ``attrs["synthetic"]`` of the first is 1 if the copy is a phantom, else absent.
@@ -113,6 +149,9 @@ class MappedLayout(Layout, Protocol):
 
     def check_files(self, copy: "LocalCopy", request: LayoutRequest, *, deep: bool) -> "Iterator[FileCheck]":
         """Compare the files with the inventory; `deep` hashes them and records new checksums."""
+
+    def account(self, copy: "LocalCopy", request: LayoutRequest) -> "Account":
+        """Return what every file, row, column and cell of the copy was used for."""
 
     def examine(self, copy: "LocalCopy", request: LayoutRequest) -> "Iterator[Finding]":
         """Recount the copy from its files and compare the counts with the records."""

@@ -7,13 +7,12 @@ Where a table has no value, the catalog's cohorts provide it: the longest matchi
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from decnef_data.formats.cells import clean_cells, parse_number
+from decnef_data.model import ColumnAccount, Remark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +27,11 @@ __all__ = [
     "TEXT_COLUMNS",
     "ParticipantColumns",
     "column_attrs",
+    "column_remarks",
+    "count_noun",
+    "is_known_header",
     "is_participant_table",
     "label_participants",
-    "parse_column",
-    "parse_numbers",
     "slug",
 ]
 
@@ -44,10 +44,7 @@ TEXT_COLUMNS = ("site", "institute", "scanner")
 #: Coordinates that hold numbers, and their dtypes.
 NUMERIC_COLUMNS: Mapping[str, str] = {"age": "f4", "protocol": "f4", "mean_fd": "f8"}
 
-#: Cells that mean "missing" (compared without case); the record of a column may add more.
-_MISSING = frozenset({"", "n/a", "nan"})
-_MISSING_NUMBER = -1000.0
-_EXACT_IN_FLOAT32 = 2**24
+_MAX_EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +52,14 @@ class ParticipantColumns:
     """The columns of one table, one text per row: by coordinate, and all others by prefixed name.
 
     ``headers`` are the printed headers of the ``extra_columns``; ``unknown_codes`` counts, per coded column,
-    the cells without a known meaning.
+    the cells without a known meaning; ``accounts`` says of every column of the table what it was used for.
     """
 
     coordinates: Mapping[str, Sequence[str]]
     extra_columns: Mapping[str, Sequence[str]]
     headers: Mapping[str, str]
     unknown_codes: Mapping[str, int]
+    accounts: tuple[ColumnAccount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,14 @@ class _CohortDefaults:
 
 def is_participant_table(path: str, table: "pd.DataFrame", records: "Records") -> bool:
     """Return whether a table may list participants: its name has SUBINFO, or the catalog knows a column."""
-    return "subinfo" in path.casefold() or any(_find_column(str(header), records) for header in table.columns)
+    return "subinfo" in path.casefold() or any(
+        is_known_header(str(header), records) for header in table.columns
+    )
+
+
+def is_known_header(header: str, records: "Records") -> bool:
+    """Return whether a header is that of a column that becomes a coordinate."""
+    return _find_column(header, records) is not None
 
 
 def label_participants(
@@ -122,27 +127,71 @@ def label_participants(
     }
     extra_columns = {f"{slug(institute, '_')}_{name}": cells for name, cells in columns.extra_columns.items()}
     headers = {f"{slug(institute, '_')}_{name}": header for name, header in columns.headers.items()}
-    return ParticipantColumns(coordinates, extra_columns, headers, unknown_codes)
+    accounts = tuple(_account_of(column, coordinates, records) for column in columns.printed)
+    return ParticipantColumns(coordinates, extra_columns, headers, unknown_codes, accounts)
 
 
-def parse_numbers(cells: Sequence[str], dtype: str) -> NDArray[Any]:
-    """Return `cells` as numbers of type `dtype`, NaN where a cell is not a number."""
-    return np.array(list(map(_parse_number, cells)), dtype=dtype)
+def column_remarks(
+    file: str, columns: ParticipantColumns, required: Sequence[str] = (), unnamed: Container[str] = ()
+) -> Iterator[Remark]:
+    """Yield what is unusual about the columns of a table.
+
+    Parameters
+    ----------
+    file
+        The path of the table.
+    columns
+        Its columns.
+    required
+        The coordinates of which at least one participant should have a value.
+    unnamed
+        The coordinates whose cells need not have a known meaning.
+    """
+    for column in columns.accounts:
+        if column.use == "known" and column.n_undecoded and column.name not in unnamed:
+            yield _undecoded_remark(file, column)
+        elif column.use == "kept" and column.n_undecoded:
+            cells = ", ".join(map(repr, column.examples))
+            message = (
+                f"The column '{column.header}' in '{file}' was kept as text: most of its cells are numbers, "
+                f"but not {cells}. Correct the cells."
+            )
+            yield Remark("words-among-numbers", message, file, column.header)
+        elif column.use == "repeated":
+            message = (
+                f"'{file}' has more than one column of '{column.name}'; '{column.header}' was not used. "
+                "Remove the column that is wrong."
+            )
+            yield Remark("repeated-column", message, file, column.header)
+    missing = [name for name in required if not any(columns.coordinates[name])]
+    if missing:
+        message = (
+            f"No participant in '{file}' has a value of {', '.join(map(repr, missing))}: no column has a "
+            "header that the catalog knows for it, or all its cells are blank."
+        )
+        yield Remark("missing-column", message, file, missing[0])
 
 
-def parse_column(cells: Sequence[str]) -> NDArray[Any]:
-    """Return a column as numbers if every cell that is not blank is a number, else as text.
+def _undecoded_remark(file: str, column: ColumnAccount) -> Remark:
+    is_one = column.n_undecoded == 1
+    message = (
+        f"{count_noun(column.n_undecoded, 'cell')} of the column '{column.header}' in '{file}' "
+        f"{'has' if is_one else 'have'} no known meaning: {', '.join(map(repr, column.examples))}. "
+        f"{'The value is' if is_one else 'The values are'} "
+        f"{'kept as printed' if column.name in TEXT_COLUMNS else 'missing'} in '{column.name}'."
+    )
+    return Remark("undecoded-cells", message, file, column.header)
+
+
+def count_noun(count: int, noun: str) -> str:
+    """Return a number and a noun, in the plural unless the number is 1.
 
     Examples
     --------
-    >>> parse_column(["3", "", "4.5"]).tolist(), parse_column(["L", ""]).tolist()
-    ([3.0, nan, 4.5], ['L', ''])
+    >>> count_noun(1, "cell"), count_noun(2, "cell")
+    ('1 cell', '2 cells')
     """
-    if not _are_numbers(cells):
-        return np.array(cells, dtype=np.str_)
-    exact = parse_numbers(cells, "f8")
-    # float32 would round the last digits of a date or another long number.
-    return exact if (np.abs(exact) >= _EXACT_IN_FLOAT32).any() else exact.astype("f4")
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def slug(text: str, separator: str) -> str:
@@ -165,6 +214,57 @@ def column_attrs(records: "Records") -> dict[str, dict[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
+class _PrintedColumn:
+    """A column of a table: its header, the coordinate that it is ("" for none), and its cells."""
+
+    header: str
+    name: str
+    cells: Sequence[str]
+    use: str
+
+
+def _account_of(
+    column: _PrintedColumn, coordinates: Mapping[str, Sequence[str]], records: "Records"
+) -> ColumnAccount:
+    n_blank = sum(not cell for cell in column.cells)
+    undecoded: list[str] = []
+    if column.use == "known":
+        undecoded = _undecoded_cells(column, coordinates, records)
+    elif column.use == "kept":
+        undecoded = _words_among_numbers(column.cells)
+    return ColumnAccount(
+        column.header,
+        column.name,
+        column.use if n_blank < len(column.cells) or column.use in {"id", "known"} else "empty",
+        len(column.cells),
+        len(column.cells) - n_blank - len(undecoded),
+        n_blank,
+        len(undecoded),
+        tuple(dict.fromkeys(undecoded))[:_MAX_EXAMPLES],
+    )
+
+
+def _words_among_numbers(cells: Sequence[str]) -> list[str]:
+    """Return the cells that are not numbers, if most of the others are: they make a column one of text."""
+    words = {cell for cell in set(cells) if cell and math.isnan(parse_number(cell))}
+    others = [cell for cell in cells if cell in words]
+    n_numbers = sum(bool(cell) for cell in cells) - len(others)
+    return others if n_numbers > len(others) else []
+
+
+def _undecoded_cells(
+    column: _PrintedColumn, coordinates: Mapping[str, Sequence[str]], records: "Records"
+) -> list[str]:
+    if column.name == "site":
+        unknown = {cell for cell in set(column.cells) if cell and records.site(cell) is None}
+        return [cell for cell in column.cells if cell in unknown]
+    if column.name in (*CODED_COLUMNS, *NUMERIC_COLUMNS):
+        pairs = zip(column.cells, coordinates[column.name], strict=True)
+        return [cell for cell, value in pairs if cell and not value]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
 class _TableColumns:
     """The cells of a table, missing ones blank: by coordinate, and all others by the slug of their header."""
 
@@ -172,25 +272,32 @@ class _TableColumns:
     coordinates: Mapping[str, list[str]]
     extra_columns: Mapping[str, list[str]]
     headers: Mapping[str, str]
+    printed: Sequence["_PrintedColumn"]
 
     @classmethod
     def from_table(cls, table: "pd.DataFrame", records: "Records", id_column: int | None) -> "_TableColumns":
         coordinates: dict[str, list[str]] = {}
         extra_columns: dict[str, list[str]] = {}
         headers: dict[str, str] = {}
+        printed: list[_PrintedColumn] = []
         grid = table.to_numpy()
         for index, header in enumerate(map(str, table.columns)):
-            if index == id_column:
-                continue
-            column = _find_column(header, records)
-            cells = _clean_cells(grid[:, index], column)
+            column = _find_column(header, records) if index != id_column else None
+            cells = clean_cells(grid[:, index], column.missing if column else ())
             is_new = column is not None and column.name not in coordinates
+            use = "known" if is_new else ("kept" if column is None else "repeated")
+            name = column.name if column is not None else ""
+            printed.append(_PrintedColumn(header, name, cells, "id" if index == id_column else use))
+            if index == id_column or not (header.strip() or any(cells)):
+                continue
+            values = cells if column is None else _possible_values(column, cells)
             if column is not None and is_new:
-                coordinates[column.name] = cells
-            if column is None or not is_new or not _is_lossless(column.name, cells):
-                name = _unique_name(slug(header, "_") or f"column_{index + 1}", extra_columns)
-                extra_columns[name], headers[name] = cells, header
-        return cls(len(table), coordinates, extra_columns, headers)
+                coordinates[column.name] = values
+            # A cell such as "30-35" is not an age: such a column is also kept as printed.
+            if column is None or not is_new or values != cells:
+                kept_name = _unique_name(slug(header, "_") or f"column_{index + 1}", extra_columns)
+                extra_columns[kept_name], headers[kept_name] = cells, header
+        return cls(len(table), coordinates, extra_columns, headers, printed)
 
     def cells(self, name: str, default: str = "") -> list[str]:
         column = self.coordinates.get(name)
@@ -203,37 +310,24 @@ def _find_column(header: str, records: "Records") -> "Column | None":
     return column if column and column.name in {*CODED_COLUMNS, *TEXT_COLUMNS, *NUMERIC_COLUMNS} else None
 
 
-def _clean_cells(cells: Iterable[str], column: "Column | None") -> list[str]:
-    missing = _MISSING.union(text.casefold() for text in column.missing) if column else _MISSING
-    printed = list(cells)
-    cleaned = {cell: cell.strip() for cell in set(printed)}  # a column repeats a few texts
-    for cell, stripped in cleaned.items():
-        if stripped.casefold() in missing or _parse_number(stripped) == _MISSING_NUMBER:
-            cleaned[cell] = ""
-    return [cleaned[cell] for cell in printed]
+def _possible_values(column: "Column", cells: list[str]) -> list[str]:
+    """Return the cells of a column of numbers, blank where they are no number that it can have."""
+    if column.name not in NUMERIC_COLUMNS:
+        return cells
+    impossible = {cell for cell in set(cells) if cell and not _is_possible(parse_number(cell), column)}
+    return ["" if cell in impossible else cell for cell in cells] if impossible else cells
 
 
-def _is_lossless(name: str, cells: Sequence[str]) -> bool:
-    # A cell such as "30-35" is not an age: such a column is also kept as printed.
-    return name not in NUMERIC_COLUMNS or _are_numbers(cells)
+def _is_possible(number: float, column: "Column") -> bool:
+    minimum = -math.inf if column.minimum is None else column.minimum
+    maximum = math.inf if column.maximum is None else column.maximum
+    is_in_range = math.isfinite(number) and minimum <= number <= maximum
+    return is_in_range and (number.is_integer() or not column.integer)
 
 
 def _unique_name(name: str, existing: Mapping[str, Any]) -> str:
     names = (name, *(f"{name}_{number}" for number in range(2, len(existing) + 2)))
     return next(name for name in names if name not in existing)
-
-
-@lru_cache(maxsize=4096)  # the same few hundred texts fill most cells
-def _parse_number(cell: str) -> float:
-    try:
-        return float(cell) if "_" not in cell else np.nan
-    except ValueError:
-        return np.nan
-
-
-def _are_numbers(cells: Iterable[str]) -> bool:
-    """Return whether every cell that is not blank is a number."""
-    return not any(math.isnan(_parse_number(cell)) for cell in set(cells) if cell)
 
 
 def _site_codes(cells: Sequence[str], records: "Records") -> list[str]:
@@ -254,7 +348,7 @@ def _code_labels(codes: Sequence[str], name: str, defaults: _CohortDefaults, rec
 
 
 def _code_label(code: str, name: str, recorded: Mapping[str, str], records: "Records") -> str:
-    number = _parse_number(code)
+    number = parse_number(code)
     integer_code = str(int(number)) if number.is_integer() else code
     if recorded or not number.is_integer():
         return recorded.get(code, recorded.get(integer_code, ""))
@@ -262,13 +356,18 @@ def _code_label(code: str, name: str, recorded: Mapping[str, str], records: "Rec
 
 
 def _label_words(name: str, records: "Records") -> dict[str, str]:
-    """Return labels by the texts that some tables print for codes: titles, labels, clear initials (M, F)."""
+    """Return labels by the words that some tables print for codes: titles, labels, clear initials (M, F)."""
     codes = [code for code in records.codes if code.column == name]
     initials = Counter(code.label[0].casefold() for code in codes)
     words = {
         code.label[0].casefold(): code.label for code in codes if initials[code.label[0].casefold()] == 1
     }
-    full = {text.casefold(): code.label for code in codes for text in (code.title, code.label)}
+    full = {
+        text.casefold(): code.label
+        for code in codes
+        for text in (code.title, code.label, code.title_ja, *code.words)
+        if text
+    }
     return full if name == "diagnosis" else {**words, **full}
 
 

@@ -18,6 +18,7 @@ from typing import IO, Final
 import msgspec
 
 from decnef_data.atomic_files import make_private_folder, open_atomic
+from decnef_data.file_systems import keep_private, sync_file
 from decnef_data.mirror_index.model import Change, Index, IndexHeader, IndexItem
 from decnef_data.mirrors.known_versions import FileVersion, VersionKey
 from decnef_data.msgspec_threads import prepare_type
@@ -203,8 +204,7 @@ def write_index(path: Path, index_header: IndexHeader, items: Iterable[IndexItem
     with open_atomic(path) as stream:
         stream.writelines(encoder.encode(line) + b"\n" for line in (index_header, *items))
         # The new index must be complete on disk before the previous one loses its name.
-        stream.flush()
-        os.fsync(stream.fileno())
+        sync_file(stream)
         with suppress(FileNotFoundError):
             path.replace(previous_index_path(path))
 
@@ -270,7 +270,7 @@ class CrawlJournal:
         overwrite = not self.path.exists() or not self.listings
         mode = os.O_TRUNC if overwrite else os.O_APPEND
         descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY | mode, _PRIVATE_MODE)
-        os.fchmod(descriptor, _PRIVATE_MODE)
+        keep_private(descriptor, _PRIVATE_MODE, self.path.parent)  # one that existed may be open to others
         # Unbuffered, so that a response that cost a request is not lost with the process.
         self._stream = os.fdopen(descriptor, "wb", buffering=0)
         # The line break ends a line that was cut off when the process died; reading skips that line.

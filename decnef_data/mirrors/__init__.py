@@ -1,6 +1,6 @@
 """Find, describe and open the files of a mirror: one module or package per protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
@@ -58,6 +58,7 @@ def connect(
     credentials: Credentials,
     *,
     adopted: Mapping[str, Path] = _NOTHING_ADOPTED,
+    follow_links: Callable[[str], bool] = lambda _dataset: False,
     synapse_cache: Path | None = None,
     offline: bool = False,
     load_known_versions: KnownVersionsLoader = dict,
@@ -72,6 +73,8 @@ def connect(
         The user's tokens and links.
     adopted
         The archive or folder that the user already has, by dataset.
+    follow_links
+        Returns whether links that lead out of the folder of a dataset are followed.
     synapse_cache
         A folder for synapseclient's own files; created only when synapseclient is used.
     offline
@@ -93,7 +96,7 @@ def connect(
         case "folder":
             from decnef_data.mirrors.folder import FolderMirror
 
-            return FolderMirror(mirror, adopted)
+            return FolderMirror(mirror, adopted, follow_links)
         case "https":
             from decnef_data.mirrors.https import HttpsMirror
 

@@ -3,13 +3,13 @@
 import json
 import logging
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from decnef_data.atomic_files import make_private_folder, write_atomic
 from decnef_data.errors import AccessError
+from decnef_data.file_systems import is_private, restrict_access
 
 _KEYRING_SERVICE = "decnef-data"
 _LOG = logging.getLogger(__name__)
@@ -46,9 +46,18 @@ class Credentials:
         return os.environ.get(environment_variable(name) or "") or self._load_secret(name)
 
     def put(self, name: str, secret: str) -> None:
-        """Store `secret` under `name`, replacing an earlier one."""
+        """Store `secret` under `name`, replacing an earlier one.
+
+        Raises
+        ------
+        AccessError
+            There is no keyring, and the file system cannot keep the secret from other users.
+        """
         stored = self._read()
-        self._write({**stored, name: None if _store_in_keyring(name, secret) else secret})
+        in_keyring = _store_in_keyring(name, secret)
+        if not in_keyring:
+            self._require_private_folder(name)
+        self._write({**stored, name: None if in_keyring else secret})
 
     def remove(self, name: str) -> bool:
         """Remove the secret stored under `name`; return whether there was one."""
@@ -92,8 +101,20 @@ class Credentials:
 
     def _write(self, secrets: Mapping[str, str | None]) -> None:
         make_private_folder(self._file.parent)
-        self._file.parent.chmod(0o700)  # one that existed may have been open to others
+        restrict_access(self._file.parent, 0o700)  # one that existed may have been open to others
         write_atomic(self._file, json.dumps(secrets, indent=1, sort_keys=True).encode())
+
+    def _require_private_folder(self, name: str) -> None:
+        """Require that the folder excludes other users, before a secret is written there."""
+        folder = self._file.parent
+        make_private_folder(folder)
+        if not restrict_access(folder, 0o700):
+            message = (
+                f"'{name}' was not stored: the disk of '{folder}' cannot keep a file private from others. "
+                "Use the system keyring (`pip install 'decnef-data[keyring]'`), or set XDG_CONFIG_HOME "
+                "(config_dir=) to a folder on another disk, then run 'decnef login' again."
+            )
+            raise AccessError(message)
 
 
 def environment_variable(name: str) -> str | None:
@@ -110,12 +131,18 @@ def environment_variable(name: str) -> str | None:
 
 def _restrict_permissions(file: Path) -> None:
     """Make a file private if others can read it, as a copied or restored one may be, and warn."""
-    status = file.stat()
-    if status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
-        file.chmod(0o600)
+    if file.stat().st_uid != os.getuid() or is_private(file):
+        return
+    if restrict_access(file, 0o600):
         _LOG.warning(
             "Other users could read '%s' until now. "
             "Its permissions were corrected; consider renewing the credentials in it.",
+            file,
+        )
+    else:
+        _LOG.warning(
+            "Other users may be able to read '%s', and its disk cannot prevent it. "
+            "Run 'decnef logout', then renew the credentials in it.",
             file,
         )
 

@@ -1,19 +1,18 @@
 """The folder protocol: an archive or an unpacked tree that the user already has, read in place."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from decnef_data.errors import AccessError, SelectionError
+from decnef_data.file_tree import FileTree, walk_files
 from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
 from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, MARKER_LINE_0_1_0, TERMS_FILE
 
 _CHUNK_SIZE = 1 << 20
-#: Names that file managers and version control leave in a folder; no dataset uses them.
-_IGNORED_NAMES = frozenset({".DS_Store", "Thumbs.db", "__MACOSX", ".git"})
 
 
 class FolderMirror:
@@ -25,6 +24,8 @@ class FolderMirror:
         The mirror's record.
     adopted
         The adopted archive or folder, by dataset.
+    follow_links
+        Returns whether links that lead out of the folder of a dataset are followed.
 
     Examples
     --------
@@ -33,9 +34,15 @@ class FolderMirror:
     'folder'
     """
 
-    def __init__(self, mirror: Mirror, adopted: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        adopted: Mapping[str, Path],
+        follow_links: Callable[[str], bool] = lambda _dataset: False,
+    ) -> None:
         self.name = mirror.name
         self._mirror = mirror
+        self._follow_links = follow_links
         self._adopted = {name: Path(path).absolute() for name, path in adopted.items()}
 
     def is_ready(self, dataset: Dataset) -> bool:
@@ -52,7 +59,7 @@ class FolderMirror:
                     checksum=self._recorded_checksum(dataset.name),
                 ),
             )
-        files = tuple(_remote_file(dataset.name, path, root) for path in self._list_files(dataset.name, root))
+        files = tuple(_list_files(dataset.name, root, self._walk(dataset.name, root)))
         if files:
             return files
         message = (
@@ -113,29 +120,26 @@ class FolderMirror:
         )
         return AccessError(message, dataset=dataset, mirror=self.name)
 
-    def _list_files(self, dataset: str, root: Path) -> list[Path]:
-        files = []
-        for folder, folders, names in os.walk(root):
-            folders[:] = [name for name in folders if name not in _IGNORED_NAMES]
-            paths = [Path(folder, name) for name in (*folders, *names)]
-            for path in paths:
-                self._require_inside(dataset, path, root)
-            files += [path for path in paths if path.is_file() and not _is_ignored(path)]
-        return sorted(files, key=lambda path: path.relative_to(root).as_posix())
-
-    def _require_inside(self, dataset: str, path: Path, root: Path) -> None:
-        """Refuse a link out of the folder: its target can change without the folder changing."""
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+    def _walk(self, dataset: str, root: Path) -> FileTree:
+        """List the folder; refuse a link out of it, whose target can change without the folder changing."""
+        tree = walk_files(root, follow_links=self._follow_links(dataset))
+        for path in tree.leading_out:
             message = (
-                f"'{path.relative_to(root).as_posix()}' in '{root}' "
-                "is a symbolic link that points outside that folder. "
-                "Replace it with the file itself, or adopt the folder that it points to."
+                f"'{path}' in '{root}' is a symbolic link that points outside that folder. "
+                "Adopt the folder with follow_links=True (--follow-links), or remove the link."
             )
             raise AccessError(message, dataset=dataset, mirror=self.name)
+        return tree
 
 
-def _is_ignored(path: Path) -> bool:
-    return path.name in _IGNORED_NAMES or path.name.startswith("._") or _is_sidecar(path)
+def _list_files(dataset: str, root: Path, tree: FileTree) -> list[RemoteFile]:
+    files = [
+        RemoteFile(path, size, identity=f"{mtime_ns}-{size}", address=dataset, local=root / path)
+        for folder in tree.folders
+        for path, size, mtime_ns in zip(folder.file_paths(), folder.sizes, folder.mtimes_ns, strict=True)
+        if not _is_sidecar(root / path)
+    ]
+    return sorted(files, key=lambda file: file.path)
 
 
 def _is_sidecar(path: Path) -> bool:

@@ -137,6 +137,8 @@ class Code(Record, frozen=True, kw_only=True):
         English name.
     title_ja
         Japanese name.
+    words
+        Words that tables have in place of the code, besides label and titles.
     aliases
         Other names by which participants can be selected.
     grade
@@ -148,6 +150,7 @@ class Code(Record, frozen=True, kw_only=True):
     label: str
     title: str
     title_ja: str | None = None
+    words: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     grade: Grade = "A"
 
@@ -235,6 +238,12 @@ class Column(GradedRecord, frozen=True, kw_only=True):
         Unit of the values.
     missing
         Cell values that mean that a value is missing.
+    minimum
+        Smallest possible number.
+    maximum
+        Largest possible number.
+    integer
+        Whether all numbers are integers.
     """
 
     name: str
@@ -243,6 +252,9 @@ class Column(GradedRecord, frozen=True, kw_only=True):
     description: str
     unit: str | None = None
     missing: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
 
 
 class Terms(Record, frozen=True, kw_only=True):
@@ -409,6 +421,45 @@ class ParticipantCount(Record, frozen=True, kw_only=True):
     comment: str | None = None
 
 
+class RunCount(Record, frozen=True, kw_only=True):
+    """The number of runs of one session.
+
+    Attributes
+    ----------
+    runs
+        Number of resting-state runs of each session.
+    sites
+        Codes of the sites; omitted for all sites that no other record names.
+    grade
+        How reliable the number is.
+    comment
+        A remark about the number.
+    """
+
+    runs: int
+    sites: tuple[str, ...] = ()
+    grade: Grade = "C"
+    comment: str | None = None
+
+
+class KnownFile(Record, frozen=True, kw_only=True):
+    """A file whose checksum a holder of the dataset reports.
+
+    Attributes
+    ----------
+    path
+        Path of the file, relative to the top folder of the dataset; its name alone if the folder is unknown.
+    sha256
+        SHA-256 of the file, in hexadecimal digits.
+    grade
+        How reliable the checksum is; a copy that differs is not damaged.
+    """
+
+    path: str
+    sha256: str
+    grade: Grade = "B"
+
+
 class Dataset(GradedRecord, frozen=True, kw_only=True):
     """A published dataset.
 
@@ -448,6 +499,12 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
         What paths imply about participants.
     counts
         Numbers of participants by site and diagnosis, which add up to all participants; empty if unknown.
+    coordinates
+        Coordinates of which every table of participants has values.
+    run_counts
+        Numbers of runs of each session.
+    known_files
+        Files with known checksums.
     doi
         DOI without ``https://doi.org/``.
     redistributable
@@ -476,6 +533,9 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     matrices: tuple[MatrixFile, ...] = ()
     cohorts: tuple[Cohort, ...] = ()
     counts: tuple[ParticipantCount, ...] = ()
+    coordinates: tuple[str, ...] = ()
+    run_counts: tuple[RunCount, ...] = ()
+    known_files: tuple[KnownFile, ...] = ()
     doi: str | None = None
     redistributable: bool = False
     hash_patterns: tuple[str, ...] = ("*",)
@@ -485,6 +545,11 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
         """Return whether the file at `path` is hashed when a folder that contains it is adopted."""
         name = path.rpartition("/")[2]
         return any(fnmatchcase(name.casefold(), pattern) for pattern in self.hash_patterns)
+
+    def runs_per_session(self, site: str) -> RunCount | None:
+        """Return the number of runs of each session at a site, or ``None`` if it is unknown."""
+        named = (count for count in self.run_counts if site in count.sites)
+        return next(named, next((count for count in self.run_counts if not count.sites), None))
 
     @property
     def has_unhashed_files(self) -> bool:

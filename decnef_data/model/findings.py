@@ -1,6 +1,8 @@
 """The result of comparing a local copy with the catalog."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from decnef_data.model.account import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class DoctorReport:
         Mirror that the copy came from.
     findings
         The comparisons.
+    account
+        What every file, row, column, cell and link of the copy was used for.
+    synthetic
+        Whether the copy is a phantom.
 
     Examples
     --------
@@ -52,6 +58,8 @@ class DoctorReport:
     dataset: str
     mirror: str
     findings: tuple[Finding, ...]
+    account: Account = field(default_factory=Account)
+    synthetic: bool = False
 
     @property
     def disagreements(self) -> tuple[Finding, ...]:

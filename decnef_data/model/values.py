@@ -147,6 +147,8 @@ class LocalCopy:
         The files.
     files_removed
         Whether the files were removed after they were stored as arrays.
+    follow_links
+        Whether links that lead out of the folder are followed.
     """
 
     dataset: str
@@ -154,6 +156,7 @@ class LocalCopy:
     root: Path
     files: Sequence[VerifiedFile]
     files_removed: bool = False
+    follow_links: bool = False
 
     @property
     def checksums(self) -> tuple[Checksum, ...]:

@@ -1,6 +1,5 @@
 """The archive of the srpbs-fc phantom: its members, written to their place in one step."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.atomic_files import open_atomic
+from decnef_data.file_systems import sync_folder
 from decnef_data.formats.edges import edge_indices
 from decnef_data.phantom import atlas, mat_writer
 from decnef_data.phantom.connectivity_tables import TABLE_STYLES, format_table
@@ -50,7 +50,7 @@ def write_archive(path: Path, stamp: str, is_complete: Callable[[], bool]) -> No
     with open_atomic(path, is_complete) as file, ZipFile(file, "w", ZIP_STORED) as archive:
         _write_members(archive)
         archive.comment = stamp.encode()
-    _fsync_folder(path.parent)
+    sync_folder(path.parent)  # the rename itself survives a power cut only then
 
 
 def _remove_stale_files(path: Path) -> None:
@@ -59,15 +59,6 @@ def _remove_stale_files(path: Path) -> None:
         with suppress(FileNotFoundError):  # another run may remove it too
             if time.time() - leftover.stat().st_mtime > _DAY_SECONDS:
                 leftover.unlink()
-
-
-def _fsync_folder(folder: Path) -> None:
-    # The rename itself survives a power failure only once the folder is on the disk.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_members(archive: ZipFile) -> None:

@@ -103,6 +103,8 @@ def _dataset_references(dataset: Dataset) -> Iterator[_Reference]:
     for i, count in enumerate(dataset.counts):
         yield f".counts[{i}].diagnosis", "diagnosis label", count.diagnosis
         yield from ((f".counts[{i}].sites[{j}]", "site", code) for j, code in enumerate(count.sites))
+    for i, runs in enumerate(dataset.run_counts):
+        yield from ((f".run_counts[{i}].sites[{j}]", "site", code) for j, code in enumerate(runs.sites))
     for i, cohort in enumerate(dataset.cohorts):
         yield from (
             (f".cohorts[{i}]{location}", noun, name) for location, noun, name in _cohort_references(cohort)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.errors import IntegrityError
+from decnef_data.file_systems import map_file
 from decnef_data.model import FileCheck
 from decnef_data.model.catalog import Record
 from decnef_data.msgspec_threads import prepare_type
@@ -101,7 +102,8 @@ def _describe_file(path: Path) -> StoredFile:
 
 def _read_content(path: Path) -> bytes | NDArray[np.uint8]:
     # Mapping a small file takes longer than reading it, and an empty file cannot be mapped.
-    return np.memmap(path, np.uint8, "r") if path.stat().st_size > _SMALL else path.read_bytes()
+    mapped = map_file(path) if path.stat().st_size > _SMALL else None
+    return path.read_bytes() if mapped is None else np.frombuffer(mapped, np.uint8)
 
 
 def _file_crc32c(path: Path, content: bytes | NDArray[np.uint8]) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from decnef_data.atomic_files import make_private_folder
+from decnef_data.file_systems import keep_private, sync_file, sync_folder
 
 __all__ = [
     "add_path_to_errors",
@@ -95,38 +96,34 @@ def _is_alive(pid: int) -> bool:
 
 def move_into_place(stage: Path, destination: Path) -> bool:
     """Move a finished folder into place, durably; return false if something is there."""
-    _flush(stage)
+    _flush(stage, destination.parent)
     try:
         stage.rename(destination)
     except OSError as error:
         if error.errno in _OCCUPIED:
             return False
         raise
-    _fsync(destination.parent)  # else a power cut may undo the rename
+    sync_folder(destination.parent)  # else a power cut may undo the rename
     return True
 
 
-def _flush(folder: Path) -> None:
-    """Write a folder through to the disk, readable by its owner only."""
+def _flush(folder: Path, root: Path) -> None:
+    """Write a folder through to the disk, readable by its owner only where `root` can keep it so."""
     folders = [Path(path) for path, _, _ in os.walk(folder, topdown=False)]
     files = [path for each in folders for path in each.iterdir() if path.is_file()]
-    for path in files:
-        path.chmod(0o600)
-    for path in folders:
-        path.chmod(0o700)
+    for path, mode in (dict.fromkeys(files, 0o600) | dict.fromkeys(folders, 0o700)).items():
+        keep_private(path, mode, root)
     # The file system commits concurrent fsyncs together: a cube is some hundred small files.
     # Each thread costs memory that malloc keeps for it, and a scan is a few files.
     with ThreadPoolExecutor(min(_MAX_THREADS, 1 + len(files) // _FILES_PER_THREAD)) as threads:
-        list(threads.map(_fsync, files))
-        list(threads.map(_fsync, folders))
+        list(threads.map(_sync_closed_file, files))
+        list(threads.map(sync_folder, folders))
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync_closed_file(path: Path) -> None:
+    # Open for writing: on a Windows share, Linux ignores the fsync of a file that is open for reading.
+    with path.open("r+b", buffering=0) as file:
+        sync_file(file.fileno())
 
 
 def remove_folder(folder: Path) -> int:

@@ -7,7 +7,6 @@ directly: zarr takes some 7 ms to write and 4 ms to read an array of a thousand 
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from numcodecs.vlen import VLenUTF8  # type: ignore[import-untyped, unused-ignor
 from numpy.typing import DTypeLike, NDArray
 
 from decnef_data.errors import IntegrityError
+from decnef_data.file_systems import sync_file
 from decnef_data.model import FileCheck
 
 __all__ = [
@@ -175,8 +175,7 @@ def _write_chunk(path: Path, content: bytes | NDArray[np.uint8]) -> None:
         file.write(content if isinstance(content, bytes) else content.data)
         file.write(crc32c_bytes(content))
         if len(content) > _SYNC_SIZE:  # the disk writes it while the other arrays are encoded
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
 
 
 def encode_values(values: NDArray[Any]) -> bytes | NDArray[np.uint8]:

@@ -54,13 +54,15 @@ class MirrorSource:
 class DatasetLocation:
     """Where one dataset can come from, in order, and where its files go.
 
-    ``terms`` is the requirement that the dataset's terms be accepted, met or not.
+    ``terms`` is the requirement that the dataset's terms be accepted, met or not; ``follow_links`` is whether
+    links that lead out of an adopted folder are followed.
     """
 
     dataset: Dataset
     sources: tuple[MirrorSource, ...]
     files: FileCache
     terms: Requirement
+    follow_links: bool = False
 
     @property
     def ready_sources(self) -> tuple[MirrorSource, ...]:
@@ -186,7 +188,14 @@ def fetch_or_register(location: DatasetLocation, source: MirrorSource, run: Tran
     local_root = _local_root(remote_files)
     if local_root is not None:
         files_to_hash = _files_to_hash(location.dataset, remote_files)
-        return location.files.register(name, remote.name, local_root, files_to_hash, run.progress)
+        return location.files.register(
+            name,
+            remote.name,
+            local_root,
+            files_to_hash,
+            run.progress,
+            follow_links=location.follow_links,
+        )
     return location.files.mark_complete(
         name, remote.name, location.files.folder(name), run.fetch_files(remote)
     )

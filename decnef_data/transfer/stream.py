@@ -110,11 +110,12 @@ class HashingSource:
 
     @contextmanager
     def open(self, start: int = 0, stop: int | None = None) -> Iterator[Iterator[bytes]]:
-        """Open the file, which has to be read completely."""
-        if start or stop is not None:
+        """Open the complete file, or a part of it once it was read from start to end."""
+        is_part = bool(start) or stop is not None
+        if is_part and self._digest is None:
             raise ValueError("A source that is hashed must be read from start to end.")
-        with self.source.open() as pieces:
-            yield self._hash_pieces(pieces)
+        with self.source.open(start, stop) as pieces:
+            yield pieces if is_part else self._hash_pieces(pieces)
 
     def _hash_pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         self.size, self._digest = 0, hashlib.new(self._algorithm)

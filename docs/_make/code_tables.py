@@ -14,9 +14,10 @@ from cells import code, table
 import decnef_data
 from decnef_data import model
 from decnef_data.model import CatalogFile, GradedRecord, Record
+from decnef_data.model.account import RULES
 from decnef_data.phantom.effects import EFFECTS, Effect
 
-__all__ = ["api", "effects", "errors", "record_fields", "values"]
+__all__ = ["api", "effects", "errors", "record_fields", "rules", "values"]
 
 
 def errors() -> str:
@@ -30,6 +31,11 @@ def errors() -> str:
 
 def _exit_code(error: type[decnef_data.DecnefDataError]) -> str:
     return str(error.exit_code) if isinstance(error.exit_code, int) else "that of the most serious cause"
+
+
+def rules() -> str:
+    """Return the rules that set files, folders and links aside."""
+    return table("rule|what it applies to", ((code(rule), meaning) for rule, meaning in RULES.items()))
 
 
 def effects() -> str:

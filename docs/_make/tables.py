@@ -219,6 +219,7 @@ _TABLES: Final[dict[str, Callable[..., str]]] = {
     "protocols": _protocols,
     "sites": _sites,
     "records": code_tables.record_fields,
+    "rules": code_tables.rules,
     "terms": _terms,
     "titles-ja": _titles,
     "values": code_tables.values,

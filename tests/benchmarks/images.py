@@ -31,7 +31,8 @@ from isal import igzip
 from numcodecs import Blosc
 
 import decnef_data
-from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, FileEntry, Inventory, find_scans
+from decnef_data.layouts.imaging.files import FileEntry
+from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, find_scans
 from decnef_data.phantom import imaging_files
 
 NAME = "srpbs-open"

@@ -20,7 +20,8 @@ from cube import Row, machine, medians, show
 from numpy.typing import NDArray
 
 from decnef_data.exports import nifti
-from decnef_data.layouts.imaging.inventory import FileEntry, find_scans
+from decnef_data.layouts.imaging.files import FileEntry
+from decnef_data.layouts.imaging.inventory import find_scans
 from decnef_data.layouts.imaging.voxels import FileScan
 from decnef_data.model import Image, ImageSet
 from decnef_data.phantom.scans import VoxelGrid, build_header, draw_volumes

@@ -26,6 +26,7 @@ class CacheMethods(ClientBase):
         name: str,
         path: StrPath,
         *,
+        follow_links: bool = False,
         progress: str = "auto",
     ) -> tuple[VerifiedFile, ...]:
         """Register a copy that you already have, an archive or its unpacked folder, in place.
@@ -40,6 +41,9 @@ class CacheMethods(ClientBase):
             The dataset, by name, alias or title.
         path
             The archive, or the folder that it was unpacked to; it stays where it is.
+        follow_links
+            Whether to follow symbolic links that lead out of the folder, now and whenever it is read again;
+            links inside the folder are always followed.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
             per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
@@ -57,7 +61,7 @@ class CacheMethods(ClientBase):
         FormatError
             The file at `path` is neither a zip nor a tar archive.
         AccessError
-            A symbolic link in the folder leads out of it.
+            A symbolic link leads out of the folder, and `follow_links` is false.
         IntegrityError
             A file does not match its expected checksum or size.
 
@@ -72,7 +76,7 @@ class CacheMethods(ClientBase):
         True
         """
         folder, resolver = expand_path(path), self._resolver
-        location = resolver.resolve_adopted(self.records.dataset(name), folder)
+        location = resolver.resolve_adopted(self.records.dataset(name), folder, follow_links=follow_links)
         copy = transfer.fetch_from_mirrors(location, create_progress(progress))
         if location.dataset.has_unhashed_files and copy.root == folder:
             build_reader(location, resolver).refresh_inventory(copy)

@@ -3,6 +3,8 @@
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.doctor import examine_copy
+from decnef_data.client.options import StrPath, expand_path
+from decnef_data.client.statement import require_new_file, write_statement
 from decnef_data.model import DoctorReport
 
 
@@ -15,11 +17,12 @@ class DoctorMethods(ClientBase):
         name: str,
         *,
         mirror: str = "auto",
+        statement: StrPath | None = None,
     ) -> DoctorReport:
-        """Check the local copy of a dataset against the catalog, and report discrepancies.
+        """Check the local copy of a dataset against the catalog, and account for everything in it.
 
         A disagreement is not an error: the facts of the catalog are graded, and your copy is right.  Nothing
-        is downloaded.
+        is downloaded, and nothing is sent.
 
         Parameters
         ----------
@@ -30,17 +33,23 @@ class DoctorMethods(ClientBase):
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
             that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
             phantom), created on this machine; ``"auto"`` never selects it.
+        statement
+            A new file for a statement about the copy, which you may read, edit and send to the maintainers:
+            names of files, shapes, and which facts the copy confirms, without participants and without counts
+            below five.
 
         Returns
         -------
         DoctorReport
             Everything that was compared; ``disagreements`` are the differences, each with the grade of the
-            catalog's record (A two sources or more, B one, C inferred, D unconfirmed).
+            catalog's record (A two sources or more, B one, C inferred, D unconfirmed).  ``account`` says what
+            every file, row, column, cell and link of the copy was used for.
 
         Raises
         ------
         SelectionError
-            There is no such dataset or mirror, or no local copy of the dataset.
+            There is no such dataset or mirror, or no local copy of the dataset; or the file of the statement
+            exists.
         FormatError
             The table of participants cannot be read.
 
@@ -52,4 +61,9 @@ class DoctorMethods(ClientBase):
         >>> client.doctor("srpbs-open", mirror="phantom").findings[0]
         Finding(what='participants', expected='1410', found='1410', agrees=True, grade='B')
         """
-        return examine_copy(self._resolver, self.records.dataset(name), mirror)
+        dataset = self.records.dataset(name)
+        path = None if statement is None else require_new_file(expand_path(statement))
+        report = examine_copy(self._resolver, dataset, mirror)
+        if path is not None:
+            write_statement(path, report, dataset.title)
+        return report

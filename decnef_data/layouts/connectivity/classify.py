@@ -1,22 +1,33 @@
 """Classification of files of srpbs-fc: matrices, tables of participants, names of regions, and other files.
 
-A matrix is recognized by its shape: one dimension is the number of edges of an atlas in the catalog.
+The matrix of a file is one of its two-axis variables; if none has the shape of a matrix, everything in the
+file is searched.  A file without a matrix is set aside if it names the regions of an atlas, or if nothing in
+it has the size of a matrix; otherwise it is an error that lists what is in it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from decnef_data.errors import FormatError
-from decnef_data.formats import matlab, tables, text_matrix
-from decnef_data.layouts.participants import TABLE_SUFFIXES, is_participant_table
+from decnef_data.formats import matlab, octave, pointers, tables, text_matrix
+from decnef_data.formats.matlab_parts import Part
+from decnef_data.layouts.account import MARKER_FILE
+from decnef_data.layouts.connectivity.matrices import (
+    FoundMatrix,
+    find_rows,
+    find_stacks,
+    may_contain_matrix,
+)
+from decnef_data.layouts.participants import TABLE_SUFFIXES, is_known_header, is_participant_table
+from decnef_data.model import Remark
 
 if TYPE_CHECKING:
-    from decnef_data.model import Atlas, Dataset
+    import pandas as pd
+
+    from decnef_data.model import Dataset
     from decnef_data.records import Records
 
 __all__ = [
@@ -29,31 +40,23 @@ __all__ = [
     "relative_path",
 ]
 
-#: A variable this wide was meant as a matrix of edges: omitting it silently would lose participants.
+#: A variable this wide beside the regions of an atlas was meant as a matrix of edges.
 _MIN_MATRIX_WIDTH = 1000
+_MAX_LISTED = 10
 _HEADER_SIZE = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoundMatrix:
-    """A matrix, participants by edges."""
-
-    path: str
-    variable: str
-    atlas: "Atlas"
-    values: NDArray[Any]
-
-    def __str__(self) -> str:
-        """Return the name of the variable and the shape of the matrix."""
-        return f"'{self.variable}' ({len(self.values)} participants x {self.atlas.edges} edges)"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class FoundTable:
-    """A table of participants, as printed."""
+    """A table of participants, and how it was read."""
 
     path: str
-    cells: pd.DataFrame
+    table: tables.Table
+
+    @property
+    def cells(self) -> "pd.DataFrame":
+        """The cells as printed."""
+        return self.table.frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class FoundRegions:
     names: tuple[str, ...]
 
 
-FoundItem = FoundMatrix | FoundTable | FoundRegions
+#: A remark names a file that is set aside, and what is in it.
+FoundItem = FoundMatrix | FoundTable | FoundRegions | Remark
 
 
 def relative_path(path: str, dataset: "Dataset") -> str:
@@ -85,7 +89,7 @@ def relative_path(path: str, dataset: "Dataset") -> str:
 def is_phantom(path: str, data: bytes) -> bool:
     """Return whether a member marks its copy as a phantom."""
     in_header = b"SYNTHETIC" in data[:_HEADER_SIZE] and matlab.is_matlab(data)
-    return in_header or PurePosixPath(path).name == "SYNTHETIC.txt"
+    return in_header or PurePosixPath(path).name == MARKER_FILE
 
 
 def classify_file(path: str, data: bytes, dataset: "Dataset", records: "Records") -> Iterable[FoundItem]:
@@ -108,44 +112,100 @@ def classify_file(path: str, data: bytes, dataset: "Dataset", records: "Records"
     Raises
     ------
     FormatError
-        The file is damaged, or can be read as more than one matrix.
+        The file is damaged, can be read as more than one matrix, or has values that may be a matrix, but are
+        not as expected.
     """
     suffix = PurePosixPath(path).suffix.casefold()
     if matlab.is_matlab(data):
-        return _classify_variables(path, matlab.read(data, path), dataset)
+        return _classify_matlab(path, data, dataset)
     if suffix == ".mat":
-        return _classify_variables(path, {"text": text_matrix.read(data, path)}, dataset)
+        pointers.require_content(data, path)
+        return _classify_parts(path, _read_text(path, data), dataset)
     return _classify_table(path, data, records) if suffix in TABLE_SUFFIXES else ()
 
 
 def _classify_table(path: str, data: bytes, records: "Records") -> tuple[FoundTable, ...]:
     try:
-        cells = tables.read(data, path)
+        table = tables.read(data, path, lambda header: is_known_header(header, records))
     except FormatError:
         if path.casefold().endswith(".txt") and "subinfo" not in path.casefold():
             return ()  # prose, such as a README
         raise
-    return (FoundTable(path, cells),) if is_participant_table(path, cells, records) else ()
+    return (FoundTable(path, table),) if is_participant_table(path, table.frame, records) else ()
 
 
-def _classify_variables(path: str, variables: Mapping[str, Any], dataset: "Dataset") -> tuple[FoundItem, ...]:
+def _read_text(path: str, data: bytes) -> tuple[Part, ...]:
+    if octave.is_octave(data):
+        return octave.read_parts(data, path)
+    return (Part.from_array("text", text_matrix.read(data, path)),)
+
+
+def _classify_matlab(path: str, data: bytes, dataset: "Dataset") -> tuple[FoundItem, ...]:
+    variables = matlab.read(data, path)
     regions = [
         FoundRegions(path, _order_region_names(value))
         for value in variables.values()
         if isinstance(value, matlab.AtlasRegions)
     ]
-    arrays = {name: value for name, value in variables.items() if not isinstance(value, matlab.AtlasRegions)}
-    recorded = next((matrix for matrix in dataset.matrices if matrix.path == path), None)
-    if recorded and recorded.variable in arrays:
-        arrays = {recorded.variable: arrays[recorded.variable]}
-    matrices = [
-        matrix for name, array in arrays.items() for matrix in _candidate_matrices(path, name, array, dataset)
+    parts = [
+        Part.from_array(name, value)
+        for name, value in variables.items()
+        if not isinstance(value, matlab.AtlasRegions)
     ]
+    if regions:
+        return (*regions, *_classify_atlas(path, parts, dataset))
+    return _classify_parts(path, parts, dataset, partial(matlab.read_parts, data, path))
+
+
+def _classify_atlas(path: str, parts: Sequence[Part], dataset: "Dataset") -> tuple[FoundItem, ...]:
+    """Find the matrix beside the regions of an atlas, whose volumes, labels and distances are none."""
+    recorded = _stated_variable(path, dataset)
+    matrices = find_rows(path, _select_part(parts, recorded) or parts, dataset.atlases)
+    is_expected = recorded is not None or any(max(part.shape) >= _MIN_MATRIX_WIDTH for part in parts)
+    return _require_one_matrix(path, matrices, parts, dataset) if matrices or is_expected else ()
+
+
+def _classify_parts(
+    path: str,
+    plain: Sequence[Part],
+    dataset: "Dataset",
+    read_all: Callable[[], Sequence[Part]] | None = None,
+) -> tuple[FoundItem, ...]:
+    """Find the matrix among the plain variables of a file; if there is none, among all values in it."""
+    stated, parts = _stated_variable(path, dataset), plain
+    matrices = find_rows(path, _select_part(plain, stated) or plain, dataset.atlases)
+    if not matrices or (stated and not _select_part(plain, stated)):
+        everything = read_all() if read_all else plain
+        selected = _select_part(everything, stated)
+        if selected or not matrices:
+            parts, searched = everything, selected or everything
+            matrices = [
+                *find_rows(path, searched, dataset.atlases),
+                *find_stacks(path, searched, dataset.atlases),
+            ]
+    if matrices or stated is not None or any(may_contain_matrix(part, dataset.atlases) for part in parts):
+        return _require_one_matrix(path, matrices, parts, dataset)
+    message = f"'{path}' contains no matrix, only {_list_parts(parts)}. It is not used."
+    return (Remark("no-matrix", message, path, is_warning=False),)
+
+
+def _stated_variable(path: str, dataset: "Dataset") -> str | None:
+    """Return the variable recorded for a file, "" if its record names none, ``None`` without a record."""
+    return next((matrix.variable or "" for matrix in dataset.matrices if matrix.path == path), None)
+
+
+def _select_part(parts: Sequence[Part], name: str | None) -> list[Part]:
+    return [part for part in parts if part.name == name]
+
+
+def _require_one_matrix(
+    path: str, matrices: Sequence[FoundMatrix], parts: Sequence[Part], dataset: "Dataset"
+) -> tuple[FoundMatrix]:
+    if not matrices:
+        raise _no_matrix_error(path, parts, dataset)
     if len(matrices) > 1:
         raise _ambiguity_error(path, matrices)
-    if not matrices and (recorded or any(max(array.shape) >= _MIN_MATRIX_WIDTH for array in arrays.values())):
-        raise _no_matrix_error(path, arrays, dataset)
-    return (*regions, *matrices)
+    return (matrices[0],)
 
 
 def _order_region_names(regions: matlab.AtlasRegions) -> tuple[str, ...]:
@@ -155,31 +215,26 @@ def _order_region_names(regions: matlab.AtlasRegions) -> tuple[str, ...]:
     return tuple(name for _, name in sorted(zip(regions.ids, regions.names, strict=True)))
 
 
-def _candidate_matrices(path: str, name: str, array: NDArray[Any], dataset: "Dataset") -> list[FoundMatrix]:
-    # Integers are indices or labels, never correlations.
-    orientations = (array, array.T) if array.dtype.kind == "f" and array.size else ()
-    return [
-        FoundMatrix(path, name, atlas, oriented)
-        for oriented in orientations
-        for atlas in dataset.atlases
-        if oriented.shape[1] == atlas.edges
-    ]
-
-
 def _ambiguity_error(path: str, matrices: Sequence[FoundMatrix]) -> FormatError:
-    descriptions = " or as ".join(map(str, matrices))
+    descriptions = " or as ".join(map(str, matrices[:_MAX_LISTED]))
+    more = f" and in {len(matrices) - _MAX_LISTED} other ways" if len(matrices) > _MAX_LISTED else ""
     message = (
-        f"'{path}' can be read in more than one way: as {descriptions}. "
+        f"'{path}' can be read in more than one way: as {descriptions}{more}. "
         "Name the variable to read in its catalog record, or omit the file with strict=False."
     )
     return FormatError(message, file=path, location=matrices[0].variable)
 
 
-def _no_matrix_error(path: str, arrays: Mapping[str, NDArray[Any]], dataset: "Dataset") -> FormatError:
+def _no_matrix_error(path: str, parts: Sequence[Part], dataset: "Dataset") -> FormatError:
     edge_counts = " or ".join(str(atlas.edges) for atlas in dataset.atlases)
-    shapes = ", ".join(f"'{name}' {array.shape[0]} x {array.shape[1]}" for name, array in arrays.items())
     message = (
-        f"'{path}' contains no matrix with {edge_counts} edges, only {shapes or 'other variables'}. "
-        "Download it again, or omit the file with strict=False."
+        f"'{path}' contains no matrix with {edge_counts} edges, only {_list_parts(parts)}. "
+        "Save the matrix as a variable of participants by edges, or omit the file with strict=False."
     )
     return FormatError(message, file=path)
+
+
+def _list_parts(parts: Sequence[Part]) -> str:
+    listed = ", ".join(map(str, parts[:_MAX_LISTED]))
+    more = f" and {len(parts) - _MAX_LISTED} more" if len(parts) > _MAX_LISTED else ""
+    return f"{listed}{more}" if parts else "a header"

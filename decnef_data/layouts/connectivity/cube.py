@@ -1,6 +1,6 @@
 """The matrices of one atlas and their participants, joined into one labelled array."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
@@ -11,24 +11,22 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from decnef_data.formats import edges
+from decnef_data.formats.cells import parse_column, parse_numbers
+from decnef_data.layouts.connectivity.rows import check_rows, row_remarks
 from decnef_data.layouts.participants import (
     CODED_COLUMNS,
     NUMERIC_COLUMNS,
     TEXT_COLUMNS,
     ParticipantColumns,
     column_attrs,
-    parse_column,
-    parse_numbers,
 )
 
 if TYPE_CHECKING:
-    from decnef_data.model import Atlas
+    from decnef_data.model import Atlas, Remark
     from decnef_data.records import Records
 
 __all__ = ["MatrixBlock", "build_cube"]
 
-#: A larger value is not a correlation; the millionth allows for rounding.
-_MAX_ABS_R = 1 + 1e-6
 #: Columns that are converted from MATLAB's order at once: the written rows stay in the processor's cache.
 _COLUMNS_PER_STRIP = 512
 _THREADS = 2
@@ -46,7 +44,7 @@ class MatrixBlock:
 
 def build_cube(
     atlas: "Atlas", blocks: Sequence[MatrixBlock], region_names: Sequence[str] | None, records: "Records"
-) -> xr.Dataset:
+) -> "tuple[xr.Dataset, tuple[Remark, ...]]":
     """Join the matrices of one atlas.
 
     Parameters
@@ -62,11 +60,13 @@ def build_cube(
 
     Returns
     -------
-    xarray.Dataset
-        ``fc`` (subject, edge) in memory, with participants and regions as coordinates.
+    tuple
+        ``fc`` (subject, edge) in memory, with participants and regions as coordinates; and what is unusual
+        about its rows.
     """
     fc = _concatenate_rows([block.values for block in blocks])
-    nan_rows, out_of_range = _count_invalid(fc)
+    checks = check_rows(fc)
+    nan_rows, out_of_range = int(checks.missing.sum()), int(checks.out_of_range.sum())
     dataset = xr.Dataset(
         {"fc": (("subject", "edge"), fc, _fc_attrs(out_of_range))},
         coords={
@@ -80,7 +80,8 @@ def build_cube(
         f"unknown_{name}_codes": sum(block.participants.unknown_codes[name] for block in blocks)
         for name in CODED_COLUMNS
     }
-    return dataset.assign_attrs(unknown_counts)
+    sources = [(block.path, len(block.values)) for block in blocks]
+    return dataset.assign_attrs(unknown_counts), tuple(row_remarks(checks, sources))
 
 
 def _concatenate_rows(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -98,20 +99,6 @@ def _concatenate_rows(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
         for _ in threads.map(copy, blocks, ends):
             pass
     return fc
-
-
-def _count_invalid(fc: NDArray[Any]) -> tuple[int, int]:
-    # Two passes find the few rows to be counted in detail: the extremes of a row with a NaN are NaN.
-    with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-        high, low = threads.map(_row_extremes, (fc, fc), (np.max, np.min))
-    with np.errstate(invalid="ignore"):
-        doubtful = ~((high <= _MAX_ABS_R) & (low >= -_MAX_ABS_R))
-        return int(np.isnan(high).sum()), int((np.abs(fc[doubtful]) > _MAX_ABS_R).sum())
-
-
-def _row_extremes(fc: NDArray[Any], reduce: Callable[..., NDArray[Any]]) -> NDArray[Any]:
-    with np.errstate(invalid="ignore"):  # the setting is per thread
-        return reduce(fc, axis=1)
 
 
 def _fc_attrs(out_of_range: int) -> dict[str, str]:

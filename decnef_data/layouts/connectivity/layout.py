@@ -2,20 +2,23 @@
 
 No list of file names is needed: :mod:`~decnef_data.layouts.connectivity.classify` recognizes each file, and
 :mod:`~decnef_data.layouts.connectivity.pairing` finds the table of each matrix.  A file that is not as
-expected is omitted and reported among the problems of the result.
+expected is omitted and reported among the problems of the result, and so is a table of participants without a
+matrix.  A matrix with the same values as another one is left out with a warning.
 """
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from decnef_data.errors import FormatError
-from decnef_data.layouts import LayoutResult
+from decnef_data.layouts import LayoutResult, MemberLog, ReadReport
+from decnef_data.layouts.connectivity.account import ReadContent, build_account
 from decnef_data.layouts.connectivity.classify import (
     FoundItem,
-    FoundMatrix,
     FoundRegions,
     FoundTable,
     classify_file,
@@ -23,39 +26,59 @@ from decnef_data.layouts.connectivity.classify import (
     relative_path,
 )
 from decnef_data.layouts.connectivity.cube import MatrixBlock, build_cube
+from decnef_data.layouts.connectivity.matrices import FoundMatrix
 from decnef_data.layouts.connectivity.pairing import ParticipantFile, pair_tables
-from decnef_data.layouts.participants import label_participants, slug
+from decnef_data.layouts.connectivity.repeats import find_repeats, repeat_remark
+from decnef_data.layouts.participants import ParticipantColumns, label_participants, slug
+from decnef_data.model import ChecksumAccount
 
 if TYPE_CHECKING:
     from decnef_data.archives import Member
-    from decnef_data.model import Atlas, Dataset
+    from decnef_data.model import Atlas, Dataset, Remark
     from decnef_data.records import Records
 
 __all__ = ["LAYOUT", "ConnectivityLayout"]
 
 #: At most this many members wait to be classified: reusing memory costs nothing, allocating more does.
 _MAX_PENDING = 3
+#: Columns that describe persons, unlike those of sites and scanners.
+_PERSON_COLUMNS = frozenset({"age", "diagnosis", "handedness", "mean_fd", "sex"})
 
 
 @dataclass(frozen=True, slots=True)
 class _MemberContent:
-    """The items in one member, and whether it marks its copy as a phantom."""
+    """The items in one member, whether it marks its copy as a phantom, and a checksum of a known file."""
 
     items: tuple[FoundItem, ...]
     synthetic: bool
+    checksum: ChecksumAccount | None
 
 
 @dataclass(frozen=True, slots=True)
 class _CopyContent:
-    """The items in all members of a copy, and the errors of members that could not be read."""
+    """The members of a copy by path, and the errors of those that could not be read.
 
-    items: tuple[FoundItem, ...]
+    ``repeats`` has the path of each matrix that is left out, with that of the one that has the same values.
+    """
+
+    members: Mapping[str, _MemberContent]
     problems: tuple[FormatError, ...]
-    synthetic: bool
+    unreadable: frozenset[str]
+    repeats: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def items(self) -> tuple[FoundItem, ...]:
+        return tuple(item for member in self.members.values() for item in member.items)
+
+    @property
+    def synthetic(self) -> bool:
+        return any(member.synthetic for member in self.members.values())
 
     @property
     def matrices(self) -> list[FoundMatrix]:
-        matrices = [item for item in self.items if isinstance(item, FoundMatrix)]
+        matrices = [
+            item for item in self.items if isinstance(item, FoundMatrix) and item.path not in self.repeats
+        ]
         # By path, so that the order of participants does not depend on the order of the archive.
         return sorted(matrices, key=lambda matrix: matrix.path)
 
@@ -72,9 +95,15 @@ class ConnectivityLayout:
     """The layout of srpbs-fc, for members of any archive or folder."""
 
     name = "connectivity"
-    version = 1
+    version = 2
 
-    def read(self, members: Iterable["Member"], dataset: "Dataset", records: "Records") -> LayoutResult:
+    def read(
+        self,
+        members: Iterable["Member"],
+        dataset: "Dataset",
+        records: "Records",
+        log: MemberLog | None = None,
+    ) -> LayoutResult:
         """Read all `members` into one dataset per atlas.
 
         Parameters
@@ -83,29 +112,59 @@ class ConnectivityLayout:
             The members of every file of the copy.
         dataset, records
             The catalog's records.
+        log
+            What is reported of the files while their members are read.
 
         Returns
         -------
         LayoutResult
-            The datasets by the groups of the atlases; a bad file is omitted and reported in ``problems``.
+            The datasets by the groups of the atlases; a bad file is omitted and reported.
 
         Raises
         ------
         FormatError
             No matrix could be read.
         """
-        content = _classify_members(members, dataset, records)
-        blocks, unpaired = _build_blocks(content, dataset, records)
+        member_log = log or MemberLog()
+        content = _set_repeats_aside(_classify_members(members, dataset, records), dataset)
+        tables = _match_tables(content, dataset)
+        repeated = _tables_of_repeats(content, tables)
+        columns: dict[str, ParticipantColumns] = {}
+        blocks = _build_blocks(content, tables, columns, dataset, records)
         regions, contradictions = _region_names(content.regions, dataset)
-        problems = (*content.problems, *unpaired, *contradictions)
+        unpaired = [table for table in tables if isinstance(table, FormatError)]
+        problems = (*member_log.problems, *content.problems, *unpaired, *contradictions)
+        unused = _unused_tables(content, [*tables, *repeated.values()], problems, records)
+        problems = (*problems, *map(_unused_table_error, unused))
         if not blocks:
             raise _no_matrix_error(dataset, problems) from next(iter(problems), None)
-        groups = {
+        cubes = {
             atlas.group: build_cube(atlas, blocks[atlas.name], regions.get(atlas.name), records)
             for atlas in dataset.atlases
             if atlas.name in blocks
         }
-        return LayoutResult(groups, problems, content.synthetic)
+        paired = {
+            matrix.path: table
+            for matrix, table in zip(content.matrices, tables, strict=True)
+            if isinstance(table, str)
+        }
+        remarks = [
+            *_repeat_remarks(content, paired, repeated),
+            *(remark for _, found in cubes.values() for remark in found),
+        ]
+        read_content = ReadContent(
+            {path: member.items for path, member in content.members.items()},
+            content.unreadable | {table.path for table in unused},
+            paired,
+            columns,
+            [member.checksum for member in content.members.values() if member.checksum],
+            dataset.coordinates,
+            frozenset({*content.repeats, *repeated.values()}),
+            remarks,
+        )
+        report = ReadReport(problems, build_account(read_content, member_log))
+        groups = {group: cube for group, (cube, _) in cubes.items()}
+        return LayoutResult(groups, report, content.synthetic)
 
 
 LAYOUT = ConnectivityLayout()
@@ -115,6 +174,7 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
     """Classify members on a second thread while the first one reads; both mostly wait for C code."""
     pending: list[tuple[str, Future[_MemberContent]]] = []
     problems: list[FormatError] = []
+    unreadable: set[str] = set()
     with ThreadPoolExecutor(max_workers=1) as worker:
         for member in members:
             path = relative_path(member.path, dataset)
@@ -122,6 +182,7 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
                 data = member.read()
             except FormatError as error:
                 problems.append(error)
+                unreadable.add(path)
             else:
                 wait([future for _, future in pending[-_MAX_PENDING:-1]])
                 pending.append((path, worker.submit(_classify_member, path, data, dataset, records)))
@@ -132,12 +193,20 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
             contents[path] = future.result()
         except FormatError as error:
             problems.append(error)
-    items = tuple(item for content in contents.values() for item in content.items)
-    return _CopyContent(items, tuple(problems), any(content.synthetic for content in contents.values()))
+            unreadable.add(path)
+    return _CopyContent(contents, tuple(problems), frozenset(unreadable))
 
 
 def _classify_member(path: str, data: bytes, dataset: "Dataset", records: "Records") -> _MemberContent:
-    return _MemberContent(tuple(classify_file(path, data, dataset, records)), is_phantom(path, data))
+    items = tuple(classify_file(path, data, dataset, records))
+    return _MemberContent(items, is_phantom(path, data), _known_checksum(path, data, dataset))
+
+
+def _known_checksum(path: str, data: bytes, dataset: "Dataset") -> ChecksumAccount | None:
+    """Return the checksum of a file whose checksum the catalog knows, by its path or by its name alone."""
+    names = {path, path.rpartition("/")[2]}
+    known = any(file.path in names for file in dataset.known_files)
+    return ChecksumAccount(path, hashlib.sha256(data).hexdigest()) if known else None
 
 
 def _check_unique_path(path: str, seen: Iterable[str]) -> None:
@@ -146,21 +215,54 @@ def _check_unique_path(path: str, seen: Iterable[str]) -> None:
         raise FormatError(message, file=path)
 
 
+def _set_repeats_aside(content: _CopyContent, dataset: "Dataset") -> _CopyContent:
+    recorded = {matrix.path for matrix in dataset.matrices}
+    return replace(content, repeats=find_repeats(content.matrices, recorded))
+
+
+def _tables_of_repeats(content: _CopyContent, used: Sequence[str | FormatError]) -> dict[str, str]:
+    """Return the table of each matrix that is left out, where it has one that no other matrix has."""
+    repeated = [
+        ParticipantFile(item.path, len(item.values), item.atlas.name)
+        for item in content.items
+        if isinstance(item, FoundMatrix) and item.path in content.repeats
+    ]
+    tables = [
+        ParticipantFile(table.path, len(table.cells)) for table in content.tables if table.path not in used
+    ]
+    pairs = pair_tables(repeated, tables)
+    return {path: table for path, table in pairs.items() if isinstance(table, str)}
+
+
+def _repeat_remarks(
+    content: _CopyContent, paired: Mapping[str, str], repeated: Mapping[str, str]
+) -> "Iterator[Remark]":
+    """Yield a warning for each matrix that is left out, which says if its table differs from the one used."""
+    cells = {table.path: table.cells for table in content.tables}
+    for path, first in content.repeats.items():
+        own, used = repeated.get(path), paired.get(first)
+        tables = (own, used) if own and used and not cells[own].equals(cells[used]) else None
+        yield repeat_remark(path, first, tables)
+
+
 def _build_blocks(
-    content: _CopyContent, dataset: "Dataset", records: "Records"
-) -> tuple[dict[str, list[MatrixBlock]], list[FormatError]]:
-    tables = {table.path: table.cells for table in content.tables}
+    content: _CopyContent,
+    tables: Sequence[str | FormatError],
+    columns: dict[str, ParticipantColumns],
+    dataset: "Dataset",
+    records: "Records",
+) -> dict[str, list[MatrixBlock]]:
+    """Return the matrices of each atlas with their participants, and add the columns of the tables."""
+    cells = {table.path: table.cells for table in content.tables}
     keys = _matrix_keys(content.matrices, dataset)
     blocks: dict[str, list[MatrixBlock]] = {}
-    problems = []
-    for matrix, table in zip(content.matrices, _match_tables(content, dataset), strict=True):
-        if isinstance(table, FormatError):
-            problems.append(table)
-            continue
-        participants = label_participants(matrix.path, tables[table], dataset, records)
-        block = MatrixBlock(keys[matrix.path], matrix.path, matrix.values, participants)
-        blocks.setdefault(matrix.atlas.name, []).append(block)
-    return blocks, problems
+    for matrix, table in zip(content.matrices, tables, strict=True):
+        if isinstance(table, str):
+            participants = label_participants(matrix.path, cells[table], dataset, records)
+            columns.setdefault(table, participants)
+            block = MatrixBlock(keys[matrix.path], matrix.path, matrix.values, participants)
+            blocks.setdefault(matrix.atlas.name, []).append(block)
+    return blocks
 
 
 def _match_tables(content: _CopyContent, dataset: "Dataset") -> list[str | FormatError]:
@@ -171,6 +273,48 @@ def _match_tables(content: _CopyContent, dataset: "Dataset") -> list[str | Forma
     ]
     pairs = pair_tables(matrices, [ParticipantFile(table.path, len(table.cells)) for table in content.tables])
     return [pairs[matrix.path] for matrix in matrices]
+
+
+def _unused_tables(
+    content: _CopyContent,
+    used: Sequence[str | FormatError],
+    problems: Sequence[FormatError],
+    records: "Records",
+) -> list[FoundTable]:
+    """Return the tables of participants that no matrix has, and that no problem explains."""
+    used_tables = [table for table in content.tables if table.path in used]
+    return [
+        table
+        for table in content.tables
+        if table.path not in used
+        and _lists_participants(table, records)
+        and not any(_explains(problem, table) for problem in problems)
+        and not any(table.cells.equals(other.cells) for other in used_tables)
+    ]
+
+
+def _lists_participants(table: FoundTable, records: "Records") -> bool:
+    # A table of sites or scanners has columns that the catalog knows, too.
+    headers = [re.split(r"[(\[]", str(header))[0] for header in table.cells.columns]
+    columns = [records.column(header) for header in headers]
+    is_named = "subinfo" in table.path.casefold()
+    return is_named or any(column is not None and column.name in _PERSON_COLUMNS for column in columns)
+
+
+def _explains(problem: FormatError, table: FoundTable) -> bool:
+    """Return whether a problem names the table, or a file whose table it may be: one beside or below it."""
+    folder = table.path.rpartition("/")[0]
+    file = problem.file or ""
+    is_near = file.rpartition("/")[0] == folder or bool(folder and file.startswith(f"{folder}/"))
+    return table.path in {file, problem.location} or is_near
+
+
+def _unused_table_error(table: FoundTable) -> FormatError:
+    message = (
+        f"'{table.path}' lists {len(table.cells)} participants, but no matrix belongs to it. "
+        "Add the matrix, or omit the table with strict=False."
+    )
+    return FormatError(message, file=table.path)
 
 
 def _matrix_keys(matrices: Sequence[FoundMatrix], dataset: "Dataset") -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from decnef_data.archives import Archive, is_archive
+from decnef_data.archives import Archive, find_obstacle, has_archive_name, is_readable_file
 from decnef_data.errors import SelectionError
 from decnef_data.layouts import LayoutRequest
 from decnef_data.layouts.imaging import folder_inventory
@@ -59,23 +59,39 @@ class ImageBackend(Protocol):
 
 
 def image_backend(copy: "LocalCopy", request: LayoutRequest, *, compute_fingerprints: bool) -> ImageBackend:
-    """Return the backend for a copy; with `compute_fingerprints`, equal T1 images get equal fingerprints.
+    """Return the backend for a copy; with `compute_fingerprints`, T1 images are compared decompressed.
 
     Raises
     ------
     SelectionError
         The copy is an archive of a kind without random access.
     """
-    first = copy.files[0].path if len(copy.files) == 1 else ""
-    if is_archive(first):
+    if len(copy.files) == 1 and _is_archive(copy):
         return ArchiveBackend(copy, request, compute_fingerprints)
-    if first.casefold().endswith((".zip", ".gz")):
+    return FolderBackend(copy, request)
+
+
+def _is_archive(copy: "LocalCopy") -> bool:
+    """Return whether the only file of a copy is a tar: by its name, or by its bytes if these are at hand."""
+    file = copy.files[0]
+    # Without opening the file: after its scans were stored, it may be on a disk that is not connected.
+    if has_archive_name(file.path) or copy.files_removed:
+        return True
+    if not file.location.is_file():
+        return False
+    if is_readable_file(file.location, random_access=True):
+        return True
+    if not file.path.casefold().endswith((".zip", ".gz")):  # the only table of a folder
+        return False
+    obstacle = find_obstacle(file.location, random_access=True)
+    if obstacle is not None:
         message = (
-            f"'{first}' cannot be opened: images are read only from folders, tar and tar.gz archives. "
-            f"Unpack it, then run `decnef adopt {copy.dataset} PATH` with the path of the folder."
+            f"'{file.path}' {obstacle.reason}. "
+            f"{obstacle.remedy}, then run `decnef adopt {copy.dataset} PATH` "
+            f"with the path of the {obstacle.adopt}."
         )
-        raise SelectionError(message, requested=first)
-    return FolderBackend(copy, request, compute_fingerprints)
+        raise SelectionError(message, requested=file.path)
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +100,6 @@ class FolderBackend:
 
     copy: "LocalCopy"
     request: LayoutRequest
-    compute_fingerprints: bool
 
     @property
     def has_inventory(self) -> bool:
@@ -105,7 +120,9 @@ class FolderBackend:
         """Load the inventory of the folder if it is current, else build it."""
         del make_filter  # nothing has to be stored
         return folder_inventory.load_inventory(
-            self.copy.root, self.request.inventory_path, compute_fingerprints=self.compute_fingerprints
+            self.copy.root,
+            self.request.inventory_path,
+            follow_links=self.copy.follow_links,
         )
 
     def list_tables(self) -> "Sequence[VerifiedFile]":
@@ -122,7 +139,9 @@ class FolderBackend:
     def refresh_inventory(self) -> None:
         """List the folder again and log the counts."""
         inventory = folder_inventory.build_inventory(
-            self.copy.root, self.request.inventory_path, compute_fingerprints=self.compute_fingerprints
+            self.copy.root,
+            self.request.inventory_path,
+            follow_links=self.copy.follow_links,
         )
         subjects = len({scan.subject for scan in inventory.scans})
         verified = any(scan.files[0] == file.path for scan in inventory.scans[:1] for file in self.copy.files)

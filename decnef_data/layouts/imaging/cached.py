@@ -1,7 +1,7 @@
 """Files with values derived from a copy, each decoded once per process and again when it changes."""
 
-import mmap
 from collections.abc import Hashable
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from decnef_data.atomic_files import write_atomic
+from decnef_data.file_systems import map_file
 from decnef_data.msgspec_threads import prepare_type
 
 __all__ = ["read", "write"]
@@ -42,10 +43,9 @@ def write(path: Path, value: object) -> None:
 
 @lru_cache(maxsize=2)  # the inventory and the index of one copy: they take megabytes
 def _decode(path: Path, _signature: tuple[int, ...], value_type: Hashable) -> object:
-    with path.open("rb") as file:
-        try:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError as error:
-            raise msgspec.DecodeError("the file is empty") from error
-        with mapped:
-            return msgspec.msgpack.decode(mapped, type=prepare_type(cast("type[Any]", value_type)))
+    try:
+        mapped = map_file(path)
+    except ValueError as error:
+        raise msgspec.DecodeError("the file is empty") from error
+    with nullcontext(path.read_bytes()) if mapped is None else mapped as content:
+        return msgspec.msgpack.decode(content, type=prepare_type(cast("type[Any]", value_type)))

@@ -96,9 +96,11 @@ def _read_members(archive: Archive, ranges: Sequence[_MemberRange]) -> Iterator[
         raise ValueError("The archive has not been indexed yet.")
     for cluster in archive.index.clusters(ranges, _byte_range):
         with archive.open_range(cluster[0].offset, cluster[-1].offset + cluster[-1].size) as stream:
+            previous, content = -1, b""
             for member_range in cluster:
-                stream.seek(member_range.offset)
-                content = stream.read(member_range.size)
+                if member_range.offset != previous:  # a link is where the file is that it leads to
+                    stream.seek(member_range.offset)
+                    previous, content = member_range.offset, stream.read(member_range.size)
                 if google_crc32c.value(content) != member_range.crc32c:
                     raise _changed_error(member_range.path, archive.source.path)
                 yield member_range, content

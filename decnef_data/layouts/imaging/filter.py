@@ -359,7 +359,7 @@ def _likely_rows(joined: JoinedScans, request: LayoutRequest, candidates: set[in
 
     With `candidates`, the rows of all participants with a scan, a sample is drawn only if it is certain.
     """
-    if joined.tables.participants is None:
+    if not joined.participants.is_listed.any():
         return set()
     columns = _public_columns(joined.participants)
     selection = _without_scan_conditions(request.selection)

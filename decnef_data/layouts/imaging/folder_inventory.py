@@ -1,7 +1,6 @@
 """The inventory of an unpacked folder, kept beside the receipts, and the verification of files against it."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,26 +9,31 @@ import msgspec
 import numpy as np
 
 from decnef_data.atomic_files import write_atomic
-from decnef_data.errors import SelectionError
+from decnef_data.errors import FormatError, SelectionError
+from decnef_data.file_tree import walk_files
 from decnef_data.formats import nifti
 from decnef_data.layouts.imaging import cached
+from decnef_data.layouts.imaging.files import FileEntry, list_entries, sort_files
+from decnef_data.layouts.imaging.fingerprints import with_fingerprints
 from decnef_data.layouts.imaging.inventory import (
     INVENTORY_VERSION,
-    FileEntry,
     Inventory,
     Scan,
+    ScanProblem,
     find_scans,
-    with_fingerprint,
+    unread_problems,
 )
-from decnef_data.layouts.imaging.paths import is_junk, is_subject_folder
+from decnef_data.layouts.imaging.paths import is_subject_folder
+from decnef_data.layouts.imaging.unread import find_unread
+from decnef_data.layouts.imaging.voxels import gunzip, require_header, require_length
 from decnef_data.model import FileCheck
 
-__all__ = ["build_inventory", "check_images", "list_files", "load_inventory"]
+__all__ = ["build_inventory", "check_images", "load_inventory"]
 
 _DIGEST_DECODER = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
-def load_inventory(root: Path, inventory_path: Path, *, compute_fingerprints: bool = False) -> Inventory:
+def load_inventory(root: Path, inventory_path: Path, *, follow_links: bool = False) -> Inventory:
     """Load the inventory in `inventory_path` if it is still that of `root`, else build it.
 
     When the folder of a subject is added or removed, the modification time of the folder above it changes;
@@ -38,13 +42,13 @@ def load_inventory(root: Path, inventory_path: Path, *, compute_fingerprints: bo
     existing = cached.read(inventory_path, Inventory)
     if existing is not None and _is_current(existing, root):
         return existing
-    return build_inventory(root, inventory_path, compute_fingerprints=compute_fingerprints)
+    return build_inventory(root, inventory_path, follow_links=follow_links)
 
 
-def build_inventory(root: Path, inventory_path: Path, *, compute_fingerprints: bool = False) -> Inventory:
+def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = False) -> Inventory:
     """List all files; headers are read where names, sizes or times are new.
 
-    With `compute_fingerprints`, T1 images with the same content get the same fingerprint.
+    Images with the same content get the same fingerprint.
 
     Raises
     ------
@@ -57,64 +61,35 @@ def build_inventory(root: Path, inventory_path: Path, *, compute_fingerprints: b
             "Unpack the archive, then run `decnef adopt` with the path of the folder."
         )
         raise SelectionError(message, requested=str(root))
-    folder_mtimes: dict[str, int] = {}
-    entries = list(list_files(str(root), folder_mtimes))
+    tree = walk_files(root, follow_links=follow_links)
+    entries = list(list_entries(tree.folders))
+    files = sort_files(entries, tree)
     previous = cached.read(inventory_path, Inventory)
     scans, problems = find_scans(
-        entries,
+        files.images,
         lambda path: nifti.read_header_bytes(root / path),
         previous.scans if previous and previous.root == str(root) else (),
     )
+    unread = find_unread(entry.path for entry in entries if isinstance(entry, FileEntry))
     inventory = Inventory(
         version=INVENTORY_VERSION,
         root=str(root),
-        folders=folder_mtimes,
-        scans=tuple(_add_fingerprint(root, scan) for scan in scans) if compute_fingerprints else scans,
-        troubles=problems,
-        files=len(entries),
-        size=sum(entry.size for entry in entries),
+        # Inside the folder of a subject, a change is noticed when the file is opened.
+        folders={each.path: each.mtime_ns for each in tree.folders if not is_subject_folder(each.path)},
+        scans=with_fingerprints(root, scans),
+        troubles=(
+            *problems,
+            *(ScanProblem.of_image(image, error) for image, error in files.broken),
+            *unread_problems(unread, scans),
+        ),
+        files=sum(len(folder.names) for folder in tree.folders),
+        size=sum(sum(folder.sizes) for folder in tree.folders),
+        other=files.other,
+        unread=unread,
     )
     with suppress(OSError):  # with a read-only cache, the folder is listed every time
         cached.write(inventory_path, inventory)
     return inventory
-
-
-def list_files(root: str, folder_mtimes: dict[str, int], subfolder: str = "") -> Iterator[FileEntry]:
-    """List the files, and add the modification times of folders outside those of subjects to `folder_mtimes`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as root:
-    ...     _ = Path(root, "participants.tsv").write_text("participant_id")
-    ...     [entry.path for entry in list_files(root, {})]
-    ['participants.tsv']
-    """
-    if not subfolder or not is_subject_folder(subfolder):
-        folder_mtimes[subfolder] = os.stat(f"{root}/{subfolder}").st_mtime_ns  # noqa: PTH116 - a path of text
-    with os.scandir(f"{root}/{subfolder}") as listing:
-        entries = sorted(
-            (entry for entry in listing if not is_junk(entry.name)), key=lambda entry: entry.name
-        )
-    for entry in entries:
-        path = f"{subfolder}/{entry.name}" if subfolder else entry.name
-        if entry.is_dir(follow_symlinks=False):  # a link may point to a folder above
-            yield from list_files(root, folder_mtimes, path)
-        elif entry.is_file():
-            status = entry.stat()
-            yield FileEntry(path, status.st_size, status.st_mtime_ns)
-
-
-def _add_fingerprint(root: Path, scan: Scan) -> Scan:
-    if scan.kind != "t1w" or scan.fingerprint:
-        return scan
-    with (root / scan.files[0]).open("rb") as file:
-
-        def read(start: int, count: int) -> bytes:
-            file.seek(start)
-            return file.read(count)
-
-        return with_fingerprint(scan, read)
 
 
 def _is_current(inventory: Inventory, root: Path) -> bool:
@@ -133,6 +108,9 @@ class _DigestFile:
         self._path = path
         self._digests = _read_digests(path)
         self.new_count = 0
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._digests
 
     def matches(self, path: str, location: Path) -> bool:
         with location.open("rb") as file:
@@ -163,7 +141,10 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
     for scan in inventory.scans:
         for path, size, time in _list_scan_files(scan):
             file_count += 1
-            check = _check_file(Path(inventory.root), path, (size, time), digests)
+            location = Path(inventory.root, path)
+            check = _check_status(path, location, (size, time))
+            if check is None and digests is not None:
+                check = _check_content(scan, path, location, digests)
             if check is not None:
                 failure_count += 1
                 yield check
@@ -187,16 +168,29 @@ def _list_scan_files(scan: Scan) -> Iterator[tuple[str, int, int]]:
     return zip(scan.files, sizes, times, strict=True)
 
 
-def _check_file(
-    root: Path, path: str, expected: tuple[int, int], digests: _DigestFile | None
-) -> FileCheck | None:
-    location = root / path
+def _check_status(path: str, location: Path, expected: tuple[int, int]) -> FileCheck | None:
     try:
         status = location.stat()
     except OSError:
         return FileCheck(path, "missing", f"'{location}' does not exist.")
     if (status.st_size, status.st_mtime_ns) != expected:
         return FileCheck(path, "changed", "The size or modification time changed.")
-    if digests is not None and not digests.matches(path, location):
+    return None
+
+
+def _check_content(scan: Scan, path: str, location: Path, digests: _DigestFile) -> FileCheck | None:
+    """Compare the header of a file with that of its scan, and its digest with the recorded one.
+
+    A gzipped image without a digest is decompressed, which verifies the checksum that it contains.
+    """
+    try:
+        if scan.header is not None:
+            if scan.gzipped and path not in digests:
+                content = gunzip(location.read_bytes(), path)
+                require_length(scan.header, path, len(content))
+            require_header(scan, path, nifti.read_header_bytes(location)[0])
+    except FormatError as error:
+        return FileCheck(path, "damaged", str(error))
+    if not digests.matches(path, location):
         return FileCheck(path, "damaged", "The checksum differs from the recorded one.")
     return None

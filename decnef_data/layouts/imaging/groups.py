@@ -196,7 +196,21 @@ def _scan_coords(
     inters = np.array([header.inter for header in headers])
     if (slopes != 1.0).any() or (inters != 0.0).any():
         coords |= {"scl_slope": _scan_variable(slopes), "scl_inter": _scan_variable(inters)}
-    return {**coords, **(run_coords(scans, rows, participants) if scans[0].kind == "bold" else {})}
+    if scans[0].kind != "bold":
+        return coords
+    return {**coords, **run_coords(scans, rows, participants), **_volume_coords(scans)}
+
+
+def _volume_coords(scans: Sequence["Scan"]) -> dict[str, xr.Variable]:
+    """Return the numbers of the volumes, only where volumes are missing inside a run of the group."""
+    if not any(scan.missing_numbers for scan in scans):
+        return {}
+    numbers = np.array([scan.volume_numbers for scan in scans], dtype="i4")
+    attrs = {
+        "long_name": "number of the volume in the name of its file",
+        "comment": "volumes are missing where the numbers are not contiguous",
+    }
+    return {"volume": xr.Variable(("scan", "time"), numbers, attrs)}
 
 
 def run_coords(
@@ -206,11 +220,13 @@ def run_coords(
     protocol_times = participants.columns["_repetition_time"][rows]
     header_times = np.array([scan.header.repetition_time if scan.header else np.nan for scan in scans])
     volumes = np.array([scan.volume_count for scan in scans], dtype="i4")
+    # Volumes that are missing between others are no dummies.
+    spans = volumes + np.array([len(scan.missing_numbers) for scan in scans], dtype="i4")
     times = np.where(np.isnan(protocol_times), header_times, protocol_times)
     values = {
         "repetition_time": times,
         "n_volumes": volumes,
-        "n_dummies_removed": _count_removed_dummies(volumes, rows, participants),
+        "n_dummies_removed": _count_removed_dummies(spans, rows, participants),
     }
     return {name: _scan_variable(column, _RUN_ATTRS[name]) for name, column in values.items()}
 

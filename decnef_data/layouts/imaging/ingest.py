@@ -16,24 +16,26 @@ import google_crc32c
 import msgspec
 
 from decnef_data.archives import Archive, Member, SeekIndex
-from decnef_data.archives.safety import is_junk, reject_duplicate
 from decnef_data.errors import FormatError
+from decnef_data.file_tree import FileTree
 from decnef_data.formats import nifti
+from decnef_data.layouts.imaging.files import FileEntry, sort_files
+from decnef_data.layouts.imaging.fingerprints import fingerprint, stored_fingerprint
 from decnef_data.layouts.imaging.inventory import (
     INVENTORY_VERSION,
-    FileEntry,
     Inventory,
     Scan,
     ScanProblem,
     find_scans,
-    series_key,
-    with_fingerprint,
+    unread_problems,
 )
 from decnef_data.layouts.imaging.paths import parse_image_path
 from decnef_data.layouts.imaging.scan_cache import ScanCache
-from decnef_data.layouts.imaging.voxels import header_bytes, load_scan, require_same_header
+from decnef_data.layouts.imaging.unread import find_unread
+from decnef_data.layouts.imaging.voxels import gunzip, header_bytes, load_scan, require_same_header
 from decnef_data.layouts.participants import TABLE_SUFFIXES
-from decnef_data.model import Progress
+from decnef_data.model import Progress, Remark
+from decnef_data.name_rules import rule_of_path
 from decnef_data.stores.scan_store import publish_in_two_steps, remove_orphans
 
 __all__ = ["IngestContext", "ScanFilter", "ScanStoreWriter", "ingest_archive"]
@@ -169,20 +171,24 @@ def ingest_archive(
     size
         The size of the archive, if it is known.
     compute_fingerprints
-        Whether to find T1 images with the same content.
+        Whether to find T1 images with the same content however they are compressed.
 
     Raises
     ------
     FormatError
-        The archive is damaged, or contains an unsafe member.
+        The archive is damaged.
     """
     archive = context.archive
     context.progress.start(archive.source.path, size, 0)
     try:
         with ScanStoreWriter(context.scan_cache, context.attrs) as writer:
             state = _IngestState(context, scan_filter, writer, compute_fingerprints)
-            for member in _read_members(archive, context.progress, writer):
-                state.add_member(member)
+            for member in _read_members(archive, context.progress, writer, state):
+                rule = rule_of_path(member.path)
+                if rule is None:
+                    state.add_member(member)
+                else:
+                    state.set_aside.setdefault(rule, []).append(member.path)
             state.finish_series()
         inventory = state.build_inventory(writer.failures)
     finally:
@@ -192,7 +198,9 @@ def ingest_archive(
     return inventory, archive.index
 
 
-def _read_members(archive: Archive, progress: Progress, writer: ScanStoreWriter) -> Iterator[Member]:
+def _read_members(
+    archive: Archive, progress: Progress, writer: ScanStoreWriter, state: "_IngestState"
+) -> Iterator[Member]:
     """Yield the members, and report how far the archive was read."""
     # Another thread may read ahead and count, but progress is reported by this one alone.
     bytes_read = [0]
@@ -200,11 +208,9 @@ def _read_members(archive: Archive, progress: Progress, writer: ScanStoreWriter)
     def count_bytes(count: int) -> None:
         bytes_read[0] += count
 
-    reported, seen = 0, set[str]()
-    for member in archive.iter_members(count_bytes):
-        if not is_junk(member.path):
-            reject_duplicate(member.path, seen, archive.source.path)
-            yield member
+    reported = 0
+    for member in archive.iter_members(count_bytes, state.problems.append, state.remarks.append):
+        yield member
         position = bytes_read[0]
         if position > reported:
             progress.advance(position - reported)
@@ -226,6 +232,9 @@ class _IngestState:
     headers: dict[str, tuple[bytes, bool]] = field(default_factory=dict)
     fingerprints: dict[_ScanFilesKey, str] = field(default_factory=dict)
     rejected: dict[_ScanFilesKey, FormatError] = field(default_factory=dict)
+    set_aside: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[FormatError] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     current_series: tuple[str, ...] = ()
     contents: dict[str, bytes] = field(default_factory=dict)
     series_entries: list[FileEntry] = field(default_factory=list)
@@ -235,9 +244,9 @@ class _IngestState:
         if parsed is None:
             self._add_other_file(member)
             return
-        if series_key(parsed) != self.current_series:
+        if parsed.series_key != self.current_series:
             self.finish_series()
-            self.current_series = series_key(parsed)
+            self.current_series = parsed.series_key
         content = member.read()
         self.contents[member.path] = content
         self.series_entries.append(_build_entry(member, content))
@@ -262,10 +271,11 @@ class _IngestState:
             self._process_scan(scan, contents)
 
     def _collect_headers(self, entries: list[FileEntry], contents: Mapping[str, bytes]) -> None:
-        """Keep the starts of the files whose headers :func:`find_scans` may read for the inventory."""
+        """Keep the starts of the files whose starts :func:`find_scans` may read for the inventory."""
         first = min(entries, key=lambda entry: (_file_number(entry.path), entry.path)).path
         for entry in entries:
-            if entry.path == first or entry.path.casefold().endswith((".nii", ".gz")):
+            is_small = entry.size < nifti.HEADER_LENGTH  # it may be a pointer
+            if entry.path == first or is_small or entry.path.casefold().endswith((".nii", ".gz")):
                 try:
                     self.headers[entry.path] = header_bytes(contents[entry.path], entry.path)
                 except FormatError:  # reported when the inventory is built
@@ -274,23 +284,28 @@ class _IngestState:
     def _process_scan(self, scan: Scan, contents: Mapping[str, bytes]) -> None:
         key = (scan.folder, scan.file_names)
         try:
-            require_same_header(scan, {path: contents[path][: nifti.HEADER_LENGTH] for path in scan.files})
+            require_same_header(scan, contents)
+            if scan.header is not None:
+                is_complete = self.compute_fingerprints and scan.kind == "t1w"
+                self.fingerprints[key] = (_fingerprint if is_complete else _stored_fingerprint)(
+                    scan, contents
+                )
         except FormatError as error:
             self.rejected[key] = error
             return
-        if self.compute_fingerprints:
-            content = contents[scan.files[0]]
-            self.fingerprints[key] = with_fingerprint(
-                scan, lambda start, count: content[start : start + count]
-            ).fingerprint
         if self.scan_filter(scan):
             self.writer.submit(scan, {path: contents[path] for path in scan.files})
 
     def build_inventory(self, failures: Mapping[_ScanFilesKey, FormatError]) -> Inventory:
         """Build the inventory of everything that was found."""
-        scans, problems = find_scans(self.entries, lambda path: self.headers[path])
+        errors = {error.location or "": error for error in self.problems}
+        files = sort_files(self.entries, FileTree(set_aside=self.set_aside), errors)
+        files.other.remarks.extend(self.remarks)
+        files.other.archive = self.context.archive.account
+        scans, problems = find_scans(files.images, lambda path: self.headers[path])
         rejected = {**self.rejected, **failures}
         accepted = [scan for scan in scans if (scan.folder, scan.file_names) not in rejected]
+        unread = find_unread(entry.path for entry in self.entries)
         rejections = [
             ScanProblem(scan.subject, scan.kind, error.file or "", str(error))
             for scan in scans
@@ -301,9 +316,16 @@ class _IngestState:
             root=self.context.archive.source.path,
             folders={},
             scans=tuple(self._restore_fingerprint(scan) for scan in accepted),
-            troubles=(*problems, *rejections),
+            troubles=(
+                *problems,
+                *rejections,
+                *(ScanProblem.of_image(image, error) for image, error in files.broken),
+                *unread_problems(unread, scans),
+            ),
             files=len(self.entries),
             size=sum(entry.size for entry in self.entries),
+            other=files.other,
+            unread=unread,
         )
 
     def _restore_fingerprint(self, scan: Scan) -> Scan:
@@ -314,6 +336,16 @@ class _IngestState:
 def _file_number(path: str) -> int:
     parsed = parse_image_path(path)
     return (parsed.number or 0) if parsed else 0
+
+
+def _fingerprint(scan: Scan, contents: Mapping[str, bytes]) -> str:
+    path = scan.files[0]
+    return fingerprint(gunzip(contents[path], path) if scan.gzipped else contents[path])
+
+
+def _stored_fingerprint(scan: Scan, contents: Mapping[str, bytes]) -> str:
+    crc32c = int.from_bytes(scan.checksums[:8], "little")
+    return stored_fingerprint(contents[scan.files[0]], crc32c)
 
 
 def _build_entry(member: Member, content: bytes) -> FileEntry:

@@ -1,10 +1,10 @@
 """The inventory of scans, from the names, sizes, times and headers of files.
 
 It does not matter where the files are: a folder and an archive both provide entries, and a function that
-reads the first bytes of one.  No more of an image is read than its header, and what a fingerprint needs.
+reads the first bytes of one.  No more of an image is read than its header.
 """
 
-import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -15,39 +15,30 @@ import numpy as np
 
 from decnef_data.errors import FormatError
 from decnef_data.formats import nifti
+from decnef_data.formats.pointers import require_content
+from decnef_data.layouts.imaging.files import FileEntry, OtherFiles, RunFolder
 from decnef_data.layouts.imaging.paths import ImagePath, parse_image_path
+from decnef_data.layouts.imaging.unread import UnreadImages
 
 __all__ = [
     "INVENTORY_VERSION",
-    "FileEntry",
     "Inventory",
     "Scan",
     "ScanProblem",
     "find_scans",
-    "series_key",
-    "with_fingerprint",
+    "unread_problems",
 ]
 
 #: Increases whenever the same files would result in a different inventory.
-INVENTORY_VERSION: Final = 3
+INVENTORY_VERSION: Final = 4
 #: Reads the start of the file at a path: the bytes of the header, and whether the file is gzipped.
 HeaderReader = Callable[[str], tuple[bytes, bool]]
-#: A gzip file ends with the checksum and the length of its content.
-_GZIP_TRAILER_SIZE: Final = 8
-_SAMPLE_COUNT, _SAMPLE_SIZE = 16, 4096
-
-
-class FileEntry(msgspec.Struct, frozen=True, array_like=True):
-    """A file below the root: its path with forward slashes, its size and its modification time.
-
-    A member of an archive also has its offset in the decompressed archive and its crc32c.
-    """
-
-    path: str
-    size: int
-    mtime_ns: int
-    offset: int = -1
-    crc32c: int = 0
+#: No image is shorter than its header.
+_MIN_IMAGE_SIZE: Final = 348
+#: What gzip compresses best, a single repeated byte, has a 1032nd of its length.
+_MAX_GZIP_RATIO: Final = 1032
+#: The number at the end of the name of a volume.
+_VOLUME_NUMBER: Final = re.compile(r"(\d+)(?:\.nii(?:\.gz)?)?$", re.IGNORECASE)
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -56,7 +47,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False)
     ``file_names`` are its files in ``folder``, in order, joined by ``/``; ``file_sizes`` and ``mtimes`` have
     a 64-bit integer for each, and so have ``offsets`` and ``checksums`` (crc32c) of members of an archive.
     Field maps have no ``header``.  ``missing_numbers`` are numbers without a volume between others;
-    ``fingerprint`` is the same for images with the same content, if it was computed.
+    ``fingerprint`` is the same for images with the same content (of a run, that of its first file), and blank
+    if no other image may have it.
     """
 
     subject: str
@@ -92,6 +84,13 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False)
         return self.file_count * per_file
 
     @property
+    def volume_numbers(self) -> tuple[int, ...]:
+        """The numbers of the volumes: those in the names of files of one volume each, otherwise from 0."""
+        matches = [_VOLUME_NUMBER.search(name) for name in self.file_names.split("/")]
+        numbers = tuple(int(match[1]) for match in matches if match)
+        return numbers if len(numbers) == self.volume_count > 1 else tuple(range(self.volume_count))
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape: ``(time, z, y, x)`` of a run, ``(z, y, x)`` of a T1 image, ``()`` of field maps."""
         if self.header is None:
@@ -113,13 +112,22 @@ class ScanProblem(msgspec.Struct, frozen=True, array_like=True):
     file: str
     message: str
 
+    @classmethod
+    def of_image(cls, image: ImagePath, error: FormatError) -> "ScanProblem":
+        """Return the problem of the scan to which an image belongs."""
+        return cls(image.subject, image.kind, error.file or "", str(error))
+
     def to_error(self) -> FormatError:
         """Return the problem as an error."""
         return FormatError(self.message, file=self.file)
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """All scans below one root; ``folders`` are those outside the folders of subjects, with their mtimes."""
+    """All scans below one root, and what else is there.
+
+    ``folders`` are those outside the folders of subjects, with their modification times; ``unread`` are
+    images in formats that are not read.
+    """
 
     version: int
     root: str
@@ -128,16 +136,68 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     troubles: tuple[ScanProblem, ...]
     files: int
     size: int
+    other: OtherFiles = msgspec.field(default_factory=OtherFiles)
+    unread: tuple[UnreadImages, ...] = ()
+
+
+_ParsedEntry = tuple[ImagePath, FileEntry | RunFolder]
 
 
 @dataclass(frozen=True, slots=True)
-class _ParsedFile:
-    parsed: ImagePath
-    entry: FileEntry
+class _Series:
+    """The files of one scan, in order, and the parsed path of the first of them.
+
+    ``offsets`` and ``checksums`` are empty unless the files are members of an archive.
+    """
+
+    first: ImagePath
+    names: Sequence[str]
+    sizes: Sequence[int]
+    mtimes_ns: Sequence[int]
+    numbers: Sequence[int | None]
+    offsets: Sequence[int] = ()
+    checksums: Sequence[int] = ()
+
+    @classmethod
+    def of_files(cls, files: Sequence[tuple[ImagePath, FileEntry]]) -> "_Series":
+        first, entries = files[0][0], [entry for _, entry in files]
+        members = entries if entries[0].offset >= 0 else []
+        return cls(
+            first,
+            [entry.path[len(first.folder) + 1 :] for entry in entries],
+            [entry.size for entry in entries],
+            [entry.mtime_ns for entry in entries],
+            [parsed.number for parsed, _ in files],
+            [entry.offset for entry in members],
+            [entry.crc32c for entry in members],
+        )
+
+    @classmethod
+    def of_folder(cls, run: RunFolder) -> "_Series":
+        start, found = run.first.number or 0, run.found
+        numbers = range(start, start + len(found.names))
+        return cls(run.first, found.names, found.sizes, found.mtimes_ns, numbers)
+
+    def path(self, index: int) -> str:
+        return f"{self.first.folder}/{self.names[index]}"
+
+    def split(self) -> "Iterator[_Series]":
+        """Yield a series for each file."""
+        for index in range(len(self.names)):
+            only = slice(index, index + 1)
+            yield _Series(
+                parse_image_path(self.path(index)) or self.first,
+                self.names[only],
+                self.sizes[only],
+                self.mtimes_ns[only],
+                self.numbers[only],
+                self.offsets[only],
+                self.checksums[only],
+            )
 
 
 def find_scans(
-    entries: Iterable[FileEntry], read_header: HeaderReader, previous: Sequence[Scan] = ()
+    entries: Iterable[FileEntry | RunFolder], read_header: HeaderReader, previous: Sequence[Scan] = ()
 ) -> tuple[tuple[Scan, ...], tuple[ScanProblem, ...]]:
     """Group files into scans; one header per run is read.
 
@@ -162,52 +222,44 @@ def find_scans(
     "'sub-0001/rsfmri/vol_0008' is not a single-file NIfTI image. Download it again."
     """
     previous_by_key = {(scan.folder, scan.file_names): scan for scan in previous}
-    parsed_files = sorted(_parse_paths(entries), key=lambda file: series_key(file.parsed))
+    parsed = sorted(_parse_paths(entries), key=lambda pair: pair[0].series_key)
     scans: list[Scan] = []
     problems: list[ScanProblem] = []
-    for _, series in groupby(parsed_files, key=lambda file: series_key(file.parsed)):
-        for files in _split_series(list(series), read_header):
+    for _, group in groupby(parsed, key=lambda pair: pair[0].series_key):
+        for series in _split_series(list(group), read_header):
             try:
-                scans.append(_build_scan(files, read_header, previous_by_key))
+                scans.append(_build_scan(series, read_header, previous_by_key))
             except FormatError as error:
-                parsed = files[0].parsed
-                problems.append(ScanProblem(parsed.subject, parsed.kind, error.file or "", str(error)))
+                problems.append(ScanProblem.of_image(series.first, error))
     return tuple(_number_runs(scans)), tuple(problems)
 
 
-def _parse_paths(entries: Iterable[FileEntry]) -> Iterator[_ParsedFile]:
+def _parse_paths(entries: Iterable[FileEntry | RunFolder]) -> Iterator[_ParsedEntry]:
     for entry in entries:
-        parsed = parse_image_path(entry.path)
+        parsed = entry.first if isinstance(entry, RunFolder) else parse_image_path(entry.path)
         if parsed is not None:
-            yield _ParsedFile(parsed, entry)
+            yield parsed, entry
 
 
-def series_key(parsed: ImagePath) -> tuple[str, ...]:
-    """Return a key that files share if they belong to one series, or are field maps of one folder.
-
-    Examples
-    --------
-    >>> one, other = (parse_image_path(f"sub-0001/rsfmri/vol_000{number}") for number in range(2))
-    >>> series_key(one) == series_key(other)
-    True
-    """
-    if parsed.kind == "fmap":
-        return parsed.subject, parsed.session, parsed.kind, parsed.folder
-    return parsed.subject, parsed.session, parsed.kind, parsed.folder, parsed.series
-
-
-def _split_series(series: list[_ParsedFile], read_header: HeaderReader) -> Iterator[list[_ParsedFile]]:
+def _split_series(group: Sequence[_ParsedEntry], read_header: HeaderReader) -> Iterator[_Series]:
     """Yield the files of each scan: a series of files with a complete run each is several scans."""
-    series.sort(key=lambda file: (file.parsed.number or 0, file.entry.path))
-    may_be_split = len(series) > 1 and series[0].parsed.kind == "bold"
+    series = _order_series(group)
+    may_be_split = len(series.names) > 1 and series.first.kind == "bold"
     if (
         may_be_split
-        and series[0].entry.path.casefold().endswith((".nii", ".gz"))
-        and _is_4d(series[0].entry.path, read_header)
+        and series.names[0].casefold().endswith((".nii", ".gz"))
+        and _is_4d(series.path(0), read_header)
     ):
-        yield from ([file] for file in series)
+        yield from series.split()
     else:
         yield series
+
+
+def _order_series(group: Sequence[_ParsedEntry]) -> _Series:
+    if isinstance(group[0][1], RunFolder):  # a series is in one folder, and this is all of it
+        return _Series.of_folder(group[0][1])
+    files = [(parsed, entry) for parsed, entry in group if isinstance(entry, FileEntry)]
+    return _Series.of_files(sorted(files, key=lambda file: (file[0].number or 0, file[1].path)))
 
 
 def _is_4d(path: str, read_header: HeaderReader) -> bool:
@@ -219,80 +271,112 @@ def _is_4d(path: str, read_header: HeaderReader) -> bool:
 
 
 def _build_scan(
-    files: Sequence[_ParsedFile], read_header: HeaderReader, previous_by_key: Mapping[tuple[str, str], Scan]
+    series: _Series, read_header: HeaderReader, previous_by_key: Mapping[tuple[str, str], Scan]
 ) -> Scan:
-    parsed = files[0].parsed
-    paths = [file.entry.path for file in files]
-    names = "/".join(path[len(parsed.folder) + 1 :] for path in paths)
-    in_archive = files[0].entry.offset >= 0
-    sizes, times, offsets, checksums = (
-        _pack_field(files, name) for name in ("size", "mtime_ns", "offset", "crc32c")
-    )
-    previous = previous_by_key.get((parsed.folder, names))
+    first, names = series.first, "/".join(series.names)
+    sizes, times = _pack(series.sizes), _pack(series.mtimes_ns)
+    previous = previous_by_key.get((first.folder, names))
     if previous is not None and (previous.file_sizes, previous.mtimes) == (sizes, times):
-        return msgspec.structs.replace(previous, run=parsed.run or 0)
-    start, gzipped = (b"", False) if parsed.kind == "fmap" else read_header(paths[0])
-    header = None if parsed.kind == "fmap" else nifti.read(start, paths[0])
-    _require_unique_numbers(files)
-    if header is not None and not gzipped:
-        _require_sizes(files, header)
+        return msgspec.structs.replace(previous, run=first.run or 0)
+    _require_content(series, read_header)
+    start, gzipped = (b"", False) if first.kind == "fmap" else read_header(series.path(0))
+    header = None if first.kind == "fmap" else nifti.read(start, series.path(0))
+    _require_unique_numbers(series)
+    if header is not None:
+        _require_single_t1w(series, header)
+        (_require_gzip_sizes if gzipped else _require_sizes)(series, header)
     return Scan(
-        subject=parsed.subject,
-        session=parsed.session,
-        kind=parsed.kind,
-        run=parsed.run or 0,
-        folder=parsed.folder,
+        subject=first.subject,
+        session=first.session,
+        kind=first.kind,
+        run=first.run or 0,
+        folder=first.folder,
         file_names=names,
         file_sizes=sizes,
         mtimes=times,
         header=header,
         gzipped=gzipped,
-        missing_numbers=_missing_numbers(files),
+        missing_numbers=_missing_numbers(series),
         synthetic=b"SYNTHETIC" in start,
-        offsets=offsets if in_archive else b"",
-        checksums=checksums if in_archive else b"",
+        offsets=_pack(series.offsets),
+        checksums=_pack(series.checksums),
     )
 
 
-def _pack_field(files: Sequence[_ParsedFile], name: str) -> bytes:
-    return np.array([getattr(file.entry, name) for file in files], "<i8").tobytes()
+def _pack(numbers: Sequence[int]) -> bytes:
+    return np.asarray(numbers, "<i8").tobytes()
 
 
-def _require_unique_numbers(files: Sequence[_ParsedFile]) -> None:
-    for one, other in pairwise(files):
-        if one.parsed.number is not None and one.parsed.number == other.parsed.number:
-            path = other.entry.path
+def _require_unique_numbers(series: _Series) -> None:
+    if len(set(series.numbers)) == len(series.numbers):
+        return
+    for index, (one, other) in enumerate(pairwise(series.numbers)):
+        if one is not None and one == other:
+            path = series.path(index + 1)
             message = (
-                f"'{path}' and '{one.entry.path}' have the same volume number. "
+                f"'{path}' and '{series.path(index)}' have the same volume number. "
                 "Remove the file that is not a volume of the run."
             )
             raise FormatError(message, file=path)
 
 
-def _require_sizes(files: Sequence[_ParsedFile], header: nifti.NiftiHeader) -> None:
-    """Require files as large as the header says, and volumes as large as the first one of the run."""
-    first = files[0].entry
+def _require_content(series: _Series, read_header: HeaderReader) -> None:
+    """Require that no file is a pointer to a file that was not downloaded."""
+    if min(series.sizes) >= _MIN_IMAGE_SIZE:
+        return
+    for index, size in enumerate(series.sizes):
+        if size < _MIN_IMAGE_SIZE:
+            require_content(read_header(series.path(index))[0], series.path(index))
+
+
+def _require_single_t1w(series: _Series, header: nifti.NiftiHeader) -> None:
+    if series.first.kind == "t1w" and len(header.shape) > 3 and header.shape[3] > 1:  # noqa: PLR2004 - time
+        path = series.path(0)
+        message = (
+            f"'{path}' has {header.shape[3]} volumes, but a T1 image has one. "
+            "Replace it by the volume to be used, or omit the scan with strict=False."
+        )
+        raise FormatError(message, file=path, location="byte 40")
+
+
+def _require_gzip_sizes(series: _Series, header: nifti.NiftiHeader) -> None:
+    """Require compressed files that may be as long as the header says; their length is known when read."""
     needed = header.offset + header.nbytes
-    for file in files:
-        entry = file.entry
-        if entry.size < needed:
+    for index, size in enumerate(series.sizes):
+        if size * _MAX_GZIP_RATIO < needed:
+            path = series.path(index)
             message = (
-                f"'{entry.path}' has {entry.size} bytes, but its header requires {needed}. Download it again."
+                f"'{path}' has {size} bytes, which cannot contain the {needed} bytes that its "
+                "header requires. Download it again."
             )
-            raise FormatError(message, file=entry.path, location=f"byte {entry.size}")
-        if entry.size != first.size:
-            message = (
-                f"'{entry.path}' has {entry.size} bytes, but '{first.path}' of the same run has "
-                f"{first.size}. Download it again, or omit the scan with strict=False."
-            )
-            raise FormatError(message, file=entry.path)
+            raise FormatError(message, file=path, location=f"byte {size}")
 
 
-def _missing_numbers(files: Sequence[_ParsedFile]) -> tuple[int, ...]:
-    numbers = {file.parsed.number for file in files if file.parsed.number is not None}
-    if len(files) < 2 or not numbers:  # noqa: PLR2004 - a series
+def _require_sizes(series: _Series, header: nifti.NiftiHeader) -> None:
+    """Require files as large as the header says, and volumes as large as the first one of the run."""
+    first_size = series.sizes[0]
+    needed = header.offset + header.nbytes
+    if first_size >= needed and len(set(series.sizes)) == 1:
+        return
+    for index, size in enumerate(series.sizes):
+        if size < needed:
+            path = series.path(index)
+            message = f"'{path}' has {size} bytes, but its header requires {needed}. Download it again."
+            raise FormatError(message, file=path, location=f"byte {size}")
+        if size != first_size:
+            path = series.path(index)
+            message = (
+                f"'{path}' has {size} bytes, but '{series.path(0)}' of the same run has "
+                f"{first_size}. Download it again, or omit the scan with strict=False."
+            )
+            raise FormatError(message, file=path)
+
+
+def _missing_numbers(series: _Series) -> tuple[int, ...]:
+    numbers = {number for number in series.numbers if number is not None}
+    if len(series.names) < 2 or not numbers:  # noqa: PLR2004 - a series
         return ()
-    return tuple(number for number in range(min(numbers), max(numbers)) if number not in numbers)
+    return tuple(sorted(set(range(min(numbers), max(numbers))) - numbers))
 
 
 def _number_runs(scans: Sequence[Scan]) -> Iterator[Scan]:
@@ -306,29 +390,17 @@ def _number_runs(scans: Sequence[Scan]) -> Iterator[Scan]:
             yield msgspec.structs.replace(scan, run=run) if scan.run != run else scan
 
 
-def with_fingerprint(scan: Scan, read: Callable[[int, int], bytes]) -> Scan:
-    """Add the fingerprint of a T1 image: from the checksum in a gzipped file, else from samples of the bytes.
+def unread_problems(unread: Iterable[UnreadImages], scans: Iterable[Scan]) -> Iterator[ScanProblem]:
+    """Yield a problem for images that are not read where the session has none of the kind that is.
 
     Parameters
     ----------
-    scan
-        Any scan; one that is not a T1 image is returned as it is.
-    read
-        Reads a number of bytes from an offset of its first file.
-
-    Examples
-    --------
-    >>> labels = {"subject": "1", "session": "", "kind": "t1w", "run": 1, "folder": "a", "file_names": "b"}
-    >>> image = Scan(**labels, file_sizes=bytes(8), mtimes=b"")
-    >>> with_fingerprint(image, lambda start, count: bytes(count)).fingerprint
-    'de2f256064a0af797747c2b97505dc0b'
+    unread
+        The images that are not read.
+    scans
+        The scans that are.
     """
-    if scan.kind != "t1w" or scan.fingerprint:
-        return scan
-    digest = hashlib.sha256(scan.header.signature if scan.header else b"")
-    if scan.gzipped:
-        digest.update(read(scan.size - _GZIP_TRAILER_SIZE, _GZIP_TRAILER_SIZE))
-    else:
-        for index in range(_SAMPLE_COUNT):
-            digest.update(read(scan.size * index // _SAMPLE_COUNT, _SAMPLE_SIZE))
-    return msgspec.structs.replace(scan, fingerprint=digest.hexdigest()[:32])
+    found = {(scan.subject, scan.session, scan.kind) for scan in scans}
+    for images in unread:
+        if (images.subject, images.session, images.kind) not in found:
+            yield ScanProblem(images.subject, images.kind, images.file, images.message)

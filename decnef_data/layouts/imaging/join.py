@@ -5,9 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from decnef_data.errors import FormatError
+from decnef_data.layouts.imaging.account import build_account, file_remarks, run_remarks
 from decnef_data.layouts.imaging.groups import group_names
 from decnef_data.layouts.imaging.participants import ParticipantTable, build_participant_table
+from decnef_data.layouts.imaging.remarks import list_remarks
 from decnef_data.layouts.imaging.tables import DatasetTables, read_tables
+from decnef_data.model import Account
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +33,24 @@ class JoinedScans:
     inventory: "Inventory"
     tables: DatasetTables
     participants: ParticipantTable
+    dataset: "Dataset"
+
+    @property
+    def problems(self) -> tuple[FormatError, ...]:
+        """The errors of tables that cannot be read or used."""
+        return (*self.tables.problems, *self.participants.problems)
+
+    @cached_property
+    def account(self) -> Account:
+        """What every file, row, column and cell of the copy was used for."""
+        remarks = (
+            *file_remarks(self.inventory.other),
+            *self.tables.remarks,
+            *self.participants.remarks,
+            *list_remarks(self.inventory, self.participants),
+            *run_remarks(self.inventory, self.participants, self.dataset),
+        )
+        return build_account(self.inventory, (*self.participants.accounts, *self.tables.accounts), remarks)
 
     @cached_property
     def rows(self) -> "NDArray[np.intp]":
@@ -68,9 +90,12 @@ def join_scans(
     relabel
         Returns the participants with the columns of the layout.
     """
-    dataset_tables = read_tables(tables)
+    dataset_tables = read_tables(tables, records)
     joined = JoinedScans(
-        inventory, dataset_tables, build_participant_table(dataset_tables, inventory.scans, dataset, records)
+        inventory,
+        dataset_tables,
+        build_participant_table(dataset_tables, inventory.scans, dataset, records),
+        dataset,
     )
     return replace(joined, participants=relabel(joined, records))
 

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from decnef_data.errors import FormatError
-from decnef_data.layouts import LayoutRequest, LayoutResult
+from decnef_data.layouts import LayoutRequest, LayoutResult, ReadReport
+from decnef_data.layouts.account import MARKER_FILE
 from decnef_data.layouts.imaging.backends import ImageBackend, image_backend
 from decnef_data.layouts.imaging.filter import (
     SelectedScans,
@@ -31,8 +32,9 @@ from decnef_data.layouts.imaging.join import JoinedScans, RelabelFunction, join_
 from decnef_data.layouts.imaging.participants import ParticipantTable
 from decnef_data.layouts.imaging.paths import KINDS, parse_image_path
 from decnef_data.layouts.imaging.recount import recount
+from decnef_data.layouts.imaging.table_findings import compare_tables
 from decnef_data.layouts.imaging.tables import select_tables
-from decnef_data.model import ImageSet, ImageSizes
+from decnef_data.model import Account, ImageSet, ImageSizes
 
 if TYPE_CHECKING:
     from decnef_data.model import FileCheck, Finding, LocalCopy
@@ -59,7 +61,7 @@ class ImagingLayout:
     name: str
     version: int
     relabel: RelabelFunction = _keep_participants
-    #: Whether to find T1 images with the same content, for which some bytes of each are read once.
+    #: Whether T1 images in an archive are compared by their content, however they are compressed.
     compute_fingerprints: bool = False
 
     def open(self, copy: "LocalCopy", request: LayoutRequest) -> LayoutResult:
@@ -76,13 +78,10 @@ class ImagingLayout:
         }
         for dataset in groups.values():
             dataset.attrs.update(_sample_attrs(selected.sample))
-        return LayoutResult(
-            groups,
-            _selected_problems(joined, kinds, selected),
-            _is_synthetic(backend, joined.inventory),
-        )
+        report = ReadReport(_selected_problems(joined, kinds, selected), joined.account)
+        return LayoutResult(groups, report, _is_synthetic(backend, joined.inventory))
 
-    def images(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[ImageSet, tuple[FormatError, ...]]:
+    def images(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[ImageSet, ReadReport]:
         """List the selected scans, including field maps unless the request names modalities."""
         kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
         backend = self._image_backend(copy, request)
@@ -93,12 +92,11 @@ class ImagingLayout:
             selected.scans, joined.inventory.scans, joined.participants, backend.open_scan
         )
         synthetic = _is_synthetic(backend, joined.inventory)
-        return ImageSet(selected_images, synthetic), _selected_problems(joined, kinds, selected)
+        report = ReadReport(_selected_problems(joined, kinds, selected), joined.account)
+        return ImageSet(selected_images, synthetic), report
 
-    def participants(
-        self, copy: "LocalCopy", request: LayoutRequest
-    ) -> tuple[pd.DataFrame, tuple[FormatError, ...]]:
-        """Return one row per selected participant and session, and errors of tables that cannot be read.
+    def participants(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[pd.DataFrame, ReadReport]:
+        """Return one row per selected participant and session, and a report of the tables.
 
         ``attrs["synthetic"]`` of the table is 1 if the copy is a phantom, wherever it came from, else absent.
         """
@@ -115,7 +113,7 @@ class ImagingLayout:
         selected.attrs.update(_sample_attrs(sample))
         if _is_synthetic(backend, joined.inventory):
             selected.attrs["synthetic"] = 1
-        return selected, joined.tables.problems
+        return selected, ReadReport(joined.problems, joined.account)
 
     def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> ImageSizes | None:
         """Return the sizes of the selected scans and of those not stored yet, ``None`` if unknown."""
@@ -157,7 +155,12 @@ class ImagingLayout:
     def examine(self, copy: "LocalCopy", request: LayoutRequest) -> "Iterator[Finding]":
         """Recount the images and tables, and compare the counts with the records."""
         joined = self._join_inventory(self._image_backend(copy, request), request, ())
-        return recount(joined.inventory, joined.participants, request.records)
+        yield from recount(joined.inventory, joined.participants, request.records)
+        yield from compare_tables(joined, request.records)
+
+    def account(self, copy: "LocalCopy", request: LayoutRequest) -> Account:
+        """Return what every file, row, column and cell of the copy was used for."""
+        return self._join_inventory(self._image_backend(copy, request), request, ()).account
 
     def _image_backend(self, copy: "LocalCopy", request: LayoutRequest) -> ImageBackend:
         return image_backend(copy, request, compute_fingerprints=self.compute_fingerprints)
@@ -183,7 +186,8 @@ class ImagingLayout:
         scans: Sequence[Scan],
         inventory: Inventory | None = None,
     ) -> JoinedScans:
-        tables = tuple(select_tables(backend.list_tables()))
+        unused_folders = inventory.other.unused_folders if inventory is not None else ()
+        tables = tuple(select_tables(backend.list_tables(), unused_folders))
         if inventory is None:
             return join_scans(
                 tables, _provisional_inventory(scans), request.dataset, request.records, self.relabel
@@ -239,11 +243,11 @@ def _selected_problems(
         for problem in joined.inventory.troubles
         if problem.kind in kinds and (problem.subject in selected or len(rows) == len(participants.is_listed))
     )
-    return (*joined.tables.problems, *problems)
+    return (*joined.problems, *problems)
 
 
 def _is_synthetic(backend: ImageBackend, inventory: Inventory) -> bool:
-    has_marker_file = any(PurePosixPath(file.path).name == "SYNTHETIC.txt" for file in backend.list_tables())
+    has_marker_file = any(PurePosixPath(file.path).name == MARKER_FILE for file in backend.list_tables())
     return has_marker_file or any(scan.synthetic for scan in inventory.scans)
 
 

@@ -3,20 +3,29 @@
 No participant is lost: one without images, and one with images but in no table, have rows, too.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError
+from decnef_data.formats.cells import parse_column, parse_numbers
 from decnef_data.layouts.imaging import protocols
+from decnef_data.layouts.imaging.paths import normalize_subject
+from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
 from decnef_data.layouts.imaging.tables import (
     DatasetTables,
+    Supplement,
     find_id_column,
-    normalize_subject,
-    read_supplementary_columns,
+    is_list_of_ids,
+    read_supplement,
+    row_account,
+    table_account,
 )
 from decnef_data.layouts.participants import (
     CODED_COLUMNS,
@@ -24,23 +33,29 @@ from decnef_data.layouts.participants import (
     TEXT_COLUMNS,
     ParticipantColumns,
     column_attrs,
+    column_remarks,
+    count_noun,
     label_participants,
-    parse_column,
-    parse_numbers,
 )
+from decnef_data.model import Remark, RowAccount, TableAccount
+from decnef_data.records import normalize_name
 
 if TYPE_CHECKING:
+    from decnef_data.formats.tables import Table
     from decnef_data.layouts.imaging.inventory import Scan
     from decnef_data.model import Dataset
     from decnef_data.records import Records
 
 __all__ = ["RESERVED", "ParticipantTable", "build_participant_table", "with_institutes"]
 
+_MAX_NAMED: Final = 3
+#: What BIDS spells "sub-" in the name of a folder.
+_BIDS_PREFIX: Final = re.compile(r"^sub-?(?=.)", re.IGNORECASE)
 #: Names of the coordinates of scans: a column of a table with such a name becomes ``table_<name>``.
 RESERVED: Final = frozenset({
     "subject", "session", "run", "affine", "repetition_time", "n_volumes", "n_dummies_removed", "field_maps",
     "t1w_shared", "scl_slope", "scl_inter", "bold", "t1w", "fmap", "scan", "time", "z", "y", "x", "row",
-    "column", "path", "size",
+    "column", "path", "size", "volume",
 })  # fmt: skip
 
 
@@ -49,7 +64,8 @@ class ParticipantTable:
     """Columns with one row per participant and session.
 
     ``rows`` maps the name of a folder and the session to the row; ``is_listed`` is whether a table lists the
-    participant of a row; ``unjoined_tables`` names tables that list no known participant, or one twice.
+    participant of a row; ``unjoined_tables`` names tables that list no known participant.  ``accounts`` are
+    those of all tables that may list participants, ``problems`` the errors of those that cannot be used.
     """
 
     rows: Mapping[tuple[str, str], int]
@@ -57,6 +73,9 @@ class ParticipantTable:
     attrs: Mapping[str, Mapping[str, str]]
     is_listed: NDArray[np.bool_]
     unjoined_tables: tuple[str, ...]
+    accounts: tuple[TableAccount, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    problems: tuple[FormatError, ...] = ()
 
     def rows_of(self, scans: Sequence["Scan"]) -> NDArray[np.intp]:
         """Return the row of each scan."""
@@ -83,97 +102,221 @@ def build_participant_table(
     dataset, records
         The catalog's records.
     """
-    ids, participants = _read_participants(tables, dataset, records)
-    row_by_subject = {normalize_subject(name): row for row, name in enumerate(ids)}
-    sessions = _list_sessions(ids, row_by_subject, scans)
-    columns, attrs, unjoined = _join_tables(participants, row_by_subject, tables, dataset, records)
-    padded = {name: np.append(column, _missing_value(column)) for name, column in columns.items()}
+    join = _Join(tables, (dataset, records), frozenset(normalize_subject(scan.subject) for scan in scans))
+    joined = join.join()
+    sessions = _list_sessions(joined.indexed, scans)
+    padded = {name: np.append(column, _missing_value(column)) for name, column in joined.columns.items()}
     # Row -1, of participants in no table, is the padding.
     table_rows = np.array([row for _, _, row in sessions], dtype=np.intp)
     aligned = {name: column[table_rows] for name, column in padded.items()}
-    aligned["subject"] = np.array([subject for subject, _, _ in sessions], dtype=np.str_)
+    aligned["subject"] = np.array([_BIDS_PREFIX.sub("sub-", name) for name, _, _ in sessions], dtype=np.str_)
     aligned["session"] = np.array([session for _, session, _ in sessions], dtype=np.str_)
     row_by_session = {(subject, session): index for index, (subject, session, _) in enumerate(sessions)}
-    table = ParticipantTable(row_by_session, aligned, attrs, table_rows >= 0, unjoined)
+    unlisted = dict.fromkeys(subject for subject, _, row in sessions if row < 0)
+    table = ParticipantTable(
+        row_by_session,
+        aligned,
+        joined.attrs,
+        table_rows >= 0,
+        joined.unjoined,
+        joined.accounts,
+        (*joined.remarks, *_unlisted_remarks(list(unlisted), has_table=bool(joined.indexed.rows))),
+        joined.problems,
+    )
     return _with_protocols(with_institutes(table, records), tables, records)
 
 
-def _read_participants(
-    tables: DatasetTables, dataset: "Dataset", records: "Records"
-) -> tuple[list[str], ParticipantColumns]:
-    import pandas as pd
-
-    table = (
-        tables.participants
-        if tables.participants is not None
-        else pd.DataFrame({"participant_id": []}, dtype=object)
+def _unlisted_remarks(unlisted: Sequence[str], *, has_table: bool) -> tuple[Remark, ...]:
+    if not unlisted:
+        return ()
+    names = ", ".join(f"'{subject}'" for subject in unlisted[:_MAX_NAMED])
+    more = f" and {len(unlisted) - _MAX_NAMED} more" if len(unlisted) > _MAX_NAMED else ""
+    where = "no table lists" if has_table else "there is no table of participants for"
+    message = (
+        f"There are images of {count_noun(len(unlisted), 'participant')}, but {where} {names}{more}. "
+        "Their labels are missing."
     )
-    id_index = find_id_column(table)
-    if id_index is None:
-        message = "The table of participants has no subject ids: no column is named 'participant_id'."
-        raise FormatError(f"{message} Download it again.", file="participants.tsv", location="row 1")
-    ids = [cell.strip() for cell in table.iloc[:, id_index].tolist()]
-    _require_unique_ids(ids)
-    return ids, label_participants("participants.tsv", table, dataset, records, id_index)
+    return (Remark("unlisted-participants", message),)
 
 
-def _require_unique_ids(ids: Sequence[str]) -> None:
-    seen: dict[str, int] = {}
-    for row, name in enumerate(ids, start=2):
-        if normalize_subject(name) in seen:
-            earlier = seen[normalize_subject(name)]
-            message = f"Rows {earlier} and {row} of 'participants.tsv' both list '{name}'. Fix the table."
-            raise FormatError(message, file="participants.tsv", location=f"row {row}")
-        seen[normalize_subject(name)] = row
-
-
-def _list_sessions(
-    ids: Sequence[str], row_by_subject: Mapping[str, int], scans: Sequence["Scan"]
-) -> list[tuple[str, str, int]]:
+def _list_sessions(indexed: ParticipantRows, scans: Sequence["Scan"]) -> list[tuple[str, str, int]]:
     """Return subject, session and row of the table (-1 for none): those in the table first, in its order."""
     sessions: dict[str, dict[tuple[str, str], None]] = {}
     for scan in scans:
         sessions.setdefault(normalize_subject(scan.subject), {})[scan.subject, scan.session] = None
     listed = [
-        (*pair, row)
-        for row, name in enumerate(ids)
-        for pair in sorted(sessions.get(normalize_subject(name), {(name, ""): None}))
+        (*pair, indexed.row_of(subject, pair[1]))
+        for subject, name in indexed.subjects.items()
+        for pair in sorted(sessions.get(subject, {(name, ""): None}))
     ]
-    unlisted = [name for name in sessions if name not in row_by_subject]
-    return [*listed, *((*pair, -1) for name in unlisted for pair in sorted(sessions[name]))]
+    unlisted = [subject for subject in sessions if subject not in indexed.subjects]
+    return [*listed, *((*pair, -1) for subject in unlisted for pair in sorted(sessions[subject]))]
 
 
-_JoinedColumns = tuple[dict[str, NDArray[Any]], dict[str, dict[str, str]], tuple[str, ...]]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Joined:
+    """The columns of the joined tables, one value for each row of ``indexed``, and what was noticed."""
+
+    indexed: ParticipantRows
+    columns: Mapping[str, NDArray[Any]]
+    attrs: Mapping[str, Mapping[str, str]]
+    unjoined: tuple[str, ...]
+    accounts: tuple[TableAccount, ...]
+    remarks: tuple[Remark, ...]
+    problems: tuple[FormatError, ...]
 
 
-def _join_tables(
-    participants: ParticipantColumns,
-    row_by_subject: Mapping[str, int],
-    tables: DatasetTables,
-    dataset: "Dataset",
+@dataclass(frozen=True, slots=True, eq=False)
+class _Join:
+    """A join of the tables of a copy; ``imaged`` are the participants with images."""
+
+    tables: DatasetTables
+    context: "tuple[Dataset, Records]"
+    imaged: frozenset[str]
+
+    def join(self) -> _Joined:
+        path, others = _choose_table(self.tables.tables, self.imaged)
+        indexed, labelled, account, remarks = self._read_participants(path)
+        cells = {name: list(column) for name, column in labelled.coordinates.items()}
+        extra_columns = {name.lstrip("_"): list(column) for name, column in labelled.extra_columns.items()}
+        attrs = {name.lstrip("_"): {"long_name": header} for name, header in labelled.headers.items()}
+        accounts, unjoined = list(account), []
+        for other, table in self.tables.tables.items():
+            if other == path:
+                continue
+            supplement = None if other in others else self._read_supplement(other, indexed)
+            if supplement is None and other.casefold().endswith(".txt") and find_id_column(table) is None:
+                continue  # a text that names no participant is a document, whatever it looks like
+            if supplement is None:
+                role = "list-of-ids" if is_list_of_ids(table) else "unused"
+                accounts.append(table_account(other, role, table, _unused_rows(table)))
+                if role == "unused" and other not in others:
+                    unjoined.append(other)
+                continue
+            accounts.append(supplement.account)
+            remarks += supplement.remarks
+            _add_columns(supplement, cells, extra_columns, attrs)
+        columns, attrs = _build_columns(cells, extra_columns, attrs, self.context[1])
+        # A known table that cannot be used is an error, even if another one has the ids.
+        is_unusable = bool(others) and not (path and _is_named_participants(path))
+        second_tables = others[1:] if is_unusable else others
+        remarks += [_second_table_remark(other, path) for other in second_tables]
+        remarks += _unjoined_remarks(unjoined, self.tables.tables)
+        problems = (_missing_ids_error(others[0]),) if is_unusable else ()
+        return _Joined(indexed, columns, attrs, tuple(unjoined), tuple(accounts), tuple(remarks), problems)
+
+    def _read_participants(
+        self, path: str | None
+    ) -> tuple[ParticipantRows, ParticipantColumns, list[TableAccount], list[Remark]]:
+        if path is None:
+            empty = pd.DataFrame({"participant_id": []}, dtype=object)
+            indexed = index_rows("participants.tsv", empty, 0)
+            return indexed, label_participants("participants.tsv", empty, *self.context, 0), [], []
+        table = self.tables.tables[path]
+        id_index = find_id_column(table) or 0
+        indexed = index_rows(path, table.frame, id_index)
+        labelled = label_participants("participants.tsv", indexed.frame, *self.context, id_index)
+        rows = row_account(table, indexed, indexed.subjects, self.imaged)
+        account = table_account(path, "participants", table, rows, labelled.accounts)
+        required = self.context[0].coordinates if _is_named_participants(path) else ()
+        remarks = [*table.remarks, *indexed.remarks, *column_remarks(path, labelled, required)]
+        return indexed, labelled, [account], remarks
+
+    def _read_supplement(self, path: str, indexed: ParticipantRows) -> Supplement | None:
+        table = self.tables.tables[path]
+        if is_list_of_ids(table):
+            return None
+        return read_supplement(path, table, indexed, self.context, self.imaged)
+
+
+def _choose_table(tables: Mapping[str, "Table"], imaged: frozenset[str]) -> tuple[str | None, list[str]]:
+    """Return the path of the table of participants, and those of others with such a name.
+
+    It is the nearest to the root that has a column of ids and names someone with images; a list of ids is
+    none.  Without such a name, it is the table with most participants.
+    """
+    named = [path for path in tables if _is_named_participants(path)]
+    candidates = [path for path in tables if _count_participants(tables[path], imaged)]
+    by_name = [path for path in candidates if path in named]
+    if by_name:
+        return by_name[0], [path for path in named if path != by_name[0]]
+    count = {path: _count_participants(tables[path], imaged) for path in candidates}
+    return max(candidates, key=lambda path: count[path], default=None), named
+
+
+def _is_named_participants(path: str) -> bool:
+    return normalize_name(PurePosixPath(path).stem) in {"participants", "subjects"}
+
+
+def _count_participants(table: "Table", imaged: frozenset[str]) -> int:
+    """Return how many participants with images a table lists; any if none has images yet."""
+    id_index = find_id_column(table)
+    if id_index is None or is_list_of_ids(table):
+        return 0
+    subjects = {normalize_subject(cell) for cell in table.frame.iloc[:, id_index].tolist() if cell.strip()}
+    return len(subjects & imaged) if imaged else len(subjects)
+
+
+def _missing_ids_error(path: str) -> FormatError:
+    message = (
+        f"'{path}' names no participant with images: a table of participants needs a column 'participant_id' "
+        "with their ids, and columns that describe them. Download it again, or correct it."
+    )
+    return FormatError(message, file=path, location="row 1")
+
+
+def _second_table_remark(path: str, used: str | None) -> Remark:
+    instead = f"'{used}' is used instead" if used else "it names no participant with images"
+    message = f"'{path}' was not used as the table of participants: {instead}. Remove it if it is a copy."
+    return Remark("second-participants-table", message, path)
+
+
+def _unjoined_remarks(unjoined: Sequence[str], tables: Mapping[str, "Table"]) -> list[Remark]:
+    """Return a warning for each table with a column of ids that names no participant."""
+    return [
+        Remark(
+            "unjoined-table",
+            f"'{path}' was not used: its column of ids names no participant of this copy. Correct the ids.",
+            path,
+        )
+        for path in unjoined
+        if find_id_column(tables[path]) is not None
+    ]
+
+
+def _unused_rows(table: "Table") -> RowAccount:
+    skipped, blank = table.n_rows_skipped, table.n_rows_blank
+    unknown = table.n_rows_found - skipped - blank
+    return RowAccount(table.n_rows_found, n_unknown=unknown, n_skipped=skipped, n_blank=blank)
+
+
+def _add_columns(
+    supplement: Supplement,
+    cells: dict[str, list[str]],
+    extra_columns: dict[str, list[str]],
+    attrs: dict[str, dict[str, str]],
+) -> None:
+    for column in supplement.columns:
+        if column.name == "mean_fd":
+            pairs = zip(cells["mean_fd"], column.cells, strict=True)
+            cells["mean_fd"] = [first or second for first, second in pairs]
+        else:
+            extra_columns[column.name], attrs[column.name] = column.cells, {"long_name": column.header}
+
+
+def _build_columns(
+    cells: Mapping[str, list[str]],
+    extra_columns: Mapping[str, list[str]],
+    attrs: dict[str, dict[str, str]],
     records: "Records",
-) -> _JoinedColumns:
-    cells = {name: list(column) for name, column in participants.coordinates.items()}
-    extra_columns = {name.lstrip("_"): list(column) for name, column in participants.extra_columns.items()}
-    attrs = {name.lstrip("_"): {"long_name": header} for name, header in participants.headers.items()}
-    unjoined: list[str] = []
-    for name, table in tables.supplements.items():
-        supplement = read_supplementary_columns(name, table, row_by_subject, dataset, records)
-        if supplement is None:
-            unjoined.append(name)
-        for column in supplement or ():
-            if column.name == "mean_fd":
-                pairs = zip(cells["mean_fd"], column.cells, strict=True)
-                cells["mean_fd"] = [first or second for first, second in pairs]
-            else:
-                extra_columns[column.name], attrs[column.name] = column.cells, {"long_name": column.header}
+) -> tuple[dict[str, NDArray[Any]], dict[str, dict[str, str]]]:
     text_names = (*CODED_COLUMNS, *(f"{name}_code" for name in CODED_COLUMNS), *TEXT_COLUMNS)
     columns: dict[str, NDArray[Any]] = {name: np.array(cells[name], dtype=np.str_) for name in text_names}
     columns |= {name: parse_numbers(cells[name], kind) for name, kind in NUMERIC_COLUMNS.items()}
     for name, column_cells in extra_columns.items():
         unique_name = f"table_{name}" if name in columns or name in RESERVED else name
         columns[unique_name], attrs[unique_name] = parse_column(column_cells), attrs[name]
-    return columns, {**attrs, **column_attrs(records)}, tuple(unjoined)
+    return columns, {**attrs, **column_attrs(records)}
 
 
 def _missing_value(column: NDArray[Any]) -> Any:

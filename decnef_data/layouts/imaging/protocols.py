@@ -4,18 +4,20 @@ If a copy has no table, or its table lacks a protocol, the record of the catalog
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.layouts.participants import slug
+from decnef_data.model import Remark
 from decnef_data.records import normalize_name
 
 if TYPE_CHECKING:
     from decnef_data.model import ImagingProtocol
     from decnef_data.records import Records
 
-__all__ = ["MAX_HEADER_ROWS", "AcquisitionParameters", "from_records", "is_protocol_table", "parse"]
+__all__ = ["MAX_HEADER_ROWS", "AcquisitionParameters", "from_records", "is_protocol_table", "merge", "parse"]
 
 #: In a table of protocols, one of this many first rows has their numbers.
 MAX_HEADER_ROWS: Final = 5
@@ -41,6 +43,10 @@ class AcquisitionParameters:
     dummies: float
     slices: str
     coordinates: Mapping[str, str]
+
+
+#: The parameters of a protocol of which only a table of T1 images tells.
+_NO_PARAMETERS: Final = AcquisitionParameters("", "", float("nan"), float("nan"), float("nan"), "", {})
 
 
 def is_protocol_table(rows: Sequence[Sequence[str]]) -> bool:
@@ -79,14 +85,107 @@ def parse(rows: Sequence[Sequence[str]]) -> dict[int, AcquisitionParameters]:
     start = _find_number_row(rows)
     if start is None:
         return {}
-    numbers = {
-        index: int(float(cell)) for index, cell in enumerate(rows[start]) if index and _is_number(cell)
-    }
+    numbers = dict(_numbers(rows[start]))
     labelled = [(row[0], row) for row in rows[start + 1 :] if row and row[0].strip()]
     return {
         number: _build_parameters({label: _clean_cell(row, index) for label, row in labelled})
         for index, number in numbers.items()
     }
+
+
+def merge(
+    tables: Sequence[tuple[str, Sequence[Sequence[str]]]],
+) -> tuple[dict[int, AcquisitionParameters], tuple[Remark, ...]]:
+    """Merge several tables: of equal numbers, the parameters of the first; those of T1 images are added.
+
+    A table is one of T1 images if its first rows or its labels say so, and not if it has rows of EPI runs.
+
+    Parameters
+    ----------
+    tables
+        The path and the rows of each table.
+
+    Returns
+    -------
+    parameters, remarks
+        The parameters by the number of the protocol, and a warning for each table that contradicts another.
+
+    Examples
+    --------
+    >>> table = [["Protocol #", "6"], ["Dummy", "4"]]
+    >>> other = [["T1 (MPRAGE)"], ["Protocol #", "6"], ["TR (s)", "2.3"]]
+    >>> merge([("a.tsv", table), ("b.tsv", other)])[0][6].coordinates
+    {'protocol_dummies': '4', 'protocol_t1_repetition_time': '2.3'}
+    """
+    merged: dict[int, AcquisitionParameters] = {}
+    sources: dict[int, str] = {}
+    remarks: list[Remark] = []
+    runs = [(path, rows) for path, rows in tables if not _is_t1_table(rows)]
+    for path, rows in runs:
+        remarks += _repeated_number_remarks(path, rows)
+        for number, parameters in parse(rows).items():
+            if number in merged and not _is_same(merged[number], parameters):
+                remarks.append(_conflict_remark(path, sources[number], number))
+            merged.setdefault(number, parameters)
+            sources.setdefault(number, path)
+    for path, rows in (table for table in tables if table not in runs):
+        message = f"'{path}' is a table of T1 images; its rows have the prefix 'protocol_t1'."
+        remarks.append(Remark("t1-protocols", message, path, is_warning=False))
+        for number, coordinates in _parse_t1_table(rows).items():
+            own = merged.get(number, _NO_PARAMETERS)
+            merged[number] = replace(own, coordinates={**own.coordinates, **coordinates})
+    return merged, tuple(remarks)
+
+
+def _repeated_number_remarks(path: str, rows: Sequence[Sequence[str]]) -> Iterator[Remark]:
+    start = _find_number_row(rows)
+    counts = Counter(number for _, number in _numbers(rows[start])) if start is not None else Counter()
+    for number, count in counts.items():
+        if count > 1:
+            message = (
+                f"'{path}' has {count} columns of protocol {number}; the last one is used. Correct the table."
+            )
+            yield Remark("repeated-protocol", message, path)
+
+
+#: How the normalized labels of rows start that only tables of EPI runs, or only those of T1 images, have.
+_EPI_LABELS: Final = ("numberofvolumes", "dummy", "dummies", "sliceacquisition", "sliceorder", "eye")
+_T1_TEXT: Final = re.compile(r"(?<![a-z])(t1|mprage|spgr|mp2rage)", re.IGNORECASE)
+
+
+def _is_t1_table(rows: Sequence[Sequence[str]]) -> bool:
+    labels = [normalize_name(row[0]) for row in rows if row]
+    if any(label.startswith(_EPI_LABELS) for label in labels):
+        return False
+    start = " ".join(cell for row in rows[:MAX_HEADER_ROWS] for cell in row)
+    return bool(_T1_TEXT.search(start)) or any(label.startswith(("ti(", "inversiontime")) for label in labels)
+
+
+def _parse_t1_table(rows: Sequence[Sequence[str]]) -> dict[int, dict[str, str]]:
+    start = _find_number_row(rows)
+    if start is None:
+        return {}
+    return {
+        number: {
+            f"protocol_t1_{_coordinate_name(row[0])}": _clean_cell(row, index)
+            for row in rows[start + 1 :]
+            if row and row[0].strip()
+        }
+        for index, number in _numbers(rows[start])
+    }
+
+
+def _is_same(one: AcquisitionParameters, other: AcquisitionParameters) -> bool:
+    # As texts: a missing value is NaN, which equals nothing.
+    return repr(one) == repr(other)
+
+
+def _conflict_remark(path: str, first: str, number: int) -> Remark:
+    message = (
+        f"'{path}' and '{first}' differ about protocol {number}; the values of '{first}' are used. "
+        "Keep only the table that belongs to this copy."
+    )
+    return Remark("conflicting-protocols", message, path)
 
 
 def from_records(records: "Records") -> dict[int, AcquisitionParameters]:
@@ -100,6 +199,11 @@ def _find_number_row(rows: Sequence[Sequence[str]]) -> int | None:
         if row and normalize_name(row[0]).startswith("protocol") and numbered:
             return index
     return None
+
+
+def _numbers(row: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the index of each column of a protocol, and the number of the protocol."""
+    return ((index, int(float(cell))) for index, cell in enumerate(row) if index and _is_number(cell))
 
 
 def _is_number(cell: str) -> bool:

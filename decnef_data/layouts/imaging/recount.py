@@ -1,7 +1,7 @@
 """Counts of the images and tables of a copy, compared with the records."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from decnef_data.layouts.imaging.participants import ParticipantTable
     from decnef_data.records import Records
 
-__all__ = ["recount"]
+__all__ = ["name_differing", "recount"]
 
 #: The number of subjects or volumes that a finding lists at most.
 _MAX_NAMED = 3
@@ -60,7 +60,7 @@ def _compare_participants(inventory: "Inventory", participants: "ParticipantTabl
             else "present for all"
         )
         yield Finding(f"{kind} of each listed participant", "present for all", found, agrees=not absent)
-    unlisted = int((~participants.is_listed).sum())
+    unlisted = len(set(participants.columns["subject"][~participants.is_listed].tolist()))
     yield Finding("participants with images but in no table", "0", str(unlisted), agrees=not unlisted)
 
 
@@ -84,14 +84,17 @@ def _compare_protocols(
             grade = protocol.grade_of("volumes")
             yield _compare_values(
                 f"volumes of protocol {number}",
-                str(planned),
-                grade,
+                (str(planned), grade),
+                scans,
                 [str(scan.volume_count) for scan in scans],
             )
         if protocol.slices is not None:
             grade = protocol.grade_of("slices")
             yield _compare_values(
-                f"slices of protocol {number}", protocol.slices, grade, list(map(_slice_count, scans))
+                f"slices of protocol {number}",
+                (protocol.slices, grade),
+                scans,
+                list(map(_slice_count, scans)),
             )
 
 
@@ -99,11 +102,45 @@ def _slice_count(scan: "Scan") -> str:
     return str(scan.header.shape[2]) if scan.header else ""
 
 
-def _compare_values(what: str, expected: str, grade: str, found: list[str]) -> Finding:
+def _compare_values(
+    what: str, expected: tuple[str, str], scans: "Sequence[Scan]", found: Sequence[str]
+) -> Finding:
+    """Compare a value of the runs with the expected one, which has a grade, and name those that differ."""
     counts = Counter(found)
-    allowed = expected.split(" or ")
+    allowed = set(expected[0].split(" or "))
     summary = ", ".join(f"{value} in {_format_runs(count)}" for value, count in counts.most_common())
-    return Finding(what, expected, summary, agrees=set(counts) <= set(allowed), grade=grade)
+    names = [scan.files[0] if scan.file_count == 1 else scan.folder for scan in scans]
+    summary += name_differing(names, found, allowed)
+    return Finding(what, expected[0], summary, agrees=set(counts) <= allowed, grade=expected[1])
+
+
+def name_differing(names: Sequence[str], values: Sequence[str], allowed: Collection[str]) -> str:
+    """Return a text that names up to three things without an allowed value.
+
+    If none has an allowed value, those without the most frequent one are named.
+
+    Parameters
+    ----------
+    names, values
+        The things and their values.
+    allowed
+        The values that are right.
+
+    Examples
+    --------
+    >>> print(name_differing(["sub-0001", "sub-0002", "sub-0003"], ["240", "239", "240"], {"240"}))
+    : 239 in 'sub-0002'
+    >>> name_differing(["sub-0001", "sub-0002"], ["5", "5"], {"240"})
+    ''
+    """
+    counts = Counter(values)
+    most = max(counts.values(), default=0)
+    frequent = [value for value, count in counts.items() if count == most]
+    # Where two values are as frequent, either may be the wrong one.
+    usual = set(allowed) & set(counts) or (set(frequent) if len(frequent) == 1 else set())
+    odd = [f"{value} in '{name}'" for name, value in zip(names, values, strict=True) if value not in usual]
+    more = f" and {len(odd) - _MAX_NAMED} more" if len(odd) > _MAX_NAMED else ""
+    return f": {', '.join(odd[:_MAX_NAMED])}{more}" if odd else ""
 
 
 def _format_runs(count: int) -> str:

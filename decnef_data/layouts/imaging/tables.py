@@ -1,41 +1,48 @@
-"""The tables of an image dataset: participants, protocols, and supplementary tables of participants."""
+"""The tables of an image dataset, by path: protocols, and tables that may list participants."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.errors import FormatError
 from decnef_data.formats import tables
 from decnef_data.layouts.imaging import protocols
-from decnef_data.layouts.imaging.paths import is_subject_folder
+from decnef_data.layouts.imaging.paths import is_subject_folder, normalize_subject
+from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
 from decnef_data.layouts.participants import (
     CODED_COLUMNS,
     NUMERIC_COLUMNS,
     TABLE_SUFFIXES,
     TEXT_COLUMNS,
+    column_remarks,
+    is_known_header,
     label_participants,
     slug,
 )
+from decnef_data.model import ColumnAccount, Remark, RowAccount, TableAccount
 from decnef_data.records import normalize_name
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Container
 
+    from decnef_data.formats.tables import Table
     from decnef_data.layouts.imaging.protocols import AcquisitionParameters
     from decnef_data.model import Dataset, VerifiedFile
     from decnef_data.records import Records
 
 __all__ = [
     "DatasetTables",
+    "Supplement",
     "SupplementaryColumn",
     "find_id_column",
-    "normalize_subject",
-    "read_supplementary_columns",
+    "is_list_of_ids",
+    "read_supplement",
     "read_tables",
+    "row_account",
     "select_tables",
+    "table_account",
 ]
 
 #: Headers of columns of participant ids, the most reliable first.
@@ -47,145 +54,212 @@ _COORDINATES: Final = (*(f"{name}_code" for name in CODED_COLUMNS), *TEXT_COLUMN
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetTables:
-    """The tables of a copy: participants, protocols, all others by name; and errors of unreadable tables."""
+    """The tables of a copy.
 
-    participants: "pd.DataFrame | None"
+    ``tables`` has those that may list participants by path, the nearest to the root first; ``protocols`` the
+    parameters by number.  ``accounts`` are those of all other tables, and ``problems`` the errors of tables
+    that cannot be read.
+    """
+
+    tables: Mapping[str, "Table"]
     protocols: Mapping[int, "AcquisitionParameters"]
-    supplements: Mapping[str, "pd.DataFrame"]
+    accounts: tuple[TableAccount, ...]
     problems: tuple[FormatError, ...]
+    remarks: tuple[Remark, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SupplementaryColumn:
-    """One column of a supplementary table: prefixed name, header, and one cell per participant."""
+    """One column of a supplementary table: prefixed name, header, and one cell per row of participants."""
 
     name: str
     header: str
     cells: list[str]
 
 
-def select_tables(files: Iterable["VerifiedFile"]) -> Iterator["VerifiedFile"]:
-    """Yield the tables among `files`; one inside the folder of a subject describes a scan and is omitted."""
-    for file in files:
+@dataclass(frozen=True, slots=True, eq=False)
+class Supplement:
+    """The columns of a supplementary table, with its account and what was noticed."""
+
+    columns: Sequence[SupplementaryColumn]
+    account: TableAccount
+    remarks: tuple[Remark, ...]
+
+
+def select_tables(
+    files: Iterable["VerifiedFile"], unused_folders: "Container[str]" = ()
+) -> Iterator["VerifiedFile"]:
+    """Yield the tables among `files`, the nearest to the root first.
+
+    A table inside the folder of a subject describes a scan and is omitted, and so is one in a folder of which
+    no image is used.
+    """
+    for file in sorted(files, key=lambda file: (file.path.count("/"), file.path)):
         path = PurePosixPath(file.path)
-        if path.suffix.casefold() in TABLE_SUFFIXES and not is_subject_folder(str(path.parent)):
+        folders = {"/".join(path.parts[:depth]) for depth in range(1, len(path.parts))}
+        if (
+            path.suffix.casefold() in TABLE_SUFFIXES
+            and not is_subject_folder(str(path.parent))
+            and not any(folder in unused_folders for folder in folders)
+        ):
             yield file
 
 
-def read_tables(files: Iterable["VerifiedFile"]) -> DatasetTables:
+def read_tables(files: Iterable["VerifiedFile"], records: "Records") -> DatasetTables:
     """Read the tables that :func:`select_tables` yields."""
-    frames: dict[str, pd.DataFrame] = {}
-    acquisitions: dict[int, AcquisitionParameters] = {}
+    found: dict[str, Table] = {}
+    acquisitions: list[tuple[str, Sequence[Sequence[str]]]] = []
+    accounts: list[TableAccount] = []
     problems: list[FormatError] = []
+    remarks: list[Remark] = []
     for file in files:
-        path = PurePosixPath(file.path)
-        data = file.location.read_bytes()
         try:
-            if protocols.is_protocol_table(tables.read_rows(data, file.path, protocols.MAX_HEADER_ROWS)):
-                acquisitions.update(protocols.parse(tables.read_rows(data, file.path)))
+            data = file.location.read_bytes()
+            start = tables.read_rows(data, file.path, protocols.MAX_HEADER_ROWS).cells
+            if protocols.is_protocol_table(start):
+                rows = tables.read_rows(data, file.path)
+                acquisitions.append((file.path, rows.cells))
+                accounts.append(_protocol_account(file.path, rows))
+                remarks += rows.remarks
             else:
-                frames[path.name] = tables.read(data, file.path)
+                found[file.path] = tables.read(data, file.path, lambda header: _is_known(header, records))
         except FormatError as error:
-            if path.suffix.casefold() != ".txt":  # prose, such as a README
+            if not file.path.casefold().endswith(".txt"):  # prose, such as a README
+                accounts.append(TableAccount(file.path, "unreadable"))
                 problems.append(error)
-    name = _find_participant_table(frames)
-    participants = frames.pop(name) if name else None
-    return DatasetTables(participants, acquisitions, frames, tuple(problems))
+    merged, protocol_remarks = protocols.merge(acquisitions)
+    return DatasetTables(found, merged, tuple(accounts), tuple(problems), (*remarks, *protocol_remarks))
 
 
-def _find_participant_table(frames: Mapping[str, "pd.DataFrame"]) -> str | None:
-    named = [
-        name for name in frames if normalize_name(PurePosixPath(name).stem) in {"participants", "subjects"}
-    ]
-    keyed = [name for name, table in frames.items() if find_id_column(table) is not None]
-    return next(iter(named), None) or max(keyed, key=lambda name: len(frames[name]), default=None)
+def _is_known(header: str, records: "Records") -> bool:
+    return normalize_name(header) in _ID_HEADERS or is_known_header(header, records)
 
 
-def find_id_column(table: "pd.DataFrame") -> int | None:
+def _protocol_account(path: str, rows: tables.Rows) -> TableAccount:
+    count = len(rows.cells)
+    return TableAccount(path, "protocols", RowAccount(count, count), (), rows.encoding, rows.separator)
+
+
+def find_id_column(table: "Table") -> int | None:
     """Return the index of the column whose header is one of participant ids."""
-    headers = [normalize_name(str(header)) for header in table.columns]
+    headers = [normalize_name(str(header)) for header in table.frame.columns]
     return next((headers.index(name) for name in _ID_HEADERS if name in headers), None)
 
 
-@lru_cache(maxsize=8192)  # every table has the same subjects
-def normalize_subject(name: str) -> str:
-    """Return the part of an id that identifies a subject, without case, a leading ``sub-`` and leading zeros.
-
-    Examples
-    --------
-    >>> normalize_subject("sub-0012") == normalize_subject("12"), normalize_subject("MP012")
-    (True, 'mp012')
-    """
-    stripped = name.strip().casefold().removeprefix("sub").removeprefix("-")
-    return stripped.lstrip("0") or stripped if stripped.isdigit() else stripped
+def is_list_of_ids(table: "Table") -> bool:
+    """Return whether no column but that of the ids has any text."""
+    id_index = find_id_column(table)
+    return not any(
+        cell.strip()
+        for index in range(table.frame.shape[1])
+        if index != id_index
+        for cell in table.frame.iloc[:, index].tolist()
+    )
 
 
-def read_supplementary_columns(
-    name: str,
-    table: "pd.DataFrame",
-    row_by_subject: Mapping[str, int],
-    dataset: "Dataset",
-    records: "Records",
-) -> list[SupplementaryColumn] | None:
-    """Read a supplementary table; return ``None`` if it lists no known participant, or one of them twice.
+def table_account(
+    path: str, role: str, table: "Table", rows: RowAccount, columns: tuple[ColumnAccount, ...] = ()
+) -> TableAccount:
+    """Return the account of a table; without `columns`, none of them is used."""
+    unused = tuple(
+        ColumnAccount(str(header), "", "unused", len(table.frame)) for header in table.frame.columns
+    )
+    return TableAccount(path, role, rows, columns or unused, table.encoding, table.separator)
+
+
+def row_account(
+    table: "Table", indexed: ParticipantRows, known: "Container[str]", imaged: "Container[str]"
+) -> RowAccount:
+    """Return what the rows of a table were used for.
 
     Parameters
     ----------
-    name, table
-        The table and the name of its file.
-    row_by_subject
-        The row of each participant, by the id that :func:`normalize_subject` returns.
-    dataset, records
-        The catalog's records.
+    table, indexed
+        The table, and its rows by participant.
+    known
+        The participants of the copy; a row of anybody else names no one.
+    imaged
+        Those of them with images.
     """
-    id_index = _find_subject_column(table, row_by_subject)
+    joined = without_images = unknown = 0
+    seen = set()
+    for key in indexed.sources:
+        if key is None or key[0] not in known:
+            unknown += 1
+        elif key not in seen:
+            joined, without_images = (
+                (joined + 1, without_images) if key[0] in imaged else (joined, without_images + 1)
+            )
+        seen.add(key)
+    merged = len(indexed.sources) - joined - without_images - unknown
+    skipped, blank = table.n_rows_skipped, table.n_rows_blank
+    return RowAccount(table.n_rows_found, joined, without_images, unknown, merged, skipped, blank)
+
+
+def read_supplement(
+    path: str,
+    table: "Table",
+    participants: ParticipantRows,
+    context: "tuple[Dataset, Records]",
+    imaged: "Container[str]",
+) -> Supplement | None:
+    """Read a supplementary table; return ``None`` if it names no participant.
+
+    Parameters
+    ----------
+    path, table
+        The table and its path.
+    participants
+        The rows of the table of participants, which the cells are aligned with.
+    context
+        The records of the dataset and of the catalog.
+    imaged
+        The participants with images.
+    """
+    id_index = _find_subject_column(table, participants.subjects)
     if id_index is None:
         return None
-    labelled = label_participants(name, table, dataset, records, id_index)
-    rows = [row_by_subject.get(normalize_subject(cell), -1) for cell in table.iloc[:, id_index].tolist()]
+    name = PurePosixPath(path).name
+    indexed = index_rows(path, table.frame, id_index)
+    labelled = label_participants(name, indexed.frame, *context, id_index)
+    prefix = _column_prefix(name)
     coordinates = {
         column: labelled.coordinates[column] for column in _COORDINATES if any(labelled.coordinates[column])
     }
     extra_columns = {column.lstrip("_"): cells for column, cells in labelled.extra_columns.items()}
     headers = {column.lstrip("_"): header for column, header in labelled.headers.items()}
-    prefix = _column_prefix(name)
-    return [
+    aligned = _align_rows(indexed, participants)
+    columns = [
         SupplementaryColumn(
             column if column == "mean_fd" else f"{prefix}_{column}",
             f"{headers.get(column, column)} ({name})",
-            _align_cells(cells, rows, len(row_by_subject)),
+            ["" if row < 0 else cells[row] for row in aligned],
         )
         for column, cells in {**extra_columns, **coordinates}.items()
     ]
+    rows = row_account(table, indexed, participants.subjects, imaged)
+    remarks = (*table.remarks, *indexed.remarks, *column_remarks(path, labelled))
+    return Supplement(columns, table_account(path, "supplement", table, rows, labelled.accounts), remarks)
 
 
-def _find_subject_column(table: "pd.DataFrame", row_by_subject: Mapping[str, int]) -> int | None:
-    """Return the index of the column of ids: most are of known participants, and none occurs twice."""
+def _find_subject_column(table: "Table", subjects: Mapping[str, str]) -> int | None:
+    """Return the index of the column that names participants: that of the ids, or one with complete ids."""
     id_index = find_id_column(table)
-    candidates = [id_index] if id_index is not None else range(table.shape[1])
-    for index in candidates:
-        cells = [cell for cell in table.iloc[:, index].tolist() if cell.strip()]
-        # Any number may look like an id: without a header of ids, only complete ids ("sub-0001") count.
-        matching = [
-            cell
-            for cell in cells
-            if normalize_subject(cell) in row_by_subject
-            and (id_index is not None or "sub" in cell.casefold())
-        ]
-        if (
-            matching
-            and 2 * len(matching) > len(cells)
-            and len(set(map(normalize_subject, cells))) == len(cells)
-        ):
+    for index in [id_index] if id_index is not None else range(table.frame.shape[1]):
+        cells = [cell for cell in table.frame.iloc[:, index].tolist() if cell.strip()]
+        known = [cell for cell in cells if normalize_subject(cell) in subjects]
+        # Any number may look like an id: complete ids ("sub-0001") count, else most numbers must be ids.
+        complete = [cell for cell in known if "sub" in cell.casefold()]
+        if complete or (id_index is not None and 2 * len(known) > len(cells)):
             return index
     return None
 
 
-def _align_cells(cells: Sequence[str], rows: Sequence[int], count: int) -> list[str]:
-    aligned = [""] * count
-    for cell, index in zip(cells, rows, strict=True):
-        if index >= 0:
-            aligned[index] = cell
+def _align_rows(supplement: ParticipantRows, participants: ParticipantRows) -> list[int]:
+    """Return the row of a supplementary table for each row of the table of participants, -1 for none."""
+    aligned = [-1] * len(participants.frame)
+    for key, row in participants.rows.items():
+        aligned[row] = supplement.rows.get(key, supplement.rows.get((key[0], ""), -1))
     return aligned
 
 

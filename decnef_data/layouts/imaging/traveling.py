@@ -87,7 +87,7 @@ def _with_shared_t1w(table: "ParticipantTable", joined: JoinedScans) -> "Partici
     """Add the first of the sessions with the same T1 image, blank for a session with an image of its own."""
     rows: dict[str, list[int]] = {}
     for scan in joined.inventory.scans:
-        if scan.fingerprint:
+        if scan.fingerprint and scan.kind == "t1w":
             rows.setdefault(scan.fingerprint, []).append(table.rows[scan.subject, scan.session])
     shared = [""] * len(table.is_listed)
     for same_image in rows.values():
@@ -97,7 +97,7 @@ def _with_shared_t1w(table: "ParticipantTable", joined: JoinedScans) -> "Partici
             )
     attrs = {
         "long_name": "first session with the same T1 image, blank if no other session has it",
-        "comment": "compared by checksum for gzipped files, otherwise by size, header and sampled bytes",
+        "comment": "compared by the complete content of the files, decompressed",
     }
     return table.with_columns({"t1w_shared": np.array(shared, dtype=np.str_)}, {"t1w_shared": attrs})
 

@@ -23,7 +23,15 @@ from decnef_data.formats import nifti
 from decnef_data.layouts.imaging.inventory import Scan
 from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan
 
-__all__ = ["FileScan", "gunzip", "header_bytes", "header_mismatch", "load_scan", "require_same_header"]
+__all__ = [
+    "FileScan",
+    "gunzip",
+    "header_bytes",
+    "load_scan",
+    "require_header",
+    "require_length",
+    "require_same_header",
+]
 
 _Key = tuple[Any, ...]
 #: A second thread saves time from this many bytes per volume, and this many volumes per thread.
@@ -104,7 +112,9 @@ class FileScan:
     def _open_file(self, path: str, expected: tuple[int, int]) -> "_File":
         if self.scan.gzipped:
             _require_unchanged(path, _stat_file(path), expected)
-            return _GzipFile(path, expected)
+            gzip_file = _GzipFile(path, expected)
+            require_header(self.scan, path, gzip_file.content[: nifti.HEADER_LENGTH].tobytes())
+            return gzip_file
         file = _PlainFile(path)
         try:
             self._require_same_header(file, expected)
@@ -115,10 +125,7 @@ class FileScan:
 
     def _require_same_header(self, file: "_PlainFile", expected: tuple[int, int]) -> None:
         _require_unchanged(file.path, os.fstat(file.descriptor), expected)
-        start = os.pread(file.descriptor, nifti.HEADER_LENGTH, 0)
-        header = _require_header(self.scan)
-        if nifti.signature(start) != header.signature:
-            raise header_mismatch(file.path, start, header, self.scan.files[0])
+        require_header(self.scan, file.path, os.pread(file.descriptor, nifti.HEADER_LENGTH, 0))
 
 
 _VolumeIndices = Sequence[tuple[int, int]]
@@ -296,7 +303,28 @@ def _damaged_file_error(path: str, what: str) -> FormatError:
     return FormatError(f"'{path}' is damaged: {what}. Download it again.", file=path)
 
 
-def header_mismatch(path: str, start: bytes, expected: nifti.NiftiHeader, first: str) -> FormatError:
+def require_header(scan: Scan, path: str, start: bytes) -> None:
+    """Require that a file has the header of its scan.
+
+    Parameters
+    ----------
+    scan
+        The scan; field maps have no header.
+    path
+        The path of one of its files.
+    start
+        The first bytes of that file, decompressed.
+
+    Raises
+    ------
+    FormatError
+        The headers differ; the error names the file and the field.
+    """
+    if scan.header is not None and nifti.signature(start) != scan.header.signature:
+        raise _header_mismatch(path, start, scan.header, scan.files[0])
+
+
+def _header_mismatch(path: str, start: bytes, expected: nifti.NiftiHeader, first: str) -> FormatError:
     """Return the error for a volume that differs from the first of its run, naming the differing field."""
     found = nifti.read(start, path)
     fields = ("shape", "dtype", "offset", "slope", "inter", "affine")
@@ -321,26 +349,23 @@ def header_bytes(content: bytes, path: str) -> tuple[bytes, bool]:
     return (nifti.gunzip_header(start, path), True) if gzipped else (start, False)
 
 
-def require_same_header(scan: Scan, headers: Mapping[str, bytes]) -> None:
+def require_same_header(scan: Scan, contents: Mapping[str, bytes]) -> None:
     """Require that all volumes of a run have the same header.
 
     Parameters
     ----------
     scan
         The run.
-    headers
-        The first bytes of each file that is not gzipped.
+    contents
+        The contents of its files.
 
     Raises
     ------
     FormatError
         A volume differs; the error names the volume and the field.
     """
-    if scan.header is None or scan.gzipped:
-        return
-    for path in scan.files:
-        if nifti.signature(headers[path]) != scan.header.signature:
-            raise header_mismatch(path, headers[path], scan.header, scan.files[0])
+    for path in scan.files if scan.header is not None else ():
+        require_header(scan, path, header_bytes(contents[path], path)[0])
 
 
 def load_scan(scan: Scan, contents: Mapping[str, bytes], attrs: Mapping[str, Any]) -> InMemoryScan:
@@ -362,10 +387,19 @@ def _load_file(scan: Scan, path: str, content: bytes) -> InMemoryFile:
     if header is None:
         return InMemoryFile(path, content)
     data = gunzip(content, path) if scan.gzipped else content
-    if len(data) < header.offset + header.nbytes:
-        needed = header.offset + header.nbytes
-        message = (
-            f"'{path}' ends after {len(data)} bytes, but its header requires {needed}. Download it again."
-        )
-        raise FormatError(message, file=path, location=f"byte {len(data)}")
+    require_length(header, path, len(data))
     return InMemoryFile(path, data, header.offset, header.nbytes, content if scan.gzipped else None)
+
+
+def require_length(header: nifti.NiftiHeader, path: str, length: int) -> None:
+    """Require that the content of a file is as long as its header says.
+
+    Raises
+    ------
+    FormatError
+        The file is too short.
+    """
+    needed = header.offset + header.nbytes
+    if length < needed:
+        message = f"'{path}' ends after {length} bytes, but its header requires {needed}. Download it again."
+        raise FormatError(message, file=path, location=f"byte {length}")
