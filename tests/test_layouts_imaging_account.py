@@ -185,6 +185,24 @@ class TestLinks:
         assert tables.set_index("subject").loc["sub-0003", ["bold", "t1w"]].tolist() == [1, 1]
 
 
+class TestTablesOfOneName:
+    def test_that_differ(self, tree: Path) -> None:
+        trees.write(tree, {"SRPBS_OPEN/site/sup2.tsv": "participant_id\tBDI-II\nsub-0002\t97\n"})
+        account = account_of(tree)
+        balance.assert_balances(account, tree)
+        assert warned(account) == {"tables-of-one-name", "conflicting-values"}
+        with pytest.warns(decnef_data.DecnefDataWarning, match="'SRPBS_OPEN/sup2.tsv'"):
+            table = decnef_data.participants("srpbs-open", progress="none").set_index("subject")
+        assert table.loc["sub-0002", "sup2_bdi_ii"] == 21
+
+    def test_of_which_each_has_other_participants(self, tree: Path) -> None:
+        trees.write(tree, {"SRPBS_OPEN/site/sup2.tsv": "participant_id\tBDI-II\nsub-0003\t97\n"})
+        assert warned(account_of(tree)) == {"tables-of-one-name"}
+        with pytest.warns(decnef_data.DecnefDataWarning, match="the same name"):
+            table = decnef_data.participants("srpbs-open", progress="none").set_index("subject")
+        assert table.loc[["sub-0002", "sub-0003"], "sup2_bdi_ii"].tolist() == [21, 97]
+
+
 class TestRows:
     def test_each_row_is_in_one_part(self, tree: Path) -> None:
         rows = (

@@ -18,12 +18,11 @@ from decnef_data.formats.cells import parse_column, parse_numbers
 from decnef_data.layouts.imaging import protocols
 from decnef_data.layouts.imaging.paths import normalize_subject
 from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
+from decnef_data.layouts.imaging.supplements import Supplement, SupplementaryColumns, read_supplement
 from decnef_data.layouts.imaging.tables import (
     DatasetTables,
-    Supplement,
     find_id_column,
     is_list_of_ids,
-    read_supplement,
     row_account,
     table_account,
 )
@@ -180,6 +179,8 @@ class _Join:
         cells = {name: list(column) for name, column in labelled.coordinates.items()}
         extra_columns = {name.lstrip("_"): list(column) for name, column in labelled.extra_columns.items()}
         attrs = {name.lstrip("_"): {"long_name": header} for name, header in labelled.headers.items()}
+        supplements = SupplementaryColumns({"mean_fd": (path or "", cells["mean_fd"])})
+        subjects = {row: indexed.subjects[subject] for (subject, _), row in indexed.rows.items()}
         accounts, unjoined = list(account), []
         for other, table in self.tables.tables.items():
             if other == path:
@@ -194,8 +195,12 @@ class _Join:
                     unjoined.append(other)
                 continue
             accounts.append(supplement.account)
-            remarks += supplement.remarks
-            _add_columns(supplement, cells, extra_columns, attrs)
+            remarks += [*supplement.remarks, *supplements.add(other, supplement, subjects)]
+        for name, column in supplements.columns.items():
+            if name == "mean_fd":
+                cells[name] = column.cells
+            else:
+                extra_columns[name], attrs[name] = column.cells, {"long_name": column.header}
         columns, attrs = _build_columns(cells, extra_columns, attrs, self.context[1])
         # A known table that cannot be used is an error, even if another one has the ids.
         is_unusable = bool(others) and not (path and _is_named_participants(path))
@@ -288,20 +293,6 @@ def _unused_rows(table: "Table") -> RowAccount:
     skipped, blank = table.n_rows_skipped, table.n_rows_blank
     unknown = table.n_rows_found - skipped - blank
     return RowAccount(table.n_rows_found, n_unknown=unknown, n_skipped=skipped, n_blank=blank)
-
-
-def _add_columns(
-    supplement: Supplement,
-    cells: dict[str, list[str]],
-    extra_columns: dict[str, list[str]],
-    attrs: dict[str, dict[str, str]],
-) -> None:
-    for column in supplement.columns:
-        if column.name == "mean_fd":
-            pairs = zip(cells["mean_fd"], column.cells, strict=True)
-            cells["mean_fd"] = [first or second for first, second in pairs]
-        else:
-            extra_columns[column.name], attrs[column.name] = column.cells, {"long_name": column.header}
 
 
 def _build_columns(

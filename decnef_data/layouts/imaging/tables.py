@@ -1,6 +1,5 @@
 """The tables of an image dataset, by path: protocols, and tables that may list participants."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -9,17 +8,11 @@ from typing import TYPE_CHECKING, Final
 from decnef_data.errors import FormatError
 from decnef_data.formats import tables
 from decnef_data.layouts.imaging import protocols
-from decnef_data.layouts.imaging.paths import is_subject_folder, normalize_subject
-from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
+from decnef_data.layouts.imaging.paths import is_subject_folder
+from decnef_data.layouts.imaging.rows import ParticipantRows
 from decnef_data.layouts.participants import (
-    CODED_COLUMNS,
-    NUMERIC_COLUMNS,
     TABLE_SUFFIXES,
-    TEXT_COLUMNS,
-    column_remarks,
     is_known_header,
-    label_participants,
-    slug,
 )
 from decnef_data.model import ColumnAccount, Remark, RowAccount, TableAccount
 from decnef_data.records import normalize_name
@@ -29,16 +22,13 @@ if TYPE_CHECKING:
 
     from decnef_data.formats.tables import Table
     from decnef_data.layouts.imaging.protocols import AcquisitionParameters
-    from decnef_data.model import Dataset, VerifiedFile
+    from decnef_data.model import VerifiedFile
     from decnef_data.records import Records
 
 __all__ = [
     "DatasetTables",
-    "Supplement",
-    "SupplementaryColumn",
     "find_id_column",
     "is_list_of_ids",
-    "read_supplement",
     "read_tables",
     "row_account",
     "select_tables",
@@ -47,9 +37,6 @@ __all__ = [
 
 #: Headers of columns of participant ids, the most reliable first.
 _ID_HEADERS: Final = ("participantid", "participantsid", "subjectid", "subject", "participant", "subid", "id")
-_SUPPLEMENT_STEM: Final = re.compile(r"sup\D?(\d+)", re.IGNORECASE)
-#: Coordinates that a supplementary table may have.
-_COORDINATES: Final = (*(f"{name}_code" for name in CODED_COLUMNS), *TEXT_COLUMNS, *NUMERIC_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,24 +52,6 @@ class DatasetTables:
     protocols: Mapping[int, "AcquisitionParameters"]
     accounts: tuple[TableAccount, ...]
     problems: tuple[FormatError, ...]
-    remarks: tuple[Remark, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SupplementaryColumn:
-    """One column of a supplementary table: prefixed name, header, and one cell per row of participants."""
-
-    name: str
-    header: str
-    cells: list[str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Supplement:
-    """The columns of a supplementary table, with its account and what was noticed."""
-
-    columns: Sequence[SupplementaryColumn]
-    account: TableAccount
     remarks: tuple[Remark, ...]
 
 
@@ -194,76 +163,3 @@ def row_account(
     merged = len(indexed.sources) - joined - without_images - unknown
     skipped, blank = table.n_rows_skipped, table.n_rows_blank
     return RowAccount(table.n_rows_found, joined, without_images, unknown, merged, skipped, blank)
-
-
-def read_supplement(
-    path: str,
-    table: "Table",
-    participants: ParticipantRows,
-    context: "tuple[Dataset, Records]",
-    imaged: "Container[str]",
-) -> Supplement | None:
-    """Read a supplementary table; return ``None`` if it names no participant.
-
-    Parameters
-    ----------
-    path, table
-        The table and its path.
-    participants
-        The rows of the table of participants, which the cells are aligned with.
-    context
-        The records of the dataset and of the catalog.
-    imaged
-        The participants with images.
-    """
-    id_index = _find_subject_column(table, participants.subjects)
-    if id_index is None:
-        return None
-    name = PurePosixPath(path).name
-    indexed = index_rows(path, table.frame, id_index)
-    labelled = label_participants(name, indexed.frame, *context, id_index)
-    prefix = _column_prefix(name)
-    coordinates = {
-        column: labelled.coordinates[column] for column in _COORDINATES if any(labelled.coordinates[column])
-    }
-    extra_columns = {column.lstrip("_"): cells for column, cells in labelled.extra_columns.items()}
-    headers = {column.lstrip("_"): header for column, header in labelled.headers.items()}
-    aligned = _align_rows(indexed, participants)
-    columns = [
-        SupplementaryColumn(
-            column if column == "mean_fd" else f"{prefix}_{column}",
-            f"{headers.get(column, column)} ({name})",
-            ["" if row < 0 else cells[row] for row in aligned],
-        )
-        for column, cells in {**extra_columns, **coordinates}.items()
-    ]
-    rows = row_account(table, indexed, participants.subjects, imaged)
-    remarks = (*table.remarks, *indexed.remarks, *column_remarks(path, labelled))
-    return Supplement(columns, table_account(path, "supplement", table, rows, labelled.accounts), remarks)
-
-
-def _find_subject_column(table: "Table", subjects: Mapping[str, str]) -> int | None:
-    """Return the index of the column that names participants: that of the ids, or one with complete ids."""
-    id_index = find_id_column(table)
-    for index in [id_index] if id_index is not None else range(table.frame.shape[1]):
-        cells = [cell for cell in table.frame.iloc[:, index].tolist() if cell.strip()]
-        known = [cell for cell in cells if normalize_subject(cell) in subjects]
-        # Any number may look like an id: complete ids ("sub-0001") count, else most numbers must be ids.
-        complete = [cell for cell in known if "sub" in cell.casefold()]
-        if complete or (id_index is not None and 2 * len(known) > len(cells)):
-            return index
-    return None
-
-
-def _align_rows(supplement: ParticipantRows, participants: ParticipantRows) -> list[int]:
-    """Return the row of a supplementary table for each row of the table of participants, -1 for none."""
-    aligned = [-1] * len(participants.frame)
-    for key, row in participants.rows.items():
-        aligned[row] = supplement.rows.get(key, supplement.rows.get((key[0], ""), -1))
-    return aligned
-
-
-def _column_prefix(name: str) -> str:
-    stem = PurePosixPath(name).stem
-    supplement = _SUPPLEMENT_STEM.fullmatch(stem)
-    return f"sup{supplement[1]}" if supplement else slug(stem, "_") or "table"
