@@ -1,6 +1,7 @@
 """Lock files: formatting, reading and comparing them."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from decnef_data.msgspec_threads import prepare_type
 
 __all__ = ["compare_files", "compare_locks", "have_same_bytes", "lock_text", "pair_files", "read_lock"]
 
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER = """\
 # To download exactly these files from any mirror, run
 #   decnef download {dataset} --lock decnef.lock{mirror}
@@ -52,7 +54,11 @@ def lock_text(lock: Lock) -> str:
 
 
 def _format_fields(fields: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"{name} = {_format_toml(value)}" for name, value in fields.items())
+    yield from (f"{_format_key(name)} = {_format_toml(value)}" for name, value in fields.items())
+
+
+def _format_key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _format_toml(value: object) -> str:

@@ -12,6 +12,13 @@ EDGES = 9730
 #: By folder: how many people, and the codes that their table prints for the diagnosis.
 COHORTS = {"ShowaU": (6, "012"), "OsakaU": (4, "05"), "HiroshimaU": (5, "12")}
 
+#: What they are called, and mean.
+DIAGNOSIS_HEADERS = {
+    "ShowaU": "Diagnosis (HC=0, ASD=1, SSD=2)",
+    "OsakaU": "Diagnosis (HC=0, pain=5)",
+    "HiroshimaU": "Diagnosis(Healthy=1, Depression=2)",
+}
+
 
 def values(folder: str) -> np.ndarray:
     """The matrix of one folder, the same at every call."""
@@ -21,15 +28,16 @@ def values(folder: str) -> np.ndarray:
     return ((steps * 7919 + 31 * number) % 16001 - 8000) / 8192.0
 
 
-def members() -> dict[str, bytes]:
-    """The files by path."""
+def members(*, stated: bool = True) -> dict[str, bytes]:
+    """The files by path; unless `stated`, headers do not say what codes mean, as in most of the release."""
     made: dict[str, bytes] = {}
     for folder, (people, codes) in COHORTS.items():
         matrix = io.BytesIO()
         scipy.io.savemat(matrix, {"X": values(folder)})
-        header = "ID\tDiagnosis(Healthy=1, Depression=2)\tAge\tSex\tmean_FD\r\n"
-        if folder != "HiroshimaU":
-            header = "ID\tDiagnosis\tAge\tSex\tmean_FD\r\n"
+        headers = (DIAGNOSIS_HEADERS[folder], "Age", "Sex (male=1, female=2)", "mean_FD")
+        if not stated:
+            headers = ("condition" if folder == "OsakaU" else "Diagnosis", "Age", "Sex", "mean_FD")
+        header = "\t".join(["ID", *headers]) + "\r\n"
         rows = (
             f"T{row:02d}\t{codes[row % len(codes)]}\t{20 + row}\t{1 + row % 2}\t0.{row + 1}\r\n"
             for row in range(people)
@@ -62,9 +70,9 @@ def archive(path: Path, files: dict[str, bytes] | None = None) -> Path:
     return path
 
 
-def folder(path: Path) -> Path:
+def folder(path: Path, *, stated: bool = True) -> Path:
     """Write the same files unpacked; gives the folder above ``SRPBS_FC``."""
-    for name, data in members().items():
+    for name, data in members(stated=stated).items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(data)
     return path

@@ -62,6 +62,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
         "statement",
     ): NOT_A_PATH,
     ("where",): (5, "age", ["age"], {1: 2}, {"age": (30, 20)}, {"age": True}, {"age": (None, None)}),
+    ("codes",): (5, b"mri", ["mri"], True),
     ("chunks",): (1.5, True, ["subject"], {1: 2}),
     ("dataset", "to_nifti.dataset", "timeseries.dataset", "to_zarr.data"): (*NOT_DATA, TABLE, CUBE.fc),
     ("terms_of.dataset", "lock_text.lock", "Client.records"): (*NOT_DATA, TABLE, CUBE),

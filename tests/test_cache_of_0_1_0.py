@@ -56,14 +56,15 @@ def contents(root: Path) -> dict[str, tuple[int, int]]:
 def test_connectivity_is_converted_once_more_and_not_downloaded(cache: Path) -> None:
     # 0.1.0 left out matrices that it did not understand, without a word: its stores are not used again.
     before = contents(cache)
-    cube = decnef_data.fetch_dataset("srpbs-fc", group="bal140", download=False, progress="none")
+    asked = {"group": "bal140", "codes": "mri", "download": False, "progress": "none"}
+    cube = decnef_data.fetch_dataset("srpbs-fc", **asked)
     expected = (np.arange(4 * 9730).reshape(4, 9730) % 97 - 48) / 64.0
     assert np.array_equal(cube["fc"].to_numpy(), expected)
     assert cube["diagnosis"].to_numpy().tolist() == ["HC", "ASD", "SSD", "HC"]
     assert cube["mean_fd"].to_numpy().tolist() == [0.1, 0.2, 0.3, 0.4]
     converted = contents(cache)
     assert converted.items() > before.items()
-    decnef_data.fetch_dataset("srpbs-fc", group="bal140", download=False, progress="none")
+    decnef_data.fetch_dataset("srpbs-fc", **asked)
     assert contents(cache) == converted
 
 

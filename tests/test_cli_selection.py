@@ -20,7 +20,7 @@ from tests.command import run
 COMMANDS = ("plan", "download", "participants", "query", "lock", "export nifti")
 OPTIONS = [
     "--group", "--subject", "--site", "--institute", "--diagnosis", "--modality", "--sex", "--min-age",
-    "--max-age", "--max-mean-fd", "--where", "--n-subjects", "--stratify", "--seed",
+    "--max-age", "--max-mean-fd", "--where", "--n-subjects", "--stratify", "--seed", "--codes",
 ]  # fmt: skip
 REPEATABLE = {"--subject", "--site", "--institute", "--diagnosis", "--modality", "--where"}
 #: The participants of ShowaU who are 22, 23 and 24 years old.
@@ -105,6 +105,7 @@ def test_a_command_gets_one_mapping_of_arguments() -> None:
             "n_subjects": None,
             "stratify": None,
             "seed": 0,
+            "codes": None,
         },
         True,
     ]
@@ -272,6 +273,7 @@ def test_the_plan_as_json_has_every_field_of_the_selection(cache: tuple[str, str
         "n_subjects": None,
         "stratify": None,
         "seed": 0,
+        "codes": None,
         "is_subset": True,
     }
 

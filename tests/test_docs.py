@@ -181,9 +181,10 @@ def provided(needs: list[str], bench: Bench, phantom_dir: Path) -> Iterator[None
     with contextlib.ExitStack() as stack:
         for need in needs:
             match need:
-                case "small" | "synapse" | "atr":
+                case "small" | "codes" | "synapse" | "atr":
                     bench.monkeypatch.setenv("DECNEF_DATA_DIR", str(bench.folder / "cache"))
-                    archive = small.archive(bench.folder / "SRPBS_FC.zip")
+                    members = small.members(stated=need != "codes")
+                    archive = small.archive(bench.folder / "SRPBS_FC.zip", members)
                     _serve(need, archive, bench, stack)
                 case "scratch":
                     (Path.home() / "scratch").mkdir()

@@ -46,7 +46,12 @@ DATASET = msgspec.structs.replace(
         MatrixFile(path="ATR/a.mat", key="atr"),
     ),
     cohorts=(
-        Cohort(path="ATR/", institute="ATR", sex_codes={"0": "male", "1": "female"}),
+        Cohort(
+            path="ATR/",
+            institute="ATR",
+            sex_codes={"0": "male", "1": "female"},
+            diagnosis_codes={"0": "HC", "2": "MDD"},
+        ),
         Cohort(path="UTO/", institute="UTO", site="UTO", scanner="GE MR750w", protocol=8, diagnosis="HC"),
         Cohort(path="UTO/x_02", diagnosis="MDD"),
         Cohort(path="ShowaU/", institute="ShowaU", diagnosis_codes={"0": "HC", "2": "SSD"}),
@@ -695,13 +700,11 @@ def test_coordinates_are_always_there_and_typed() -> None:
 
 
 def test_codes_become_words_and_stay_beside_them() -> None:
-    found = people("diag|sex|Hand", "2|0|1", "99|1|2", "1.0||0")
-    assert listed(found, "diagnosis", "diagnosis_code") == [["MDD", "other", "ASD"], ["2", "99", "1.0"]]
+    found = people("diag|sex|Hand", "2|0|right", "0|1|2", "2.0||0", path="ATR/a.mat")
+    assert listed(found, "diagnosis", "diagnosis_code") == [["MDD", "HC", "MDD"], ["2", "0", "2.0"]]
     assert listed(found, "sex", "sex_code") == [["male", "female", ""], ["0", "1", ""]]  # ATR's own codes
-    assert listed(found, "handedness", "handedness_code") == [
-        ["right", "left", "ambidextrous"],
-        ["1", "2", "0"],
-    ]
+    # Handedness has no stated codes: those of the MRI tables are not borrowed.
+    assert listed(found, "handedness", "handedness_code") == [["right", "", ""], ["right", "2", "0"]]
 
 
 def test_words_and_initials_in_place_of_codes() -> None:
@@ -720,13 +723,14 @@ def test_codes_without_a_meaning_are_kept_and_counted() -> None:
     found = people("Diagnosis|Sex", "2|1", "1|7", "x|2", path="ShowaU/a.mat")
     assert listed(found, "diagnosis", "diagnosis_code") == [["SSD", "", ""], ["2", "1", "x"]]
     assert found.attrs["unknown_diagnosis_codes"] == 2
-    assert found.attrs["unknown_sex_codes"] == 1
+    assert found.attrs["unknown_sex_codes"] == 3
     assert found.attrs["unknown_handedness_codes"] == 0
 
 
 def test_the_longest_prefix_speaks_where_the_table_is_silent() -> None:
     found = people("Diagnosis|Site", "|", "4|KUT", path="UTO/x_02.mat")
-    assert listed(found, "diagnosis", "diagnosis_code") == [["MDD", "SSD"], ["", "4"]]
+    # The path states the diagnosis of all, whatever the only code of the table is.
+    assert listed(found, "diagnosis", "diagnosis_code") == [["MDD", "MDD"], ["", "4"]]
     assert listed(found, "site", "institute", "scanner", "protocol") == [
         ["UTO", "KUT"],
         ["UTO", "UTO"],
@@ -736,9 +740,12 @@ def test_the_longest_prefix_speaks_where_the_table_is_silent() -> None:
     assert people("Age", "1", path="UTO/x_03.mat")["diagnosis"].values.tolist() == ["HC"]
 
 
-def test_sites_go_by_their_code_and_unknown_ones_as_printed() -> None:
+def test_sites_have_the_codes_of_the_catalog_and_unknown_ones_none() -> None:
     found = people("Site", "kfu", "UTA", "Elsewhere", "n/a", path="X/a.mat")
-    assert found["site"].values.tolist() == ["KPM", "UTO", "Elsewhere", ""]
+    assert listed(found, "site", "site_code") == [
+        ["KPM", "UTO", "", ""],
+        ["kfu", "UTA", "Elsewhere", ""],
+    ]
     assert set(found["institute"].values.tolist()) == {"X"}
 
 

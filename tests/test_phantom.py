@@ -60,6 +60,7 @@ SUFFIXES = {"00": "HC", "01": "ASD", "02": "MDD", "04": "SSD", "07": "BP", "08":
 CODES = dict(
     zip("012345678", ["HC", "ASD", "MDD", "OCD", "SSD", "pain", "stroke", "BP", "dysthymia"], strict=True)
 )
+OSAKA_SITES = {"1": "OSU", "2": "NKN"}
 OWN_CODES = {"ShowaU": {"0": "HC", "1": "ASD", "2": "SSD"}, "HiroshimaU": {"1": "HC", "2": "MDD"}}
 HEADERS = {
     "diagnosis": ("Diagnosis", "diag", "condition", "診断", "Diagnosis(Healthy=1, Depression=2)"),
@@ -142,7 +143,7 @@ def read_participant(path: str, row: dict[str, str]) -> ParticipantFields:
     suffix = re.search(r"_30_(\d\d)_", path)
     named = SUFFIXES[suffix[1]] if suffix else FOLDERS.get(path.rpartition("/")[0])
     return {
-        "site": printed["site"] or SITES.get(folder, ""),
+        "site": OSAKA_SITES.get(printed["site"], printed["site"]) or SITES.get(folder, ""),
         "institute": folder,
         "scanner": printed["scanner"] or SCANNERS.get(folder, ""),
         "diagnosis": named or codes[printed["diagnosis"]],
@@ -320,9 +321,8 @@ def test_every_file_says_that_it_is_synthetic(contents: Contents, tables: Tables
         assert b"SYNTHETIC" in contents[f"SRPBS_FC/{spec.path}"][:128], spec.path
         assert {row["synthetic"] for row in tables[spec.path]} == {"1"}, spec.table_path
     for name in ("SYNTHETIC.txt", "README.txt"):
-        assert contents[f"SRPBS_FC/{name}"].startswith(
-            b"SYNTHETIC phantom: nothing in this archive belongs to"
-        )
+        notice = contents[f"SRPBS_FC/{name}"].removeprefix(b"# ")
+        assert notice.startswith(b"SYNTHETIC phantom: nothing in this archive belongs to")
 
 
 def test_the_readme_states_every_effect(contents: Contents) -> None:

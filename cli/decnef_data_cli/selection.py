@@ -41,6 +41,7 @@ class SelectionArguments(TypedDict):
     n_subjects: int | None
     stratify: str | None
     seed: int
+    codes: str | None
 
 
 def takes_selection(command: Callable[..., None]) -> Callable[..., None]:
@@ -56,7 +57,7 @@ def takes_selection(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given_options(selection: SelectionArguments) -> Mapping[str, str]:
-    """Return the options that were given, by parameter; a seed alone selects nothing.
+    """Return the options that were given, by parameter; a seed or code books alone select nothing.
 
     Examples
     --------
@@ -66,7 +67,7 @@ def given_options(selection: SelectionArguments) -> Mapping[str, str]:
     return {
         name: _option_name(parameter)
         for name, parameter in _PARAMETERS.items()
-        if name != "seed" and selection.get(name) is not None
+        if name not in {"seed", "codes"} and selection.get(name) is not None
     }
 
 
@@ -171,6 +172,17 @@ _Seed = Annotated[
 ]
 
 
+_Codes = Annotated[
+    str | None,
+    _option(
+        "--codes",
+        "What the codes in tables mean: a TOML file, or 'mri' for the codes of the image datasets where "
+        "nothing is stated (default: codes.toml beside an adopted copy or in the configuration folder).",
+        metavar="FILE",
+    ),
+]
+
+
 def _read_options(
     *,
     group: _Group = None,
@@ -187,6 +199,7 @@ def _read_options(
     n_subjects: _NSubjects = None,
     stratify: _Stratify = None,
     seed: _Seed = 0,
+    codes: _Codes = None,
 ) -> SelectionArguments:
     """Convert options to arguments; these parameters are the options that `takes_selection` gives."""
     return SelectionArguments(
@@ -204,6 +217,7 @@ def _read_options(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=codes,
     )
 
 

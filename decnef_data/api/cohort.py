@@ -5,7 +5,7 @@
 from typing import TYPE_CHECKING
 
 from decnef_data.client import Client
-from decnef_data.client.options import Names, StrPath, Where
+from decnef_data.client.options import Codes, Names, StrPath, Where
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ def query(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
 ) -> "pd.DataFrame":
@@ -74,6 +75,12 @@ def query(
         ``"diagnosis"``; ``None`` means that classes are ignored.
     seed
         With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+    codes
+        What the codes in tables mean, by file or folder and column, such as
+        ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+        content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+        ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+        folder.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -132,5 +139,6 @@ def query(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=codes,
         mirror=mirror,
     )

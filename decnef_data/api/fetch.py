@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from decnef_data.client import Client
 from decnef_data.client.methods.fetch import DatasetName, SiteName
-from decnef_data.client.options import Names, StrPath, Where
+from decnef_data.client.options import Codes, Names, StrPath, Where
 from decnef_data.model import Plan
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def fetch_dataset(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -62,6 +63,7 @@ def fetch_dataset(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -90,6 +92,7 @@ def fetch_dataset(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -118,6 +121,7 @@ def fetch_dataset(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -145,6 +149,7 @@ def fetch_dataset(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -197,6 +202,12 @@ def fetch_dataset(
         ``"diagnosis"``; ``None`` means that classes are ignored.
     seed
         With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+    codes
+        What the codes in tables mean, by file or folder and column, such as
+        ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+        content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+        ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+        folder.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -305,6 +316,7 @@ def fetch_dataset(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=codes,
         mirror=mirror,
         download=download,
         keep_archive=keep_archive,
@@ -333,6 +345,7 @@ def participants(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -382,6 +395,12 @@ def participants(
         ``"diagnosis"``; ``None`` means that classes are ignored.
     seed
         With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+    codes
+        What the codes in tables mean, by file or folder and column, such as
+        ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+        content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+        ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+        folder.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -460,6 +479,7 @@ def participants(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=codes,
         mirror=mirror,
         download=download,
         strict=strict,
@@ -485,6 +505,7 @@ def plan(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
@@ -531,6 +552,12 @@ def plan(
         ``"diagnosis"``; ``None`` means that classes are ignored.
     seed
         With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+    codes
+        What the codes in tables mean, by file or folder and column, such as
+        ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+        content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+        ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+        folder.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -584,6 +611,7 @@ def plan(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=codes,
         mirror=mirror,
         keep_archive=keep_archive,
     )
@@ -606,6 +634,7 @@ def download(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
@@ -654,6 +683,12 @@ def download(
         ``"diagnosis"``; ``None`` means that classes are ignored.
     seed
         With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+    codes
+        What the codes in tables mean, by file or folder and column, such as
+        ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+        content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+        ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+        folder.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -733,6 +768,7 @@ def download(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=codes,
         mirror=mirror,
         keep_archive=keep_archive,
         accept_terms=accept_terms,

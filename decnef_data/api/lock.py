@@ -3,7 +3,7 @@
 # Generated from decnef_data/client/methods/lock.py by docs/_make/functions.py; do not edit.
 
 from decnef_data.client import Client
-from decnef_data.client.options import Names, StrPath, Where
+from decnef_data.client.options import Codes, Names, StrPath, Where
 from decnef_data.model import Comparison, Lock
 
 
@@ -24,6 +24,7 @@ def lock(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
     split: str | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
@@ -73,6 +74,12 @@ def lock(
         ``"diagnosis"``; ``None`` means that classes are ignored.
     seed
         With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+    codes
+        What the codes in tables mean, by file or folder and column, such as
+        ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+        content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+        ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+        folder.
     split
         The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the
         lock; ``None`` means no split.
@@ -132,6 +139,7 @@ def lock(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=codes,
         split=split,
         mirror=mirror,
         progress=progress,

@@ -46,6 +46,7 @@ class DecnefEngine(BackendEntrypoint):
         "n_subjects",
         "stratify",
         "seed",
+        "codes",
         "mirror",
         "data_dir",
         "download",
@@ -96,6 +97,7 @@ class DecnefEngine(BackendEntrypoint):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -149,6 +151,12 @@ class DecnefEngine(BackendEntrypoint):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -216,6 +224,7 @@ class DecnefEngine(BackendEntrypoint):
             n_subjects=n_subjects,
             stratify=stratify,
             seed=seed,
+            codes=codes,
             mirror=mirror,
             data_dir=data_dir,
             download=download,
@@ -243,6 +252,7 @@ class DecnefEngine(BackendEntrypoint):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -296,6 +306,12 @@ class DecnefEngine(BackendEntrypoint):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -363,6 +379,7 @@ class DecnefEngine(BackendEntrypoint):
             n_subjects=n_subjects,
             stratify=stratify,
             seed=seed,
+            codes=codes,
             mirror=mirror,
             data_dir=data_dir,
             download=download,
@@ -388,6 +405,7 @@ class DecnefEngine(BackendEntrypoint):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -441,6 +459,12 @@ class DecnefEngine(BackendEntrypoint):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -509,6 +533,7 @@ class DecnefEngine(BackendEntrypoint):
             n_subjects=n_subjects,
             stratify=stratify,
             seed=seed,
+            codes=codes,
             mirror=mirror,
             data_dir=data_dir,
             download=download,

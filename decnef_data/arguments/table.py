@@ -62,6 +62,9 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "n_subjects": _number("100", values.count),
     "stratify": _text("diagnosis"),
     "seed": _number("0", values.whole_number),
+    "codes": Argument(
+        values.code_books, ('"mri"', '{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}', '"codes.toml"')
+    ),
     "subject": _text("sub-0001"),
     "session": _text("COI"),
     "run": _number("1", values.whole_number),

@@ -142,6 +142,13 @@ def chunk_sizes(value: object) -> object:
     return one_of("is not a mapping from dimension to size", text(), whole_number)(value)
 
 
+def code_books(value: object) -> object:
+    """Accept a path, ``"mri"``, or a mapping from file or folder."""
+    if isinstance(value, Mapping | str | os.PathLike):
+        return value
+    raise WrongValueError("is neither a mapping nor the path of a file")
+
+
 def instance(noun: str, *classes: str) -> Converter:
     """Build the converter of an object whose class, or a base of it, is one of ``package.Name``.
 

@@ -1,7 +1,7 @@
 """Read connectivity datasets: convert a copy to its store once, then open and select its groups."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import pandas as pd
 
 from decnef_data.archives import iter_members
 from decnef_data.client.cache import open_stores
+from decnef_data.client.code_books import codes_attrs, warn_about_unused_books
 from decnef_data.client.readers import (
     Reader,
     announce,
@@ -23,12 +24,16 @@ from decnef_data.errors import FormatError
 from decnef_data.file_tree import FileTree, walk_files
 from decnef_data.layouts import MemberLog, StoredLayout
 from decnef_data.layouts.account import add_tree, link_remarks
+from decnef_data.layouts.code_books import CodeBooks
 from decnef_data.layouts.selection import resolve_group, select_each
 from decnef_data.model import Account, LocalCopy, Selection, warning_messages
+from decnef_data.model.sidecars import CODES_FILE
 from decnef_data.stores import Manifest, Stores, store_key
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from decnef_data.model import CodeBook
 
 __all__ = ["ConnectivityReader"]
 
@@ -87,14 +92,21 @@ class ConnectivityReader(Reader):
         tree = _walk_folder(copy)
         remarks = link_remarks(tree.leading_out, tree.dangling, tree.unreadable)
         announce(self.dataset.name, (), warning_messages(remarks), strict=strict)
-        announce_stored(self.dataset.name, manifest.attrs, strict=strict)
         stores = self._stores_with(key)
         groups = {group: stores.open(key, group) for group in self._group_names(manifest.groups, selection)}
+        books = self.with_stored_books(copy, selection).codes
+        if books is None:
+            announce_stored(self.dataset.name, manifest.attrs, strict=strict)
+        else:
+            groups, account = self._relabel(groups, stored_account(manifest.attrs), books)
+            announce_stored(self.dataset.name, manifest.attrs, strict=strict, warnings=account.warnings())
+            files = {path for group in groups.values() for path in group["source_file"].to_numpy().tolist()}
+            warn_about_unused_books(selection.codes or (), account, sorted(files), self.dataset)
         selected = select_each(groups, selection, self.dataset, self.records)
         nonempty = {group: dataset for group, dataset in selected.items() if dataset.sizes["subject"]}
         if not nonempty:
             raise no_match_error(selection)
-        attrs = self._attrs(copy, manifest.attrs)
+        attrs = {**self._attrs(copy, manifest.attrs), **codes_attrs(books)}
         return {group: dataset.assign_attrs(attrs) for group, dataset in nonempty.items()}
 
     def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> pd.DataFrame:
@@ -113,7 +125,21 @@ class ConnectivityReader(Reader):
         """
         key = self._store_key(copy)
         manifest = self._stores_with(key).manifest(key) or self._build_store(key, copy)
-        return add_tree(stored_account(manifest.attrs), _walk_folder(copy))
+        account = stored_account(manifest.attrs)
+        books = self.stored_books(copy)
+        if books:
+            stores = self._stores_with(key)
+            groups = {group: stores.open(key, group) for group in manifest.groups}
+            _, account = self._relabel(groups, account, books)
+        return add_tree(account, _walk_folder(copy))
+
+    def _relabel(
+        self, groups: "Mapping[str, xr.Dataset]", account: Account, books: "Sequence[CodeBook]"
+    ) -> "tuple[dict[str, xr.Dataset], Account]":
+        # Imported here, because most copies are read without code books.
+        from decnef_data.layouts.connectivity.relabel import relabel
+
+        return relabel(groups, account, CodeBooks(books), self.dataset, self.records)
 
     def _manifest(self, copy: LocalCopy) -> Manifest | None:
         key = self._store_key(copy)
@@ -170,4 +196,7 @@ def _walk_folder(copy: LocalCopy) -> FileTree:
     """Return what is in the folder of a copy besides its files; nothing for an archive."""
     if len(copy.files) == 1 or not copy.root.is_dir():
         return FileTree()
-    return walk_files(copy.root, follow_links=copy.follow_links)
+    tree = walk_files(copy.root, follow_links=copy.follow_links)
+    if (copy.root / CODES_FILE).is_file():  # no file of the copy, so that editing it needs no new store
+        tree.set_aside.setdefault("code-books", []).append(CODES_FILE)
+    return tree

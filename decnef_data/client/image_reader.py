@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decnef_data.archives import ByteSource
+from decnef_data.client.code_books import codes_attrs, warn_about_unused_books
 from decnef_data.client.readers import Reader, no_match_error, raise_or_warn
-from decnef_data.layouts import LayoutRequest, MappedLayout
+from decnef_data.layouts import LayoutRequest, MappedLayout, ReadReport
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.model import Account, FileCheck, Finding, ImageSet, ImageSizes, LocalCopy, Selection
 from decnef_data.stores import store_key
@@ -40,7 +41,9 @@ class ImageReader(Reader):
         raise_or_warn(self.dataset.name, result.report, strict=strict)
         if not result.groups:
             raise no_match_error(selection)
-        attrs = self._attrs(copy, {"synthetic": result.synthetic})
+        self._check_books(selection, result.report)
+        codes = codes_attrs(self.with_stored_books(copy, selection).codes)
+        attrs = {**self._attrs(copy, {"synthetic": result.synthetic}), **codes}
         for dataset in result.groups.values():
             dataset.attrs.update(attrs)  # made for this call: copying each would be slow
         return result.groups
@@ -49,6 +52,7 @@ class ImageReader(Reader):
         """Return the selected participants as a table, one row per participant and session."""
         table, report = self.layout.participants(copy, self._layout_request(copy, selection))
         raise_or_warn(self.dataset.name, report, strict=strict)
+        self._check_books(selection, report)
         if table.empty:
             raise no_match_error(selection)
         return table
@@ -100,6 +104,9 @@ class ImageReader(Reader):
         """Recount the images and tables, and compare them with the records."""
         return self.layout.examine(copy, self._layout_request(copy, Selection(self.dataset.name)))
 
+    def _check_books(self, selection: Selection, report: ReadReport) -> None:
+        warn_about_unused_books(selection.codes or (), report.account, (), self.dataset)
+
     def scan_cache(self, copy: LocalCopy) -> ScanCache:
         """Return the scan cache of an archive, named by its checksum and by the layout that reads it."""
         name = f"{store_key(copy.checksums, self.layout.name, self.layout.version)}.scans"
@@ -113,6 +120,7 @@ class ImageReader(Reader):
         is_archive = len(copy.files) == 1 and bool(copy.files[0].checksums)
         scan_cache = self.scan_cache(copy if is_archive else replace(copy, files=()))
         source = partial(self.resolve_archive, copy)
+        selection = self.with_stored_books(copy, selection)
         return LayoutRequest(
             self.dataset, self.records, selection, inventory_path, scan_cache, source, self.progress
         )

@@ -19,6 +19,7 @@ from decnef_data.model import (
     Access,
     Body,
     Checksum,
+    CodeBook,
     Dataset,
     Difference,
     LocalCopy,
@@ -45,9 +46,15 @@ _SAMPLE_FIELDS: Final = frozenset({"n_subjects", "stratify", "seed"})
 
 
 def create_lock(
-    location: DatasetLocation, selection: Selection, split: str | None, progress: Progress
+    location: DatasetLocation,
+    selection: Selection,
+    split: str | None,
+    progress: Progress,
+    stored_books: Callable[[LocalCopy], tuple[CodeBook, ...]],
 ) -> Lock:
     """Record the complete local copy; its files are read once where a checksum is not known yet.
+
+    ``stored_books`` returns the code books that are kept for it, which the lock has behind those selected.
 
     Raises
     ------
@@ -62,6 +69,8 @@ def create_lock(
         message = f"There is no complete local copy of '{name}' to lock. Run `decnef download {name}` first."
         raise SelectionError(message, requested=name)
     warn_about_unhashed_files(location, copy)
+    codes = (*(selection.codes or ()), *stored_books(copy)) or None
+    selection = msgspec.structs.replace(selection, codes=codes)
     return Lock(
         dataset=name,
         layout=_layout_label(location.dataset),

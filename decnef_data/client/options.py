@@ -11,6 +11,8 @@ StrPath = str | os.PathLike[str]
 Names = str | Iterable[str]
 #: Conditions by coordinate: ranges as tuples, accepted values as lists, or one accepted value.
 Where = Mapping[str, Any]
+#: What codes in tables mean, by file or folder and column; "mri"; or the path of a TOML file.
+Codes = Mapping[str, Any] | StrPath
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from decnef_data.file_cache import FileCache
 from decnef_data.layouts import ReadReport
 from decnef_data.model import (
     Account,
+    CodeBook,
     Dataset,
     FileCheck,
     Finding,
@@ -58,11 +59,18 @@ def _local_archive(copy: LocalCopy) -> ByteSource:
     return LocalSource(copy.files[0].path, copy.files[0].location)
 
 
+def _no_books(copy: LocalCopy) -> tuple[CodeBook, ...]:
+    """Return no code books, whatever the copy."""
+    del copy
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Reader(ABC):
     """Opens one dataset's copies, with their stores below one root.
 
     ``records`` define the meaning of names, codes and columns: other records lead to another store.
+    ``stored_books`` returns the code books that are kept for a copy.
     """
 
     dataset: Dataset
@@ -71,6 +79,7 @@ class Reader(ABC):
     shared: "Path | None" = None
     resolve_archive: "Callable[[LocalCopy], ByteSource]" = _local_archive
     progress: Progress = field(default_factory=lambda: create_progress("none"))
+    stored_books: "Callable[[LocalCopy], tuple[CodeBook, ...]]" = _no_books
 
     @abstractmethod
     def is_stored(self, copy: LocalCopy) -> bool:
@@ -139,6 +148,11 @@ class Reader(ABC):
         del copy
         yield from ()
 
+    def with_stored_books(self, copy: LocalCopy, selection: Selection) -> Selection:
+        """Return the selection with the code books kept for the copy, behind those that it states itself."""
+        codes = (*(selection.codes or ()), *self.stored_books(copy))
+        return msgspec.structs.replace(selection, codes=codes or None)
+
     def _attrs(self, copy: LocalCopy, stored: Mapping[str, object]) -> dict[str, str | int]:
         """Return the attributes of every result: its title, source, terms, citation and software.
 
@@ -199,11 +213,14 @@ def announce(dataset: str, errors: Sequence[FormatError], warnings: Iterable[str
         raise FetchError(message, causes=[(error.file or "", "", error) for error in errors])
 
 
-def announce_stored(dataset: str, attrs: Mapping[str, object], *, strict: bool) -> None:
-    """Announce what a manifest keeps."""
+def announce_stored(
+    dataset: str, attrs: Mapping[str, object], *, strict: bool, warnings: Iterable[str] | None = None
+) -> None:
+    """Announce what a manifest keeps, with other warnings if there are any."""
     problems = msgspec.convert(attrs["problems"], list[tuple[str, str]])
     errors = [FormatError(text, file=file) for file, text in problems]
-    warnings = msgspec.convert(attrs.get("warnings", ()), list[str])  # a store of 0.1.0 has none
+    if warnings is None:
+        warnings = msgspec.convert(attrs.get("warnings", ()), list[str])  # a store of 0.1.0 has none
     announce(dataset, errors, warnings, strict=strict)
 
 

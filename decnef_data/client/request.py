@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from decnef_data import lockfile
 from decnef_data.client import locks
 from decnef_data.client.acquire import Acquirer
+from decnef_data.client.code_books import read_stored_books
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, resolve_archive
 from decnef_data.layouts import MappedLayout, get_layout
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from decnef_data.client.image_reader import ImageReader
     from decnef_data.client.readers import Reader
-    from decnef_data.model import ImageSet
+    from decnef_data.model import CodeBook, ImageSet
 
 __all__ = ["AcquiredData", "DataRequest", "build_reader"]
 
@@ -147,14 +148,21 @@ def build_reader(location: DatasetLocation, acquirer: Acquirer | LocationResolve
     """Return the reader of a dataset's copies; with a resolver alone it downloads nothing."""
     if isinstance(acquirer, LocationResolver):
         acquirer = Acquirer(acquirer, _LOCAL_ONLY)
-    options, accept_terms = acquirer.options, acquirer.accept_terms
+    options, accept_terms, resolver = acquirer.options, acquirer.accept_terms, acquirer.resolver
+
+    def stored_books(copy: LocalCopy) -> "tuple[CodeBook, ...]":
+        if acquirer.lock is not None:  # a lock has the code books of the result that it stands for
+            return ()
+        return read_stored_books(copy, location.dataset, resolver.records, resolver.config)
+
     fields = (
         location.dataset,
-        acquirer.resolver.records,
+        resolver.records,
         location.files.root,
         location.files.shared,
         lambda copy: resolve_archive(accept_terms(location), options, copy),
         create_progress(options.progress),
+        stored_books,
     )
     layout = get_layout(location.dataset.layout)
     if isinstance(layout, MappedLayout):

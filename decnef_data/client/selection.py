@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from decnef_data.arguments import parse_where
-from decnef_data.client.options import Names, Where
+from decnef_data.client.code_books import parse_codes
+from decnef_data.client.options import Codes, Names, Where
 from decnef_data.errors import SelectionError
 from decnef_data.model import Selection
 from decnef_data.records.counts import diagnosis_names, institute_names, site_names
@@ -46,6 +47,7 @@ def build_selection(
     n_subjects: int | None = None,
     stratify: str | None = None,
     seed: int = 0,
+    codes: Codes | None = None,
 ) -> Selection:
     """Build a selection from the arguments of a public function; `name` may be ``dataset/group``.
 
@@ -55,7 +57,9 @@ def build_selection(
     ------
     SelectionError
         There is no such dataset, kind of scan or sex; `name` and `group` are different groups; a list or a
-        range is empty; or a sample is described without its size.
+        range is empty; a sample is described without its size; or code books name an unknown column or label.
+    FormatError
+        A file of code books is not valid.
 
     Examples
     --------
@@ -81,6 +85,7 @@ def build_selection(
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
+        codes=parse_codes(codes, dataset, records),
     )
     return spell_names(records, selection)
 

@@ -4,6 +4,7 @@ A line is a row, and every line is accounted for: a row that is kept, a blank on
 a remark.  Everything that was guessed or repaired is a remark, too.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -48,6 +49,8 @@ class Table:
         that could not be read.
     n_rows_padded
         The number of rows of ``frame`` that had fewer cells than the header.
+    sha256
+        The SHA-256 of the file, in hexadecimal digits.
     """
 
     frame: pd.DataFrame
@@ -58,6 +61,7 @@ class Table:
     n_rows_blank: int
     n_rows_skipped: int
     n_rows_padded: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ def read(data: bytes, file: str, is_known: Callable[[str], bool] | None = None) 
         n_rows_blank=len(lines) - 1 - len(body),
         n_rows_skipped=len(fitted.skipped),
         n_rows_padded=len(fitted.padded),
+        sha256=hashlib.sha256(data).hexdigest(),
     )
 
 

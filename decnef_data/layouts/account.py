@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.model import Account, FileAccount, LinkAccount, Remark, SetAside, count_examples
+from decnef_data.model.sidecars import CODES_FILE
 
 if TYPE_CHECKING:
     from decnef_data.file_tree import FileTree
@@ -40,6 +41,8 @@ def rule_of_document(path: str) -> str | None:
     >>> rule_of_document("SRPBS_OPEN/README"), rule_of_document("list.xlsx"), rule_of_document("a.dat")
     ('document', 'document', None)
     """
+    if path == CODES_FILE:
+        return "code-books"
     name = PurePosixPath(path.casefold())
     is_document = name.suffix in _DOCUMENT_SUFFIXES or name.name in _DOCUMENT_NAMES
     return "document" if is_document else None

@@ -6,12 +6,18 @@ Where a table has no value, the catalog's cohorts provide it: the longest matchi
 
 import math
 import re
-from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from decnef_data.formats.cells import clean_cells, parse_number
+from decnef_data.layouts.code_books import (
+    CODED_COLUMNS,
+    CodeBooks,
+    DecodedColumn,
+    StatedMeaning,
+    decode_column,
+)
 from decnef_data.model import ColumnAccount, Remark
 
 if TYPE_CHECKING:
@@ -21,11 +27,12 @@ if TYPE_CHECKING:
     from decnef_data.records import Records
 
 __all__ = [
-    "CODED_COLUMNS",
     "NUMERIC_COLUMNS",
     "TABLE_SUFFIXES",
     "TEXT_COLUMNS",
     "ParticipantColumns",
+    "code_remarks",
+    "coded_account",
     "column_attrs",
     "column_remarks",
     "count_noun",
@@ -33,18 +40,18 @@ __all__ = [
     "is_participant_table",
     "label_participants",
     "slug",
+    "stated_meaning",
 ]
 
 #: The suffixes of files that may be tables.
 TABLE_SUFFIXES = frozenset({".tsv", ".csv", ".txt"})
-#: Coordinates that hold a word; the printed text is a second coordinate (``sex_code``).
-CODED_COLUMNS = ("diagnosis", "sex", "handedness")
 #: Coordinates that hold text.
-TEXT_COLUMNS = ("site", "institute", "scanner")
+TEXT_COLUMNS = ("institute", "scanner")
 #: Coordinates that hold numbers, and their dtypes.
 NUMERIC_COLUMNS: Mapping[str, str] = {"age": "f4", "protocol": "f4", "mean_fd": "f8"}
 
 _MAX_EXAMPLES = 5
+_NO_BOOKS = CodeBooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class ParticipantColumns:
 
     ``headers`` are the printed headers of the ``extra_columns``; ``unknown_codes`` counts, per coded column,
     the cells without a known meaning; ``accounts`` says of every column of the table what it was used for.
+    ``others`` has, per coded column, the label that the path states and those of the table that differ.
     """
 
     coordinates: Mapping[str, Sequence[str]]
@@ -60,6 +68,7 @@ class ParticipantColumns:
     headers: Mapping[str, str]
     unknown_codes: Mapping[str, int]
     accounts: tuple[ColumnAccount, ...] = ()
+    others: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,19 @@ class _CohortDefaults:
         value = self.value(name)
         return "" if value is None else str(value)
 
+    @classmethod
+    def of_path(cls, path: str, dataset: "Dataset") -> "_CohortDefaults":
+        cohorts = [cohort for cohort in dataset.cohorts if path.startswith(cohort.path)]
+        return cls(tuple(sorted(cohorts, key=lambda cohort: -len(cohort.path))))
+
+
+def stated_meaning(
+    path: str, name: str, dataset: "Dataset", books: CodeBooks = _NO_BOOKS, header: str = ""
+) -> StatedMeaning:
+    """Return what is stated of the column `name` of the table of the matrix at `path`."""
+    defaults = _CohortDefaults.of_path(path, dataset)
+    return StatedMeaning(books, defaults.value(f"{name}_codes"), header, defaults.text(name))
+
 
 def is_participant_table(path: str, table: "pd.DataFrame", records: "Records") -> bool:
     """Return whether a table may list participants: its name has SUBINFO, or the catalog knows a column."""
@@ -90,7 +112,12 @@ def is_known_header(header: str, records: "Records") -> bool:
 
 
 def label_participants(
-    path: str, table: "pd.DataFrame", dataset: "Dataset", records: "Records", id_column: int | None = None
+    path: str,
+    table: "pd.DataFrame",
+    dataset: "Dataset",
+    records: "Records",
+    books: CodeBooks,
+    id_column: int | None = None,
 ) -> ParticipantColumns:
     """Label the columns of one table of participants.
 
@@ -102,6 +129,8 @@ def label_participants(
         The table, as printed.
     dataset, records
         The catalog's records.
+    books
+        The code books that hold for the table.
     id_column
         The index of the column of participant ids, which is omitted.
 
@@ -110,30 +139,32 @@ def label_participants(
     ParticipantColumns
         One text per row in every column.
     """
-    cohorts = [cohort for cohort in dataset.cohorts if path.startswith(cohort.path)]
-    defaults = _CohortDefaults(tuple(sorted(cohorts, key=lambda cohort: -len(cohort.path))))
+    defaults = _CohortDefaults.of_path(path, dataset)
     columns = _TableColumns.from_table(table, records, id_column)
     cells = {name: columns.cells(name, defaults.text(name)) for name in (*TEXT_COLUMNS, *NUMERIC_COLUMNS)}
     top_folder = path.split("/", maxsplit=1)[0] if "/" in path else ""
     institute = defaults.text("institute") or top_folder
     coordinates: dict[str, Sequence[str]] = dict(cells)
-    coordinates["site"] = _site_codes(cells["site"], records)
     coordinates["institute"] = [cell or institute for cell in cells["institute"]]
+    decoded: dict[str, DecodedColumn] = {}
     for name in CODED_COLUMNS:
+        header = next((column.header for column in columns.printed if column.is_known_as(name)), "")
+        stated = stated_meaning(path, name, dataset, books, header)
         coordinates[f"{name}_code"] = columns.cells(name)
-        coordinates[name] = _code_labels(coordinates[f"{name}_code"], name, defaults, records)
+        decoded[name] = decode_column(name, coordinates[f"{name}_code"], stated, records)
+        coordinates[name] = decoded[name].labels
     unknown_codes = {
-        name: _count_unknown_codes(coordinates[f"{name}_code"], coordinates[name]) for name in CODED_COLUMNS
+        name: sum(cell in decoded[name].undecoded for cell in coordinates[f"{name}_code"])
+        for name in CODED_COLUMNS
     }
     extra_columns = {f"{slug(institute, '_')}_{name}": cells for name, cells in columns.extra_columns.items()}
     headers = {f"{slug(institute, '_')}_{name}": header for name, header in columns.headers.items()}
-    accounts = tuple(_account_of(column, coordinates, records) for column in columns.printed)
-    return ParticipantColumns(coordinates, extra_columns, headers, unknown_codes, accounts)
+    accounts = tuple(_account_of(column, coordinates, decoded) for column in columns.printed)
+    others = {name: (defaults.text(name), column.others) for name, column in decoded.items() if column.others}
+    return ParticipantColumns(coordinates, extra_columns, headers, unknown_codes, accounts, others)
 
 
-def column_remarks(
-    file: str, columns: ParticipantColumns, required: Sequence[str] = (), unnamed: Container[str] = ()
-) -> Iterator[Remark]:
+def column_remarks(file: str, columns: ParticipantColumns, required: Sequence[str] = ()) -> Iterator[Remark]:
     """Yield what is unusual about the columns of a table.
 
     Parameters
@@ -144,11 +175,12 @@ def column_remarks(
         Its columns.
     required
         The coordinates of which at least one participant should have a value.
-    unnamed
-        The coordinates whose cells need not have a known meaning.
     """
+    yield from code_remarks(file, columns.accounts)
+    for name, (stated, labels) in columns.others.items():
+        yield _other_label_remark(file, name, stated, labels)
     for column in columns.accounts:
-        if column.use == "known" and column.n_undecoded and column.name not in unnamed:
+        if column.use == "known" and column.n_undecoded and column.name not in CODED_COLUMNS:
             yield _undecoded_remark(file, column)
         elif column.use == "kept" and column.n_undecoded:
             cells = ", ".join(map(repr, column.examples))
@@ -163,7 +195,11 @@ def column_remarks(
                 "Remove the column that is wrong."
             )
             yield Remark("repeated-column", message, file, column.header)
-    missing = [name for name in required if not any(columns.coordinates[name])]
+    missing = [
+        name
+        for name in required
+        if not any(columns.coordinates[name]) and not any(columns.coordinates.get(f"{name}_code", ()))
+    ]
     if missing:
         message = (
             f"No participant in '{file}' has a value of {', '.join(map(repr, missing))}: no column has a "
@@ -172,15 +208,56 @@ def column_remarks(
         yield Remark("missing-column", message, file, missing[0])
 
 
+def code_remarks(file: str, columns: Sequence[ColumnAccount]) -> Iterator[Remark]:
+    """Yield one warning for all codes of a table without a stated meaning, and one for each stated column.
+
+    Examples
+    --------
+    >>> column = ColumnAccount("Sex", "sex", "known", 9, 0, 0, 9, ("1", "2"))
+    >>> [remark.message.partition(".")[0] for remark in code_remarks("SUBINFO", [column])]
+    ["What the codes in 'SUBINFO' mean is not stated: 'Sex' ('1', '2')"]
+    """
+    coded = [column for column in columns if column.use == "known" and column.name in CODED_COLUMNS]
+    undecoded = [column for column in coded if column.n_undecoded]
+    unstated = [column for column in undecoded if not column.code_book]
+    if unstated:
+        seen = "; ".join(
+            f"'{column.header}' ({', '.join(map(repr, column.examples))})" for column in unstated
+        )
+        names = _join_names([f"'{column.name}'" for column in unstated])
+        printed = _join_names([f"'{column.name}_code'" for column in unstated])
+        message = (
+            f"What the codes in '{file}' mean is not stated: {seen}. So {names} "
+            f"{'is' if len(unstated) == 1 else 'are'} blank, and the codes are in {printed}. "
+            'State their meaning with codes= (--codes FILE), or use codes="mri" if the codes of the image '
+            "datasets hold."
+        )
+        yield Remark("no-code-book", message, file, unstated[0].header)
+    yield from (_undecoded_remark(file, column) for column in undecoded if column.code_book)
+
+
+def _join_names(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
 def _undecoded_remark(file: str, column: ColumnAccount) -> Remark:
     is_one = column.n_undecoded == 1
+    is_shown = column.name in TEXT_COLUMNS or (column.name, column.code_book) == ("site", "mri")
     message = (
         f"{count_noun(column.n_undecoded, 'cell')} of the column '{column.header}' in '{file}' "
         f"{'has' if is_one else 'have'} no known meaning: {', '.join(map(repr, column.examples))}. "
         f"{'The value is' if is_one else 'The values are'} "
-        f"{'kept as printed' if column.name in TEXT_COLUMNS else 'missing'} in '{column.name}'."
+        f"{'kept as printed' if is_shown else 'missing'} in '{column.name}'."
     )
     return Remark("undecoded-cells", message, file, column.header)
+
+
+def _other_label_remark(file: str, name: str, stated: str, labels: Sequence[str]) -> Remark:
+    message = (
+        f"The name of a file or folder states the {name} {stated} for all participants in '{file}', but the "
+        f"table says {', '.join(labels)} of some. The table is used. Correct what is wrong."
+    )
+    return Remark("other-than-named", message, file, name)
 
 
 def count_noun(count: int, noun: str) -> str:
@@ -222,14 +299,39 @@ class _PrintedColumn:
     cells: Sequence[str]
     use: str
 
+    def is_known_as(self, name: str) -> bool:
+        """Whether it gives the coordinate `name`."""
+        return self.use == "known" and self.name == name
+
+
+def coded_account(account: ColumnAccount, cells: Sequence[str], decoded: DecodedColumn) -> ColumnAccount:
+    """Return the account of a coded column of known header and cells, as it is decoded now."""
+    undecoded = [cell for cell in cells if cell in decoded.undecoded]
+    n_blank = sum(not cell for cell in cells)
+    return replace(
+        account,
+        n_cells=len(cells),
+        n_decoded=len(cells) - n_blank - len(undecoded),
+        n_blank=n_blank,
+        n_undecoded=len(undecoded),
+        examples=tuple(dict.fromkeys(undecoded))[:_MAX_EXAMPLES],
+        code_book=decoded.code_book,
+    )
+
 
 def _account_of(
-    column: _PrintedColumn, coordinates: Mapping[str, Sequence[str]], records: "Records"
+    column: _PrintedColumn,
+    coordinates: Mapping[str, Sequence[str]],
+    decoded: Mapping[str, DecodedColumn],
 ) -> ColumnAccount:
+    if column.use == "known" and column.name in CODED_COLUMNS:
+        account = ColumnAccount(column.header, column.name, column.use)
+        return coded_account(account, column.cells, decoded[column.name])
     n_blank = sum(not cell for cell in column.cells)
     undecoded: list[str] = []
-    if column.use == "known":
-        undecoded = _undecoded_cells(column, coordinates, records)
+    if column.use == "known" and column.name in NUMERIC_COLUMNS:
+        pairs = zip(column.cells, coordinates[column.name], strict=True)
+        undecoded = [cell for cell, value in pairs if cell and not value]
     elif column.use == "kept":
         undecoded = _words_among_numbers(column.cells)
     return ColumnAccount(
@@ -250,18 +352,6 @@ def _words_among_numbers(cells: Sequence[str]) -> list[str]:
     others = [cell for cell in cells if cell in words]
     n_numbers = sum(bool(cell) for cell in cells) - len(others)
     return others if n_numbers > len(others) else []
-
-
-def _undecoded_cells(
-    column: _PrintedColumn, coordinates: Mapping[str, Sequence[str]], records: "Records"
-) -> list[str]:
-    if column.name == "site":
-        unknown = {cell for cell in set(column.cells) if cell and records.site(cell) is None}
-        return [cell for cell in column.cells if cell in unknown]
-    if column.name in (*CODED_COLUMNS, *NUMERIC_COLUMNS):
-        pairs = zip(column.cells, coordinates[column.name], strict=True)
-        return [cell for cell, value in pairs if cell and not value]
-    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,49 +418,3 @@ def _is_possible(number: float, column: "Column") -> bool:
 def _unique_name(name: str, existing: Mapping[str, Any]) -> str:
     names = (name, *(f"{name}_{number}" for number in range(2, len(existing) + 2)))
     return next(name for name in names if name not in existing)
-
-
-def _site_codes(cells: Sequence[str], records: "Records") -> list[str]:
-    sites = {cell: records.site(cell) if cell else None for cell in set(cells)}
-    codes = {cell: site.code if site else cell for cell, site in sites.items()}
-    return [codes[cell] for cell in cells]
-
-
-def _code_labels(codes: Sequence[str], name: str, defaults: _CohortDefaults, records: "Records") -> list[str]:
-    recorded = defaults.value(f"{name}_codes") or {}
-    words = _label_words(name, records)
-    labels = {
-        code: _code_label(code, name, recorded, records) or words.get(code.casefold(), "")
-        for code in set(codes)
-    }
-    default = defaults.text(name)
-    return [labels[code] if code else default for code in codes]
-
-
-def _code_label(code: str, name: str, recorded: Mapping[str, str], records: "Records") -> str:
-    number = parse_number(code)
-    integer_code = str(int(number)) if number.is_integer() else code
-    if recorded or not number.is_integer():
-        return recorded.get(code, recorded.get(integer_code, ""))
-    return records.label(name, int(number)) or ""
-
-
-def _label_words(name: str, records: "Records") -> dict[str, str]:
-    """Return labels by the words that some tables print for codes: titles, labels, clear initials (M, F)."""
-    codes = [code for code in records.codes if code.column == name]
-    initials = Counter(code.label[0].casefold() for code in codes)
-    words = {
-        code.label[0].casefold(): code.label for code in codes if initials[code.label[0].casefold()] == 1
-    }
-    full = {
-        text.casefold(): code.label
-        for code in codes
-        for text in (code.title, code.label, code.title_ja, *code.words)
-        if text
-    }
-    return full if name == "diagnosis" else {**words, **full}
-
-
-def _count_unknown_codes(codes: Sequence[str], labels: Sequence[str]) -> int:
-    counts = Counter(zip(codes, labels, strict=True))
-    return sum(count for (code, label), count in counts.items() if code and not label)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.file_tree import FileTree, walk_files
 from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
-from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, MARKER_LINE_0_1_0, TERMS_FILE
+from decnef_data.model.sidecars import CITATION_FILE, CODES_FILE, MARKER_LINE, MARKER_LINE_0_1_0, TERMS_FILE
 
 _CHUNK_SIZE = 1 << 20
 
@@ -137,7 +137,7 @@ def _list_files(dataset: str, root: Path, tree: FileTree) -> list[RemoteFile]:
         RemoteFile(path, size, identity=f"{mtime_ns}-{size}", address=dataset, local=root / path)
         for folder in tree.folders
         for path, size, mtime_ns in zip(folder.file_paths(), folder.sizes, folder.mtimes_ns, strict=True)
-        if not _is_sidecar(root / path)
+        if path != CODES_FILE and not _is_sidecar(root / path)
     ]
     return sorted(files, key=lambda file: file.path)
 

@@ -37,6 +37,7 @@ from decnef_data.model.catalog import (
     Site,
     Terms,
 )
+from decnef_data.model.codes import CodeBook
 from decnef_data.model.findings import DoctorReport, Finding
 from decnef_data.model.images import ExportSummary, Image, ImageSet, ImageSource
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile
@@ -77,6 +78,7 @@ __all__ = [
     "ChecksumAccount",
     "Citation",
     "Code",
+    "CodeBook",
     "Cohort",
     "Column",
     "ColumnAccount",

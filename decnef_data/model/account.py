@@ -37,6 +37,7 @@ RULES: Final[Mapping[str, str]] = {
     "same-scan-twice": "image of a participant whose images in another folder are used, which a remark names",
     "sourcedata": "image in sourcedata, of a session that has such images elsewhere",
     "converted-copy": "image in a converted copy (BIDS, NIfTI), of a session that has such images elsewhere",
+    "code-books": "codes.toml, which states what codes in the tables mean",
     "document": "document, program or picture",
     "list-of-ids": "list of ids without any other column",
     "repeated-matrix": "matrix with the same values as another one, and its table, which a remark names",
@@ -207,6 +208,10 @@ class ColumnAccount:
         Number of cells with a text that has no known meaning.
     examples
         Up to five such texts.
+    code_book
+        What gave the codes of a column of labels their meaning: ``"codes"`` (a code book of the user),
+        ``"phantom"``, ``"catalog"``, ``"header"``, ``"path"`` (the name of a file or folder), ``"mri"`` (the
+        codes of the image datasets), or "" if nothing is stated, so that only words have a meaning.
     """
 
     header: str
@@ -217,6 +222,7 @@ class ColumnAccount:
     n_blank: int = 0
     n_undecoded: int = 0
     examples: tuple[str, ...] = ()
+    code_book: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +244,8 @@ class TableAccount:
         Encoding of the file.
     separator
         Separator of the cells.
+    sha256
+        SHA-256 of the file in hexadecimal digits, by which a code book can be bound to it; "" if not known.
     """
 
     file: str
@@ -246,6 +254,7 @@ class TableAccount:
     columns: tuple[ColumnAccount, ...] = ()
     encoding: str = ""
     separator: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -384,6 +384,8 @@ class Cohort(GradedRecord, frozen=True, kw_only=True):
         Labels of the sex codes in the table, by code.
     handedness_codes
         Labels of the handedness codes in the table, by code.
+    site_codes
+        Codes of sites of the catalog, by the code in the table.
     """
 
     path: str
@@ -395,6 +397,7 @@ class Cohort(GradedRecord, frozen=True, kw_only=True):
     diagnosis_codes: dict[str, str] = {}
     sex_codes: dict[str, str] = {}
     handedness_codes: dict[str, str] = {}
+    site_codes: dict[str, str] = {}
 
 
 class ParticipantCount(Record, frozen=True, kw_only=True):

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from decnef_data.model.catalog import Record
+from decnef_data.model.codes import CodeBook
 
 #: How many values of a field are described: a selection may name hundreds of subjects.
 _MAX_VALUES: Final = 5
 _SAMPLE_FIELDS: Final = frozenset({"n_subjects", "stratify", "seed"})
+#: Fields that select nothing by themselves.
+_MODIFIERS: Final = frozenset({"seed", "codes"})
 
 
 class Condition(Record, frozen=True, kw_only=True):
@@ -75,6 +78,8 @@ class SelectionFields(Record, frozen=True, kw_only=True):
         Coordinate whose classes are equally frequent in the sample.
     seed
         Number that determines the sample.
+    codes
+        Code books, which give the labels that the other fields select by; the first that applies counts.
     """
 
     group: str | None = None
@@ -91,6 +96,7 @@ class SelectionFields(Record, frozen=True, kw_only=True):
     n_subjects: int | None = None
     stratify: str | None = None
     seed: int = 0
+    codes: tuple[CodeBook, ...] | None = None
 
     @property
     def is_subset(self) -> bool:
@@ -101,9 +107,8 @@ class SelectionFields(Record, frozen=True, kw_only=True):
         >>> SelectionFields().is_subset, SelectionFields(sites=("COI",)).is_subset
         (False, True)
         """
-        return any(
-            getattr(self, field) is not None for field in SelectionFields.__struct_fields__ if field != "seed"
-        )
+        fields = [field for field in SelectionFields.__struct_fields__ if field not in _MODIFIERS]
+        return any(getattr(self, field) is not None for field in fields)
 
     def describe(self) -> Iterator[str]:
         """Yield each criterion in words, without the sample, which is drawn from those who meet them.
@@ -114,7 +119,7 @@ class SelectionFields(Record, frozen=True, kw_only=True):
         ["sites 'COI', 'SWA'", 'min_age 20']
         """
         for field in SelectionFields.__struct_fields__:
-            value = None if field in _SAMPLE_FIELDS else getattr(self, field)
+            value = None if field in _SAMPLE_FIELDS | _MODIFIERS else getattr(self, field)
             if field == "where":
                 yield from map(str, value or ())
             elif value is not None:

@@ -1,7 +1,7 @@
 """The archive of the srpbs-fc phantom: its members, written to their place in one step."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -13,7 +13,7 @@ from decnef_data.atomic_files import open_atomic
 from decnef_data.file_systems import sync_folder
 from decnef_data.formats.edges import edge_indices
 from decnef_data.phantom import atlas, mat_writer
-from decnef_data.phantom.connectivity_tables import TABLE_STYLES, format_table
+from decnef_data.phantom.connectivity_tables import TABLE_STYLES, format_code_book, format_table
 from decnef_data.phantom.connectivity_values import draw_edge_values
 from decnef_data.phantom.effects import EFFECTS, GRID
 from decnef_data.phantom.matrix_specs import MATRIX_SPECS, MatrixSpec
@@ -32,6 +32,10 @@ SYNTHETIC phantom: nothing in this archive belongs to any real person.
 Every person, every value and every table was drawn by a program (decnef-data), so that software can be tried
 and tested without the SRPBS Multi-disorder Connectivity Dataset.  No result found in it says anything about
 a brain.  Do not publish it as data.
+"""
+_CODES_NOTE = """\
+What the codes mean that the program used, by table.  A table with another SHA-256 was changed since, and has
+no code book.
 """
 _INVENTED_NOTE = """\
 Files are named as in the release where their names are known.  Invented are those of ATR/HC-Verio and CiNet,
@@ -62,17 +66,27 @@ def _remove_stale_files(path: Path) -> None:
 
 
 def _write_members(archive: ZipFile) -> None:
-    _write_member(archive, "SYNTHETIC.txt", iter([_NOTICE.encode()]))
+    people = {spec.path: draw_participants(spec.cohort or spec.path, spec.strata) for spec in MATRIX_SPECS}
+    tables = {
+        spec.path: format_table(TABLE_STYLES[spec.table_style], spec.cohort or spec.path, people[spec.path])
+        for spec in MATRIX_SPECS
+    }
+    _write_member(archive, "SYNTHETIC.txt", iter([_format_marker(tables).encode()]))
     _write_member(archive, "README.txt", iter([_format_readme().encode()]))
     _write_member(archive, "ROITBL_BAL.mat", atlas.encode_atlas())
     for spec in MATRIX_SPECS:
-        participants = draw_participants(spec.cohort or spec.path, spec.strata)
-        _write_member(
-            archive,
-            spec.table_path,
-            iter([format_table(TABLE_STYLES[spec.table_style], spec.cohort or spec.path, participants)]),
-        )
-        _write_member(archive, spec.path, _encode_matrix(spec, _stored_values(spec, participants)))
+        _write_member(archive, spec.table_path, iter([tables[spec.path]]))
+        _write_member(archive, spec.path, _encode_matrix(spec, _stored_values(spec, people[spec.path])))
+
+
+def _format_marker(tables: Mapping[str, bytes]) -> str:
+    """Format the notice as comments, and below it what the codes of each table mean, as TOML."""
+    notice = [f"# {line}".rstrip() for line in (*_NOTICE.splitlines(), "", *_CODES_NOTE.splitlines())]
+    books = {
+        spec.table_path: format_code_book(TABLE_STYLES[spec.table_style], spec.table_path, tables[spec.path])
+        for spec in MATRIX_SPECS
+    }
+    return "\n\n".join(["\n".join(notice), *books.values()]) + "\n"
 
 
 def _write_member(archive: ZipFile, path: str, pieces: Iterator[mat_writer.Piece]) -> None:

@@ -1,18 +1,23 @@
 """The tables beside the matrices, in the style of each institute: headers, codes, gaps, encoding."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from decnef_data.phantom.participants import DIAGNOSIS_CODES, Participant
 from decnef_data.phantom.random_stream import RandomStream
 
-__all__ = ["TABLE_STYLES", "TableColumn", "TableStyle", "format_table"]
+__all__ = ["TABLE_STYLES", "TableColumn", "TableStyle", "format_code_book", "format_table"]
 
 _SHOWA_CODES = {"HC": "0", "ASD": "1", "SSD": "2"}
 _HIROSHIMA_CODES = {"HC": "1", "MDD": "2"}
+_OSAKA_SITES = {"OSU": "1", "NKN": "2"}
+_MRI_CODES: Mapping[str, Mapping[str, str] | Literal["mri"]] = {
+    "diagnosis": "mri", "sex": "mri", "handedness": "mri",
+}  # fmt: skip
 
 CellFormatter = Callable[[int, Participant, RandomStream], str]
 
@@ -43,13 +48,17 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableStyle:
-    """How one institute writes its tables."""
+    """How one institute writes its tables.
+
+    ``codes`` has the code of each label by coordinate, or ``"mri"`` for those of the image datasets.
+    """
 
     columns: tuple[TableColumn, ...]
     encoding: Literal["utf-8", "utf-8-sig", "cp932"] = "utf-8"
     delimiter: str = "\t"
     newline: str = "\n"
     quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
+    codes: Mapping[str, Mapping[str, str] | Literal["mri"]] = field(default_factory=lambda: _MRI_CODES)
 
 
 def format_table(style: TableStyle, name: str, participants: Sequence[Participant]) -> bytes:
@@ -69,6 +78,23 @@ def format_table(style: TableStyle, name: str, participants: Sequence[Participan
     for row, participant in enumerate(participants, 1):
         writer.writerow([column.cell_text(row, participant, rng) for column in style.columns])
     return buffer.getvalue().encode(style.encoding)
+
+
+def format_code_book(style: TableStyle, path: str, table: bytes) -> str:
+    """Format what the codes of a table mean, bound to its bytes, as a part of a TOML file.
+
+    Examples
+    --------
+    >>> print(format_code_book(TableStyle((), codes={"sex": {"male": "1"}}), "A/SUBINFO.tsv", b""))
+    ["A/SUBINFO.tsv"]
+    sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    sex = { "1" = "male" }
+    """
+    lines = [f'["{path}"]', f'sha256 = "{hashlib.sha256(table).hexdigest()}"']
+    for name, codes in style.codes.items():
+        labels = [] if isinstance(codes, str) else [f'"{code}" = "{label}"' for label, code in codes.items()]
+        lines.append(f"{name} = {{ {', '.join(labels)} }}" if labels else f'{name} = "{codes}"')
+    return "\n".join(lines)
 
 
 def _number_column(header: str) -> TableColumn:
@@ -197,6 +223,7 @@ TABLE_STYLES: Mapping[str, TableStyle] = {
             _score_column("AQ", (5, 48), "", 4, 5),
             _SYNTHETIC_COLUMN,
         ),
+        codes={**_MRI_CODES, "diagnosis": _SHOWA_CODES},
     ),
     # The header of the diagnosis is literally that of the release; participants of four sites are pooled.
     "hiroshima": TableStyle(
@@ -210,14 +237,16 @@ TABLE_STYLES: Mapping[str, TableStyle] = {
             _score_column("BDI-II", (0, 55), "", 10, 25),
             _SYNTHETIC_COLUMN,
         ),
+        codes={**_MRI_CODES, "diagnosis": _HIROSHIMA_CODES},
         newline="\r\n",
     ),
     # Condition, VAS, SF-MPQ2, pain side, site and % frames kept are known to exist, but not their spelling.
+    # One holder's table has numbers as sites.
     "osaka": TableStyle(
         columns=(
             _number_column("ID"),
             _diagnosis_column("condition", DIAGNOSIS_CODES),
-            _field_column("site", "site"),
+            TableColumn("site", lambda _row, participant, _rng: _OSAKA_SITES[participant.site]),
             _field_column("age", "age"),
             _field_column("sex", "sex"),
             _field_column("handedness", "handedness"),
@@ -228,6 +257,7 @@ TABLE_STYLES: Mapping[str, TableStyle] = {
             _motion_column("mean FD"),
             _SYNTHETIC_COLUMN,
         ),
+        codes={**_MRI_CODES, "site": _OSAKA_SITES},
         encoding="utf-8-sig",
     ),
     "cinet": TableStyle(

@@ -121,6 +121,7 @@ def _cohort_references(cohort: Cohort) -> Iterator[_Reference]:
         codes: Mapping[str, str] = getattr(cohort, f"{column}_codes")
         for printed, label in codes.items():
             yield f".{column}_codes.{printed}", f"{column} label", label
+    yield from ((f".site_codes.{printed}", "site", code) for printed, code in cohort.site_codes.items())
 
 
 def _present_references(*references: tuple[str, str, str | int | None]) -> Iterator[_Reference]:

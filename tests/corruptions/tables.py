@@ -230,6 +230,7 @@ _PRINTED: Final = {
         ("diag", "diagnosis", ("japanese", "english", "with-decimals")),
         ("sex", "sex", ("japanese", "japanese-words", "letters")),
         ("hand", "handedness", ("letters",)),
+        ("site", "site", ("lower-case",)),
     )
     for how in ways
 }
@@ -443,6 +444,7 @@ for _how, _file_change in {
         _stem = _file.removesuffix(".tsv")
         corruption.add(
             f"table-{_how}", _copy, "people", _file_change, order=1,
+            undetectable=Undetectable("another name of the table, and the same rows", (), ("source_table",)) if _copy == "fc" else None,
             names=(_file, _stem, f"{_stem}_old", "SWA_FC_Matrices_N235.mat", _file.upper(), _stem.upper()),
         )  # fmt: skip
 

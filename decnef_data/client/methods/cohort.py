@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
-from decnef_data.client.options import Names, Where
+from decnef_data.client.options import Codes, Names, Where
 from decnef_data.client.query import search_datasets
 from decnef_data.client.selection import build_selection
 from decnef_data.model import Selection
@@ -36,6 +36,7 @@ class CohortMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
     ) -> "pd.DataFrame":
         """Find participants across the datasets on this machine; nothing is downloaded.
@@ -81,6 +82,12 @@ class CohortMethods(ClientBase):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -140,6 +147,7 @@ class CohortMethods(ClientBase):
                 n_subjects,
                 stratify,
                 seed,
+                codes,
             )
 
         datasets = self.records.datasets if names is None else map(self.records.dataset, as_names(names))

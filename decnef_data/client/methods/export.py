@@ -5,7 +5,7 @@ from typing import Any
 
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
-from decnef_data.client.options import FetchOptions, Names, StrPath, Where
+from decnef_data.client.options import Codes, FetchOptions, Names, StrPath, Where
 from decnef_data.client.selection import build_selection
 from decnef_data.model import ExportSummary
 
@@ -75,6 +75,7 @@ class ExportMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         download: bool = True,
         strict: bool = True,
@@ -131,6 +132,12 @@ class ExportMethods(ClientBase):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -211,6 +218,7 @@ class ExportMethods(ClientBase):
             n_subjects,
             stratify,
             seed,
+            codes,
         )
         options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
         exporter = Exporter(self._request(selection, options), self.config_dir, i_may_share)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
-from decnef_data.client.options import FetchOptions, Names, StrPath, Where, expand_path
+from decnef_data.client.options import Codes, FetchOptions, Names, StrPath, Where, expand_path
 from decnef_data.client.plan import with_costs
 from decnef_data.client.request import build_reader
 from decnef_data.client.selection import build_selection
@@ -50,6 +50,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -79,6 +80,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -108,6 +110,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -137,6 +140,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -166,6 +170,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -217,6 +222,12 @@ class FetchMethods(ClientBase):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -327,6 +338,7 @@ class FetchMethods(ClientBase):
             n_subjects,
             stratify,
             seed,
+            codes,
         )
         lock_path = None if lock is None else expand_path(lock)
         options = FetchOptions(mirror, download, keep_archive, strict, accept_terms, progress, lock_path)
@@ -356,6 +368,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         download: bool = True,
         strict: bool = True,
@@ -404,6 +417,12 @@ class FetchMethods(ClientBase):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -482,6 +501,7 @@ class FetchMethods(ClientBase):
             n_subjects,
             stratify,
             seed,
+            codes,
         )
         options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
         return self._request(selection, options).acquire().participants()
@@ -505,6 +525,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         keep_archive: bool = True,
     ) -> Plan:
@@ -550,6 +571,12 @@ class FetchMethods(ClientBase):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -603,6 +630,7 @@ class FetchMethods(ClientBase):
             n_subjects,
             stratify,
             seed,
+            codes,
         )
         resolver = self._resolver
         location = resolver.resolve(self.records.dataset(selection.dataset), mirror)
@@ -628,6 +656,7 @@ class FetchMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         mirror: str = "auto",
         keep_archive: bool = True,
         accept_terms: bool = False,
@@ -675,6 +704,12 @@ class FetchMethods(ClientBase):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -754,6 +789,7 @@ class FetchMethods(ClientBase):
             n_subjects,
             stratify,
             seed,
+            codes,
         )
         options = FetchOptions(
             mirror,

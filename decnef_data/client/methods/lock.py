@@ -6,9 +6,10 @@ from decnef_data import lockfile
 from decnef_data.arguments import checked
 from decnef_data.client import locks
 from decnef_data.client.base import ClientBase
-from decnef_data.client.options import Names, StrPath, Where
+from decnef_data.client.code_books import read_stored_books
+from decnef_data.client.options import Codes, Names, StrPath, Where
 from decnef_data.client.selection import build_selection
-from decnef_data.model import Comparison, Lock, Selection
+from decnef_data.model import CodeBook, Comparison, LocalCopy, Lock, Selection
 from decnef_data.progress import create_progress
 
 
@@ -34,6 +35,7 @@ class LockMethods(ClientBase):
         n_subjects: int | None = None,
         stratify: str | None = None,
         seed: int = 0,
+        codes: Codes | None = None,
         split: str | None = None,
         mirror: str = "auto",
         progress: str = "auto",
@@ -82,6 +84,12 @@ class LockMethods(ClientBase):
             ``"diagnosis"``; ``None`` means that classes are ignored.
         seed
             With `n_subjects`, determines the sample: the same seed gives the same subjects on every machine.
+        codes
+            What the codes in tables mean, by file or folder and column, such as
+            ``{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}``; the path of a TOML file with the same
+            content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
+            ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
+            folder.
         split
             The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the
             lock; ``None`` means no split.
@@ -140,6 +148,7 @@ class LockMethods(ClientBase):
             n_subjects,
             stratify,
             seed,
+            codes,
         )
         return self._lock_copy(selection, mirror, split, progress)
 
@@ -214,4 +223,8 @@ class LockMethods(ClientBase):
 
     def _lock_copy(self, selection: Selection, mirror: str, split: str | None, progress: str) -> Lock:
         location = self._locate(selection.dataset, mirror)
-        return locks.create_lock(location, selection, split, create_progress(progress))
+        return locks.create_lock(location, selection, split, create_progress(progress), self._stored_books)
+
+    def _stored_books(self, copy: LocalCopy) -> tuple[CodeBook, ...]:
+        dataset = self.records.dataset(copy.dataset)
+        return read_stored_books(copy, dataset, self.records, self.config_dir)

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from decnef_data.layouts.account import MARKER_FILE, file_account, rule_of_document
-from decnef_data.layouts.connectivity.classify import FoundItem, FoundRegions, FoundTable
+from decnef_data.layouts.connectivity.classify import FoundBooks, FoundItem, FoundRegions, FoundTable
 from decnef_data.layouts.connectivity.matrices import FoundMatrix
 from decnef_data.layouts.participants import column_remarks
 from decnef_data.model import Account, ArchiveAccount, ChecksumAccount, Remark, RowAccount, TableAccount
@@ -80,7 +80,7 @@ def _rule_of(path: str, items: Sequence[FoundItem], content: ReadContent) -> str
         return "repeated-matrix"
     if PurePosixPath(path).name == MARKER_FILE or path in used_tables or path in content.tables:
         return "used"
-    if any(isinstance(item, FoundRegions) for item in items):
+    if any(isinstance(item, FoundRegions | FoundBooks) for item in items):
         return "used"
     if any(isinstance(item, FoundMatrix) for item in items):
         return "unreadable"
@@ -101,7 +101,7 @@ def _account_of_table(found: FoundTable, content: ReadContent) -> TableAccount:
     )
     role = "participants" if is_used else "unused"
     columns = content.columns[found.path].accounts if found.path in content.columns else ()
-    return TableAccount(found.path, role, rows, columns, table.encoding, table.separator)
+    return TableAccount(found.path, role, rows, columns, table.encoding, table.separator, table.sha256)
 
 
 def _remarks(content: ReadContent) -> Iterator[Remark]:
@@ -111,6 +111,4 @@ def _remarks(content: ReadContent) -> Iterator[Remark]:
         elif isinstance(item, FoundTable):
             yield from item.table.remarks
             if item.path in content.columns:
-                # How a table codes its sites is not known for every institute.
-                columns = content.columns[item.path]
-                yield from column_remarks(item.path, columns, content.required, unnamed=("site",))
+                yield from column_remarks(item.path, content.columns[item.path], content.required)

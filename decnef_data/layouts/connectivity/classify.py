@@ -22,7 +22,8 @@ from decnef_data.layouts.connectivity.matrices import (
     may_contain_matrix,
 )
 from decnef_data.layouts.participants import TABLE_SUFFIXES, is_known_header, is_participant_table
-from decnef_data.model import Remark
+from decnef_data.model import CodeBook, Remark
+from decnef_data.records.code_books import read_code_books
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from decnef_data.records import Records
 
 __all__ = [
+    "FoundBooks",
     "FoundItem",
     "FoundMatrix",
     "FoundRegions",
@@ -67,8 +69,16 @@ class FoundRegions:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundBooks:
+    """The code books of the tables of a phantom, from the file that marks it."""
+
+    path: str
+    books: tuple[CodeBook, ...]
+
+
 #: A remark names a file that is set aside, and what is in it.
-FoundItem = FoundMatrix | FoundTable | FoundRegions | Remark
+FoundItem = FoundMatrix | FoundTable | FoundRegions | FoundBooks | Remark
 
 
 def relative_path(path: str, dataset: "Dataset") -> str:
@@ -115,6 +125,8 @@ def classify_file(path: str, data: bytes, dataset: "Dataset", records: "Records"
         The file is damaged, can be read as more than one matrix, or has values that may be a matrix, but are
         not as expected.
     """
+    if PurePosixPath(path).name == MARKER_FILE:
+        return (FoundBooks(path, _read_books(path, data, dataset, records)),)
     suffix = PurePosixPath(path).suffix.casefold()
     if matlab.is_matlab(data):
         return _classify_matlab(path, data, dataset)
@@ -122,6 +134,14 @@ def classify_file(path: str, data: bytes, dataset: "Dataset", records: "Records"
         pointers.require_content(data, path)
         return _classify_parts(path, _read_text(path, data), dataset)
     return _classify_table(path, data, records) if suffix in TABLE_SUFFIXES else ()
+
+
+def _read_books(path: str, data: bytes, dataset: "Dataset", records: "Records") -> tuple[CodeBook, ...]:
+    """Return the code books that a marker states; that of an earlier version is prose alone."""
+    try:
+        return read_code_books(data, path, dataset, records)
+    except FormatError:
+        return ()
 
 
 def _classify_table(path: str, data: bytes, records: "Records") -> tuple[FoundTable, ...]:

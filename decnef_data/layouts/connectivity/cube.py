@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from decnef_data.formats import edges
 from decnef_data.formats.cells import parse_column, parse_numbers
+from decnef_data.layouts.code_books import CODED_COLUMNS
 from decnef_data.layouts.connectivity.rows import check_rows, row_remarks
 from decnef_data.layouts.participants import (
-    CODED_COLUMNS,
     NUMERIC_COLUMNS,
     TEXT_COLUMNS,
     ParticipantColumns,
@@ -34,10 +34,11 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatrixBlock:
-    """One matrix, its participants, and the prefix of their subject ids."""
+    """One matrix, its participants with the path of their table, and the prefix of their subject ids."""
 
     key: str
     path: str
+    table: str
     values: NDArray[Any]
     participants: ParticipantColumns
 
@@ -158,9 +159,11 @@ def _source_coords(blocks: Sequence[MatrixBlock]) -> dict[str, _Coordinate]:
     rows = np.concatenate([np.arange(1, count + 1, dtype=np.int32) for count in counts])
     subjects = [f"{block.key}-{row:04d}" for block in blocks for row in range(1, len(block.values) + 1)]
     files = np.repeat(np.array([block.path for block in blocks], dtype=np.str_), counts)
+    tables = np.repeat(np.array([block.table for block in blocks], dtype=np.str_), counts)
     return {
         "subject": ("subject", np.array(subjects, dtype=np.str_), {"long_name": "matrix and row number"}),
         "source_file": ("subject", files, {"long_name": "path of the matrix file below the top folder"}),
+        "source_table": ("subject", tables, {"long_name": "path of the table below the top folder"}),
         "source_row": (
             "subject",
             rows,

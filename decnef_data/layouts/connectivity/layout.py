@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from decnef_data.errors import FormatError
 from decnef_data.layouts import LayoutResult, MemberLog, ReadReport
+from decnef_data.layouts.code_books import CodeBooks
 from decnef_data.layouts.connectivity.account import ReadContent, build_account
 from decnef_data.layouts.connectivity.classify import (
+    FoundBooks,
     FoundItem,
     FoundRegions,
     FoundTable,
@@ -89,6 +91,11 @@ class _CopyContent:
     @property
     def regions(self) -> list[FoundRegions]:
         return [item for item in self.items if isinstance(item, FoundRegions)]
+
+    @property
+    def books(self) -> CodeBooks:
+        found = [item for item in self.items if isinstance(item, FoundBooks)]
+        return CodeBooks([book for item in found for book in item.books], source="phantom")
 
 
 class ConnectivityLayout:
@@ -253,14 +260,15 @@ def _build_blocks(
     records: "Records",
 ) -> dict[str, list[MatrixBlock]]:
     """Return the matrices of each atlas with their participants, and add the columns of the tables."""
-    cells = {table.path: table.cells for table in content.tables}
+    found = {table.path: table.table for table in content.tables}
     keys = _matrix_keys(content.matrices, dataset)
     blocks: dict[str, list[MatrixBlock]] = {}
     for matrix, table in zip(content.matrices, tables, strict=True):
         if isinstance(table, str):
-            participants = label_participants(matrix.path, cells[table], dataset, records)
+            books = content.books.of_table([table, matrix.path], found[table].sha256)
+            participants = label_participants(matrix.path, found[table].frame, dataset, records, books)
             columns.setdefault(table, participants)
-            block = MatrixBlock(keys[matrix.path], matrix.path, matrix.values, participants)
+            block = MatrixBlock(keys[matrix.path], matrix.path, table, matrix.values, participants)
             blocks.setdefault(matrix.atlas.name, []).append(block)
     return blocks
 

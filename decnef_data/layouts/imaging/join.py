@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+import msgspec
+
 from decnef_data.errors import FormatError
 from decnef_data.layouts.imaging.account import build_account, file_remarks, run_remarks
 from decnef_data.layouts.imaging.groups import group_names
 from decnef_data.layouts.imaging.participants import ParticipantTable, build_participant_table
 from decnef_data.layouts.imaging.remarks import list_remarks
 from decnef_data.layouts.imaging.tables import DatasetTables, read_tables
-from decnef_data.model import Account
+from decnef_data.model import Account, CodeBook
+from decnef_data.msgspec_threads import prepare_type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +79,7 @@ def join_scans(
     dataset: "Dataset",
     records: "Records",
     relabel: RelabelFunction,
+    codes: "Sequence[CodeBook]" = (),
 ) -> JoinedScans:
     """Join scans with participants.
 
@@ -89,12 +93,14 @@ def join_scans(
         The catalog's records.
     relabel
         Returns the participants with the columns of the layout.
+    codes
+        The code books of the copy.
     """
     dataset_tables = read_tables(tables, records)
     joined = JoinedScans(
         inventory,
         dataset_tables,
-        build_participant_table(dataset_tables, inventory.scans, dataset, records),
+        build_participant_table(dataset_tables, inventory.scans, dataset, records, codes),
         dataset,
     )
     return replace(joined, participants=relabel(joined, records))
@@ -106,6 +112,7 @@ def join_scans_cached(
     dataset: "Dataset",
     records: "Records",
     relabel: RelabelFunction,
+    codes: "Sequence[CodeBook]" = (),
 ) -> JoinedScans:
     """Return what :func:`join_scans` returns: the same object as long as no file changes.
 
@@ -119,6 +126,7 @@ def join_scans_cached(
         _ByIdentity(dataset),
         _ByIdentity(records),
         _ByIdentity(relabel),
+        msgspec.json.encode(codes),
     )
 
 
@@ -143,5 +151,7 @@ def _join_cached(
     dataset: "_ByIdentity[Dataset]",
     records: "_ByIdentity[Records]",
     relabel: _ByIdentity[RelabelFunction],
+    encoded_codes: bytes,
 ) -> JoinedScans:
-    return join_scans(tables, inventory.value, dataset.value, records.value, relabel.value)
+    codes = msgspec.json.decode(encoded_codes, type=prepare_type(tuple[CodeBook, ...]))
+    return join_scans(tables, inventory.value, dataset.value, records.value, relabel.value, codes)

@@ -188,11 +188,10 @@ class ImagingLayout:
     ) -> JoinedScans:
         unused_folders = inventory.other.unused_folders if inventory is not None else ()
         tables = tuple(select_tables(backend.list_tables(), unused_folders))
+        context = (request.dataset, request.records, self.relabel, request.selection.codes or ())
         if inventory is None:
-            return join_scans(
-                tables, _provisional_inventory(scans), request.dataset, request.records, self.relabel
-            )
-        return join_scans_cached(tables, inventory, request.dataset, request.records, self.relabel)
+            return join_scans(tables, _provisional_inventory(scans), *context)
+        return join_scans_cached(tables, inventory, *context)
 
 
 def _scan_from_path(path: str) -> Scan | None:

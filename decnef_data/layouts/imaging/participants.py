@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError
 from decnef_data.formats.cells import parse_column, parse_numbers
+from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks, below_top
 from decnef_data.layouts.imaging import protocols
 from decnef_data.layouts.imaging.paths import normalize_subject
 from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
@@ -27,7 +28,6 @@ from decnef_data.layouts.imaging.tables import (
     table_account,
 )
 from decnef_data.layouts.participants import (
-    CODED_COLUMNS,
     NUMERIC_COLUMNS,
     TEXT_COLUMNS,
     ParticipantColumns,
@@ -36,7 +36,7 @@ from decnef_data.layouts.participants import (
     count_noun,
     label_participants,
 )
-from decnef_data.model import Remark, RowAccount, TableAccount
+from decnef_data.model import CodeBook, Remark, RowAccount, TableAccount
 from decnef_data.records import normalize_name
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ class ParticipantTable:
 
 
 def build_participant_table(
-    tables: DatasetTables, scans: Sequence["Scan"], dataset: "Dataset", records: "Records"
+    tables: DatasetTables,
+    scans: Sequence["Scan"],
+    dataset: "Dataset",
+    records: "Records",
+    codes: Sequence[CodeBook] = (),
 ) -> ParticipantTable:
     """Join the tables, in the order of the table of participants.
 
@@ -100,8 +104,11 @@ def build_participant_table(
         The scans, for their subjects and sessions.
     dataset, records
         The catalog's records.
+    codes
+        The code books of the copy; where they state nothing, those of the image datasets hold.
     """
-    join = _Join(tables, (dataset, records), frozenset(normalize_subject(scan.subject) for scan in scans))
+    imaged = frozenset(normalize_subject(scan.subject) for scan in scans)
+    join = _Join(tables, (dataset, records), CodeBooks(codes, mri=True), imaged)
     joined = join.join()
     sessions = _list_sessions(joined.indexed, scans)
     padded = {name: np.append(column, _missing_value(column)) for name, column in joined.columns.items()}
@@ -171,6 +178,7 @@ class _Join:
 
     tables: DatasetTables
     context: "tuple[Dataset, Records]"
+    books: CodeBooks
     imaged: frozenset[str]
 
     def join(self) -> _Joined:
@@ -216,11 +224,14 @@ class _Join:
         if path is None:
             empty = pd.DataFrame({"participant_id": []}, dtype=object)
             indexed = index_rows("participants.tsv", empty, 0)
-            return indexed, label_participants("participants.tsv", empty, *self.context, 0), [], []
+            labelled = label_participants("participants.tsv", empty, *self.context, self.books, 0)
+            return indexed, labelled, [], []
         table = self.tables.tables[path]
         id_index = find_id_column(table) or 0
         indexed = index_rows(path, table.frame, id_index)
-        labelled = label_participants("participants.tsv", indexed.frame, *self.context, id_index)
+        labelled = label_participants(
+            "participants.tsv", indexed.frame, *self.context, self._books_of(path), id_index
+        )
         rows = row_account(table, indexed, indexed.subjects, self.imaged)
         account = table_account(path, "participants", table, rows, labelled.accounts)
         required = self.context[0].coordinates if _is_named_participants(path) else ()
@@ -231,7 +242,11 @@ class _Join:
         table = self.tables.tables[path]
         if is_list_of_ids(table):
             return None
-        return read_supplement(path, table, indexed, self.context, self.imaged)
+        context = (*self.context, self._books_of(path))
+        return read_supplement(path, table, indexed, context, self.imaged)
+
+    def _books_of(self, path: str) -> CodeBooks:
+        return self.books.of_table([below_top(path, self.context[0])], self.tables.tables[path].sha256)
 
 
 def _choose_table(tables: Mapping[str, "Table"], imaged: frozenset[str]) -> tuple[str | None, list[str]]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks
 from decnef_data.layouts.imaging.paths import normalize_subject
 from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
 from decnef_data.layouts.imaging.tables import find_id_column, row_account, table_account
 from decnef_data.layouts.participants import (
-    CODED_COLUMNS,
     NUMERIC_COLUMNS,
     TEXT_COLUMNS,
     column_remarks,
@@ -58,7 +58,7 @@ def read_supplement(
     path: str,
     table: "Table",
     participants: ParticipantRows,
-    context: "tuple[Dataset, Records]",
+    context: "tuple[Dataset, Records, CodeBooks]",
     imaged: "Container[str]",
 ) -> Supplement | None:
     """Read a supplementary table; return ``None`` if it names no participant.
@@ -70,7 +70,7 @@ def read_supplement(
     participants
         The rows of the table of participants, which the cells are aligned with.
     context
-        The records of the dataset and of the catalog.
+        The records of the dataset and of the catalog, and the code books that hold for the table.
     imaged
         The participants with images.
     """

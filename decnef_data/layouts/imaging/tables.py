@@ -133,7 +133,7 @@ def table_account(
     unused = tuple(
         ColumnAccount(str(header), "", "unused", len(table.frame)) for header in table.frame.columns
     )
-    return TableAccount(path, role, rows, columns or unused, table.encoding, table.separator)
+    return TableAccount(path, role, rows, columns or unused, table.encoding, table.separator, table.sha256)
 
 
 def row_account(

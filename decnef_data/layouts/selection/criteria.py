@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.errors import SelectionError
+from decnef_data.layouts.code_books import CODED_COLUMNS
 from decnef_data.layouts.selection.columns import (
     Columns,
     count_rows,
@@ -33,6 +34,7 @@ __all__ = [
     "build_conditions",
     "build_criteria",
     "resolve_coordinate",
+    "undecoded_rows",
 ]
 
 _Mask = NDArray[np.bool_]
@@ -42,6 +44,10 @@ _MAX_NAMED: Final = 3
 
 class Criterion(Protocol):
     """A criterion that rows have to meet."""
+
+    @property
+    def coordinate(self) -> str:
+        """The coordinate that decides."""
 
     def matches(self, columns: Columns) -> _Mask:
         """Return which rows meet the criterion; none if the column does not exist."""
@@ -58,13 +64,15 @@ class _CategoryCriterion:
     accepted: Sequence[str | float]
 
     def matches(self, columns: Columns) -> _Mask:
+        """Return which rows have one of the values."""
         if self.coordinate not in columns:
             return _no_rows(columns)
         column = columns[self.coordinate]
         return np.isin(column, np.array(_convert_values(self.coordinate, self.accepted, column)))
 
     def undecided(self, columns: Columns) -> _Mask:
-        return _no_rows(columns)
+        """Return which rows have a code without a known meaning."""
+        return undecoded_rows(columns, self.coordinate)
 
 
 class ValueCriterion(_CategoryCriterion):
@@ -91,9 +99,14 @@ class SiteCriterion:
         """Return which rows are of the sites."""
         return _CategoryCriterion("site", self.sites).matches(columns)
 
+    @property
+    def coordinate(self) -> str:
+        """The coordinate that has to be one of the sites."""
+        return "site"
+
     def undecided(self, columns: Columns) -> _Mask:
-        """Return which rows are pooled with others of the institutes."""
-        return _pooled_rows(columns, self.institutes)
+        """Return which rows of the institutes are pooled with others, or have a code without a meaning."""
+        return _rows_without_site(columns, self.institutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,21 @@ class RangeCriterion:
     def is_unknown(self, columns: Columns) -> bool:
         """Return whether no row has a value."""
         return self.coordinate not in columns or bool(missing_values(columns[self.coordinate]).all())
+
+
+def undecoded_rows(columns: Columns, coordinate: str) -> _Mask:
+    """Return which rows have a printed code of a coordinate, but no label for it.
+
+    Examples
+    --------
+    >>> columns = {"sex": np.array(["male", "", ""]), "sex_code": np.array(["1", "2", ""])}
+    >>> undecoded_rows({**columns, "subject": np.array(["a", "b", "c"])}, "sex").tolist()
+    [False, True, False]
+    """
+    if coordinate not in CODED_COLUMNS or not {coordinate, f"{coordinate}_code"} <= set(columns):
+        return _no_rows(columns)
+    undecoded: _Mask = (columns[coordinate] == "") & (columns[f"{coordinate}_code"] != "")
+    return undecoded
 
 
 def build_criteria(
@@ -246,10 +274,14 @@ def _is_pooled(groups: _Groups, institute: str) -> bool:
 
 
 def _pooled_rows(columns: Columns, institutes: Sequence[str]) -> _Mask:
+    return _rows_without_site(columns, institutes) & ~undecoded_rows(columns, "site")
+
+
+def _rows_without_site(columns: Columns, institutes: Sequence[str]) -> _Mask:
     if not {"site", "institute"} <= set(columns):
         return _no_rows(columns)
-    is_pooled: _Mask = columns["site"] == ""
-    return is_pooled & np.isin(columns["institute"], np.array(institutes, dtype=np.str_))
+    has_none: _Mask = columns["site"] == ""
+    return has_none & np.isin(columns["institute"], np.array(institutes, dtype=np.str_))
 
 
 def _pooled_site_error(site: "Site") -> PooledSiteError:

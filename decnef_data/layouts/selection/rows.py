@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ from decnef_data.layouts.selection.criteria import (
     ValueCriterion,
     build_conditions,
     build_criteria,
+    undecoded_rows,
 )
+from decnef_data.layouts.selection.errors import TableContentError
 from decnef_data.layouts.selection.sample import draw_samples
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MatchedRows", "SelectedRows", "match_conditions", "match_rows", "select_rows"]
 
+_MAX_NAMED: Final = 3
 _Mask = NDArray[np.bool_]
 _Rows = NDArray[np.intp]
 
@@ -142,6 +145,25 @@ class MatchedRows:
         yield from _unknown_group_reasons(excluded)
         yield from _missing_value_reasons(excluded)
         yield from _pooled_site_reasons(excluded)
+        yield from _undecoded_reasons(excluded)
+
+    def require_decoded(self) -> None:
+        """Require that not all who may match are left out for want of a code book.
+
+        Raises
+        ------
+        TableContentError
+            No row matches, but codes without a known meaning may mean what is selected.
+        """
+        if any(group.matches.any() for group in self.groups.values()):
+            return
+        excluded = [
+            exclusion for name, group in self.groups.items() for exclusion in group.exclusions(name, None)
+        ]
+        reasons = list(_undecoded_reasons(excluded))
+        if reasons:
+            message = f"No participants of '{self.dataset}' are known to match. {' '.join(reasons)}"
+            raise TableContentError(message, requested="codes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +179,16 @@ class _Exclusion:
     def is_complete(self) -> bool:
         """Whether no participant of the group has a value."""
         return isinstance(self.criterion, RangeCriterion) and self.criterion.is_unknown(self.columns)
+
+    @property
+    def is_undecoded(self) -> _Mask:
+        """The rows whose code has no known meaning."""
+        return self.rows & undecoded_rows(self.columns, self.criterion.coordinate)
+
+    @property
+    def is_pooled(self) -> _Mask:
+        """The rows whose table does not record their site."""
+        return self.rows & ~self.is_undecoded
 
     def count(self, name: str = "subject") -> Counter[str]:
         """Count the participants by the value of a column."""
@@ -186,7 +218,11 @@ class _GroupMatches:
 
 
 def _match(groups: Mapping[str, Columns], criteria: Sequence[Criterion], dataset: str) -> MatchedRows:
-    return MatchedRows(dataset, {name: _match_group(columns, criteria) for name, columns in groups.items()})
+    matched = MatchedRows(
+        dataset, {name: _match_group(columns, criteria) for name, columns in groups.items()}
+    )
+    matched.require_decoded()
+    return matched
 
 
 def _match_group(columns: Columns, criteria: Sequence[Criterion]) -> _GroupMatches:
@@ -236,10 +272,41 @@ def _missing_value_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
 def _pooled_site_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for exclusion in excluded:
-        if isinstance(exclusion.criterion, SiteCriterion):
-            counts += exclusion.count("institute")
+        if isinstance(exclusion.criterion, SiteCriterion) and exclusion.is_pooled.any():
+            counts += replace(exclusion, rows=exclusion.is_pooled).count("institute")
     for institute, count in sorted(counts.items()):
         yield (
             f"{count_participants(count)} of '{institute}' may match, but their table pools its sites. "
             f"Use institutes='{institute}' to include them."
         )
+
+
+def _undecoded_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
+    """Yield one sentence for each coordinate with codes of no stated meaning, with the numbers by table."""
+    by_coordinate: dict[str, list[_Exclusion]] = {}
+    for exclusion in excluded:
+        if exclusion.is_undecoded.any():
+            undecoded = replace(exclusion, rows=exclusion.is_undecoded)
+            by_coordinate.setdefault(exclusion.criterion.coordinate, []).append(undecoded)
+    for coordinate, exclusions in by_coordinate.items():
+        count = sum(len(exclusion.count()) for exclusion in exclusions)
+        tables: Counter[str] = Counter()
+        codes: set[str] = set()
+        for exclusion in exclusions:
+            codes |= set(as_texts(exclusion.columns[f"{coordinate}_code"][exclusion.rows]))
+            if "source_table" in exclusion.columns:
+                tables += exclusion.count("source_table")
+        listed = ", ".join(f"'{table}' ({number})" for table, number in tables.most_common(_MAX_NAMED))
+        more = f" and {len(tables) - _MAX_NAMED} more tables" if len(tables) > _MAX_NAMED else ""
+        shown = ", ".join(map(repr, sorted(codes)[:_MAX_NAMED])) + (", …" if len(codes) > _MAX_NAMED else "")
+        yield (
+            f"{count_participants(count)} could not be judged by {coordinate}, because the meaning of their "
+            f"codes ({shown}) is not stated{f': {listed}{more}' if listed else ''}. State it with codes= "
+            f"(--codes FILE), for example {_example_of_codes(coordinate, tables, codes)}."
+        )
+
+
+def _example_of_codes(coordinate: str, tables: Counter[str], codes: set[str]) -> str:
+    table = next(iter(tables), "participants.tsv")
+    label = {"diagnosis": "HC", "sex": "male", "handedness": "right", "site": "OSU"}[coordinate]
+    return f"codes={{'{table}': {{'{coordinate}': {{'{min(codes)}': '{label}', ...}}}}}}"

@@ -1,0 +1,206 @@
+"""The meaning of codes in tables: stated by a code book, the catalog, a header or words, never borrowed.
+
+The codes of the image datasets hold for their own tables, and elsewhere only where a book says ``"mri"``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from decnef_data.formats.cells import parse_number
+from decnef_data.model import CodeBook
+from decnef_data.records.counts import site_names
+from decnef_data.records.names import normalize_name
+
+if TYPE_CHECKING:
+    from decnef_data.model import Dataset
+    from decnef_data.model.codes import CodeLabels
+    from decnef_data.records import Records
+
+__all__ = ["CODED_COLUMNS", "CodeBooks", "DecodedColumn", "StatedMeaning", "below_top", "decode_column"]
+
+#: Coordinates that hold a label; the printed text is a second coordinate (``sex_code``).
+CODED_COLUMNS: Final = ("diagnosis", "sex", "handedness", "site")
+MRI: Final = "mri"
+#: The text in brackets behind a header, and what it may say of one code: "Healthy=1", "1: male".
+_IN_BRACKETS: Final = re.compile(r"[(\[](.+)[)\]]")
+_PAIR: Final = re.compile(r"([^\s=:,、;/]+)\s*[=:]\s*([^\s=:,、;/]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBooks:
+    """The code books of a copy, in order of precedence.
+
+    ``source`` is what accounts call them; ``mri`` is whether the codes of the image datasets hold where
+    nothing is stated.
+    """
+
+    books: Sequence[CodeBook] = ()
+    source: str = "codes"
+    mri: bool = False
+
+    def of_table(self, paths: Sequence[str], sha256: str) -> "CodeBooks":
+        """Return those that hold for one table, of those of one origin the most specific first."""
+        return replace(self, books=tuple(book for book in self.books if book.holds_for(paths, sha256)))
+
+    def codes_of(self, name: str) -> "CodeLabels | None":
+        """Return what the first book says of a coordinate.
+
+        Examples
+        --------
+        >>> CodeBooks((CodeBook(sex_codes="mri"), CodeBook(sex_codes={"0": "female"}))).codes_of("sex")
+        'mri'
+        """
+        found = (book.codes_of(name) for book in self.books)
+        return next((codes for codes in found if codes is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class StatedMeaning:
+    """What is stated of one column: by books, by the catalog for its path, and by its header.
+
+    ``default`` is the label that the path states for all rows, which a table may leave out or code alike.
+    """
+
+    books: CodeBooks = CodeBooks()
+    recorded: Mapping[str, str] | None = None
+    header: str = ""
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedColumn:
+    """The labels of one column, the codes that have none, and what gave the others their meaning.
+
+    ``code_book`` is ``"codes"`` (a book of the user), ``"phantom"``, ``"catalog"``, ``"header"``, ``"path"``,
+    ``"mri"``, or "" if nothing is stated.  ``others`` are labels that differ from that of the path.
+    """
+
+    labels: Sequence[str]
+    undecoded: frozenset[str]
+    code_book: str
+    others: tuple[str, ...] = ()
+
+
+def below_top(path: str, dataset: "Dataset") -> str:
+    """Return a path without the top folder of the dataset, with which a copy or a code book may begin.
+
+    Examples
+    --------
+    >>> from decnef_data.records import Records
+    >>> below_top("SRPBS_FC/OsakaU", Records.load().dataset("srpbs-fc"))
+    'OsakaU'
+    """
+    first, _, rest = path.partition("/")
+    return rest if first.casefold() == dataset.top_folder.casefold() else path
+
+
+def decode_column(
+    name: str, cells: Sequence[str], stated: StatedMeaning, records: "Records"
+) -> DecodedColumn:
+    """Return the label of each cell of a coded column, "" where it has no known meaning.
+
+    Parameters
+    ----------
+    name
+        The coordinate: ``"diagnosis"``, ``"sex"``, ``"handedness"`` or ``"site"``.
+    cells
+        The cells as printed, missing ones blank.
+    stated
+        What is stated of the column.
+    records
+        The catalog.
+
+    Examples
+    --------
+    >>> from decnef_data.records import Records
+    >>> records = Records.load()
+    >>> decode_column("sex", ["1", "F"], StatedMeaning(), records).labels
+    ['', 'female']
+    >>> decode_column("sex", ["1", "F"], StatedMeaning(header="Sex (M=1, F=2)"), records).labels
+    ['male', 'female']
+    """
+    codes = sorted({cell for cell in cells if cell})
+    book, source = _choose_book(name, stated, records) if codes else ({}, "")
+    words = _words(name, records)
+    labels = {code: _find_label(code, book) or words.get(_fold(code), "") for code in codes}
+    if source == MRI:
+        labels = {code: label or _mri_label(name, code, records) for code, label in labels.items()}
+    undecoded = frozenset(code for code, label in labels.items() if not label)
+    if undecoded and len(codes) == 1 and stated.default:  # one code for all: the one that the path names
+        labels, undecoded, source = dict.fromkeys(codes, stated.default), frozenset(), "path"
+    if source == MRI and name == "site":  # an unknown word is shown, because it may well be a site
+        labels.update({code: code for code in undecoded})
+    others = {label for label in labels.values() if label and stated.default not in {"", label}}
+    return DecodedColumn(
+        [labels[cell] if cell else stated.default for cell in cells], undecoded, source, tuple(sorted(others))
+    )
+
+
+def _choose_book(name: str, stated: StatedMeaning, records: "Records") -> tuple[Mapping[str, str], str]:
+    """Return the labels by code that hold for a column, and who stated them."""
+    codes = stated.books.codes_of(name)
+    if isinstance(codes, Mapping):
+        return codes, stated.books.source
+    if stated.recorded:
+        return stated.recorded, "catalog"
+    in_header = _codes_in_header(name, stated.header, records)
+    if in_header:
+        return in_header, "header"
+    return {}, MRI if codes == MRI or stated.books.mri else ""
+
+
+def _find_label(code: str, book: Mapping[str, str]) -> str:
+    if not book:
+        return ""
+    number = parse_number(code)
+    return book.get(code) or book.get(str(int(number)) if number.is_integer() else code, "")
+
+
+def _mri_label(name: str, code: str, records: "Records") -> str:
+    number = parse_number(code)
+    return (records.label(name, int(number)) or "") if number.is_integer() and name != "site" else ""
+
+
+def _codes_in_header(name: str, header: str, records: "Records") -> dict[str, str]:
+    """Return the labels by code that a header states, such as "Diagnosis(Healthy=1, Depression=2)"."""
+    brackets = _IN_BRACKETS.search(header)
+    if brackets is None:
+        return {}
+    words = _words(name, records, with_aliases=True)
+    labels: dict[str, str] = {}
+    for pair in _PAIR.findall(brackets[1]):
+        known = [text for text in pair if _fold(text) in words]
+        if len(known) != 1:
+            return {}
+        (code,) = set(pair) - set(known)
+        labels[code] = words[_fold(known[0])]
+    return labels
+
+
+def _words(name: str, records: "Records", *, with_aliases: bool = False) -> dict[str, str]:
+    """Return labels by the words that some tables print for codes: titles, labels, clear initials (M, F)."""
+    return dict(_list_words(name, records, with_aliases=with_aliases))
+
+
+def _list_words(name: str, records: "Records", *, with_aliases: bool) -> Iterator[tuple[str, str]]:
+    if name == "site":
+        yield from ((_fold(word), code) for word, code in site_names(records).items())
+        return
+    codes = [code for code in records.codes if code.column == name]
+    if name != "diagnosis":
+        initials = Counter(_fold(code.label[0]) for code in codes)
+        yield from (
+            (_fold(code.label[0]), code.label) for code in codes if initials[_fold(code.label[0])] == 1
+        )
+    for code in codes:
+        aliases = code.aliases if with_aliases else ()
+        for text in (code.title, code.label, code.title_ja, *code.words, *aliases):
+            if text:
+                yield _fold(text), code.label
+
+
+def _fold(text: str) -> str:
+    return normalize_name(text)
