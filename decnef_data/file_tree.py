@@ -4,6 +4,7 @@ A link to a file or folder inside the root is followed; one that leads out of it
 A folder that a rule sets aside is not entered.
 """
 
+import errno
 import os
 import stat
 from array import array
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 
 from decnef_data.name_rules import may_set_aside, rule_of_file, rule_of_folder
@@ -92,6 +94,7 @@ class _Files:
     names: list[str]
     sizes: "array[int]"
     mtimes_ns: "array[int]"
+    unreadable: list[str] = field(default_factory=list)
 
     def add(self, name: str, status: os.stat_result) -> None:
         self.names.append(name)
@@ -128,6 +131,8 @@ class _Walk:
         names = _sort_names("/".join(files.names))
         for name, rule in names.rules.items():
             self._set_aside(rule, prefix + name)
+        for name in files.unreadable:
+            self.tree.unreadable[prefix + name] = os.strerror(errno.EACCES)
         sizes = array("q", [files.sizes[index] for index in names.order])
         mtimes_ns = array("q", [files.mtimes_ns[index] for index in names.order])
         self.tree.folders.append(FoundFolder(folder, mtime_ns, names.kept, sizes, mtimes_ns))
@@ -202,19 +207,38 @@ def _sort_names(joined: str) -> _SortedNames:
 
 def _list_folder(location: str) -> tuple[_Files, list[tuple[str, str]]]:
     """Return the regular files, and all other names with their kinds."""
-    files, others = _Files([], array("q"), array("q")), []
-    names, sizes, mtimes_ns = files.names, files.sizes, files.mtimes_ns
+    names: list[str] = []
+    statuses: list[os.stat_result] = []
+    others: list[tuple[str, str]] = []
     with _scan(location) as listing:
         for entry in listing:
             name = entry.name
             if entry.is_file(follow_symlinks=False) and (name.isascii() or _is_encodable(name)):
-                status = entry.stat(follow_symlinks=False)
                 names.append(name)
-                sizes.append(status.st_size)
-                mtimes_ns.append(status.st_mtime_ns)
+                statuses.append(entry.stat(follow_symlinks=False))
             else:
                 others.append((name, _kind(entry)))
-    return files, others
+    files = _Files(
+        names,
+        array("q", [status.st_size for status in statuses]),
+        array("q", [status.st_mtime_ns for status in statuses]),
+    )
+    # Where all may read all files, which is the rule, no file is asked for on its own.
+    is_public = all(status.st_mode & stat.S_IROTH for status in statuses)
+    return files if is_public else _without_unreadable(files, location), others
+
+
+def _without_unreadable(files: _Files, location: str) -> _Files:
+    """Return the files that this user may read, with the names of the others."""
+    is_readable = [os.access(f"{location}/{name}", os.R_OK) for name in files.names]
+    if all(is_readable):
+        return files
+    return _Files(
+        list(compress(files.names, is_readable)),
+        array("q", compress(files.sizes, is_readable)),
+        array("q", compress(files.mtimes_ns, is_readable)),
+        [name for name, readable in zip(files.names, is_readable, strict=True) if not readable],
+    )
 
 
 def _kind(entry: "os.DirEntry[str]") -> str:

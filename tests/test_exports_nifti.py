@@ -352,7 +352,7 @@ class TestTrouble:
         content[70:72] = b"\0\x08"
         path.write_bytes(content)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return f"'{path}' does not belong to its run: its dtype differs from that of 'SRPBS_OPEN/data/sub-0002/rsfmri/vol_0000'. Download it again, or exclude the participant."
+        return f"'{path}' does not belong to its run: its dtype differs from that of 'SRPBS_OPEN/data/sub-0002/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
 
     def test_a_scan_that_cannot_be_read_leaves_nothing_of_itself(self, own: Path, tmp_path: Path) -> None:
         message = self.damaged(own)

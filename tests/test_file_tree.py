@@ -146,6 +146,26 @@ class TestRules:
         assert files(tree) == ALL
         assert tree.unreadable == {"private": "Permission denied"}
 
+    @pytest.mark.parametrize("mode", [0o000, 0o640])
+    def test_a_file_that_may_not_be_read(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+    ) -> None:
+        # Another user's file: whether it may be read is up to the system, whatever its mode.
+        write(root, "data/b.tsv").joinpath("data/b.tsv").chmod(mode)
+        monkeypatch.setattr(
+            os, "access", lambda path, how: (str(path).endswith("b.tsv"), how) != (True, os.R_OK)
+        )
+        tree = walk_files(root)
+        assert files(tree) == ALL
+        assert tree.unreadable == {"data/b.tsv": "Permission denied"}
+
+    def test_a_private_file_of_ones_own(self, root: Path) -> None:
+        write(root, "data/b.tsv").joinpath("data/b.tsv").chmod(0o600)
+        tree = walk_files(root)
+        assert files(tree) == sorted([*ALL, "data/b.tsv"])
+        (folder,) = (folder for folder in tree.folders if folder.path == "data")
+        assert list(folder.sizes) == [len("data/b.tsv")]
+
 
 class TestLinks:
     @pytest.fixture

@@ -629,7 +629,7 @@ class TestWhatIsWrongWithFiles:
             bold[0].load()
         assert str(caught.value) == (
             f"'{volume}' does not belong to its run: its {differs} differs from that of "
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or exclude the participant."
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
         )
 
     def test_a_file_that_is_cut_short(self, tree: Path) -> None:
@@ -733,6 +733,32 @@ class TestWhatIsWrongWithFiles:
         (adopted / "sub-0007/rsfmri/vol_0002").unlink()
         found = [check.state for check in decnef_data.verify("srpbs-open").checks if check.state != "intact"]
         assert found == ["changed", "missing"]
+
+    def test_a_scan_that_a_deep_verification_finds_damaged_is_left_out_until_it_is_repaired(
+        self, adopted: Path
+    ) -> None:
+        volume = adopted / "sub-0007/rsfmri/vol_0001"
+        sound, status = volume.read_bytes(), volume.stat()
+        moved = bytearray(sound)
+        moved[296] ^= 1  # in srow_y: the volume is somewhere else
+        volume.write_bytes(moved)
+        os.utime(volume, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert "KUT/bold" in groups(fetch())  # headers of single volumes are not read when a folder is listed
+        path = "SRPBS_OPEN/data/sub-0007/rsfmri/vol_0001"
+        (check,) = [one for one in decnef_data.verify("srpbs-open", deep=True).checks if one.path == path]
+        assert check.state == "damaged"
+        with pytest.raises(FormatError, match=path):
+            fetch()
+        with pytest.warns(decnef_data.DecnefDataWarning, match=path):
+            assert "KUT/bold" not in groups(fetch(strict=False))
+        (check,) = [one for one in decnef_data.verify("srpbs-open").checks if one.path == path]
+        assert (check.state, "affine" in check.detail or "header" in check.detail) == ("damaged", True)
+        account = decnef_data.doctor("srpbs-open").account
+        assert account.files.n_unreadable == 4
+        volume.write_bytes(sound)
+        decnef_data.adopt("srpbs-open", adopted.parents[1], progress="none")
+        assert "KUT/bold" in groups(fetch())
+        assert decnef_data.verify("srpbs-open", deep=True).complete
 
 
 # The images that nibabel ships, and those with default headers, do not have the repetition time of the protocol.

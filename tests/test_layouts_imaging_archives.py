@@ -218,7 +218,7 @@ class TestFromAnArchive:
         decnef_data.adopt("srpbs-open", packed(tree, tmp_path / "own/a.tar.gz"), progress="none")
         said = (
             "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002' does not belong to its run: its slope differs from that of "
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or exclude the participant."
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
         )
         with pytest.raises(FormatError) as caught:
             fetch(sites="COI")

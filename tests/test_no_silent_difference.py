@@ -12,7 +12,7 @@ import pickle
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -34,13 +34,6 @@ ALL: Final = tuple(
     one for room in (tables, images, folders, matrices, archives) for one in room.CORRUPTIONS.found
 )
 BY_ID: Final = {one.id: one for one in ALL}
-
-#: Corruptions of which nothing is said yet, or which end in a crash, by the section of the principle that they touch.
-NOT_YET: Mapping[str, str] = {}
-#: The same of pairs, both of whose corruptions are as they should be when alone.
-NOT_YET_IN_PAIRS: Mapping[str, str] = {
-    "open-bit-in-srow_z-3-of-a-volume-and-packed-tar-gz": "6: a folder and an archive leave out different volumes",
-}
 
 
 def _pairs() -> Iterator[tuple[Corruption, Corruption]]:
@@ -138,15 +131,8 @@ def _assert_named(found: Answer, clean: Answer, one: Corruption) -> None:
     )
 
 
-def _alone() -> list[object]:
-    return [
-        pytest.param(one, id=one.id, marks=[pytest.mark.xfail(reason=NOT_YET[one.id], strict=True)] if one.id in NOT_YET else [])
-        for one in ALL
-    ]  # fmt: skip
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("one", _alone())
+@pytest.mark.parametrize("one", ALL, ids=BY_ID)
 def test_one_corruption(bench: Bench, one: Corruption, capfd: pytest.CaptureFixture[str]) -> None:
     clean, found = bench.expected(one), bench.alone(one)
     _assert_named(found, clean, one)
@@ -155,18 +141,8 @@ def test_one_corruption(bench: Bench, one: Corruption, capfd: pytest.CaptureFixt
     assert len(found.warned) <= MOST_WARNINGS, f"{len(found.warned)} warnings: {sorted(found.warned)}"
 
 
-def _in_pairs() -> list[object]:
-    listed = []
-    for name, pair in PAIRS.items():
-        open_ones = [one.id for one in pair if one.id in NOT_YET]
-        reason = NOT_YET_IN_PAIRS.get(name) or (f"see {' and '.join(open_ones)}" if open_ones else "")
-        marks = [pytest.mark.xfail(reason=reason, strict=name in NOT_YET_IN_PAIRS)] if reason else []
-        listed.append(pytest.param(*pair, id=name, marks=marks))
-    return listed
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("one", "other"), _in_pairs())
+@pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
 def test_two_corruptions(bench: Bench, one: Corruption, other: Corruption) -> None:
     clean, found = bench.clean(one.copy), bench.both(one, other)
     if found.cells is None:
@@ -226,8 +202,6 @@ def test_the_list_is_long_enough_and_names_no_corruption_twice() -> None:
     assert len(BY_ID) == len(ALL)
     assert len({one.name for one in ALL}) >= 60
     assert {one.copy for one in ALL} == set(copies.NAMES)
-    assert set(NOT_YET) <= set(BY_ID)
-    assert set(NOT_YET_IN_PAIRS) <= set(PAIRS)
 
 
 def test_a_reference_is_read_and_differs_from_the_clean_copy(bench: Bench) -> None:

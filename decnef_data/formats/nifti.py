@@ -7,6 +7,7 @@ and fails at others with errors of any class.  Callers map or decompress the vox
 import math
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,7 +88,7 @@ def read_header_bytes(path: Path) -> tuple[bytes, bool]:
     >>> len(start), gzipped
     (544, True)
     """
-    with path.open("rb") as stream:
+    with path.open("rb", buffering=0) as stream:
         start = stream.read(HEADER_LENGTH)
         if not start.startswith(_GZIP):
             return start, False
@@ -219,6 +220,10 @@ class _Fields:
     def __getitem__(self, name: str) -> Any:
         return self.record[name].tolist()
 
+    @classmethod
+    def parse(cls, start: bytes, version: int, byte_order: str, file: str) -> "_Fields":
+        return cls(np.frombuffer(start, _record_dtype(version, byte_order), 1)[0], version, byte_order, file)
+
     def error(self, name: str, problem: str) -> FormatError:
         message = (
             f"'{self.file}' has a damaged header: {name} is {problem}. "
@@ -226,6 +231,12 @@ class _Fields:
         )
         place = f"byte {self.record.dtype.fields[name][1]}"
         return FormatError(message, file=self.file, location=place)
+
+
+@cache  # an inventory parses thousands of headers
+def _record_dtype(version: int, byte_order: str) -> np.dtype[Any]:
+    dtype: np.dtype[Any] = _HEADER_CLASSES[version].template_dtype.newbyteorder(byte_order)
+    return dtype
 
 
 def _parse_fields(start: bytes, file: str) -> _Fields:
@@ -240,11 +251,11 @@ def _parse_fields(start: bytes, file: str) -> _Fields:
             f"'{file}' ends after {len(start)} bytes, but its header has {dtype.itemsize}. Download it again."
         )
         raise FormatError(message, file=file, location=f"byte {len(start)}")
-    fields = [
-        _Fields(np.frombuffer(start, dtype.newbyteorder(order), 1)[0], version, order, file) for order in "<>"
-    ]
     length = _HEADER_CLASSES[version].sizeof_hdr
     # Either field tells the byte order; the length is more certain, but some programs do not write it.
+    if start[:4] == length.to_bytes(4, "little"):
+        return _Fields.parse(start, version, "<", file)
+    fields = [_Fields.parse(start, version, order, file) for order in "<>"]
     found = [one for one in fields if one["sizeof_hdr"] == length] or [
         one for one in fields if 1 <= one["dim"][0] <= _MAX_DIMS
     ]
@@ -354,7 +365,7 @@ def _voxel_sizes(fields: _Fields) -> NDArray[np.float64]:
 def _require_finite(fields: _Fields, name: str) -> Any:
     values = fields[name]
     used = values[1:4] if name == "pixdim" else values
-    if not np.isfinite(used).all():
+    if not all(map(math.isfinite, used if isinstance(used, list) else [used])):
         raise fields.error(name, f"{values}, which is not finite")
     return values
 

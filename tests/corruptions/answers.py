@@ -73,11 +73,16 @@ def _read_what_is_left(answer: Answer, dataset: str, cache: Path) -> None:
     with warnings.catch_warnings():
         # What is left out without strict is said beside the error, and counts with it.
         warnings.simplefilter("ignore", DecnefDataWarning)
-        try:
-            answer.cells = _cells(dataset, cache, strict=False)
-        except (DecnefDataError, OSError) as error:
-            answer.texts.add(str(error))
-            answer.ended = "not strict"
+        for is_verified in (False, True):
+            try:
+                answer.cells = _cells(dataset, cache, strict=False)
+            except (DecnefDataError, OSError) as error:
+                answer.texts.add(str(error))
+                answer.ended = "not strict" if is_verified else answer.ended
+                # What only reading the voxels shows is left out from then on.
+                decnef_data.verify(dataset, data_dir=cache, deep=True)
+            else:
+                return
 
 
 def _examine(answer: Answer, dataset: str, cache: Path) -> None:

@@ -119,6 +119,10 @@ class FolderBackend:
     def load_inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
         """Load the inventory of the folder if it is current, else build it."""
         del make_filter  # nothing has to be stored
+        return self._listed().without_damaged()
+
+    def _listed(self) -> "Inventory":
+        """Return the inventory, in which scans are listed even if they were found to be damaged."""
         return folder_inventory.load_inventory(
             self.copy.root,
             self.request.inventory_path,
@@ -152,8 +156,9 @@ class FolderBackend:
         )  # fmt: skip
 
     def check_files(self, inventory: "Inventory", *, deep: bool) -> Iterator[FileCheck]:
-        """Compare the files with the inventory."""
-        return check_images(inventory, self.request.inventory_path, deep=deep)
+        """Compare the files with the inventory; scans found damaged are left out from then on."""
+        del inventory  # it lacks the scans that were damaged before, which may have been repaired
+        return check_images(self._listed(), self.request.inventory_path, deep=deep)
 
 
 @dataclass(frozen=True, slots=True)

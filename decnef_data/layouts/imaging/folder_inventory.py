@@ -125,7 +125,8 @@ class _DigestFile:
 def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> Iterator[FileCheck]:
     """Yield one check for all images if they are intact, else one for each that is not.
 
-    The first deep check records a digest of every file; later ones compare with it.
+    The first deep check records a digest of every file; later ones compare with it.  The inventory names the
+    files that a deep check finds damaged, so that their scans are not opened.
 
     Parameters
     ----------
@@ -137,19 +138,30 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
         Whether to read every byte.
     """
     digests = _DigestFile(inventory_path.with_suffix(".digests")) if deep else None
+    known = {} if deep else {problem.file: problem.message for problem in inventory.damaged}
     file_count, failure_count = 0, 0
-    for scan in inventory.scans:
+    damaged: dict[int, ScanProblem] = {}  # the first problem of each scan
+    for number, scan in enumerate(inventory.scans):
         for path, size, time in _list_scan_files(scan):
             file_count += 1
             location = Path(inventory.root, path)
             check = _check_status(path, location, (size, time))
+            if check is None and path in known:
+                check = FileCheck(path, "damaged", known[path])
             if check is None and digests is not None:
                 check = _check_content(scan, path, location, digests)
             if check is not None:
                 failure_count += 1
+                if check.state == "damaged":
+                    problem = ScanProblem(scan.subject, scan.kind, path, check.detail)
+                    damaged.setdefault(number, problem)
                 yield check
     if digests is not None:
         digests.save()
+        found = tuple(damaged.values())
+        if inventory.damaged != found:
+            with suppress(OSError):  # a cache that may only be read
+                cached.write(inventory_path, msgspec.structs.replace(inventory, damaged=found))
     yield from (FileCheck(problem.file, "damaged", problem.message) for problem in inventory.troubles)
     if file_count and not failure_count:
         new = f", {digests.new_count} checksums recorded for the first time" if digests is not None else ""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -126,7 +126,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """All scans below one root, and what else is there.
 
     ``folders`` are those outside the folders of subjects, with their modification times; ``unread`` are
-    images in formats that are not read.
+    images in formats that are not read.  ``damaged`` are problems of listed scans, which a deep verification
+    found.
     """
 
     version: int
@@ -138,6 +139,27 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     other: OtherFiles = msgspec.field(default_factory=OtherFiles)
     unread: tuple[UnreadImages, ...] = ()
+    damaged: tuple[ScanProblem, ...] = ()
+
+    def without_damaged(self) -> "Inventory":
+        """Return the inventory with the damaged scans among those that cannot be read.
+
+        Examples
+        --------
+        >>> problem = ScanProblem("sub-1", "t1w", "sub-1/t1/a.nii", "It is damaged.")
+        >>> listed = Inventory(
+        ...     version=1, root="", folders={}, scans=(), troubles=(), files=0, size=0, damaged=(problem,)
+        ... )
+        >>> listed.without_damaged().troubles == (problem,)
+        True
+        """
+        if not self.damaged:
+            return self
+        files = {problem.file for problem in self.damaged}
+        scans = tuple(scan for scan in self.scans if files.isdisjoint(scan.files))
+        return msgspec.structs.replace(
+            self, scans=scans, troubles=(*self.troubles, *self.damaged), damaged=()
+        )
 
 
 _ParsedEntry = tuple[ImagePath, FileEntry | RunFolder]
@@ -177,6 +199,12 @@ class _Series:
         start, found = run.first.number or 0, run.found
         numbers = range(start, start + len(found.names))
         return cls(run.first, found.names, found.sizes, found.mtimes_ns, numbers)
+
+    @property
+    def has_one_size(self) -> bool:
+        """Whether all files are equally large."""
+        sizes: Any = self.sizes  # an array or a list
+        return bool(sizes == sizes[:1] * len(sizes))
 
     def path(self, index: int) -> str:
         return f"{self.first.folder}/{self.names[index]}"
@@ -308,7 +336,7 @@ def _pack(numbers: Sequence[int]) -> bytes:
 
 
 def _require_unique_numbers(series: _Series) -> None:
-    if len(set(series.numbers)) == len(series.numbers):
+    if isinstance(series.numbers, range) or len(set(series.numbers)) == len(series.numbers):
         return
     for index, (one, other) in enumerate(pairwise(series.numbers)):
         if one is not None and one == other:
@@ -322,7 +350,7 @@ def _require_unique_numbers(series: _Series) -> None:
 
 def _require_content(series: _Series, read_header: HeaderReader) -> None:
     """Require that no file is a pointer to a file that was not downloaded."""
-    if min(series.sizes) >= _MIN_IMAGE_SIZE:
+    if series.has_one_size and series.sizes[0] >= _MIN_IMAGE_SIZE:
         return
     for index, size in enumerate(series.sizes):
         if size < _MIN_IMAGE_SIZE:
@@ -356,7 +384,7 @@ def _require_sizes(series: _Series, header: nifti.NiftiHeader) -> None:
     """Require files as large as the header says, and volumes as large as the first one of the run."""
     first_size = series.sizes[0]
     needed = header.offset + header.nbytes
-    if first_size >= needed and len(set(series.sizes)) == 1:
+    if first_size >= needed and series.has_one_size:
         return
     for index, size in enumerate(series.sizes):
         if size < needed:
@@ -373,6 +401,8 @@ def _require_sizes(series: _Series, header: nifti.NiftiHeader) -> None:
 
 
 def _missing_numbers(series: _Series) -> tuple[int, ...]:
+    if isinstance(series.numbers, range):
+        return ()
     numbers = {number for number in series.numbers if number is not None}
     if len(series.names) < 2 or not numbers:  # noqa: PLR2004 - a series
         return ()

@@ -331,7 +331,7 @@ def _header_mismatch(path: str, start: bytes, expected: nifti.NiftiHeader, first
     field = next((name for name in fields if getattr(found, name) != getattr(expected, name)), "header")
     message = (
         f"'{path}' does not belong to its run: its {field} differs from that of '{first}'. "
-        "Download it again, or exclude the participant."
+        "Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
     )
     return FormatError(message, file=path, location=field)
 
