@@ -408,7 +408,7 @@ class TestTheRestOfTheVerbs:
         cube(accept_terms=True)
         assert decnef_data.verify("srpbs-fc").complete
         assert decnef_data.verify("srpbs-fc", deep=True).complete
-        (chunk,) = cache.glob("stores/*.zarr/bal140/fc/c/0/0")
+        (chunk,) = cache.glob("stores/*.zarr/bal140/fc/c.0.0")
         data = bytearray(chunk.read_bytes())
         data[99] ^= 1
         chunk.chmod(0o600)

@@ -176,7 +176,7 @@ def test_a_shared_cache_is_its_keepers(
     assert (files(tmp_path / "shared"), files(cache)) == (before, set())
 
 
-@pytest.mark.parametrize("part", ["bal140/fc/c/0/0", "zarr.json"])
+@pytest.mark.parametrize("part", ["bal140/fc/c.0.0", "zarr.json"])
 def test_damaged_stores_go_too(cache: Path, archive: Path, part: str) -> None:
     decnef_data.adopt("srpbs-fc", archive, progress="none")
     decnef_data.fetch_dataset("srpbs-fc", progress="none")

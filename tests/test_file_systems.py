@@ -240,10 +240,10 @@ class TestMapping:
     def test_a_damaged_file_that_cannot_be_mapped_is_found(self, tmp_path: Path) -> None:
         stores = Stores(tmp_path, memmap_variable)
         stores.publish(KEY, {"bal140": cube().isel(edge=np.zeros(30000, int))}, {})
-        with (stores.path(KEY) / "bal140/fc/c/0/0").open("r+b") as file:
+        with (stores.path(KEY) / "bal140/fc/c.0.0").open("r+b") as file:
             file.write(b"x")
         damaged = [check.path for check in stores.check(KEY, deep=True) if check.state != "intact"]
-        assert damaged == [f"{KEY}.zarr/bal140/fc/c/0/0"]
+        assert damaged == [f"{KEY}.zarr/bal140/fc/c.0.0"]
 
     @pytest.mark.usefixtures("_unmappable")
     def test_a_derived_value_that_cannot_be_mapped_is_read(self, tmp_path: Path) -> None:

@@ -216,11 +216,11 @@ class TestFormat:
         assert metadata["chunk_grid"]["configuration"]["chunk_shape"] == [6, 10]
         assert [codec["name"] for codec in metadata["codecs"]] == ["bytes", "crc32c"]
         assert metadata["fill_value"] == "NaN"
-        assert (published / "bal140/fc/c/0/0").read_bytes()[:-4] == cube()["fc"].to_numpy().tobytes()
+        assert (published / "bal140/fc/c.0.0").read_bytes()[:-4] == cube()["fc"].to_numpy().tobytes()
 
     def test_a_chunk_of_nothing_but_missing_values_is_written(self, published: Path) -> None:
-        assert (published / "bal140/mean_fd/c/0").stat().st_size == 6 * 8 + 4
-        assert (published / "bal140/handedness/c/0").stat().st_size == 4 + 6 * 4 + 4
+        assert (published / "bal140/mean_fd/c.0").stat().st_size == 6 * 8 + 4
+        assert (published / "bal140/handedness/c.0").stat().st_size == 4 + 6 * 4 + 4
 
     def test_only_the_owner_may_look(self, stores: Stores, published: Path) -> None:
         for path in (stores.root.parent, stores.root, published, *published.rglob("*")):
@@ -232,9 +232,9 @@ class TestFormat:
         stores = Stores(tmp_path, memmap_variable, max_chunk_bytes=3 * 80)
         written = cube(8, 10)
         path = stores.publish(KEY, {"bal140": written}, {})
-        blocks = files_of(path / "bal140/fc/c")
+        blocks = sorted((path / "bal140/fc").glob("c*"))
         assert [block.relative_to(path).as_posix() for block in blocks] == [
-            f"bal140/fc/c/{row}/0" for row in range(4)
+            f"bal140/fc/c.{row}.0" for row in range(4)
         ]
         assert {block.stat().st_size for block in blocks} == {2 * 80 + 4}
         found = stores.open(KEY, "bal140")
@@ -247,8 +247,8 @@ class TestFormat:
     def test_a_row_above_the_limit_is_a_block(self, tmp_path: Path) -> None:
         stores = Stores(tmp_path, memmap_variable, max_chunk_bytes=8)
         path = stores.publish(KEY, {"bal140": cube(3, 4)}, {})
-        assert len(files_of(path / "bal140/fc/c")) == 3
-        assert len(files_of(path / "bal140/age/c")) == 1
+        assert len(list((path / "bal140/fc").glob("c*"))) == 3
+        assert len(list((path / "bal140/age").glob("c*"))) == 1
 
 
 class TestManifest:
@@ -298,7 +298,7 @@ class TestManifest:
 
 
 class TestDamage:
-    FC = "bal140/fc/c/0/0"
+    FC = "bal140/fc/c.0.0"
 
     def message(self, store: Path, file: str, state: str) -> str:
         return (
@@ -316,7 +316,7 @@ class TestDamage:
         expected = {f"{KEY}.zarr/{path.relative_to(published).as_posix()}" for path in files_of(published)}
         assert {check.path for check in checks} == expected - {f"{KEY}.zarr/zarr.json"}
 
-    @pytest.mark.parametrize("file", [FC, "roi93/age/c/0", "bal140/site/zarr.json", "bal140/zarr.json"])
+    @pytest.mark.parametrize("file", [FC, "roi93/age/c.0", "bal140/site/zarr.json", "bal140/zarr.json"])
     def test_a_missing_file_is_an_error_at_opening(self, stores: Stores, published: Path, file: str) -> None:
         (published / file).unlink()
         for act in (
@@ -346,7 +346,7 @@ class TestDamage:
         detail = f"It has {size} bytes, but 484 were written."
         assert found == [FileCheck(f"{KEY}.zarr/{self.FC}", "changed", detail)]
 
-    @pytest.mark.parametrize("file", [FC, "roi93/age/c/0", "bal140/site/zarr.json"])
+    @pytest.mark.parametrize("file", [FC, "roi93/age/c.0", "bal140/site/zarr.json"])
     @pytest.mark.parametrize("index", [0, -1])
     def test_one_changed_bit_is_found_by_a_deep_check_only(
         self, stores: Stores, published: Path, file: str, index: int
@@ -357,22 +357,22 @@ class TestDamage:
 
     def test_two_chunks_that_changed_places_are_found(self, stores: Stores) -> None:
         store = stores.publish(KEY, {"bal140": cube().assign_coords(also=("subject", np.arange(6.0)))}, {})
-        one, other = store / "bal140/also/c/0", store / "bal140/mean_fd/c/0"
+        one, other = store / "bal140/also/c.0", store / "bal140/mean_fd/c.0"
         first, second = one.read_bytes(), other.read_bytes()
         one.write_bytes(second)
         other.write_bytes(first)
         assert self.states(stores, deep=True) == {
-            f"{KEY}.zarr/bal140/also/c/0": "damaged",
-            f"{KEY}.zarr/bal140/mean_fd/c/0": "damaged",
+            f"{KEY}.zarr/bal140/also/c.0": "damaged",
+            f"{KEY}.zarr/bal140/mean_fd/c.0": "damaged",
         }
 
     def test_a_changed_bit_of_a_coordinate_is_an_error_at_opening(
         self, stores: Stores, published: Path
     ) -> None:
-        flip(published / "bal140/age/c/0", 3)
+        flip(published / "bal140/age/c.0", 3)
         with pytest.raises(IntegrityError) as caught:
             stores.open(KEY, "bal140")
-        assert str(caught.value) == self.message(published, "bal140/age/c/0", "damaged")
+        assert str(caught.value) == self.message(published, "bal140/age/c.0", "damaged")
         stores.open(KEY, "roi93")
 
     @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"attributes": null}', b"\xff\xfe"])

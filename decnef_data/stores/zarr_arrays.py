@@ -103,7 +103,9 @@ def write_array(folder: Path, variable: xr.Variable, max_chunk_bytes: int) -> No
     chunk = _chunk_shape(values, max_chunk_bytes)
     is_text = values.dtype.kind == "U"
     data_type = TEXT if is_text else values.dtype.name
-    metadata = array_metadata(variable, chunk, data_type, (VLEN_UTF8 if is_text else LITTLE_ENDIAN,))
+    codecs = (VLEN_UTF8 if is_text else LITTLE_ENDIAN,)
+    # Keys with dots are file names: creating and syncing folders takes as long as writing a small array.
+    metadata = array_metadata(variable, chunk, data_type, codecs, separator=".")
     folder.mkdir()
     (folder / METADATA).write_text(json.dumps(metadata, indent=1), encoding="utf-8")
     for number, part in enumerate(_split_chunks(values, chunk)):
@@ -111,16 +113,23 @@ def write_array(folder: Path, variable: xr.Variable, max_chunk_bytes: int) -> No
 
 
 def array_metadata(
-    variable: xr.Variable, chunk: tuple[int, ...], data_type: str, codecs: tuple[Mapping[str, Any], ...]
+    variable: xr.Variable,
+    chunk: tuple[int, ...],
+    data_type: str,
+    codecs: tuple[Mapping[str, Any], ...],
+    separator: str = "/",
 ) -> dict[str, Any]:
-    """Build the content of an array's zarr.json; ``crc32c`` follows the other `codecs`."""
+    """Build the content of an array's zarr.json.
+
+    ``crc32c`` follows the other `codecs`; `separator` is that of the indices in the names of chunks.
+    """
     return {
         "zarr_format": 3,
         "node_type": "array",
         "shape": variable.shape,
         "data_type": data_type,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": separator}},
         "fill_value": "" if data_type == TEXT else _FILL.get(variable.dtype.kind, 0),
         "codecs": [*codecs, CRC32C],
         "attributes": to_json_attrs(variable.attrs),
@@ -166,7 +175,7 @@ def _split_chunks(values: NDArray[Any], chunk: tuple[int, ...]) -> Iterator[NDAr
 
 def _chunk_path(folder: Path, dimensions: int, number: int) -> Path:
     indices = [str(number), *("0" for _ in range(dimensions - 1))]
-    return folder.joinpath("c", *indices[:dimensions])
+    return folder / ".".join(["c", *indices[:dimensions]])
 
 
 def _write_chunk(path: Path, content: bytes | NDArray[np.uint8]) -> None:
