@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 MAX_CHUNK_BYTES: Final = 512_000_000
-_THREADS: Final = 2
+_THREADS: Final = 3  # one more than copy to memory at full speed, because some wait for the disk
 _COORDINATES: Final = "coordinates"  # xarray's name for the attribute that lists them
 
 
@@ -30,16 +30,17 @@ def write_groups(
 ) -> dict[str, tuple[str, ...]]:
     """Write each group below a folder, and return the names of its arrays.
 
-    The small arrays are written on a second thread, while the large ones are written to disk.
+    The largest are written first: the small ones fill the time in which those are written to disk.
     """
+    arrays = [
+        array
+        for name, dataset in groups.items()
+        for array in _create_group(store / name, dataset, max_chunk_bytes)
+    ]
+    arrays.sort(key=lambda array: array[1].nbytes, reverse=True)
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-        futures = [
-            threads.submit(write_array, *array)
-            for name, dataset in groups.items()
-            for array in _create_group(store / name, dataset, max_chunk_bytes)
-        ]
-        for array in futures:
-            array.result()
+        for written in [threads.submit(write_array, *array) for array in arrays]:
+            written.result()
     return {name: tuple(map(str, dataset.variables)) for name, dataset in groups.items()}
 
 

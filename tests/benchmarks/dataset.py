@@ -126,6 +126,7 @@ def measure(folder: Path) -> list[Row]:
         shutil.rmtree(store, ignore_errors=True)
         for name in EDGES.values():
             (folder / name).unlink(missing_ok=True)
+        os.sync()  # neither waits for the deletion
 
     def whole() -> NDArray[np.float64]:
         return np.array(fetch()["fc"].values)
