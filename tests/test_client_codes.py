@@ -129,6 +129,38 @@ class TestInACall:
         assert recoded["sex"].tolist() == [swapped[sex] for sex in plain["sex"]]
 
 
+class TestStatedByAName:
+    @pytest.fixture
+    def kpum(self, tmp_path: Path) -> Callable[[str], None]:
+        """Adopt a copy whose only file states in its name that all participants have OCD."""
+
+        def adopt(codes: str) -> None:
+            matrix = small.members()["SRPBS_FC/OsakaU/BAL-OsakaU_small.mat"]
+            rows = "".join(f"{row}\t{code}\tF\t3{row}\t0.1\n" for row, code in enumerate(codes))
+            files = {
+                "SRPBS_FC/KPUM/BAL-KPUM_9OCDPatients.mat": matrix,
+                "SRPBS_FC/KPUM/SUBINFO_KPUM.tsv": f"ID\tDiagnosis\tSex\tAge\tmeanFD\n{rows}".encode(),
+            }
+            decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip", files), progress="none")
+
+        return adopt
+
+    @pytest.mark.parametrize("code", ["3", "1", "x"])
+    def test_one_code_for_all_means_what_the_name_says(self, kpum: Callable[[str], None], code: str) -> None:
+        kpum(code * 4)
+        assert labels(folder="KPUM") == ["OCD"] * 4  # a warning would be an error
+        (table,) = decnef_data.doctor("srpbs-fc").account.tables
+        column = next(column for column in table.columns if column.name == "diagnosis")
+        assert (column.code_book, column.n_decoded) == ("path", 4)
+
+    def test_several_codes_contradict_it(self, kpum: Callable[[str], None]) -> None:
+        kpum("3303")
+        with pytest.warns(DecnefDataWarning, match="not stated: 'Diagnosis'"):
+            assert labels(folder="KPUM") == [""] * 4
+        with pytest.warns(DecnefDataWarning, match="states the diagnosis OCD for all .* says HC of some"):
+            assert labels(folder="KPUM", codes="mri") == ["OCD", "OCD", "HC", "OCD"]
+
+
 class TestFiles:
     @pytest.mark.parametrize("place", ["beside a folder", "in the configuration folder"])
     def test_a_file_keeps_a_book(self, copy: Path, tmp_path: Path, place: str) -> None:
@@ -149,6 +181,9 @@ class TestFiles:
         assert client.fetch_dataset("srpbs-fc", **OPTIONS)["diagnosis"].values[rows][1] == "stroke"
         asked = client.fetch_dataset("srpbs-fc", **OPTIONS, codes=BOOK)
         assert asked["diagnosis"].values[rows][1] == "pain"
+        # What is stated anywhere precedes the codes of the image datasets.
+        general = client.fetch_dataset("srpbs-fc", **OPTIONS, codes="mri")
+        assert general["diagnosis"].values[rows][1] == "stroke"
 
     def test_beside_an_archive(self, tmp_path: Path) -> None:
         archive = small.archive(tmp_path / "SRPBS_FC.zip", small.members(stated=False))
@@ -228,8 +263,8 @@ class TestSelections:
         assert messages[1:] == [
             (
                 "'srpbs-fc': 4 participants could not be judged by diagnosis, because the meaning of their codes "
-                f"('0', '5') is not stated: '{OSAKA}' (4). State it with codes= (--codes FILE), for example "
-                f"codes={{'{OSAKA}': {{'diagnosis': {{'0': 'HC', ...}}}}}}."
+                f"('0', '5') is not stated: '{OSAKA}' (4). State it with codes= (--codes FILE): "
+                f"codes={{'{OSAKA}': {{'diagnosis': {{'0': '...', '5': '...'}}}}}}."
             )
         ]
 
@@ -266,7 +301,9 @@ class TestSelections:
         decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip", files), progress="none")
         with (
             pytest.warns(DecnefDataWarning, match=r"'site' \('1', '2'\)"),
-            pytest.raises(SelectionError, match=r"4 participants could not be judged by site.*'1': 'OSU'"),
+            pytest.raises(
+                SelectionError, match=r"4 participants could not be judged by site.*'site': {'1': '\.\.\.'"
+            ),
         ):
             decnef_data.fetch_dataset("srpbs-fc", **OPTIONS, sites="OSU")
         codes = {OSAKA: {"site": {1: "OSU", 2: "NKN"}}}

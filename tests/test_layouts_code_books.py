@@ -43,6 +43,7 @@ def test_they_hold_for_their_own_tables_and_where_a_book_says_so() -> None:
         ("handedness", "Hand (R=1, L=-1)", "1|-1", ["right", "left"]),
         ("site", "site (OSU=1, NKN=2)", "1|2|3", ["OSU", "NKN", ""]),
         ("sex", "Sex (years)", "1|2", ["", ""]),
+        ("sex", "Sex (at birth) (M=1, F=2)", "1|2", ["male", "female"]),
         ("sex", "Sex (male=female)", "1|2", ["", ""]),
     ],
 )

@@ -1004,4 +1004,4 @@ def test_a_layout_that_is_not_built() -> None:
 
 
 def test_the_layout_has_a_name_and_a_version() -> None:
-    assert (get_layout("connectivity").name, get_layout("connectivity").version) == ("connectivity", 2)
+    assert (get_layout("connectivity").name, get_layout("connectivity").version) == ("connectivity", 3)

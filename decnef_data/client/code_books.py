@@ -9,8 +9,9 @@ import msgspec
 from decnef_data.client.options import Codes, expand_path
 from decnef_data.errors import SelectionError, warn_user
 from decnef_data.layouts.code_books import below_top
+from decnef_data.model.codes import MRI
 from decnef_data.model.sidecars import CODES_FILE
-from decnef_data.records.code_books import MRI, parse_code_books, read_code_books
+from decnef_data.records.code_books import parse_code_books, read_code_books
 
 if TYPE_CHECKING:
     from decnef_data.model import Account, CodeBook, Dataset, LocalCopy

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from decnef_data.formats.cells import parse_number
 from decnef_data.model import CodeBook
+from decnef_data.model.codes import MRI
 from decnef_data.records.counts import site_names
 from decnef_data.records.names import normalize_name
 
@@ -23,9 +24,8 @@ __all__ = ["CODED_COLUMNS", "CodeBooks", "DecodedColumn", "StatedMeaning", "belo
 
 #: Coordinates that hold a label; the printed text is a second coordinate (``sex_code``).
 CODED_COLUMNS: Final = ("diagnosis", "sex", "handedness", "site")
-MRI: Final = "mri"
 #: The text in brackets behind a header, and what it may say of one code: "Healthy=1", "1: male".
-_IN_BRACKETS: Final = re.compile(r"[(\[](.+)[)\]]")
+_IN_BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]")
 _PAIR: Final = re.compile(r"([^\s=:,、;/]+)\s*[=:]\s*([^\s=:,、;/]+)")
 
 
@@ -46,15 +46,17 @@ class CodeBooks:
         return replace(self, books=tuple(book for book in self.books if book.holds_for(paths, sha256)))
 
     def codes_of(self, name: str) -> "CodeLabels | None":
-        """Return what the first book says of a coordinate.
+        """Return what the first book says of a coordinate; ``"mri"`` for all tables only if no other does.
 
         Examples
         --------
-        >>> CodeBooks((CodeBook(sex_codes="mri"), CodeBook(sex_codes={"0": "female"}))).codes_of("sex")
-        'mri'
+        >>> stated, general = CodeBook(path="KPUM", sex_codes={"0": "female"}), CodeBook(sex_codes="mri")
+        >>> CodeBooks((general, stated)).codes_of("sex"), CodeBooks((general,)).codes_of("sex")
+        ({'0': 'female'}, 'mri')
         """
-        found = (book.codes_of(name) for book in self.books)
-        return next((codes for codes in found if codes is not None), None)
+        found = [(book.path, codes) for book in self.books if (codes := book.codes_of(name)) is not None]
+        specific = (codes for path, codes in found if path or codes != MRI)
+        return next(specific, MRI if found else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def decode_column(
     codes = sorted({cell for cell in cells if cell})
     book, source = _choose_book(name, stated, records) if codes else ({}, "")
     words = _words(name, records)
-    labels = {code: _find_label(code, book) or words.get(_fold(code), "") for code in codes}
+    labels = {code: _find_label(code, book) or words.get(normalize_name(code), "") for code in codes}
     if source == MRI:
         labels = {code: label or _mri_label(name, code, records) for code, label in labels.items()}
     undecoded = frozenset(code for code, label in labels.items() if not label)
@@ -166,17 +168,15 @@ def _mri_label(name: str, code: str, records: "Records") -> str:
 
 def _codes_in_header(name: str, header: str, records: "Records") -> dict[str, str]:
     """Return the labels by code that a header states, such as "Diagnosis(Healthy=1, Depression=2)"."""
-    brackets = _IN_BRACKETS.search(header)
-    if brackets is None:
-        return {}
-    words = _words(name, records, with_aliases=True)
+    pairs = [pair for text in _IN_BRACKETS.findall(header) for pair in _PAIR.findall(text)]
+    words = _words(name, records, with_aliases=True) if pairs else {}
     labels: dict[str, str] = {}
-    for pair in _PAIR.findall(brackets[1]):
-        known = [text for text in pair if _fold(text) in words]
+    for pair in pairs:
+        known = [text for text in pair if normalize_name(text) in words]
         if len(known) != 1:
             return {}
         (code,) = set(pair) - set(known)
-        labels[code] = words[_fold(known[0])]
+        labels[code] = words[normalize_name(known[0])]
     return labels
 
 
@@ -187,20 +187,18 @@ def _words(name: str, records: "Records", *, with_aliases: bool = False) -> dict
 
 def _list_words(name: str, records: "Records", *, with_aliases: bool) -> Iterator[tuple[str, str]]:
     if name == "site":
-        yield from ((_fold(word), code) for word, code in site_names(records).items())
+        yield from ((normalize_name(word), code) for word, code in site_names(records).items())
         return
     codes = [code for code in records.codes if code.column == name]
     if name != "diagnosis":
-        initials = Counter(_fold(code.label[0]) for code in codes)
+        initials = Counter(normalize_name(code.label[0]) for code in codes)
         yield from (
-            (_fold(code.label[0]), code.label) for code in codes if initials[_fold(code.label[0])] == 1
+            (normalize_name(code.label[0]), code.label)
+            for code in codes
+            if initials[normalize_name(code.label[0])] == 1
         )
     for code in codes:
         aliases = code.aliases if with_aliases else ()
         for text in (code.title, code.label, code.title_ja, *code.words, *aliases):
             if text:
-                yield _fold(text), code.label
-
-
-def _fold(text: str) -> str:
-    return normalize_name(text)
+                yield normalize_name(text), code.label

@@ -8,9 +8,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from decnef_data.formats.cells import clean_cells, parse_number
+from decnef_data.identity import ByIdentity
 from decnef_data.layouts.code_books import (
     CODED_COLUMNS,
     CodeBooks,
@@ -39,6 +41,7 @@ __all__ = [
     "is_known_header",
     "is_participant_table",
     "label_participants",
+    "other_label_remark",
     "slug",
     "stated_meaning",
 ]
@@ -178,7 +181,7 @@ def column_remarks(file: str, columns: ParticipantColumns, required: Sequence[st
     """
     yield from code_remarks(file, columns.accounts)
     for name, (stated, labels) in columns.others.items():
-        yield _other_label_remark(file, name, stated, labels)
+        yield other_label_remark(file, name, stated, labels)
     for column in columns.accounts:
         if column.use == "known" and column.n_undecoded and column.name not in CODED_COLUMNS:
             yield _undecoded_remark(file, column)
@@ -252,7 +255,14 @@ def _undecoded_remark(file: str, column: ColumnAccount) -> Remark:
     return Remark("undecoded-cells", message, file, column.header)
 
 
-def _other_label_remark(file: str, name: str, stated: str, labels: Sequence[str]) -> Remark:
+def other_label_remark(file: str, name: str, stated: str, labels: Sequence[str]) -> Remark:
+    """Return the warning that a table has other labels of a coordinate than the name of its file or folder.
+
+    Examples
+    --------
+    >>> other_label_remark("KPUM/SUBINFO.tsv", "diagnosis", "OCD", ["HC"]).rule
+    'other-than-named'
+    """
     message = (
         f"The name of a file or folder states the {name} {stated} for all participants in '{file}', but the "
         f"table says {', '.join(labels)} of some. The table is used. Correct what is wrong."
@@ -395,6 +405,12 @@ class _TableColumns:
 
 
 def _find_column(header: str, records: "Records") -> "Column | None":
+    return _find_column_cached(header, ByIdentity(records))
+
+
+@lru_cache(maxsize=4096)  # the tables of a copy have many headers in common
+def _find_column_cached(header: str, identity: "ByIdentity[Records]") -> "Column | None":
+    records = identity.value
     # "Mean FD (mm)" is looked up as it is, then without the text in brackets.
     column = records.column(header) or records.column(re.sub(r"\s*[(\[].*$", "", header))
     return column if column and column.name in {*CODED_COLUMNS, *TEXT_COLUMNS, *NUMERIC_COLUMNS} else None

@@ -1,11 +1,13 @@
 """Code books: what the codes in the tables of one file or folder mean, as somebody stated it."""
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Final, Literal
 
 from decnef_data.model.catalog import Record
 
-#: Labels by printed code; ``"mri"`` are the codes of the tables of the image datasets.
+#: In the place of labels: the codes of the tables of the image datasets hold.
+MRI: Final = "mri"
+#: Labels by printed code, or ``"mri"``.
 CodeLabels = dict[str, str] | Literal["mri"]
 
 

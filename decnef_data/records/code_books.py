@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from decnef_data.errors import FormatError, SelectionError
 from decnef_data.model import CodeBook
+from decnef_data.model.codes import MRI
 from decnef_data.records.counts import diagnosis_names, site_names
 from decnef_data.records.names import resolve_name
 
@@ -13,10 +14,8 @@ if TYPE_CHECKING:
     from decnef_data.model import Dataset
     from decnef_data.records import Records
 
-__all__ = ["MRI", "parse_code_books", "read_code_books"]
+__all__ = ["parse_code_books", "read_code_books"]
 
-#: In the place of labels: the codes of the image datasets hold.
-MRI: Final = "mri"
 _COLUMNS: Final = ("diagnosis", "sex", "handedness", "site")
 _SHA256: Final = "sha256"
 _SHA256_DIGITS: Final = 64

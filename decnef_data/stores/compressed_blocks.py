@@ -100,7 +100,7 @@ def write_blocks(
 ) -> None:
     """Write an array whose bytes are those of `pieces`, concatenated."""
     folder.mkdir()
-    (folder / METADATA).write_text(json.dumps(_metadata(block_shape, attrs), indent=1), encoding="utf-8")
+    (folder / METADATA).write_text(json.dumps(_metadata(block_shape, attrs)), encoding="utf-8")
     content = _JoinedPieces(pieces)
     _for_each(
         lambda number: _write_block(folder, block_shape, content, number), range(block_shape.block_count)

@@ -6,6 +6,7 @@ make zarr warn of an unknown object whenever the root is listed.
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -67,11 +68,13 @@ class Manifest(Record, frozen=True, kw_only=True):
         """Build the manifest of a new store; `arrays` are its arrays' names by group, ``""`` the root."""
         files = {path: _describe_file(store / path) for path in _list_files(store)}
         paths = [f"{group}/{name}".lstrip("/") for group, names in arrays.items() for name in names]
+        parts = (path.rpartition("/") for path in files)
+        chunk_counts = Counter(folder for folder, _, name in parts if name.partition(".")[0] == "c")
         return cls(
             key=key,
             software={name: version(name) for name in _SOFTWARE},
             groups=tuple(arrays),
-            arrays={path: sum(file.startswith(f"{path}/c") for file in files) for path in paths},
+            arrays={path: chunk_counts[path] for path in paths},
             files=files,
             attrs=to_json_attrs(attrs),
         )

@@ -107,7 +107,7 @@ def write_array(folder: Path, variable: xr.Variable, max_chunk_bytes: int) -> No
     # Keys with dots are file names: creating and syncing folders takes as long as writing a small array.
     metadata = array_metadata(variable, chunk, data_type, codecs, separator=".")
     folder.mkdir()
-    (folder / METADATA).write_text(json.dumps(metadata, indent=1), encoding="utf-8")
+    (folder / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
     for number, part in enumerate(_split_chunks(values, chunk)):
         _write_chunk(_chunk_path(folder, values.ndim, number), encode_values(part))
 

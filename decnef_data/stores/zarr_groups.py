@@ -57,7 +57,7 @@ def _create_group(
 def write_group_metadata(folder: Path, attrs: Mapping[Any, object]) -> None:
     """Write the metadata of a group, whose folder may exist."""
     folder.mkdir(exist_ok=True)
-    (folder / METADATA).write_text(json.dumps(group_metadata(attrs), indent=1), encoding="utf-8")
+    (folder / METADATA).write_text(json.dumps(group_metadata(attrs)), encoding="utf-8")
 
 
 def group_attrs(dataset: xr.Dataset) -> dict[Any, Any]:

@@ -102,7 +102,7 @@ class ConnectivityLayout:
     """The layout of srpbs-fc, for members of any archive or folder."""
 
     name = "connectivity"
-    version = 2
+    version = 3
 
     def read(
         self,
@@ -178,7 +178,7 @@ LAYOUT = ConnectivityLayout()
 
 
 def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: "Records") -> _CopyContent:
-    """Classify members on a second thread while the first one reads; both mostly wait for C code."""
+    """Classify members on a second thread while the first one reads and hashes; both mostly run C code."""
     pending: list[tuple[str, Future[_MemberContent]]] = []
     problems: list[FormatError] = []
     unreadable: set[str] = set()
@@ -191,8 +191,10 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
                 problems.append(error)
                 unreadable.add(path)
             else:
+                checksum = _known_checksum(path, data, dataset)
                 wait([future for _, future in pending[-_MAX_PENDING:-1]])
-                pending.append((path, worker.submit(_classify_member, path, data, dataset, records)))
+                arguments = (path, data, checksum, dataset, records)
+                pending.append((path, worker.submit(_classify_member, *arguments)))
     contents: dict[str, _MemberContent] = {}
     for path, future in pending:
         try:
@@ -204,9 +206,11 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
     return _CopyContent(contents, tuple(problems), frozenset(unreadable))
 
 
-def _classify_member(path: str, data: bytes, dataset: "Dataset", records: "Records") -> _MemberContent:
+def _classify_member(
+    path: str, data: bytes, checksum: ChecksumAccount | None, dataset: "Dataset", records: "Records"
+) -> _MemberContent:
     items = tuple(classify_file(path, data, dataset, records))
-    return _MemberContent(items, is_phantom(path, data), _known_checksum(path, data, dataset))
+    return _MemberContent(items, is_phantom(path, data), checksum)
 
 
 def _known_checksum(path: str, data: bytes, dataset: "Dataset") -> ChecksumAccount | None:

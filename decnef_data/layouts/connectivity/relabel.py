@@ -1,14 +1,15 @@
 """New labels for the participants of a store, from code books that were stated after it was built."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks, DecodedColumn, decode_column
-from decnef_data.layouts.participants import code_remarks, coded_account, stated_meaning
+from decnef_data.layouts.participants import code_remarks, coded_account, other_label_remark, stated_meaning
 from decnef_data.model import Account, ColumnAccount, Remark, TableAccount
+from decnef_data.model.codes import MRI
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["relabel"]
 
 #: The remarks that depend on code books.
-_CODE_RULES = frozenset({"no-code-book", "undecoded-cells"})
+_CODE_RULES = frozenset({"no-code-book", "undecoded-cells", "other-than-named"})
 
 
 def relabel(
@@ -49,32 +50,32 @@ def relabel(
         The groups with new labels, and the account of the tables as they are decoded now.
     """
     tables = {table.file: table for table in account.tables}
-    relabelled = {}
-    for name, group in groups.items():
-        decoder = _Decoder(group, tables, books, (dataset, records))
-        relabelled[name] = decoder.relabel()
-        tables = decoder.tables
-    remarks = tuple(_update_remarks(account.remarks, account.tables, tables))
-    return relabelled, replace(account, tables=tuple(tables.values()), remarks=remarks)
+    decoder = _Decoder(tables, books, (dataset, records))
+    relabelled = {name: decoder.relabel(group) for name, group in groups.items()}
+    remarks = tuple(_update_remarks(account, decoder))
+    return relabelled, replace(account, tables=tuple(decoder.tables.values()), remarks=remarks)
 
 
 @dataclass(slots=True)
 class _Decoder:
-    """The labels of one group; ``tables`` are the accounts, which change with every decoded column."""
+    """Decodes groups; ``tables`` are the accounts, which change with every column, and so are ``others``.
 
-    group: "xr.Dataset"
+    ``others`` are the warnings of tables that have other labels than their names, by table and coordinate.
+    """
+
     tables: dict[str, TableAccount]
     books: CodeBooks
     context: "tuple[Dataset, Records]"
+    others: dict[tuple[str, str], Remark] = field(default_factory=dict)
 
-    def relabel(self) -> "xr.Dataset":
+    def relabel(self, group: "xr.Dataset") -> "xr.Dataset":
         columns = {
-            name: self.group[name].to_numpy()
+            name: group[name].to_numpy()
             for name in (*CODED_COLUMNS, *(f"{name}_code" for name in CODED_COLUMNS))
         }
         labels = {name: columns[name].tolist() for name in CODED_COLUMNS}
         changed: set[str] = set()
-        for file, table, rows in self._sources():
+        for file, table, rows in _sources(group):
             books = self.books.of_table([table, file], self.tables[table].sha256)
             for name in CODED_COLUMNS:
                 cells = columns[f"{name}_code"][rows].tolist()
@@ -84,30 +85,26 @@ class _Decoder:
                     for row, label in zip(rows.tolist(), decoded.labels, strict=True):
                         labels[name][row] = label
         arrays = {name: np.array(labels[name], dtype=np.str_) for name in sorted(changed)}
-        coords = {name: ("subject", array, self.group[name].attrs) for name, array in arrays.items()}
+        coords = {name: ("subject", array, group[name].attrs) for name, array in arrays.items()}
         counts = {
             f"unknown_{name}_codes": int(((columns[f"{name}_code"] != "") & (array == "")).sum())
             for name, array in arrays.items()
         }
-        return self.group.assign_coords(coords).assign_attrs(counts)
-
-    def _sources(self) -> "Iterator[tuple[str, str, NDArray[Any]]]":
-        """Yield each matrix with its table and its rows."""
-        files, tables = (self.group[name].to_numpy() for name in ("source_file", "source_table"))
-        for file in dict.fromkeys(files.tolist()):
-            rows = np.flatnonzero(files == file)
-            yield file, str(tables[rows[0]]), rows
+        return group.assign_coords(coords).assign_attrs(counts)
 
     def _decode(
         self, name: str, cells: Sequence[str], file: str, table: str, books: CodeBooks
     ) -> DecodedColumn | None:
         """Decode one column of one table again, if a book has anything to say of it."""
         codes, account = books.codes_of(name), self._column(table, name)
-        if account is None or codes is None or (codes == "mri" and account.code_book):
+        if account is None or codes is None or (codes == MRI and account.code_book):
             return None  # nothing is stated of it, or something better was stated before
         dataset, records = self.context
         stated = stated_meaning(file, name, dataset, books, account.header)
         decoded = decode_column(name, cells, stated, records)
+        if decoded.others:
+            remark = other_label_remark(table, name, stated.default, decoded.others)
+            self.others[table, name] = remark
         self.tables[table] = replace(
             self.tables[table],
             columns=tuple(
@@ -122,20 +119,29 @@ class _Decoder:
         return next((column for column in columns if column.use == "known" and column.name == name), None)
 
 
-def _update_remarks(
-    remarks: Sequence[Remark], before: Sequence[TableAccount], tables: Mapping[str, TableAccount]
-) -> Iterator[Remark]:
+def _sources(group: "xr.Dataset") -> "Iterator[tuple[str, str, NDArray[Any]]]":
+    """Yield each matrix with its table and its rows."""
+    files, tables = (group[name].to_numpy() for name in ("source_file", "source_table"))
+    for file in dict.fromkeys(files.tolist()):
+        rows = np.flatnonzero(files == file)
+        yield file, str(tables[rows[0]]), rows
+
+
+def _update_remarks(account: Account, decoder: _Decoder) -> Iterator[Remark]:
     """Yield the remarks, those on codes only for what is still not decoded."""
-    changed = [table.file for table in before if tables[table.file] is not table]
+    changed = {table.file: table for table in account.tables if decoder.tables[table.file] is not table}
     coded = {
-        (table.file, column.header)
-        for table in before
-        for column in table.columns
-        if column.name in CODED_COLUMNS
+        (file, column)
+        for file, table in changed.items()
+        for each in table.columns
+        if each.name in CODED_COLUMNS
+        for column in (each.header, each.name)
     }
-    for remark in remarks:
-        is_of_codes = remark.rule in _CODE_RULES and (remark.file, remark.column) in coded
-        if not (is_of_codes and remark.file in changed):
-            yield remark
+    yield from (
+        remark
+        for remark in account.remarks
+        if remark.rule not in _CODE_RULES or (remark.file, remark.column) not in coded
+    )
     for file in changed:
-        yield from code_remarks(file, tables[file].columns)
+        yield from code_remarks(file, decoder.tables[file].columns)
+    yield from decoder.others.values()

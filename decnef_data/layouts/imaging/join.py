@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from decnef_data.errors import FormatError
+from decnef_data.identity import ByIdentity
 from decnef_data.layouts.imaging.account import build_account, file_remarks, run_remarks
 from decnef_data.layouts.imaging.groups import group_names
 from decnef_data.layouts.imaging.participants import ParticipantTable, build_participant_table
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from decnef_data.records import Records
 
 __all__ = ["JoinedScans", "RelabelFunction", "join_scans", "join_scans_cached"]
-
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,35 +121,22 @@ def join_scans_cached(
     return _join_cached(
         tables,
         mtimes,
-        _ByIdentity(inventory),
-        _ByIdentity(dataset),
-        _ByIdentity(records),
-        _ByIdentity(relabel),
+        ByIdentity(inventory),
+        ByIdentity(dataset),
+        ByIdentity(records),
+        ByIdentity(relabel),
         msgspec.json.encode(codes),
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _ByIdentity(Generic[_Value]):
-    """A value that is compared and hashed by identity, because comparing inventories takes long."""
-
-    value: _Value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
 
 
 @lru_cache(maxsize=1)
 def _join_cached(
     tables: tuple["VerifiedFile", ...],
     _mtimes: tuple[int, ...],
-    inventory: "_ByIdentity[Inventory]",
-    dataset: "_ByIdentity[Dataset]",
-    records: "_ByIdentity[Records]",
-    relabel: _ByIdentity[RelabelFunction],
+    inventory: "ByIdentity[Inventory]",
+    dataset: "ByIdentity[Dataset]",
+    records: "ByIdentity[Records]",
+    relabel: ByIdentity[RelabelFunction],
     encoded_codes: bytes,
 ) -> JoinedScans:
     codes = msgspec.json.decode(encoded_codes, type=prepare_type(tuple[CodeBook, ...]))

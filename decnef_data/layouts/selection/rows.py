@@ -302,11 +302,12 @@ def _undecoded_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
         yield (
             f"{count_participants(count)} could not be judged by {coordinate}, because the meaning of their "
             f"codes ({shown}) is not stated{f': {listed}{more}' if listed else ''}. State it with codes= "
-            f"(--codes FILE), for example {_example_of_codes(coordinate, tables, codes)}."
+            f"(--codes FILE): {_form_of_codes(coordinate, tables, codes)}."
         )
 
 
-def _example_of_codes(coordinate: str, tables: Counter[str], codes: set[str]) -> str:
+def _form_of_codes(coordinate: str, tables: Counter[str], codes: set[str]) -> str:
+    """Return how to state what codes mean; no label is suggested, because it would be a guess."""
     table = next(iter(tables), "participants.tsv")
-    label = {"diagnosis": "HC", "sex": "male", "handedness": "right", "site": "OSU"}[coordinate]
-    return f"codes={{'{table}': {{'{coordinate}': {{'{min(codes)}': '{label}', ...}}}}}}"
+    labels = ", ".join(f"{code!r}: '...'" for code in sorted(codes)[:_MAX_NAMED])
+    return f"codes={{{table!r}: {{{coordinate!r}: {{{labels}}}}}}}"
