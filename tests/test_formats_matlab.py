@@ -342,17 +342,97 @@ def test_groups_that_contain_themselves_are_damage() -> None:
         matlab.read_parts(hdf5(fill), "a.mat")
 
 
-def test_a_link_to_another_file_is_not_followed(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "other.mat", "w") as other:
-        other["X"] = VALUES
+def _external_link(file: h5py.File, name: str, other: Path) -> None:
+    file[name] = h5py.ExternalLink(str(other), "X")
 
-    def fill(file: h5py.File) -> None:
-        file["X"] = h5py.ExternalLink(str(tmp_path / "other.mat"), "X")
-        file["gone"] = h5py.SoftLink("/nowhere")
-        put(file, "Y", VALUES)
 
-    assert matlab.read(hdf5(fill), "a.mat").keys() == {"Y"}
-    assert parts(hdf5(fill)) == {"Y": VALUES.tolist()}
+def _soft_link(file: h5py.File, name: str, _other: Path) -> None:
+    put(file, "own", VALUES)
+    file[name] = h5py.SoftLink("/own")
+
+
+def _lost_link(file: h5py.File, name: str, _other: Path) -> None:
+    file[name] = h5py.SoftLink("/nowhere")
+
+
+def _virtual_dataset(file: h5py.File, name: str, other: Path) -> None:
+    layout = h5py.VirtualLayout(VALUES.T.shape, VALUES.dtype)
+    layout[:] = h5py.VirtualSource(str(other), "X", VALUES.T.shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def _external_storage(file: h5py.File, name: str, other: Path) -> None:
+    file.create_dataset(name, VALUES.T.shape, VALUES.dtype, external=[(str(other), 0, VALUES.nbytes)])
+
+
+FOREIGN = [_external_link, _soft_link, _lost_link, _virtual_dataset, _external_storage]
+
+
+class TestForeignContent:
+    """A file of HDF5 can show the values of another file: none of these ways is followed."""
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Path:
+        with h5py.File(tmp_path / "other.mat", "w") as other:
+            other["X"] = VALUES.T
+        return tmp_path / "other.mat"
+
+    def assert_refused(self, fill: Callable[[h5py.File], None]) -> None:
+        data = hdf5(fill)
+        for read in (matlab.read, matlab.read_parts):
+            with pytest.raises(
+                FormatError, match=r"^'a\.mat' does not contain all of its values: "
+            ) as caught:
+                read(data, "a.mat")
+            assert caught.value.file == "a.mat"
+
+    @pytest.mark.parametrize("put_foreign", FOREIGN)
+    def test_as_a_variable(self, other: Path, put_foreign: Callable[..., None]) -> None:
+        self.assert_refused(lambda file: put_foreign(file, "X", other))
+
+    @pytest.mark.parametrize("put_foreign", FOREIGN)
+    @pytest.mark.parametrize("where", ["a struct", "the table of regions", "a sparse matrix"])
+    def test_inside_a_variable(self, other: Path, put_foreign: Callable[..., None], where: str) -> None:
+        def fill(file: h5py.File) -> None:
+            if where == "a sparse matrix":
+                put_sparse(file, "X", VALUES)
+                del file["X/ir"]
+                put_foreign(file, "X/ir", other)
+            else:
+                group = file.create_group("ROI" if where == "the table of regions" else "X")
+                group["name"] = np.array([[65], [66]], "u2")
+                put_foreign(file, f"{group.name}/id", other)
+
+        data = hdf5(fill)
+        with pytest.raises(FormatError, match="does not contain all of its values"):
+            matlab.read_parts(data, "a.mat")
+        if where == "the table of regions":
+            with pytest.raises(FormatError, match="does not contain all of its values"):
+                matlab.read(data, "a.mat")
+
+    @pytest.mark.parametrize("put_foreign", [_virtual_dataset, _external_storage])
+    def test_through_a_reference(self, other: Path, put_foreign: Callable[..., None]) -> None:
+        def fill(file: h5py.File) -> None:
+            file.create_group("#refs#")
+            put_foreign(file, "#refs#/a", other)
+            put_cell(file, "X", [file["#refs#/a"].ref])
+
+        with pytest.raises(FormatError, match="'/#refs#/a'"):
+            matlab.read_parts(hdf5(fill), "a.mat")
+
+    def test_in_the_place_of_what_is_referred_to(self, other: Path) -> None:
+        def fill(file: h5py.File) -> None:
+            file.create_group("#subsystem#")
+            file["#refs#"] = h5py.ExternalLink(str(other), "/")
+
+        with pytest.raises(FormatError, match="'#refs#' is a link to the file"):
+            matlab.read_parts(hdf5(fill), "a.mat")
+
+    def test_the_names_of_files_are_no_text_for_a_terminal(self, tmp_path: Path) -> None:
+        name = str(tmp_path / "\x1b]0;title\x07.mat")
+        with pytest.raises(FormatError) as caught:
+            matlab.read(hdf5(lambda file: _external_link(file, "X\x1b[2J", Path(name))), "a.mat")
+        assert "\x1b" not in str(caught.value)
 
 
 def opaque(name: bytes, class_name: bytes) -> bytes:

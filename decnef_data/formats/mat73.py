@@ -2,6 +2,9 @@
 
 HDF5's axes are MATLAB's reversed.  Structs are groups, cells are arrays of references, and a sparse matrix is
 a group of ``data``, ``ir`` and ``jc`` with the attribute ``MATLAB_sparse``.
+
+HDF5 lets a file show the content of other files: as links, as virtual datasets and as external storage.
+MATLAB writes none of these, and none is followed: a file of a stranger would be read from anywhere.
 """
 
 from collections.abc import Iterator
@@ -25,7 +28,7 @@ from decnef_data.formats.matlab_parts import (
     is_stack,
 )
 
-__all__ = ["open_bytes", "read_matrices", "read_parts", "read_regions"]
+__all__ = ["ForeignContentError", "open_bytes", "read_matrices", "read_parts", "read_regions"]
 
 _MATRIX_AXES = 2
 _NUMERIC_CLASSES = frozenset(
@@ -35,6 +38,10 @@ _TEXT_CLASSES = frozenset({"char", "string"})
 #: Groups that hold what references refer to, and the content of objects, begin with this.
 _HIDDEN = "#"
 _REFERENCED, _OBJECTS = "#refs#", "#subsystem#"
+
+
+class ForeignContentError(Exception):  # internal: the module matlab translates it into a FormatError
+    """An item is not in the file itself; the message says where it is."""
 
 
 def open_bytes(data: bytes) -> Any:
@@ -49,11 +56,12 @@ def read_matrices(h5_file: Any) -> dict[str, NDArray[Any]]:
 
 def read_regions(h5_file: Any, name: str) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """Read the fields ``id`` and ``name`` of a struct, ``None`` if the file has none with both."""
-    group = h5_file.get(name)
+    group = _open_member(h5_file, name) if name in list(h5_file) else None
     if not isinstance(group, h5py.Group) or not {"id", "name"} <= set(group):
         return None
-    ids = [value for array in _dereference(h5_file, group["id"]) for value in np.ravel(array[()])]
-    names = [text for array in _dereference(h5_file, group["name"]) for text in _decode_texts(array)]
+    columns = {field: list(_dereference(h5_file, _open_member(group, field))) for field in ("id", "name")}
+    ids = [value for array in columns["id"] for value in np.ravel(array[()])]
+    names = [text for array in columns["name"] for text in _decode_texts(array)]
     return np.array(ids), np.array(names)
 
 
@@ -62,22 +70,40 @@ def read_parts(h5_file: Any) -> Iterator[Part]:
     reader = _NodeReader(h5_file)
     for name, item in _members(h5_file):
         yield from flatten(name, reader.read(item))
-    if _OBJECTS in h5_file:
+    if _OBJECTS in list(h5_file):  # h5py's own test opens what a link leads to
         yield Part("content of objects", "opaque", (), _count_referenced(h5_file))
 
 
 def _count_referenced(h5_file: Any) -> int:
     # Which of all that is referred to belongs to the objects is not documented.
-    referenced = h5_file.get(_REFERENCED, {}).values()
+    group = _open_member(h5_file, _REFERENCED) if _REFERENCED in list(h5_file) else {}
+    referenced = (_open_member(group, name) for name in group)
     return sum(int(item.size) for item in referenced if isinstance(item, h5py.Dataset) and item.shape)
 
 
 def _members(group: Any) -> Iterator[tuple[str, Any]]:
-    # A link to another file is not followed: it would be read from outside the copy.
-    for name in group:
-        is_external = isinstance(group.get(name, getlink=True), h5py.ExternalLink)
-        if not is_external and not name.startswith(_HIDDEN) and (item := group.get(name)) is not None:
-            yield name, item
+    return ((name, _open_member(group, name)) for name in group if not name.startswith(_HIDDEN))
+
+
+def _open_member(group: Any, name: str) -> Any:
+    """Open a member of a group that is in this file, under a name of its own."""
+    link = group.get(name, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        raise ForeignContentError(f"{name!r} is a link to the file {link.filename!r}")
+    if not isinstance(link, h5py.HardLink):
+        raise ForeignContentError(f"{name!r} is a link to {link.path!r}")
+    return _require_own(group[name])
+
+
+def _require_own(item: Any) -> Any:
+    """Require that the values of a dataset are in this file."""
+    if isinstance(item, h5py.Dataset):
+        if item.is_virtual:
+            files = sorted({source.file_name for source in item.virtual_sources()})
+            raise ForeignContentError(f"{item.name!r} is composed of the files {files}")
+        if item.external:
+            raise ForeignContentError(f"the values of {item.name!r} are in the file {item.external[0][0]!r}")
+    return item
 
 
 def _is_matrix(item: Any) -> bool:
@@ -98,7 +124,7 @@ def _dereference(h5_file: Any, item: Any) -> Iterator[Any]:
         yield item
         return
     for reference in np.ravel(item[()].T):
-        yield from _dereference(h5_file, h5_file[reference])
+        yield from _dereference(h5_file, _require_own(h5_file[reference]))
 
 
 def _decode_texts(array: Any) -> list[str]:
@@ -135,7 +161,9 @@ class _NodeReader:
             return Opaque(_class_name(item), tuple(map(int, np.ravel(item[()])[:32])), 0)
         if item.dtype.kind == "O" and h5py.check_ref_dtype(item.dtype) is h5py.Reference:
             references = np.ravel(item[()].T, order="F")
-            return Items(item.shape[::-1], [self.read(self._file[reference]) for reference in references])
+            return Items(
+                item.shape[::-1], [self.read(_require_own(self._file[reference])) for reference in references]
+            )
         return self._read_array(item)
 
     def _read_array(self, item: Any) -> Node:
@@ -151,13 +179,14 @@ class _NodeReader:
 
 def _read_sparse(group: Any) -> Node:
     kind = _class_name(group)
-    rows, starts = int(group.attrs["MATLAB_sparse"]), group["jc"][()].ravel().astype("i8")
+    arrays = {name: _open_member(group, name) for name in ("jc", "ir", "data") if name in list(group)}
+    rows, starts = int(group.attrs["MATLAB_sparse"]), arrays["jc"][()].ravel().astype("i8")
     shape = (rows, len(starts) - 1)
     if kind != "double" or prod(shape) * 8 > MAX_PART_SIZE:
         return Opaque(f"sparse {kind}", shape, prod(shape))
     # MATLAB omits both if every value is zero.
-    indices = group["ir"][()].ravel().astype("i8") if "ir" in group else np.empty(0, "i8")
-    values = group["data"][()].ravel() if "data" in group else np.empty(0)
+    indices = arrays["ir"][()].ravel().astype("i8") if "ir" in arrays else np.empty(0, "i8")
+    values = arrays["data"][()].ravel() if "data" in arrays else np.empty(0)
     stored = int(starts[-1])
     matrix = scipy.sparse.csc_array((values[:stored], indices[:stored], starts), shape=shape)
     matrix.check_format(full_check=True)  # toarray does not check the indices

@@ -366,6 +366,12 @@ def _read_hdf5(data: bytes) -> _Variables:
 def _translate_errors(file: str) -> Iterator[None]:
     try:
         yield
+    except mat73.ForeignContentError as error:
+        message = (
+            f"'{file}' does not contain all of its values: {error}. Other files are not read. Save the "
+            "values in the file itself, or omit it with strict=False."
+        )
+        raise FormatError(message, file=file) from error
     except _DAMAGE_ERRORS as error:
         message = f"'{file}' is a damaged MATLAB file: {error}. Download it again."
         raise FormatError(message, file=file) from error
