@@ -94,7 +94,7 @@ def read_lock(path: Path) -> Lock:
     """
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), prepare_type(Lock))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         message = (
             f"'{path}' is not a lock file that this version can read: {error}. "
             "Recreate it with `decnef lock NAME`."

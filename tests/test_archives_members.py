@@ -145,6 +145,18 @@ def test_names_that_leave_the_folder(
     assert (str(error), error.file, error.location) == (message, "archive.bin", name)
 
 
+def test_a_zip_member_without_a_name(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("a.tsv", b"1")
+        archive.writestr(zipfile.ZipInfo(""), b"2")
+    file = as_file(tmp_path, made.getvalue())
+    assert str(refused(file)).startswith("'' in 'archive.bin' is a member without a name and was not read.")
+    errors: list[FormatError] = []
+    assert [member.path for member in iter_members((file,), errors.append)] == ["a.tsv"]
+    assert len(errors) == 1
+
+
 @pytest.mark.parametrize("make", ["tar", "zip"])
 def test_a_name_twice(make: str, tmp_path: Path) -> None:
     twice = tarred({"x/a": b"1", "x/./a": b"2"}) if make == "tar" else zipped({"x/a": b"1", "x\\a": b"2"})

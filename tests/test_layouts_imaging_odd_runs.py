@@ -146,6 +146,21 @@ class TestVolumeCoordinate:
         assert found.isel(time=1)["volume"].to_numpy().tolist() == [2, 1]
 
 
+class TestFarNumbers:
+    @pytest.mark.parametrize("number", ["9" * 49, "20150401"])
+    def test_a_number_far_from_the_others_is_no_volume(self, tmp_path: Path, number: str) -> None:
+        # Listing the numbers between would take all memory.
+        tree = adopt_open(tmp_path)
+        name = f"SRPBS_OPEN/data/sub-0001/rsfmri/vol_{number}"
+        shutil.copy(tree / "SRPBS_OPEN/data/sub-0001/rsfmri/vol_0001", tree / name)
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        with pytest.raises(FormatError, match=f"'{name}' has a number far from that of") as caught:
+            decnef_data.fetch_dataset("srpbs-open", progress="none")
+        assert caught.value.file == name
+        with pytest.warns(decnef_data.DecnefDataWarning, match=name):
+            decnef_data.fetch_dataset("srpbs-open", progress="none", strict=False)
+
+
 class TestParts:
     @pytest.mark.parametrize("name", ["vol_0003.nii", "v_0003", "vol_0003_1", "xvol_0099"])
     def test_a_volume_of_another_name(self, root: Path, name: str) -> None:

@@ -74,7 +74,8 @@ def test_a_lock_begins_by_saying_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe", b"a = ", b"format = 2", lock_text(lock()).encode() + b"\nmore = 1"]
+    "content",
+    [b"\xff\xfe", b"a = ", b"a = " + b"[" * 5000, b"format = 2", lock_text(lock()).encode() + b"\nmore = 1"],
 )
 def test_what_is_no_lock_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "decnef.lock").write_bytes(content)

@@ -272,6 +272,7 @@ def test_a_folder_that_is_not_there_is_refused(folder: Path) -> None:
         ("datasets/x.toml", FIFTH.replace("registered", "open"), "$.level", "Invalid enum value 'open'"),
         ("mirrors/x.toml", MIRROR + "grade = 'E'", "$.holdings[0].grade", "Invalid enum value 'E'"),
         ("mirrors/x.toml", "name = \n", "line 1, column 8", "Invalid value"),
+        ("mirrors/x.toml", "name = " + "[" * 5000, "$", "maximum recursion depth exceeded"),
     ],
 )
 def test_a_malformed_record_is_refused_with_its_place(

@@ -73,7 +73,9 @@ def test_a_file_has_the_same_content() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"[OsakaU", b"\xff\xfe", b"[OsakaU]\nsex = { 1 = 'man' }", b"OsakaU = 5"], ids=repr
+    "data",
+    [b"[OsakaU", b"\xff\xfe", b"[OsakaU]\nsex = { 1 = 'man' }", b"OsakaU = 5", b"a = " + b"[" * 5000],
+    ids=["bracket", "encoding", "label", "number", "depth"],
 )
 def test_a_file_that_is_not_valid_is_named(data: bytes) -> None:
     with pytest.raises(FormatError, match=r"'codes\.toml' is not a") as caught:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from decnef_data.archives.safety import is_junk, translate_errors
 from decnef_data.archives.signatures import HEAD_SIZE, is_unfinished_name, kind_of
-from decnef_data.archives.zip import is_document, open_zip, unreadable_method
+from decnef_data.archives.zip import is_document, is_folder, open_zip, unreadable_method
 
 __all__ = ["Obstacle", "find_obstacle"]
 
@@ -94,7 +94,7 @@ def _find_in_gzip(path: Path) -> Obstacle | None:
 
 def _find_in_zip(path: Path, *, random_access: bool) -> Obstacle | None:
     with open_zip(path, path.name) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir() and not is_junk(info.filename)]
+        infos = [info for info in archive.infolist() if not is_folder(info) and not is_junk(info.filename)]
         if is_document([info.filename for info in infos]):
             return Obstacle(
                 "is a document or a program, not an archive of the dataset", "Find the archive", "file"

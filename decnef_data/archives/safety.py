@@ -39,6 +39,8 @@ MAX_MEMBER_SIZE: Final = 4 * 2**30
 
 def safe_path(name: str, archive: str) -> str:
     """Return the normalized path of a member, if it stays inside the folder."""
+    if not name:
+        raise unsafe_member_error(name, archive, "a member without a name")
     path = PurePosixPath(name)
     drive = len(name) > 1 and name[1] == ":"
     if path.is_absolute() or ".." in path.parts or drive or not path.parts or "\0" in name:

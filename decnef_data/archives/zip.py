@@ -27,7 +27,7 @@ from decnef_data.archives.safety import (
 from decnef_data.errors import FormatError
 from decnef_data.model.account import Remark
 
-__all__ = ["ZipTable", "is_document", "open_zip", "unreadable_method"]
+__all__ = ["ZipTable", "is_document", "is_folder", "open_zip", "unreadable_method"]
 
 _ENCRYPTED: Final = 0x1
 #: The header before a member ends with the lengths of its name and of an extra field (APPNOTE 4.3.7).
@@ -55,6 +55,11 @@ def is_document(names: Collection[str]) -> bool:
         name in {"[Content_Types].xml", "mimetype"} or name.startswith("META-INF/") for name in names
     )
     return has_mark or (bool(names) and all(name.endswith(".npy") for name in names))
+
+
+def is_folder(info: zipfile.ZipInfo) -> bool:
+    """Return whether a member is a folder; zipfile's own method fails at an empty name."""
+    return info.filename.endswith("/")
 
 
 def unreadable_method(info: zipfile.ZipInfo) -> str | None:
@@ -98,7 +103,7 @@ class ZipTable:
         """Yield the members in the order of the table, then the links; all names are checked before."""
         self._report_outside_bytes()
         for info in self._archive.infolist():
-            if not info.is_dir():
+            if not is_folder(info):
                 try:
                     self._sort(info)
                 except FormatError as error:

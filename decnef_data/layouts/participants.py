@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from decnef_data.formats.cells import clean_cells, parse_number
@@ -432,5 +433,5 @@ def _is_possible(number: float, column: "Column") -> bool:
 
 
 def _unique_name(name: str, existing: Mapping[str, Any]) -> str:
-    names = (name, *(f"{name}_{number}" for number in range(2, len(existing) + 2)))
-    return next(name for name in names if name not in existing)
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(each for each in chain((name,), numbered) if each not in existing)

@@ -75,7 +75,7 @@ def read_code_books(data: bytes, file: str, dataset: "Dataset", records: "Record
     """
     try:
         return parse_code_books(tomllib.loads(data.decode("utf-8-sig")), dataset, records)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         message = f"'{file}' is not a file of code books in TOML: {error}. Correct it."
         raise FormatError(message, file=file) from error
     except SelectionError as error:

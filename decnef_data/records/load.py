@@ -92,7 +92,7 @@ def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
             file=str(file),
             location=f"byte {error.start}",
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter of thousands of nested brackets
         raise _malformed_error(str(file), str(error)) from error
 
 

@@ -37,6 +37,8 @@ HeaderReader = Callable[[str], tuple[bytes, bool]]
 _MIN_IMAGE_SIZE: Final = 348
 #: What gzip compresses best, a single repeated byte, has a 1032nd of its length.
 _MAX_GZIP_RATIO: Final = 1032
+#: With more numbers missing between its volumes, a run has a file that is not one of them.
+_MAX_MISSING: Final = 10_000
 #: The number at the end of the name of a volume.
 _VOLUME_NUMBER: Final = re.compile(r"(\d+)(?:\.nii(?:\.gz)?)?$", re.IGNORECASE)
 
@@ -406,7 +408,21 @@ def _missing_numbers(series: _Series) -> tuple[int, ...]:
     numbers = {number for number in series.numbers if number is not None}
     if len(series.names) < 2 or not numbers:  # noqa: PLR2004 - a series
         return ()
+    if max(numbers) - min(numbers) - len(numbers) > _MAX_MISSING:
+        raise _far_number_error(series)
     return tuple(sorted(set(range(min(numbers), max(numbers))) - numbers))
+
+
+def _far_number_error(series: _Series) -> FormatError:
+    known = [(number, index) for index, number in enumerate(series.numbers) if number is not None]
+    gaps = [(after[0] - before[0], before[1], after[1]) for before, after in pairwise(sorted(known))]
+    _, before, after = max(gaps)
+    first, last = series.path(before), series.path(after)
+    message = (
+        f"'{last}' has a number far from that of '{first}', the volume before it. "
+        "Rename or remove the file that is not a volume of the run, or omit the scan with strict=False."
+    )
+    return FormatError(message, file=last)
 
 
 def _number_runs(scans: Sequence[Scan]) -> Iterator[Scan]:
