@@ -213,7 +213,7 @@ class BarProgress:
         """Start a bar."""
         self._bar = _build_byte_bar()
         self._bar.start()
-        self._task = self._bar.add_task(what, total=total, completed=done, via="", scans="")
+        self._task = self._bar.add_task(_printable(what), total=total, completed=done, via="", scans="")
 
     def advance(self, count: int) -> None:
         """Advance the bar."""
@@ -238,6 +238,11 @@ class BarProgress:
             self._bar = self._task = None
 
 
+def _printable(text: str) -> str:
+    """Replace the control characters that the name of a file may have."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def _build_byte_bar() -> "rich.progress.Progress":
     import rich.console  # 40 ms that only a terminal needs
     import rich.progress
@@ -245,7 +250,9 @@ def _build_byte_bar() -> "rich.progress.Progress":
 
     unwrapped = rich.table.Column(no_wrap=True)  # on a narrow terminal the bar shrinks first, then the name
     return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}", table_column=rich.table.Column(overflow="fold")),
+        rich.progress.TextColumn(
+            "{task.description}", markup=False, table_column=rich.table.Column(overflow="fold")
+        ),
         rich.progress.BarColumn(bar_width=None, table_column=rich.table.Column(min_width=4)),
         rich.progress.DownloadColumn(table_column=unwrapped),
         rich.progress.TransferSpeedColumn(table_column=unwrapped),
@@ -295,7 +302,7 @@ class BarCountProgress:
     def start(self, what: str, total: int | None, done: int) -> None:
         """Start a bar."""
         self._bar = _build_count_bar()
-        self._task = self._bar.add_task(what, total=total, completed=done)
+        self._task = self._bar.add_task(_printable(what), total=total, completed=done)
         self._bar.start()
 
     def advance(self, count: int) -> None:
@@ -315,7 +322,7 @@ def _build_count_bar() -> "rich.progress.Progress":
     import rich.progress
 
     return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
+        rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(bar_width=None),
         rich.progress.MofNCompleteColumn(),
         rich.progress.TimeRemainingColumn(compact=True),

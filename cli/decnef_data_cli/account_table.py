@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from decnef_data_cli.console import pluralize, replace_unprintable, section, table
+from decnef_data_cli.console import pluralize, section, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,7 +17,7 @@ _Row = tuple[str, str, str]
 
 def account_page(account: "Account", *, everything: bool) -> "Iterator[RenderableType]":
     """Yield the tables; with `everything`, also what rules set aside and what was guessed."""
-    rows = [tuple(map(replace_unprintable, row)) for row in _rows(account, everything=everything)]
+    rows = list(_rows(account, everything=everything))
     if rows:
         yield section("What was not used, and why", table("what", "why", "examples", rows=rows))
 

@@ -1,13 +1,12 @@
 """The commands that show the catalog and the participants: list, info, participants, cite."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 import decnef_data
 from decnef_data_cli import access, tables
-from decnef_data_cli.console import print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.console import print_csv, print_json, print_result, print_rich, print_stderr
 from decnef_data_cli.metavars import choices
 from decnef_data_cli.options import (
     AcceptTerms,
@@ -73,7 +72,7 @@ def participants(
         progress=progress_kind(quiet),
     )
     if as_csv:
-        frame.to_csv(sys.stdout, index=False)
+        print_csv(frame)
     elif as_json:
         print_result(frame.to_json(orient="records", date_format="iso", force_ascii=True, indent=2))
     else:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    import pandas as pd
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
     from rich.table import Table
     from rich.text import Text
 
@@ -24,12 +26,12 @@ __all__ = [
     "human_time",
     "panel",
     "pluralize",
+    "print_csv",
     "print_json",
     "print_result",
     "print_rich",
     "print_sentence",
     "print_stderr",
-    "replace_unprintable",
     "section",
     "shorten_digests",
     "table",
@@ -138,8 +140,23 @@ def print_json(value: Any) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print a result unchanged: never wrapped, never colored."""
-    sys.stdout.write(f"{text}\n")
+    """Print a result: never wrapped, never colored, and unchanged unless it goes to a terminal."""
+    sys.stdout.write(f"{_printable_lines(text) if sys.stdout.isatty() else text}\n")
+
+
+def print_csv(frame: "pd.DataFrame") -> None:
+    """Print a table as CSV in UTF-8, whatever the locale; control characters are replaced by ``?``."""
+    printable = frame.rename(columns=lambda name: replace_unprintable(str(name)))
+    texts = [position for position, kind in enumerate(printable.dtypes) if kind.kind in "OU"]
+    for position in texts:
+        column = printable.iloc[:, position]
+        printable.isetitem(position, [_printable_cell(cell) for cell in column])
+    sys.stdout.flush()
+    sys.stdout.buffer.write(printable.to_csv(index=False).encode())
+
+
+def _printable_cell(cell: object) -> object:
+    return replace_unprintable(cell) if isinstance(cell, str) else cell
 
 
 def print_sentence(text: str) -> None:
@@ -156,7 +173,7 @@ def _print_wrapped(text: str, *, stderr: bool) -> None:
     from rich.text import Text
 
     output = create_console(stderr=stderr)
-    printable = "\n".join(map(replace_unprintable, text.split("\n")))
+    printable = _printable_lines(text)
     line = Text(wrap_text(printable, output.width) if output.is_terminal else printable)
     line.highlight_regex(r"^error:", "bold red")
     line.highlight_regex(r"^warning:", "bold yellow")
@@ -171,7 +188,11 @@ def replace_unprintable(text: str) -> str:
     >>> replace_unprintable("a\x1b[2Jb")
     'a?[2Jb'
     """
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(replace_unprintable, text.split("\n")))
 
 
 def wrap_text(text: str, width: int) -> str:
@@ -211,7 +232,21 @@ def print_rich(*pieces: "RenderableType") -> None:
     output = create_console()
     for piece in pieces:
         # A path that is broken over two lines cannot be copied.
-        output.print(piece, soft_wrap=bool(getattr(piece, "no_wrap", False)))
+        output.print(_Printable(piece), soft_wrap=bool(getattr(piece, "no_wrap", False)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Printable:
+    """A table or text without control characters but those that rich adds, whatever the names in it."""
+
+    piece: "RenderableType"
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Segment]":
+        from rich.segment import Segment
+
+        for segment in console.render(self.piece, options):
+            is_own = segment.control is not None
+            yield segment if is_own else Segment(_printable_lines(segment.text), segment.style)
 
 
 def create_console(*, stderr: bool = False) -> "Console":

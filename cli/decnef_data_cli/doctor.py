@@ -12,7 +12,6 @@ from decnef_data_cli.console import (
     print_json,
     print_rich,
     print_stderr,
-    replace_unprintable,
     section,
     table,
 )
@@ -62,9 +61,9 @@ def _report_page(report: "DoctorReport", *, everything: bool) -> "Iterator[Rende
     rows = [
         (
             "" if finding.agrees else "differs",
-            replace_unprintable(finding.what),
+            finding.what,
             finding.expected,
-            replace_unprintable(finding.found),
+            finding.found,
             finding.grade,
         )
         for finding in shown

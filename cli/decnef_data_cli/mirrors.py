@@ -17,7 +17,6 @@ from decnef_data_cli.console import (
     print_json,
     print_rich,
     print_stderr,
-    replace_unprintable,
     section,
     table,
     table_title,
@@ -148,14 +147,12 @@ def _index_page(found: "Index") -> "Iterator[RenderableType]":
         for match in found.matches
     ]
     yield section("Datasets", table("dataset", "match", "id", ">files", ">size", rows=rows))
-    yield grid((match.dataset, replace_unprintable(match.why)) for match in found.matches)
+    yield grid((match.dataset, match.why) for match in found.matches)
     yield Text()
     yield from _change_sections(found)
     reasons = {match.why for match in found.matches}
     problems = [
-        (replace_unprintable(item.path), item.problem)
-        for item in found.items
-        if item.problem and item.problem not in reasons
+        (item.path, item.problem) for item in found.items if item.problem and item.problem not in reasons
     ]
     if problems:
         yield Text()
@@ -184,7 +181,7 @@ def _change_sections(found: "Index") -> "Iterator[RenderableType]":
     elif not found.changes:
         yield Text("Nothing has changed since the last crawl.")
     else:
-        rows = [(change.kind, replace_unprintable(change.path), change.what) for change in found.changes]
+        rows = [(change.kind, change.path, change.what) for change in found.changes]
         counts = Counter(str(change.kind) for change in found.changes)
         kinds = ", ".join(f"{counts[kind]:,} {kind}" for kind in _KINDS if counts[kind])
         title = table_title(f"Changes since the last crawl: {kinds}", rows)
@@ -212,7 +209,7 @@ def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableTyp
         (
             status.name,
             dataset.dataset,
-            replace_unprintable(dataset.description),
+            dataset.description,
             f"{'about ' if dataset.approximate else ''}{_format_size(dataset.size)}",
             dataset.basis,
         )
@@ -254,7 +251,7 @@ def _audit_page(found: "Audit") -> "Iterator[RenderableType]":
         return
     counts = Counter(str(comparison.outcome) for comparison in found.comparisons)
     rows = [
-        (item.outcome, f"{item.left}, {item.right}", replace_unprintable(item.path), item.why)
+        (item.outcome, f"{item.left}, {item.right}", item.path, item.why)
         for item in sorted(found.comparisons, key=lambda item: _OUTCOMES.index(item.outcome))
     ]
     yield section(

@@ -1,13 +1,12 @@
 """The command that counts participants across datasets: query."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import decnef_data
-from decnef_data_cli.console import print_json, print_rich, print_stderr, section, table
+from decnef_data_cli.console import print_csv, print_json, print_rich, print_stderr, section, table
 from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Quiet, dataset_names, none_if_empty
 from decnef_data_cli.selection import (
     SelectionArguments,
@@ -75,7 +74,7 @@ def query(
             }
         )
     elif as_csv:
-        (participants if participants.attrs["searched"] else record_counts).to_csv(sys.stdout, index=False)
+        print_csv(participants if participants.attrs["searched"] else record_counts)
     else:
         print_rich(*_query_page(participants, record_counts))
         if not quiet:
