@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from decnef_data.model import Account, CodeBook, Dataset, LocalCopy
     from decnef_data.records import Records
 
-__all__ = ["codes_attrs", "codes_file", "parse_codes", "read_stored_books", "warn_about_unused_books"]
+__all__ = ["codes_attrs", "parse_codes", "read_stored_books", "warn_about_unused_books"]
 
 _MAX_LISTED: Final = 5
 
@@ -53,7 +53,7 @@ def read_stored_books(
     FormatError
         A file is not a valid file of code books.
     """
-    beside = codes_file(copy, records)
+    beside = _codes_file(copy, records)
     files = (*((beside,) if beside is not None else ()), config_dir / CODES_FILE)
     return tuple(
         book
@@ -63,7 +63,7 @@ def read_stored_books(
     )
 
 
-def codes_file(copy: "LocalCopy", records: "Records") -> Path | None:
+def _codes_file(copy: "LocalCopy", records: "Records") -> Path | None:
     """Return where the code books of an adopted copy are kept; ``None`` for a copy in the cache."""
     is_adopted = any(mirror.name == copy.mirror and mirror.protocol == "folder" for mirror in records.mirrors)
     if not is_adopted:
