@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import msgspec
 from decnef_data.arguments import checked
 from decnef_data.errors import FormatError
 from decnef_data.model import Difference, Lock, LockedFile
+from decnef_data.model.names import is_checksum, is_relative_path
 from decnef_data.msgspec_threads import prepare_type
 
 __all__ = ["compare_files", "compare_locks", "have_same_bytes", "lock_text", "pair_files", "read_lock"]
@@ -93,13 +95,38 @@ def read_lock(path: Path) -> Lock:
     decnef_data.errors.FormatError: '...decnef.lock' is not a lock file ...
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), prepare_type(Lock))
+        lock = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), prepare_type(Lock))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        message = (
-            f"'{path}' is not a lock file that this version can read: {error}. "
-            "Recreate it with `decnef lock NAME`."
-        )
-        raise FormatError(message, file=str(path)) from error
+        raise _unreadable_error(path, str(error)) from error
+    for problem in _find_problems(lock):
+        raise _unreadable_error(path, problem)
+    return lock
+
+
+def _unreadable_error(path: Path, problem: str) -> FormatError:
+    message = (
+        f"'{path}' is not a lock file that this version can read: {problem}. "
+        "Recreate it with `decnef lock NAME`."
+    )
+    return FormatError(message, file=str(path))
+
+
+def _find_problems(lock: Lock) -> Iterator[str]:
+    """Yield what no lock that this package wrote has, so that nothing else has to expect it."""
+    if not lock.files:
+        yield "it lists no file"
+    for file in lock.files:
+        name = repr(file.path)
+        if not is_relative_path(file.path):
+            yield f"{name} is not a path below the folder of the dataset"
+        if file.size < 0:
+            yield f"{name} has the size {file.size}"
+        if not file.checksums:
+            yield f"{name} has no checksum"
+        yield from (f"{name} has the checksum {text!r}" for text in file.checksums if not is_checksum(text))
+    for path, count in Counter(file.path for file in lock.files).items():
+        if count > 1:
+            yield f"{path!r} is listed {count} times"
 
 
 def compare_locks(first: Lock, second: Lock) -> tuple[Difference, ...]:

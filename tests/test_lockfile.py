@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from decnef_data import FormatError
 from decnef_data.lockfile import compare_locks, lock_text, read_lock
 from decnef_data.model import Condition, Difference, Lock, LockedFile, SelectionFields
+from decnef_data.model.names import is_relative_path
 
 MD5, OTHER_MD5 = "md5:900150983cd24fb0d6963f7d28e17f72", "md5:d41d8cd98f00b204e9800998ecf8427e"
 SHA256 = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -25,10 +26,17 @@ def file(path: str = "a.zip", size: int = 3, checksums: tuple[str, ...] = (MD5, 
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+DIGESTS = st.tuples(
+    st.from_regex("md5:[0-9a-f]{32}", fullmatch=True), st.from_regex("sha256:[0-9a-f]{64}", fullmatch=True)
+)
 
 
 @given(
-    st.lists(st.builds(file, WORDS, st.integers(0, 2**63 - 1), st.tuples(WORDS, WORDS)), min_size=1),
+    st.lists(
+        st.builds(file, WORDS.filter(is_relative_path), st.integers(0, 2**63 - 1), DIGESTS),
+        min_size=1,
+        unique_by=lambda file: file.path,
+    ),
     st.none() | st.lists(WORDS, min_size=1).map(tuple),
     st.none() | WORDS,
 )
@@ -85,6 +93,34 @@ def test_what_is_no_lock_is_refused(tmp_path: Path, content: bytes) -> None:
         f"'{tmp_path}/decnef.lock' is not a lock file that this version can read: "
     )
     assert str(raised.value).endswith(" Recreate it with `decnef lock NAME`.")
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ([], "it lists no file"),
+        ([file(path="../../.bashrc")], "'../../.bashrc' is not a path below the folder of the dataset"),
+        ([file(path="/etc/passwd")], "'/etc/passwd' is not a path below the folder of the dataset"),
+        ([file(path="a//b")], "'a//b' is not a path below the folder of the dataset"),
+        ([file(path="a\0b")], "'a\\x00b' is not a path below the folder of the dataset"),
+        ([file(size=-1)], "'a.zip' has the size -1"),
+        ([file(checksums=())], "'a.zip' has no checksum"),
+        ([file(checksums=(MD5, "md5:900150"))], "'a.zip' has the checksum 'md5:900150'"),
+        ([file(checksums=("crc32:00000000",))], "'a.zip' has the checksum 'crc32:00000000'"),
+        ([file(), file()], "'a.zip' is listed 2 times"),
+    ],
+)
+def test_a_lock_that_no_version_wrote_is_refused(
+    tmp_path: Path, files: list[LockedFile], problem: str
+) -> None:
+    path = tmp_path / "decnef.lock"
+    path.write_text(lock_text(lock(*files)).replace("dataset = ", "files = []\ndataset = ", not files))
+    with pytest.raises(FormatError) as raised:
+        read_lock(path)
+    assert str(raised.value) == (
+        f"'{path}' is not a lock file that this version can read: {problem}. "
+        "Recreate it with `decnef lock NAME`."
+    )
 
 
 def test_equal_bytes_are_no_difference_whatever_else_is_known_of_them() -> None:

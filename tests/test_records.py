@@ -1,5 +1,6 @@
 """Reading, checking and searching catalog records."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -50,6 +51,9 @@ order = 4
 dataset = 'lab-fc'
 address = 'https://lab.example/fc.zip'
 """
+
+#: The same, with a dataset that the catalog has.
+OUR_MIRROR = MIRROR.replace("lab-fc'", "srpbs-fc'")
 
 
 @pytest.fixture
@@ -408,6 +412,39 @@ def test_a_record_that_contradicts_itself_is_refused(
     error = _refusal(folder)
     assert str(error) == f"The catalog file '{path}' {problem} at '{place}'. Correct this entry."
     assert (error.file, error.location) == (str(path), place)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../a", "/a", "a/b", "a\\b", "..", "", "a\0b", "a\x1bb", "C:a", "あ" * 86]
+)
+def test_names_that_would_leave_the_cache_are_refused(folder: Path, write: Write, name: str) -> None:
+    quoted = json.dumps(name)
+    write("datasets/x.toml", _with("").replace("name = 'lab-fc'", f"name = {quoted}", 1))
+    assert f"has {name!r}, which is not the name of a file or folder, at '$.name'" in str(_refusal(folder))
+    (folder / "datasets/x.toml").unlink()
+    write("mirrors/x.toml", OUR_MIRROR + f"archive = {quoted}\n")
+    assert "is not the name of a file or folder, at '$.holdings[0].archive'" in str(_refusal(folder))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            "checksum = 'md5:12'",
+            "has 'md5:12', which is not algorithm:hexdigest, at '$.holdings[0].checksum'",
+        ),
+        (
+            "checksum = 'crc:00'",
+            "has 'crc:00', which is not algorithm:hexdigest, at '$.holdings[0].checksum'",
+        ),
+        ("size = -1", "has the negative size -1 at '$.holdings[0].size'"),
+    ],
+)
+def test_impossible_sizes_and_checksums_are_refused(
+    folder: Path, write: Write, line: str, problem: str
+) -> None:
+    write("mirrors/x.toml", f"{OUR_MIRROR}{line}\n")
+    assert problem in str(_refusal(folder))
 
 
 def test_a_holding_that_grades_an_unknown_field_is_refused(folder: Path, write: Write) -> None:

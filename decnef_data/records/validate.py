@@ -11,11 +11,13 @@ from decnef_data.model import (
     Dataset,
     Fact,
     GradedRecord,
+    Holding,
     ImagingProtocol,
     Mirror,
     ParticipantCount,
     Site,
 )
+from decnef_data.model.names import is_checksum, is_file_name
 from decnef_data.records.load import RecordEntry
 from decnef_data.records.names import normalize_name
 
@@ -132,13 +134,38 @@ def _find_problems(entry: RecordEntry) -> Iterator[tuple[str, str]]:
     """Yield location and description of each problem within one record."""
     yield from _grade_problems(entry.record, "")
     if isinstance(entry.record, Mirror):
+        yield from _file_name_problems(".name", entry.record.name)
         for i, holding in enumerate(entry.record.holdings):
             yield from _grade_problems(holding, f".holdings[{i}]")
+            yield from _holding_problems(holding, f".holdings[{i}]")
     if isinstance(entry.record, Dataset):
+        yield from _file_name_problems(".name", entry.record.name)
         yield from _dataset_problems(entry.record)
 
 
+def _file_name_problems(location: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield a problem for a name of which the cache cannot make a file or folder without leaving its own."""
+    if not is_file_name(name):
+        yield location, f"has {name!r}, which is not the name of a file or folder,"
+
+
+def _holding_problems(holding: Holding, location: str) -> Iterator[tuple[str, str]]:
+    if holding.archive is not None:
+        yield from _file_name_problems(f"{location}.archive", holding.archive)
+    if holding.checksum is not None and not is_checksum(holding.checksum):
+        yield f"{location}.checksum", f"has {holding.checksum!r}, which is not algorithm:hexdigest,"
+    for field in ("size", "approximate_size"):
+        size = getattr(holding, field)
+        if size is not None and size < 0:
+            yield f"{location}.{field}", f"has the negative size {size}"
+
+
 def _dataset_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    for i, atlas in enumerate(dataset.atlases):
+        yield from _file_name_problems(f".atlases[{i}].group", atlas.group)
+    for i, file in enumerate(dataset.known_files):
+        if not is_checksum(f"sha256:{file.sha256}"):
+            yield f".known_files[{i}].sha256", f"has {file.sha256!r}, which is not a SHA-256 in digits,"
     for kind in ("atlases", "matrices", "cohorts"):
         for i, part in enumerate(getattr(dataset, kind)):
             yield from _grade_problems(part, f".{kind}[{i}]")
