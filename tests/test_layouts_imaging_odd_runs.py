@@ -146,6 +146,31 @@ class TestVolumeCoordinate:
         assert found.isel(time=1)["volume"].to_numpy().tolist() == [2, 1]
 
 
+class TestLongNumbers:
+    @pytest.mark.filterwarnings("ignore::decnef_data.DecnefDataWarning")
+    @pytest.mark.parametrize(
+        ("first", "expected"),
+        [(20150401000, 20150401000), (int("9" * 45 + "000"), int("9" * 15 + "000"))],
+    )
+    def test_volumes_that_times_name(self, tmp_path: Path, first: int, expected: int) -> None:
+        tree = adopt_open(tmp_path)
+        folder = tree / "SRPBS_OPEN/data/sub-0001/rsfmri"
+        for number, path in zip((0, 1, 3, 4), sorted(folder.iterdir()), strict=False):
+            path.rename(folder / f"vol_{first + number}")
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        tree_of_groups = decnef_data.fetch_dataset("srpbs-open", progress="none")
+        found = [leaf.to_dataset() for leaf in tree_of_groups.leaves]
+        volumes = [group["volume"] for group in found if "volume" in group.coords]
+        assert [expected + number for number in (0, 1, 3)] == volumes[0].to_numpy()[0, :3].tolist()
+
+    def test_a_run_that_a_time_names(self, tmp_path: Path) -> None:
+        tree = adopt_open(tmp_path)
+        folder = tree / "SRPBS_OPEN/data/sub-0001/rsfmri"
+        folder.rename(folder.with_name(f"rsfmri_run-{'7' * 60}"))
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        assert bold_of("COI/bold")["run"].to_numpy().tolist() == [1, 1]
+
+
 class TestFarNumbers:
     @pytest.mark.parametrize("number", ["9" * 49, "20150401"])
     def test_a_number_far_from_the_others_is_no_volume(self, tmp_path: Path, number: str) -> None:

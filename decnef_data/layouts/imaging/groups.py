@@ -205,7 +205,9 @@ def _volume_coords(scans: Sequence["Scan"]) -> dict[str, xr.Variable]:
     """Return the numbers of the volumes, only where volumes are missing inside a run of the group."""
     if not any(scan.missing_numbers for scan in scans):
         return {}
-    numbers = np.array([scan.volume_numbers for scan in scans], dtype="i4")
+    numbers = np.array([scan.volume_numbers for scan in scans], dtype="i8")
+    if numbers.max(initial=0) <= np.iinfo("i4").max:  # larger ones are times, with which some name volumes
+        numbers = numbers.astype("i4")
     attrs = {
         "long_name": "number of the volume in the name of its file",
         "comment": "volumes are missing where the numbers are not contiguous",

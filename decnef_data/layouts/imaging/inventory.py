@@ -33,14 +33,16 @@ __all__ = [
 INVENTORY_VERSION: Final = 4
 #: Reads the start of the file at a path: the bytes of the header, and whether the file is gzipped.
 HeaderReader = Callable[[str], tuple[bytes, bool]]
+#: The coordinate ``run`` has 16 bits.
+_MAX_RUN: Final = 32_767
 #: No image is shorter than its header.
 _MIN_IMAGE_SIZE: Final = 348
 #: What gzip compresses best, a single repeated byte, has a 1032nd of its length.
 _MAX_GZIP_RATIO: Final = 1032
 #: With more numbers missing between its volumes, a run has a file that is not one of them.
 _MAX_MISSING: Final = 10_000
-#: The number at the end of the name of a volume.
-_VOLUME_NUMBER: Final = re.compile(r"(\d+)(?:\.nii(?:\.gz)?)?$", re.IGNORECASE)
+#: The number at the end of the name of a volume; of a longer one, its last digits.
+_VOLUME_NUMBER: Final = re.compile(r"(\d{1,18})(?:\.nii(?:\.gz)?)?$", re.IGNORECASE)
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -426,11 +428,11 @@ def _far_number_error(series: _Series) -> FormatError:
 
 
 def _number_runs(scans: Sequence[Scan]) -> Iterator[Scan]:
-    """Yield the scans with runs as their paths number them, or from 1 if numbers are missing or equal."""
+    """Yield the scans with runs as their paths number them, or from 1 if these are no numbers of runs."""
     for _, group in groupby(scans, key=lambda scan: (scan.subject, scan.session, scan.kind)):
         session_scans = list(group)
         runs = [scan.run for scan in session_scans]
-        if 0 in runs or len(set(runs)) < len(runs):
+        if 0 in runs or len(set(runs)) < len(runs) or max(runs) > _MAX_RUN:
             runs = list(range(1, len(session_scans) + 1))
         for run, scan in sorted(zip(runs, session_scans, strict=True), key=lambda pair: pair[0]):
             yield msgspec.structs.replace(scan, run=run) if scan.run != run else scan

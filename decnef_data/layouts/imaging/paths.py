@@ -26,6 +26,8 @@ _SUBJECT: Final = re.compile(r"sub-[0-9A-Za-z]+|sub\d+", re.IGNORECASE)
 _SESSION: Final = re.compile(r"ses-(.+)", re.IGNORECASE)
 _RUN: Final = re.compile(r"run[-_]?(\d+)", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"(.*?)(\d+)(\.nii(?:\.gz)?)?", re.IGNORECASE)
+#: An inventory has numbers of 64 bits: of a longer one, its last digits.
+_MAX_DIGITS: Final = 18
 _IMAGE: Final = re.compile(r"(.*)\.nii(?:\.gz)?", re.IGNORECASE)
 _TRAILING_NUMBER: Final = re.compile(r"\D[-_]?(\d{1,2})$")
 #: What BIDS derivatives have in their names, and images that belong to a run without being one.
@@ -93,7 +95,7 @@ def parse_image_path(path: str) -> ImagePath | None:
         kind=kind,
         folder=folder,
         series=f"{number_match[1]}*{number_match[3] or ''}" if number_match else name,
-        number=int(number_match[2]) if number_match else None,
+        number=int(number_match[2][-_MAX_DIGITS:]) if number_match else None,
         run=_parse_run(name) or labels.run,
     )
 
@@ -252,7 +254,7 @@ def _is_bold(name: str) -> bool:
 
 def _parse_run(part: str) -> int | None:
     match = _RUN.search(part)
-    return int(match[1]) if match else None
+    return int(match[1][-_MAX_DIGITS:]) if match else None
 
 
 def _parse_folder_run(folders: list[str]) -> int | None:
