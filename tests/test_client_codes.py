@@ -1,6 +1,7 @@
 """Tests of code books from end to end: stated in a call, kept in files, recorded in a lock, and none at all."""
 
 import hashlib
+import io
 import json
 import re
 import warnings
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import scipy.io
 
 import decnef_data
 from decnef_data.errors import DecnefDataWarning, FormatError, SelectionError
@@ -161,6 +164,42 @@ class TestStatedByAName:
             assert labels(folder="KPUM", codes="mri") == ["OCD", "OCD", "HC", "OCD"]
 
 
+class TestAtlases:
+    @pytest.fixture
+    def siblings(self, tmp_path: Path) -> None:
+        """Adopt a copy with two atlases: OsakaU has one table for both, KPUM has one for each."""
+        files = {
+            "SRPBS_FC/OsakaU/BAL-Osaka.mat": (4, 9730), "SRPBS_FC/OsakaU/ROI93-Osaka.mat": (4, 4278),
+            "SRPBS_FC/KPUM/BAL/BAL-KPUM.mat": (3, 9730), "SRPBS_FC/KPUM/ROI93/ROI93-KPUM.mat": (3, 4278),
+        }  # fmt: skip
+        content: dict[str, bytes] = {}
+        for number, (name, shape) in enumerate(files.items()):
+            matrix = io.BytesIO()
+            values = np.random.default_rng(number).uniform(-1, 1, shape)
+            scipy.io.savemat(matrix, {"X": values})
+            rows = "".join(f"{row}\t{row % 2}\t{1 + row % 2}\t3{row}\t0.1\n" for row in range(shape[0]))
+            table = f"ID\tDiagnosis\tSex\tAge\tmeanFD\n{rows}"
+            content |= {name: matrix.getvalue(), f"{name.rpartition('/')[0]}/SUBINFO.tsv": table.encode()}
+        decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip", content), progress="none")
+
+    def test_every_atlas_of_one_table_is_decoded(self, siblings: None) -> None:
+        tree = decnef_data.fetch_dataset("srpbs-fc", codes="mri", progress="none")  # a warning is an error
+        for group in ("bal140", "roi93"):
+            found = tree[group].to_dataset()
+            osaka = found["institute"].values == "OsakaU"
+            assert found["diagnosis"].values[osaka].tolist() == ["HC", "ASD", "HC", "ASD"]
+            assert set(found["sex"].values) == {"male", "female"}
+
+    @pytest.mark.parametrize("group", ["bal140", "roi93"])
+    def test_the_tables_of_a_group_alone_are_warned_of(self, siblings: None, group: str) -> None:
+        options = {"group": group, "progress": "none"}
+        decnef_data.fetch_dataset("srpbs-fc", **options, codes="mri")
+        codes = {"KPUM": "mri"}
+        (message,) = warned(lambda: decnef_data.fetch_dataset("srpbs-fc", **options, codes=codes))
+        assert "'OsakaU/SUBINFO.tsv'" in message
+        assert "KPUM" not in message
+
+
 class TestFiles:
     @pytest.mark.parametrize("place", ["beside a folder", "in the configuration folder"])
     def test_a_file_keeps_a_book(self, copy: Path, tmp_path: Path, place: str) -> None:
@@ -272,7 +311,7 @@ class TestSelections:
         messages = warned(
             lambda: decnef_data.fetch_dataset("srpbs-fc", **OPTIONS, diagnoses="HC", institutes="ShowaU")
         )
-        assert len(messages) == 1  # nobody of OsakaU is selected anyhow
+        assert len(messages) == 1  # OsakaU is not selected
 
     def test_an_empty_result_for_that_reason_alone_is_an_error_that_shows_the_argument(
         self, copy: Path

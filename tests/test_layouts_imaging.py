@@ -747,7 +747,7 @@ class TestWhatIsWrongWithFiles:
         path = "SRPBS_OPEN/data/sub-0007/rsfmri/vol_0001"
         (check,) = [one for one in decnef_data.verify("srpbs-open", deep=True).checks if one.path == path]
         assert check.state == "damaged"
-        with pytest.raises(FormatError, match=path):
+        with pytest.raises(FormatError, match=rf"'{path}' does not belong .* run `decnef verify --deep`"):
             fetch()
         with pytest.warns(decnef_data.DecnefDataWarning, match=path):
             assert "KUT/bold" not in groups(fetch(strict=False))

@@ -202,6 +202,16 @@ class TestTablesOfOneName:
             table = decnef_data.participants("srpbs-open", progress="none").set_index("subject")
         assert table.loc[["sub-0002", "sub-0003"], "sup2_bdi_ii"].tolist() == [21, 97]
 
+    def test_whose_column_the_table_of_participants_has_already(self, tree: Path) -> None:
+        people = trees.PEOPLE.splitlines()
+        cells = ["sup2_BDI-II", *("5" if line.startswith("sub-0002") else "" for line in people[1:])]
+        rows = "".join(f"{line}\t{cell}\n" for line, cell in zip(people, cells, strict=True))
+        trees.write(tree, {"SRPBS_OPEN/participants.tsv": rows})
+        assert warned(account_of(tree)) == {"conflicting-values"}
+        with pytest.warns(decnef_data.DecnefDataWarning, match="differ in 'sup2_bdi_ii' of 1 participant"):
+            table = decnef_data.participants("srpbs-open", progress="none").set_index("subject")
+        assert table.loc["sub-0002", "sup2_bdi_ii"] == 5
+
 
 class TestRows:
     def test_each_row_is_in_one_part(self, tree: Path) -> None:

@@ -1,5 +1,6 @@
 """Names and paths that somebody else chose, and that may become files of the cache."""
 
+import hashlib
 import re
 from typing import Final
 
@@ -8,7 +9,6 @@ __all__ = ["is_checksum", "is_file_name", "is_relative_path"]
 #: The length of a name that common file systems allow, in bytes.
 _MAX_NAME: Final = 255
 _FORBIDDEN: Final = re.compile(r"[/\\:\x00-\x1f\x7f-\x9f]")
-_DIGEST_LENGTHS: Final = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 
 
 def is_file_name(name: str) -> bool:
@@ -36,7 +36,7 @@ def is_relative_path(path: str) -> bool:
 
 
 def is_checksum(text: str) -> bool:
-    """Return whether a text is a checksum: ``md5``, ``sha1``, ``sha256`` or ``sha512``, and its digits.
+    """Return whether a text is a checksum: an algorithm that Python always has, and digits of its length.
 
     Examples
     --------
@@ -44,5 +44,7 @@ def is_checksum(text: str) -> bool:
     (True, False, False)
     """
     algorithm, _, digest = text.casefold().partition(":")
-    length = _DIGEST_LENGTHS.get(algorithm)
-    return length is not None and re.fullmatch(rf"[0-9a-f]{{{length}}}", digest) is not None
+    if algorithm not in hashlib.algorithms_guaranteed:
+        return False
+    length = 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
+    return length > 0 and re.fullmatch(rf"[0-9a-f]{{{length}}}", digest) is not None

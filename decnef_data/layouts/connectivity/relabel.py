@@ -47,10 +47,11 @@ def relabel(
     Returns
     -------
     tuple
-        The groups with new labels, and the account of the tables as they are decoded now.
+        The groups with new labels, and the account of the tables as they are decoded now; what it remarks on
+        codes concerns the tables of these groups alone.
     """
     tables = {table.file: table for table in account.tables}
-    decoder = _Decoder(tables, books, (dataset, records))
+    decoder = _Decoder(tables, dict(tables), books, (dataset, records))
     relabelled = {name: decoder.relabel(group) for name, group in groups.items()}
     remarks = tuple(_update_remarks(account, decoder))
     return relabelled, replace(account, tables=tuple(decoder.tables.values()), remarks=remarks)
@@ -58,15 +59,18 @@ def relabel(
 
 @dataclass(slots=True)
 class _Decoder:
-    """Decodes groups; ``tables`` are the accounts, which change with every column, and so are ``others``.
+    """Decodes groups: ``stored`` are the accounts of the tables, ``tables`` those of the labels of now.
 
-    ``others`` are the warnings of tables that have other labels than their names, by table and coordinate.
+    ``others`` are the warnings of tables that have other labels than their names, by table and coordinate;
+    ``opened`` are the tables of the groups.
     """
 
+    stored: Mapping[str, TableAccount]
     tables: dict[str, TableAccount]
     books: CodeBooks
     context: "tuple[Dataset, Records]"
     others: dict[tuple[str, str], Remark] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
 
     def relabel(self, group: "xr.Dataset") -> "xr.Dataset":
         columns = {
@@ -76,6 +80,7 @@ class _Decoder:
         labels = {name: columns[name].tolist() for name in CODED_COLUMNS}
         changed: set[str] = set()
         for file, table, rows in _sources(group):
+            self.opened.add(table)
             books = self.books.of_table([table, file], self.tables[table].sha256)
             for name in CODED_COLUMNS:
                 cells = columns[f"{name}_code"][rows].tolist()
@@ -96,7 +101,8 @@ class _Decoder:
         self, name: str, cells: Sequence[str], file: str, table: str, books: CodeBooks
     ) -> DecodedColumn | None:
         """Decode one column of one table again, if a book has anything to say of it."""
-        codes, account = books.codes_of(name), self._column(table, name)
+        # As stored: the matrices of several atlases may have one table, which is decoded for each of them.
+        codes, account = books.codes_of(name), _find_column(self.stored[table], name)
         if account is None or codes is None or (codes == MRI and account.code_book):
             return None  # nothing is stated of it, or something better was stated before
         dataset, records = self.context
@@ -108,15 +114,16 @@ class _Decoder:
         self.tables[table] = replace(
             self.tables[table],
             columns=tuple(
-                coded_account(column, cells, decoded) if column is account else column
+                coded_account(account, cells, decoded) if column.header == account.header else column
                 for column in self.tables[table].columns
             ),
         )
         return decoded
 
-    def _column(self, table: str, name: str) -> ColumnAccount | None:
-        columns = self.tables[table].columns
-        return next((column for column in columns if column.use == "known" and column.name == name), None)
+
+def _find_column(table: TableAccount, name: str) -> ColumnAccount | None:
+    known = (column for column in table.columns if column.use == "known" and column.name == name)
+    return next(known, None)
 
 
 def _sources(group: "xr.Dataset") -> "Iterator[tuple[str, str, NDArray[Any]]]":
@@ -140,7 +147,8 @@ def _update_remarks(account: Account, decoder: _Decoder) -> Iterator[Remark]:
     yield from (
         remark
         for remark in account.remarks
-        if remark.rule not in _CODE_RULES or (remark.file, remark.column) not in coded
+        if remark.rule not in _CODE_RULES
+        or (remark.file in decoder.opened and (remark.file, remark.column) not in coded)
     )
     for file in changed:
         yield from code_remarks(file, decoder.tables[file].columns)

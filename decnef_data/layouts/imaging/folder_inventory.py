@@ -153,7 +153,7 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
             if check is not None:
                 failure_count += 1
                 if check.state == "damaged":
-                    problem = ScanProblem(scan.subject, scan.kind, path, check.detail)
+                    problem = ScanProblem(scan.subject, scan.kind, path, _damage_message(path, check.detail))
                     damaged.setdefault(number, problem)
                 yield check
     if digests is not None:
@@ -166,6 +166,13 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
     if file_count and not failure_count:
         new = f", {digests.new_count} checksums recorded for the first time" if digests is not None else ""
         yield FileCheck("images", "intact", f"{file_count} files of {len(inventory.scans)} scans{new}")
+
+
+def _damage_message(path: str, detail: str) -> str:
+    named = detail if path in detail else f"'{path}' is damaged: {detail}"
+    return (
+        f"{named} Once it is restored, run `decnef verify --deep`; until then, strict=False omits the scan."
+    )
 
 
 def _read_digests(path: Path) -> dict[str, bytes]:

@@ -187,7 +187,8 @@ class _Join:
         cells = {name: list(column) for name, column in labelled.coordinates.items()}
         extra_columns = {name.lstrip("_"): list(column) for name, column in labelled.extra_columns.items()}
         attrs = {name.lstrip("_"): {"long_name": header} for name, header in labelled.headers.items()}
-        supplements = SupplementaryColumns({"mean_fd": (path or "", cells["mean_fd"])})
+        own = {"mean_fd": cells["mean_fd"], **extra_columns}
+        supplements = SupplementaryColumns({name: (path or "", column) for name, column in own.items()})
         subjects = {row: indexed.subjects[subject] for (subject, _), row in indexed.rows.items()}
         accounts, unjoined = list(account), []
         for other, table in self.tables.tables.items():

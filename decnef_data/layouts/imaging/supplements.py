@@ -131,7 +131,7 @@ def _column_prefix(name: str) -> str:
 class SupplementaryColumns:
     """The columns of all supplementary tables by name; of two with one name, cells of the first come first.
 
-    ``known`` are the cells of coordinates that the table of participants has already, with its path.
+    ``known`` are the cells of columns that the table of participants has already, with its path.
     """
 
     known: Mapping[str, tuple[str, Sequence[str]]]
