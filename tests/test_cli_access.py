@@ -22,7 +22,7 @@ def test_terms_without_a_terminal_are_shown_and_not_accepted() -> None:
     assert (told.code, told.out) == (3, "")
     assert "(version 1)" in told.err.splitlines()[0]
     assert told.err.endswith(
-        "error: The terms of 'srpbs-fc' are not accepted. Run `decnef accept srpbs-fc` and answer y, or add --yes.\n"
+        "error: The terms of 'srpbs-fc' are not accepted. Read them, then run `decnef accept srpbs-fc --yes`.\n"
     )
 
 

@@ -9,15 +9,9 @@ import typer
 
 import decnef_data
 from decnef_data_cli import tables
-from decnef_data_cli.console import (
-    confirm,
-    print_json,
-    print_result,
-    print_rich,
-    print_sentence,
-    print_stderr,
-)
+from decnef_data_cli.console import print_json, print_result, print_rich, print_sentence
 from decnef_data_cli.errors import error_exit
+from decnef_data_cli.messages import can_ask, confirm, print_stderr
 from decnef_data_cli.options import AsJson, DataDir, LoginMirror, Name, OptionalMirror, OptionalName
 
 if TYPE_CHECKING:
@@ -66,11 +60,10 @@ def accept(
 def _require_acceptance(name: str, *, yes: bool) -> None:
     """Show the terms, and exit with code 3 unless the user accepts them."""
     show_terms(name)
-    if yes or confirm("Do you accept these terms?", unattended=False):
+    if yes or confirm("Do you accept these terms?"):
         return
-    raise error_exit(
-        3, f"The terms of '{name}' are not accepted. Run `decnef accept {name}` and answer y, or add --yes."
-    )
+    next_step = "" if can_ask() else f" Read them, then run `decnef accept {name} --yes`."
+    raise error_exit(3, f"The terms of '{name}' are not accepted.{next_step}")
 
 
 def show_terms(name: str) -> None:

@@ -6,7 +6,8 @@ import typer
 
 import decnef_data
 from decnef_data_cli import access, tables
-from decnef_data_cli.console import print_csv, print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.console import print_csv, print_json, print_result, print_rich
+from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.metavars import choices
 from decnef_data_cli.options import (
     AcceptTerms,

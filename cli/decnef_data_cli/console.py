@@ -9,8 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_ROWS",
-    "confirm",
     "grid",
     "human_size",
     "human_time",
@@ -31,7 +28,7 @@ __all__ = [
     "print_result",
     "print_rich",
     "print_sentence",
-    "print_stderr",
+    "print_wrapped",
     "section",
     "shorten_digests",
     "table",
@@ -161,15 +158,11 @@ def _printable_cell(cell: object) -> object:
 
 def print_sentence(text: str) -> None:
     """Print a result that is a sentence: wrapped between words on a terminal, one line otherwise."""
-    _print_wrapped(text, stderr=False)
+    print_wrapped(text, stderr=False)
 
 
-def print_stderr(text: str) -> None:
-    """Print a message on stderr; a terminal highlights a leading ``error:`` or ``warning:``."""
-    _print_wrapped(text, stderr=True)
-
-
-def _print_wrapped(text: str, *, stderr: bool) -> None:
+def print_wrapped(text: str, *, stderr: bool) -> None:
+    """Print a text; a terminal wraps it, and highlights a leading ``error:`` or ``warning:``."""
     from rich.text import Text
 
     output = create_console(stderr=stderr)
@@ -218,13 +211,6 @@ def wrap_text(text: str, width: int) -> str:
         for line in protected.split("\n")
     )
     return "\n".join(lines).replace(_NON_BREAKING, " ")
-
-
-def confirm(question: str, *, unattended: bool) -> bool:
-    """Ask for y or N on a terminal; return `unattended` if stdin is not one."""
-    if not sys.stdin.isatty():
-        return unattended
-    return typer.confirm(question, default=False, err=True)
 
 
 def print_rich(*pieces: "RenderableType") -> None:

@@ -8,13 +8,8 @@ import typer
 
 import decnef_data
 from decnef_data_cli.account_table import account_page
-from decnef_data_cli.console import (
-    print_json,
-    print_rich,
-    print_stderr,
-    section,
-    table,
-)
+from decnef_data_cli.console import print_json, print_rich, section, table
+from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Name
 
 if TYPE_CHECKING:

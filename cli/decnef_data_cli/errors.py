@@ -1,4 +1,4 @@
-"""Errors, warnings and log lines as text on stderr, and the exit codes."""
+"""What errors, warnings and log records say on standard error, and the exit codes."""
 
 import logging
 import os
@@ -6,12 +6,13 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import typer
 from typer.core import TyperGroup
 
 import decnef_data
+from decnef_data_cli import interrupts, messages
 from decnef_data_cli.metavars import set_metavars
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "ErrorHandlingGroup",
     "discard_stdout",
     "error_exit",
+    "error_fields",
     "error_lines",
     "exit_code",
     "log_to_stderr",
@@ -30,7 +32,6 @@ __all__ = [
 ]
 
 BROKEN_PIPE = 141
-_INTERRUPTED = 130
 #: The number of causes shown of one error: a wrong folder can have hundreds of thousands.
 _MAX_CAUSES = 20
 
@@ -46,20 +47,43 @@ EXIT_CODES: Mapping[int, str] = MappingProxyType(
         6: "Unexpected file format or content.",
         70: "A catalog record is malformed.",
         74: "Input/output error, such as a full disk.",
-        _INTERRUPTED: "Interrupted (Ctrl-C).",
+        interrupts.INTERRUPTED: "Interrupted (Ctrl-C).",
         BROKEN_PIPE: "Output pipe closed (SIGPIPE).",
     },
 )
 
 
+@runtime_checkable
+class _UsageError(Protocol):
+    """An error of Typer about the arguments; its class is private there."""
+
+    exit_code: int
+
+    def format_message(self) -> str: ...
+
+
 class ErrorHandlingGroup(TyperGroup):
     """A group of commands that turns their errors into one message and one exit code."""
+
+    def main(self, args: Any = None, *rest: Any, **options: Any) -> Any:
+        """Run the command of `args`; errors are JSON if it asks for JSON, also those of the arguments."""
+        messages.use_json_lines(sys.argv[1:] if args is None else args)
+        if not messages.uses_json_lines():
+            return super().main(args, *rest, **options)
+        try:
+            sys.exit(super().main(args, *rest, **{**options, "standalone_mode": False}))
+        except Exception as error:
+            if not isinstance(error, _UsageError):
+                raise
+            _print_fields("UsageError", error.exit_code, error.format_message())
+            sys.exit(error.exit_code)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the requested command, and flush its output here, where a broken pipe is handled."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            with interrupts.raised_as_errors():
+                result = super().invoke(ctx)
+                sys.stdout.flush()
         except BrokenPipeError:
             discard_stdout()
             raise typer.Exit(BROKEN_PIPE) from None
@@ -83,9 +107,19 @@ class ErrorHandlingGroup(TyperGroup):
 
 
 def error_exit(code: int, message: str) -> typer.Exit:
-    """Print `message` on stderr and return the exception for the caller to raise."""
-    _print_lines([f"error: {message}"])
+    """Print `message` as the error with this exit code, and return the exception for the caller to raise."""
+    _print_fields(_class_name(code), code, message)
     return typer.Exit(code)
+
+
+def _class_name(code: int) -> str:
+    """Return the class of the errors that end with `code`."""
+    kinds = decnef_data.DecnefDataError.__subclasses__()
+    return next(kind.__name__ for kind in kinds if kind.exit_code == code)
+
+
+def _print_fields(kind: str, code: int, message: str) -> None:
+    messages.print_error([f"error: {message}"], {"class": kind, "exit_code": code, "message": message})
 
 
 def log_to_stderr() -> None:
@@ -108,13 +142,13 @@ class _StderrHandler(logging.Handler):
     """A handler that prints each log record on the current stderr, which may be replaced at any time."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print `record`, with a prefix if it is a warning or worse."""
-        prefix = "warning: " if record.levelno >= logging.WARNING else ""
-        _print_lines([f"{prefix}{record.getMessage()}"])
+        """Print `record`, as a warning if it is one or worse."""
+        show = messages.print_warning if record.levelno >= logging.WARNING else messages.print_stderr
+        show(record.getMessage())
 
 
 def _show_warning(message: Warning | str, *_location: object) -> None:
-    _print_lines([f"warning: {message}"])
+    messages.print_warning(str(message))
 
 
 def exit_code(error: BaseException) -> int:
@@ -127,7 +161,7 @@ def exit_code(error: BaseException) -> int:
     """
     if isinstance(error, decnef_data.DecnefDataError):
         return error.exit_code
-    return 74 if isinstance(error, OSError) else _INTERRUPTED
+    return 74 if isinstance(error, OSError) else interrupts.INTERRUPTED
 
 
 def error_lines(error: BaseException) -> Iterator[str]:
@@ -148,6 +182,31 @@ def error_lines(error: BaseException) -> Iterator[str]:
     yield f"error: {error}"
     if isinstance(error, decnef_data.AccessError):
         yield from _requirement_lines(error, indent="  ")
+
+
+def error_fields(error: BaseException) -> dict[str, Any]:
+    """Return what a program needs of `error`: its class, exit code and message, and what it lacks or holds.
+
+    Examples
+    --------
+    >>> error_fields(decnef_data.SelectionError("There is no dataset 'x'."))
+    {'class': 'SelectionError', 'exit_code': 2, 'message': "There is no dataset 'x'."}
+    """
+    from decnef_data_cli.console import to_jsonable
+
+    is_own = isinstance(error, decnef_data.DecnefDataError)
+    message = str(error) if is_own else _describe_foreign_error(error)
+    kind = type(error).__name__ if isinstance(error, Exception) and not isinstance(error, typer.Abort) else ""
+    fields = {"class": kind or "KeyboardInterrupt", "exit_code": exit_code(error), "message": message}
+    if isinstance(error, decnef_data.FetchError):
+        causes = error.causes[:_MAX_CAUSES]
+        fields["causes"] = [
+            {"file": file, "mirror": mirror, **error_fields(each)} for file, mirror, each in causes
+        ]
+    if isinstance(error, decnef_data.AccessError) and error.access is not None:
+        unmet = [item for item in error.access.requirements if item.state != "met"]
+        fields["requirements"] = to_jsonable(unmet)
+    return fields
 
 
 def _describe_foreign_error(error: BaseException) -> str:
@@ -196,14 +255,7 @@ def _print_error(error: BaseException) -> None:
         import traceback
 
         traceback.print_exception(error)
-    _print_lines(error_lines(error))
-
-
-def _print_lines(lines: "list[str] | Iterator[str]") -> None:
-    from decnef_data_cli.console import print_stderr  # imported late, to keep the start-up fast
-
-    for line in lines:
-        print_stderr(line)
+    messages.print_error(error_lines(error), error_fields(error))
 
 
 def discard_stdout() -> None:

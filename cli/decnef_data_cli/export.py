@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli.console import human_size, pluralize, print_json, print_result, print_stderr
+from decnef_data_cli.console import human_size, pluralize, print_json, print_result
+from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,

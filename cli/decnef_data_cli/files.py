@@ -7,15 +7,8 @@ import typer
 
 import decnef_data
 from decnef_data_cli import access, tables
-from decnef_data_cli.console import (
-    confirm,
-    human_size,
-    print_json,
-    print_result,
-    print_rich,
-    print_sentence,
-    print_stderr,
-)
+from decnef_data_cli.console import human_size, print_json, print_result, print_rich, print_sentence
+from decnef_data_cli.messages import confirm, print_stderr
 from decnef_data_cli.errors import error_exit
 from decnef_data_cli.options import (
     AcceptTerms,
@@ -221,7 +214,7 @@ def cache_clear(
     as_json: AsJson = False,
 ) -> None:
     """Remove a dataset from the cache, or all datasets; adopted copies are only unregistered."""
-    if not yes and not confirm(f"Remove {_describe_contents(name, data_dir)}?", unattended=True):
+    if not yes and not confirm(f"Remove {_describe_contents(name, data_dir)}?"):
         print_stderr("Nothing was removed.")
         return
     removed = decnef_data.clear_cache(name, data_dir=data_dir)

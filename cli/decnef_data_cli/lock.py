@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli.console import print_json, print_result, print_rich, print_stderr
+from decnef_data_cli.console import print_json, print_result, print_rich
 from decnef_data_cli.errors import error_exit
+from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.options import (
     AsJson,
     DataDir,

@@ -2,14 +2,17 @@
 
 import sys
 
-from decnef_data_cli.app import app
-from decnef_data_cli.errors import BROKEN_PIPE, discard_stdout
+from decnef_data_cli.interrupts import end_when_interrupted
 
 __all__ = ["run"]
 
 
 def run() -> None:
     """Run ``decnef`` with the arguments of this process, and exit with its code."""
+    end_when_interrupted()
+    from decnef_data_cli.app import app  # imports nearly everything
+    from decnef_data_cli.errors import BROKEN_PIPE, discard_stdout
+
     _replace_unencodable_characters()
     try:
         app(prog_name="decnef")

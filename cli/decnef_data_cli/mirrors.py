@@ -16,12 +16,12 @@ from decnef_data_cli.console import (
     pluralize,
     print_json,
     print_rich,
-    print_stderr,
     section,
     table,
     table_title,
 )
 from decnef_data_cli.errors import error_exit
+from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.options import AsJson, DataDir, LoginMirror, Name, Quiet, progress_kind
 
 if TYPE_CHECKING:

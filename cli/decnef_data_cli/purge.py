@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli.console import confirm, human_size, pluralize, print_json, print_result, print_stderr
+from decnef_data_cli.console import human_size, pluralize, print_json, print_result
+from decnef_data_cli.messages import confirm, print_stderr
 from decnef_data_cli.errors import error_exit
 from decnef_data_cli.options import AsJson, DataDir, Name
 from decnef_data_cli.tables import relative_path
@@ -53,7 +54,7 @@ def purge(
 
 def _confirm_purge(planned: "PurgeRecord") -> bool:
     what = f"{_count_items(planned)} ({human_size(planned.size)}) of '{planned.dataset}'"
-    return confirm(f"Remove {what} from '{planned.root}'?", unattended=False)
+    return confirm(f"Remove {what} from '{planned.root}'?")
 
 
 def _count_items(record: "PurgeRecord") -> str:

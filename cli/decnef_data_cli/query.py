@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import decnef_data
-from decnef_data_cli.console import print_csv, print_json, print_rich, print_stderr, section, table
+from decnef_data_cli.console import print_csv, print_json, print_rich, section, table
+from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Quiet, dataset_names, none_if_empty
 from decnef_data_cli.selection import (
     SelectionArguments,
