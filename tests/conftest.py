@@ -13,6 +13,8 @@ import certifi  # comes with requests
 import pytest
 from hypothesis import HealthCheck, settings
 
+from decnef_data import archive_evidence
+
 # The machine is shared: how long an example takes says nothing about the code.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
@@ -78,6 +80,12 @@ def _own_home(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+
+
+@pytest.fixture(autouse=True)
+def _small_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archives of tests are thousands of times smaller than those that the catalog lists."""
+    monkeypatch.setattr(archive_evidence, "SIZE_FACTOR", 10**9)
 
 
 @pytest.fixture(autouse=True)

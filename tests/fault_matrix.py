@@ -8,12 +8,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from decnef_data import archive_evidence
 from decnef_data.errors import DecnefDataError
 from decnef_data.file_cache import FileCache, part_map
 from decnef_data.mirrors import Credentials, Remote, connect
@@ -23,19 +24,23 @@ from decnef_data.progress import create_progress
 from decnef_data.transfer import concurrency, download, retry
 from decnef_data.transfer.run import TransferRun
 from tests import remotes
+from tests.archive_bytes import NOISE, zip_of_size
 from tests.mirror_contract import dataset
 from tests.servers import faults
+from tests.servers.entities import Entity
 from tests.servers.faults import Fault, Proceed
 from tests.servers.links import LinkServer
 from tests.servers.local import Answer, Request
 from tests.servers.storage import StorageServer
-from tests.servers.synapse import SynapseServer, project
+from tests.servers.synapse import SynapseServer
 
 PART = 1 << 16
-CONTENT = b"".join(hashlib.sha256(i.to_bytes(4, "little")).digest() for i in range(16 * PART // 32))
-CHANGED = CONTENT[::-1]
+CONTENT = zip_of_size(NOISE, 16 * PART)
+CHANGED = zip_of_size(NOISE[::-1], 16 * PART)
+OTHER = NOISE[: len(CONTENT)]
+NO_IDENTITY: dict[str, str | None] = {"ETag": None, "Last-Modified": None}
 MIRRORS, MODES = ("atr", "synapse"), ("one stream", "parts")
-NAME = "SRPBS_FC.zip"
+NAME, PROJECT = "SRPBS_FC.zip", "DecNef Project Brain Data Repository"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Bench:
     storage: StorageServer
     other: LinkServer
     mode: str
+    api: SynapseServer | None = None
 
     @property
     def half(self) -> int:
@@ -61,6 +67,8 @@ class Case:
     expected: str = "complete"
     at_synapse: str | None = None
     stated: bool = True
+    sized: bool = True
+    anonymous: bool = False
 
     def outcome(self, mirror: str) -> str:
         """What must come of it at one mirror."""
@@ -115,13 +123,85 @@ def _misplaced(bench: Bench) -> None:
     bench.storage.faults.add(faults.wrong_range(PART), None)
 
 
+def _spliced(status: int, **headers: str | None) -> Callable[[Bench], None]:
+    """Put other bytes into one answer, of a file (200) or of a part (206)."""
+
+    def happen(bench: Bench) -> None:
+        if status == 206 and bench.mode == "one stream":
+            bench.storage.faults.add(_dropped(bench))
+        if status == 206:
+            bench.storage.faults.add(faults.other_bytes(OTHER, **headers))
+            return
+        swapped = faults.other_bytes(OTHER, bench.half, **headers)
+        bench.storage.faults.add(lambda request, proceed: swapped(request.without("range"), proceed))
+
+    return happen
+
+
+def _page(body: bytes, kind: str, *, identified: bool = False) -> Callable[[Bench], None]:
+    """Answer every request with a page, under the ETag of the file if it is `identified`."""
+
+    def happen(bench: Bench) -> None:
+        (stored,) = bench.storage.objects.values()
+        headers = {"ETag": stored.etag} if identified else {}
+        bench.storage.faults.add(faults.page(body, kind, **headers), None)
+
+    return happen
+
+
+def _zeros(bench: Bench) -> None:
+    bench.storage.faults.add(faults.other_bytes(bytes(len(CONTENT))), None)
+
+
+def _endless(bench: Bench) -> None:
+    (stored,) = bench.storage.objects.values()
+    endless = faults.endless(NOISE, bench.storage.closing, ETag=stored.etag)
+    bench.storage.faults.add(endless, None)
+
+
+def _short(bench: Bench) -> None:
+    cut = faults.shorter(bench.half)
+    bench.storage.faults.add(
+        lambda request, proceed: cut(request.without("range", "if-range"), proceed), None
+    )
+
+
+def _cut(bench: Bench) -> None:
+    bench.storage.faults.add(faults.cut_by_closing(bench.half), None)
+
+
+def _all(
+    name: str,
+    happens: Callable[[Bench], None],
+    expected: str = "complete",
+    at_synapse: str | None = None,
+    *,
+    unstated: str | None = None,
+    unsized: str | None = None,
+    anonymous: bool = False,
+) -> dict[str, Case]:
+    """Return a case with an expected checksum, one without, and if it matters one where Synapse states no size."""
+    stated = Case(happens, expected, at_synapse, anonymous=anonymous)
+    without = replace(stated, expected=unstated or expected, stated=False)
+    made = {name: stated, f"{name}, no checksum": without}
+    if unsized is not None:
+        made[f"{name}, no checksum, no size"] = replace(without, at_synapse=unsized, sized=False)
+    return made
+
+
+_OCTETS = "application/octet-stream"
+_EXPIRED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+)
+
 CASES = {
     "connection dropped at 50 %": Case(_add(_dropped)),
     "connection dropped repeatedly": Case(_add(_dropped, times=5)),
     "range requests ignored": Case(_ignored),
     "range requests refused": Case(_refused),
     "wrong range returned": Case(_misplaced, "MirrorError"),
-    "file changed between attempts": Case(_changes, "changed", "IntegrityError", stated=False),
+    "file changed between attempts": Case(_changes, "changed", stated=False),
     "file changed, with an expected checksum": Case(_changes, "IntegrityError"),
     "503 twice, with Retry-After": Case(_add(lambda _: faults.busy(503, 0), times=2)),
     "429 twice, with Retry-After": Case(_add(lambda _: faults.busy(429, 0), times=2)),
@@ -141,6 +221,42 @@ CASES = {
     "401": Case(_add(lambda _: faults.busy(401), times=None), "AccessError", "MirrorError"),
     "403": Case(_add(lambda _: faults.busy(403), times=None), "AccessError", "MirrorError"),
     "404": Case(_add(lambda _: faults.busy(404), times=None), "MirrorError"),
+    **_all("other bytes first, with another ETag", _spliced(200, ETag='"other"')),
+    **_all("other bytes first, without an ETag", _spliced(200, **NO_IDENTITY)),
+    **_all("other bytes in a part, with another ETag", _spliced(206, ETag='"other"')),
+    **_all("other bytes in a part, without an ETag", _spliced(206, **NO_IDENTITY)),
+    **_all("dropped, at a host without ETags", _add(_dropped), unsized="complete", anonymous=True),
+    **_all(
+        "changed, at a host without ETags",
+        _changes,
+        "IntegrityError",
+        unstated="changed",
+        anonymous=True,
+    ),
+    **_all("S3 error with status 200", _page(_EXPIRED, "application/xml"), "AccessError", "MirrorError"),
+    **_all(
+        "S3 error as a file",
+        _page(_EXPIRED, _OCTETS, identified=True),
+        "MirrorError",
+        unsized="IntegrityError",
+    ),
+    **_all("JSON with status 200", _page(b'{"message": "no"}', "application/json"), "MirrorError"),
+    **_all(
+        "page as a file, other ETag",
+        _page(faults.PORTAL, _OCTETS),
+        "MirrorError",
+        unsized="IntegrityError",
+    ),
+    **_all(
+        "nothing with status 200",
+        _page(b"", _OCTETS, identified=True),
+        "MirrorError",
+        unsized="IntegrityError",
+    ),
+    **_all("zeros in place of the bytes", _zeros, "IntegrityError", unsized="IntegrityError"),
+    **_all("answer without an end", _endless, "IntegrityError", unsized="IntegrityError"),
+    **_all("short answers", _short, "MirrorError", unsized="IntegrityError"),
+    **_all("answers cut by closing", _cut, "MirrorError", unsized="IntegrityError"),
 }
 
 
@@ -157,9 +273,11 @@ def patient(patch: pytest.MonkeyPatch, mode: str) -> None:
     """Shorten what is waited for, and fetch in the mode that is asked for."""
     patch.setattr(retry, "_INITIAL_DELAY", 0.02)
     patch.setattr(retry, "BUDGETS", (0.5, 0.5))
+    patch.setattr(retry, "FRUITLESS_SECONDS", 0.3)
     patch.setattr(session, "_RETRY_DELAYS", (0.02,))
     patch.setattr(session, "TIMEOUTS", (2.0, 0.4))
     patch.setattr(session, "STALL_LIMIT", (1 << 10, 0.3))
+    patch.setattr(archive_evidence, "SIZE_FACTOR", 10)
     patch.setattr(part_map, "_MIN_PART_SIZE", PART)
     if mode == "parts":
         patch.setattr(concurrency, "INITIAL_CONNECTIONS", 4)
@@ -167,12 +285,21 @@ def patient(patch: pytest.MonkeyPatch, mode: str) -> None:
 
 
 @contextmanager
-def bench(mirror: str, mode: str, folder: Path, *, stated: bool = True) -> Iterator[Bench]:
-    """Start a mirror that has the file."""
+def bench(
+    mirror: str,
+    mode: str,
+    folder: Path,
+    *,
+    stated: bool = True,
+    sized: bool = True,
+    anonymous: bool = False,
+) -> Iterator[Bench]:
+    """Start a mirror that has the file, with its checksum or without; Synapse can leave its size out too."""
     with ExitStack() as stack:
         other = stack.enter_context(LinkServer())
         if mirror == "atr":
             server = stack.enter_context(LinkServer())
+            server.anonymous = anonymous
             credentials = Credentials(folder / "config")
             credentials.put("atr/srpbs-fc", server.link(CONTENT, name=NAME))
             checksum = f"md5:{hashlib.md5(CONTENT).hexdigest()}" if stated else None
@@ -186,17 +313,21 @@ def bench(mirror: str, mode: str, folder: Path, *, stated: bool = True) -> Itera
             yield Bench(connect(record, credentials), server, other, mode)
             return
         (folder / NAME).write_bytes(CONTENT)
-        synapse = stack.enter_context(SynapseServer(project(dataset().title, folder / NAME), lifetime=900))
-        remote = remotes.synapse(synapse, "DecNef Project Brain Data Repository", folder)
-        yield Bench(remote, synapse.storage, other, mode)
+        archive = Entity(NAME, content=folder / NAME, md5=stated, sized=sized)
+        tree = Entity(PROJECT, [Entity(dataset().title, [archive])])
+        synapse = stack.enter_context(SynapseServer(tree, lifetime=900))
+        synapse.storage.anonymous = anonymous
+        remote = remotes.synapse(synapse, PROJECT, folder)
+        yield Bench(remote, synapse.storage, other, mode, synapse)
 
 
 def meet(case: Case, mirror: str, mode: str, folder: Path) -> Result:
     """Let a fault happen to a download, and see what comes of it."""
     folder.mkdir(exist_ok=True)
     files = FileCache(folder / "cache")
-    with bench(mirror, mode, folder, stated=case.stated) as ready:
-        run = TransferRun(dataset(), files, create_progress("none"), lambda: ())
+    described = {"stated": case.stated, "sized": case.sized, "anonymous": case.anonymous}
+    with bench(mirror, mode, folder, **described) as ready:
+        run = TransferRun(dataset(), files, create_progress("none"), lambda: (), len(CONTENT))
         run.list_files(ready.remote)
         before = len(ready.storage.requests)
         case.happens(ready)

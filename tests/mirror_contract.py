@@ -13,8 +13,10 @@ from decnef_data.errors import AccessError, SelectionError
 from decnef_data.mirrors import Remote
 from decnef_data.mirrors.requirements import RequirementState
 from decnef_data.model import Access, Body, Checksum, Dataset, RemoteFile
+from tests.archive_bytes import zip_of
 
-CONTENT = bytes(range(256)) * 9_000  # more than two chunks, and offsets can be told apart
+CONTENT = zip_of(bytes(range(256)) * 9_000)  # more than two chunks, and offsets can be told apart
+CHANGED = zip_of(bytes(range(255, -1, -1)) * 9_000)
 
 
 def dataset(name: str = "srpbs-fc", title: str = "SRPBS Multi-disorder Connectivity Dataset") -> Dataset:
@@ -167,7 +169,7 @@ class ChangingMirrorContract(MirrorContract):
     """The tests of a mirror where the bytes at an address can change."""
 
     def test_a_changed_file_begins_anew(self, bench: Bench, found: tuple[RemoteFile, ...]) -> None:
-        bench.change(CONTENT[::-1] + b"more")
+        bench.change(CHANGED)
         (file,) = (file for file in found if bench.content[file.path] == CONTENT)
-        assert received(bench.remote.open(file, 7)) == (0, CONTENT[::-1] + b"more")
+        assert received(bench.remote.open(file, 7)) == (0, CHANGED)
         assert bench.remote.find(dataset())[found.index(file)].identity != file.identity

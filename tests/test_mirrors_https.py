@@ -17,6 +17,7 @@ from decnef_data.mirrors.http import session
 from decnef_data.mirrors.http.links import Link
 from decnef_data.mirrors.https import HttpsMirror
 from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
+from tests.archive_bytes import NOISE, zip_of
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
 from tests.servers.faults import Fault
@@ -144,14 +145,14 @@ class TestTheLink:
     ) -> None:
         remote.find(dataset())
         assert [(request.method, request.headers["Range"]) for request in server.requests] == [
-            ("GET", "bytes=0-0")
+            ("GET", "bytes=0-1023")
         ]
 
     def test_of_the_user_wins_over_the_public_one(self, credentials: Credentials, server: LinkServer) -> None:
-        public = server.link(b"public", name="public.zip")
+        public = server.link(zip_of(b"public"), name="public.zip")
         remote = HttpsMirror(record(address=public), credentials)
         assert remote.find(dataset())[0].path == "public.zip"
-        credentials.put("atr/srpbs-fc", server.link(b"personal", name="personal.zip"))
+        credentials.put("atr/srpbs-fc", server.link(zip_of(b"personal"), name="personal.zip"))
         assert remote.find(dataset())[0].path == "personal.zip"
 
     def test_of_a_doubtful_record_is_not_used(self, credentials: Credentials) -> None:
@@ -202,12 +203,80 @@ class TestWhatIsFound:
         server.faults.add(changed(Content_Range="bytes 0-0/*"))
         assert remote.find(dataset())[0].size is None
 
-    def test_an_empty_file(self, credentials: Credentials, server: LinkServer) -> None:
-        credentials.put("atr/srpbs-fc", server.link(b"", name=NAME))
-        remote = HttpsMirror(record(), credentials)
-        (file,) = remote.find(dataset())
-        assert (file.size, file.path) == (0, NAME)
-        assert received(remote.open(file, 0, 10)) == (0, b"")
+    @pytest.mark.parametrize(
+        ("content", "found"),
+        [
+            (b"", "an empty file"),
+            (bytes(5000), "a file of zeros"),
+            (b"\xef\xbb\xbf \n<!DOCTYPE html><html>Log in", "a web page"),
+            (b'<?xml version="1.0"?><note/>', "an XML document"),
+            (b'{"message": "Forbidden"}', "a JSON document"),
+            (b"IDs and ages", "neither a zip nor a tar archive"),
+            (NOISE[:5000], "neither a zip nor a tar archive"),
+        ],
+    )
+    def test_what_is_not_an_archive(
+        self, credentials: Credentials, server: LinkServer, content: bytes, found: str
+    ) -> None:
+        credentials.put("atr/srpbs-fc", server.link(content, name=NAME))
+        said = sentence(lambda: HttpsMirror(record(), credentials).find(dataset()), IntegrityError)
+        assert said == (
+            f"'{NAME}' at mirror 'atr' is {found}. "
+            "The link may point to another file or release; request a new link, or use another mirror."
+        )
+
+    @pytest.mark.parametrize("recorded", [200_000, 30_000_000])
+    def test_a_size_that_is_far_from_the_recorded_one(
+        self, remote: HttpsMirror, credentials: Credentials, recorded: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("decnef_data.archive_evidence.SIZE_FACTOR", 10)
+        near = HttpsMirror(record(approximate_size=recorded // 2 + 1_000_000), credentials)
+        assert near.find(dataset())[0].size == len(CONTENT)
+        far = HttpsMirror(record(approximate_size=recorded), credentials)
+        assert sentence(lambda: far.find(dataset()), IntegrityError) == (
+            f"'{NAME}' at mirror 'atr' has {len(CONTENT)} bytes, but the catalog lists about {recorded}. "
+            "The link may point to another file or release; request a new link, or use another mirror."
+        )
+
+    @pytest.mark.parametrize("kind", ["application/xml", "application/octet-stream"])
+    @pytest.mark.parametrize(
+        ("code", "message", "error"),
+        [
+            ("AccessDenied", "Request has expired", AccessError),
+            ("AccessDenied", "Access Denied", AccessError),
+            ("ExpiredToken", "The provided token has expired.", AccessError),
+            ("NoSuchKey", "The specified key does not exist.", MirrorError),
+        ],
+    )
+    def test_an_error_of_s3_with_status_200(
+        self,
+        remote: HttpsMirror,
+        server: LinkServer,
+        kind: str,
+        code: str,
+        message: str,
+        error: type[DecnefDataError],
+    ) -> None:
+        page = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+        server.faults.add(faults.page(page.encode(), kind), None)
+        said = sentence(lambda: remote.find(dataset()), error)
+        assert f"200, {code}, {message}" in said
+        assert said.endswith(ASK if error is AccessError else "Try again later, or use another mirror.")
+
+    @pytest.mark.parametrize("digits", [20, 23, 5000])
+    def test_a_size_that_no_file_has(self, remote: HttpsMirror, server: LinkServer, digits: int) -> None:
+        size = "9" * digits
+        server.faults.add(changed(Content_Range=f"bytes 0-1023/{size}"))
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            f"'http://HOST' stated a size of {digits} digits, which no file has. "
+            "Try again later, or use another mirror."
+        )
+
+    def test_a_length_that_no_file_has(self, remote: HttpsMirror, server: LinkServer) -> None:
+        complete = changed(Content_Length="9" * 23)
+        server.faults.add(lambda request, proceed: complete(request.without("range"), proceed))
+        said = sentence(lambda: remote.find(dataset()), MirrorError)
+        assert "stated a size of 23 digits, which no file has." in said
 
 
 class TestResuming:

@@ -1,5 +1,7 @@
 """The real synapseclient against an emulated Synapse: how a dataset is found, and what its user is told."""
 
+import http.client
+import json
 import logging
 import logging.handlers
 import re
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 import synapseclient
 
-from decnef_data.errors import AccessError, DecnefDataError, MirrorError, SelectionError
+from decnef_data.errors import AccessError, DecnefDataError, DecnefDataWarning, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials
 from decnef_data.mirrors.http import session
 from decnef_data.mirrors.synapse import service
@@ -100,6 +102,26 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "TIMEOUTS", (0.4, 0.4))
     monkeypatch.setattr(session, "TIMEOUTS", (1.0, 0.4))
     monkeypatch.setattr(session, "_RETRY_DELAYS", (0.0,))
+
+
+def test_http_debugging_shows_no_secret(
+    serve: Callable[..., SynapseServer],
+    remote: SynapseMirror,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    caplog.set_level(logging.DEBUG)
+    serve(archive())
+    (file,) = remote.find(dataset())
+    with remote.open(file) as body:
+        assert b"".join(body.chunks) == CONTENT
+    output = capfd.readouterr()
+    for text in (output.out, output.err, caplog.text):
+        assert GOOD not in text
+        assert "Authorization" not in text
+        assert "X-Amz-Signature" not in text
 
 
 def raised(call: Callable[[], object], kind: type[DecnefDataError]) -> DecnefDataError:
@@ -240,6 +262,74 @@ class TestFinding:
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
             "Synapse lists a file with an invalid name: '..'. Report it to the project's maintainers."
         )
+
+
+def rename(server: SynapseServer, names: dict[str, str]) -> None:
+    """Let listings have names that the rules of Synapse do not allow."""
+
+    def renamed(request: Request, proceed: faults.Proceed) -> Answer:
+        answer = proceed(request)
+        if not request.path.endswith("/entity/children"):
+            return answer
+        body = json.loads(b"".join(answer.body))
+        for child in body["page"]:
+            child["name"] = names.get(child["name"], child["name"])
+        return Answer.json(200, body)
+
+    server.faults.add(renamed, None)
+
+
+class TestNames:
+    def test_files_of_one_path(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
+        server = serve(
+            Entity(TITLE, [Entity("a.mat", content=b"x", id=5), Entity("b.mat", content=b"y", id=6)])
+        )
+        rename(server, {"b.mat": "a.mat"})
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            "Synapse lists two files as 'a.mat', syn5 and syn6, so they cannot be stored as two files. "
+            "Report it to the project's maintainers, or use another mirror."
+        )
+
+    @pytest.mark.parametrize(
+        ("one", "other"), [("A.mat", "a.mat"), ("\u30cf\u309a.mat", "\u30d1.mat")], ids=["case", "accent"]
+    )
+    def test_files_that_a_disk_may_take_for_one(
+        self,
+        serve: Callable[..., SynapseServer],
+        credentials: Credentials,
+        tmp_path: Path,
+        one: str,
+        other: str,
+    ) -> None:
+        server = serve(
+            Entity(TITLE, [Entity("1.mat", content=b"x", id=5), Entity("2.mat", content=b"y", id=6)])
+        )
+        rename(server, {"1.mat": one, "2.mat": other})
+        problem = (
+            f"Synapse lists '{one}' (syn5) and '{other}' (syn6), whose paths differ in case or accents only"
+        )
+        (tmp_path / "Cache").mkdir()
+        remote = SynapseMirror(mirror(), credentials, tmp_path / "Cache")
+        with pytest.warns(DecnefDataWarning) as warned:
+            assert [file.path for file in remote.find(dataset())] == [one, other]
+        assert [str(warning.message) for warning in warned] == [
+            f"{problem}. A disk that ignores case, as on macOS, cannot hold both."
+        ]
+        (tmp_path / "cACHE").symlink_to("Cache")  # as on a disk that ignores case, either name leads there
+        assert sentence(lambda: remote.find(dataset()), MirrorError) == (
+            f"{problem}, so they cannot be stored as two files. "
+            "Report it to the project's maintainers, or use another mirror."
+        )
+
+    def test_names_that_no_disk_can_hold_are_shortened(
+        self, serve: Callable[..., SynapseServer], remote: SynapseMirror
+    ) -> None:
+        server = serve(Entity(TITLE, [Entity("a.mat", content=b"x"), Entity("b.mat", content=b"y")]))
+        rename(server, {"a.mat": "全角　空白.mat", "b.mat": f"{'表' * 120}.mat"})
+        short, long = (file.path for file in remote.find(dataset()))
+        assert short == "全角　空白.mat"
+        assert re.fullmatch("表+~[0-9a-f]{8}\\.mat", long)
+        assert len(long.encode()) <= 200
 
 
 class TestOpening:

@@ -64,9 +64,10 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sparse(folder: Path, size: int) -> str:
-    """A file of zeros that takes no room; gives its MD5."""
+    """A file of zeros behind the beginning of a zip, which takes no room; gives its MD5."""
     folder.mkdir(exist_ok=True)
     with (folder / NAME).open("wb") as made:
+        made.write(b"PK\x03\x04")
         made.truncate(size)
     with (folder / NAME).open("rb") as stream:
         return hashlib.file_digest(stream, "md5").hexdigest()

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from decnef_data import transfer
+from decnef_data.archive_evidence import has_damaged_member
 from decnef_data.atomic_files import write_atomic
 from decnef_data.client import locks
 from decnef_data.client.citations import citations_for, format_citations, synapse_versions
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, is_offline
 from decnef_data.consent import ConsentFile
-from decnef_data.errors import AccessError, FetchError, SelectionError
-from decnef_data.model import Citation, Dataset, LocalCopy, Lock, Progress, Terms
+from decnef_data.errors import AccessError, FetchError, FormatError, SelectionError
+from decnef_data.model import Citation, Dataset, LocalCopy, Lock, Progress, Terms, VerifiedFile
 from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, TERMS_FILE
 from decnef_data.progress import create_progress
 from decnef_data.transfer import DatasetLocation
@@ -155,6 +156,51 @@ class Acquirer:
         records = self.resolver.records
         citations = citations_for(records, location.dataset, synapse_versions(location.files, copy))
         write_sidecars(copy, location.dataset, records.terms_of(location.dataset), citations)
+
+
+@contextmanager
+def reject_unreadable(copy: LocalCopy, location: DatasetLocation) -> Iterator[None]:
+    """Stop using a downloaded archive that was compared with no checksum and now turns out to be damaged.
+
+    Its next download asks the mirror again.  The file stays, and no copy of the user's own is touched.
+    """
+    try:
+        yield
+    except (FormatError, FetchError) as error:
+        file = copy.files[0]
+        is_first_seen = len(copy.files) == 1 and not (copy.files_removed or file.has_expected_checksum)
+        is_ours = copy.root == location.files.folder(copy.dataset)
+        if not (is_first_seen and is_ours and _is_damaged(error, file)):
+            raise
+        location.files.mark_unusable(copy)
+        message = (
+            f"{error} '{file.path}' came from '{copy.mirror}', which states no checksum, and is not used any "
+            f"more. {_renewal_advice(copy, location)}"
+        )
+        if isinstance(error, FetchError):
+            raise FetchError(message, causes=error.causes) from error
+        raise FormatError(message, file=error.file, location=error.location) from error
+
+
+def _is_damaged(error: FormatError | FetchError, file: VerifiedFile) -> bool:
+    """Whether the bytes of an archive are wrong; most errors are about what a sound archive holds."""
+    causes = [cause for _, _, cause in error.causes] if isinstance(error, FetchError) else [error]
+    named = [cause for cause in causes if isinstance(cause, FormatError) and cause.file == file.path]
+    # What a library reported of the bytes is the cause of an error; a stored error has none any more.
+    return bool(named) and (
+        any(cause.__cause__ is not None for cause in named) or has_damaged_member(file.location)
+    )
+
+
+def _renewal_advice(copy: LocalCopy, location: DatasetLocation) -> str:
+    """Return what brings another file: another link, or the same file once more."""
+    name = copy.dataset
+    records = (source.record for source in location.sources if source.record.name == copy.mirror)
+    if any(record.protocol == "https" for record in records):
+        first = f"Run `decnef login {copy.mirror} {name}` with a new link"
+    else:
+        first = f"Run `decnef cache clear {name}`"
+    return f"{first}, then `decnef download {name}`."
 
 
 @contextmanager

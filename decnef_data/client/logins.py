@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from decnef_data.client.resolve import is_offline
-from decnef_data.errors import AccessError, MirrorError, SelectionError
+from decnef_data.errors import AccessError, IntegrityError, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials, Remote, connect
 from decnef_data.model import Dataset, Mirror, Secret
 
@@ -25,6 +25,8 @@ class Logins:
             The mirror needs no login, or the dataset of the link is missing.
         AccessError
             The mirror refuses the secret, or the link expired; the stored secret stays.
+        IntegrityError
+            The link leads to something other than the archive; the stored link stays.
         MirrorError
             Connections are forbidden by ``DECNEF_OFFLINE``.
         """
@@ -73,7 +75,7 @@ class Logins:
         credentials.put(name, secret)
         try:
             result = _test_link(connect(mirror, credentials), dataset)
-        except AccessError:
+        except (AccessError, IntegrityError):
             credentials.remove(name)
             if previous:
                 credentials.put(name, previous)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from decnef_data import lockfile
 from decnef_data.client import locks
-from decnef_data.client.acquire import Acquirer
+from decnef_data.client.acquire import Acquirer, reject_unreadable
 from decnef_data.client.code_books import read_stored_books
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, resolve_archive
@@ -42,18 +42,21 @@ class AcquiredData:
 
     def open(self) -> "Mapping[str, xr.Dataset]":
         """Open the selected groups; files that are not to be kept are removed once they are stored."""
-        datasets = self.reader.open(self.copy, self.selection, strict=self.options.strict)
+        with reject_unreadable(self.copy, self.location):
+            datasets = self.reader.open(self.copy, self.selection, strict=self.options.strict)
         if not self.options.keep_archive and not self.copy.files_removed and self.reader.is_stored(self.copy):
             self.location.files.drop(self.copy)
         return datasets
 
     def participants(self) -> "pd.DataFrame":
         """Return the table of the selected participants."""
-        return self.reader.participants(self.copy, self.selection, strict=self.options.strict)
+        with reject_unreadable(self.copy, self.location):
+            return self.reader.participants(self.copy, self.selection, strict=self.options.strict)
 
     def images(self) -> "ImageSet":
         """Return the selected scans one by one, each with the source of its bytes."""
-        return self.reader.images(self.copy, self.selection, strict=self.options.strict)
+        with reject_unreadable(self.copy, self.location):
+            return self.reader.images(self.copy, self.selection, strict=self.options.strict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +15,7 @@ from decnef_data.cooperative import blocking_section
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import claims
 from decnef_data.file_cache.part_map import PartMap, crc32c, part_size
-from decnef_data.file_systems import keep_private, sync_file
+from decnef_data.file_systems import keep_private, require_free_space, sync_file
 from decnef_data.model import Checksum, RemoteFile
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 1 << 20
 _MAX_RECENT: Final = 16
-_RESERVED_SPACE: Final = 64 << 20  # left free for receipts and for everyone else on the disk
+_SPACE_CHECK: Final = 16 << 20  # a file whose size is unknown may have no end: free space is checked so often
 _UNKNOWN_SIZE: Final = 1 << 62  # stands for the size of a file that its mirror does not report
 
 
@@ -179,6 +178,8 @@ class Partial:
         OSError
             Writing failed; what was written stays, and is resumed.
         """
+        if self.file.size is None and offset // _SPACE_CHECK != (offset + len(data)) // _SPACE_CHECK:
+            self.require_free_space()
         self._write_all(memoryview(data), offset)
         done = 0
         while done < len(data):
@@ -232,14 +233,7 @@ class Partial:
     def require_free_space(self) -> None:
         """Raise an error before the first byte if the disk cannot hold the file."""
         needed = 0 if self.file.size is None else self.file.size - self.received
-        free = shutil.disk_usage(self.location.parent).free
-        if needed + _RESERVED_SPACE > free:
-            message = (
-                f"Not enough disk space for the download: {needed / 1e6:,.0f} MB are needed "
-                f"(plus a reserve of {_RESERVED_SPACE / 1e6:,.0f} MB), {free / 1e6:,.0f} MB are free. "
-                "Free some space, or move the cache with DECNEF_DATA_DIR"
-            )
-            raise OSError(errno.ENOSPC, message, str(self.location.parent))
+        require_free_space(self.location.parent, needed, "the download")
 
     def _load_map(self, length: int) -> bool:
         """Read the map behind the bytes, or rebuild it if a process was killed just before the renaming."""

@@ -11,6 +11,7 @@ from decnef_data.errors import AccessError, SelectionError
 from decnef_data.file_tree import FileTree, walk_files
 from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
 from decnef_data.model.sidecars import CITATION_FILE, CODES_FILE, MARKER_LINE, MARKER_LINE_0_1_0, TERMS_FILE
+from decnef_data.path_text import escape_path, unescape_path
 
 _CHUNK_SIZE = 1 << 20
 
@@ -71,7 +72,7 @@ class FolderMirror:
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
         """Open `file` in place, from `start`, or from 0 if it changed since it was found."""
-        path = file.local or self._require_root(file.address) / file.path
+        path = file.local or self._require_root(file.address) / unescape_path(file.path)
         try:
             stream = path.open("rb")
         except FileNotFoundError:
@@ -133,12 +134,15 @@ class FolderMirror:
 
 
 def _list_files(dataset: str, root: Path, tree: FileTree) -> list[RemoteFile]:
-    files = [
-        RemoteFile(path, size, identity=f"{mtime_ns}-{size}", address=dataset, local=root / path)
+    found = (
+        RemoteFile(
+            path, size, identity=f"{mtime_ns}-{size}", address=dataset, local=root / unescape_path(path)
+        )
         for folder in tree.folders
         for path, size, mtime_ns in zip(folder.file_paths(), folder.sizes, folder.mtimes_ns, strict=True)
-        if path != CODES_FILE and not _is_sidecar(root / path)
-    ]
+        if path != CODES_FILE
+    )
+    files = [file for file in found if file.local is not None and not _is_sidecar(file.local)]
     return sorted(files, key=lambda file: file.path)
 
 
@@ -154,7 +158,7 @@ def _is_sidecar(path: Path) -> bool:
 def _remote_file(dataset: str, path: Path, root: Path) -> RemoteFile:
     status = path.stat()
     return RemoteFile(
-        path.relative_to(root).as_posix(),
+        escape_path(path.relative_to(root).as_posix()),
         status.st_size,
         identity=_identity(status),
         address=dataset,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from decnef_data.archive_evidence import describe_head, is_plausible_size
 from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, MirrorError
 from decnef_data.mirrors import requirements
 from decnef_data.mirrors.credentials import Credentials
@@ -12,7 +13,6 @@ from decnef_data.mirrors.http import ranges, session
 from decnef_data.mirrors.http.links import Link, UnusableLinkError
 from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
 
-_ACCESS_DENIED_STATUSES = frozenset({401, 403, 410})
 _EXPIRY_WARNING = timedelta(days=3)
 
 
@@ -72,7 +72,7 @@ class HttpsMirror:
         MirrorError
             The host cannot be reached.
         IntegrityError
-            The size differs from the one in the records.
+            The file is not an archive, or its size differs from the one in the records.
         """
         file, metadata = self._find_file(dataset)
         expires = self._load_link(dataset.name).expires
@@ -172,7 +172,7 @@ class HttpsMirror:
             return self._access_error(
                 dataset, f"The link for '{dataset}' {expired} ('{link.origin}' answered {error})."
             )
-        if error.status in _ACCESS_DENIED_STATUSES:
+        if error.is_refusal:
             return self._access_error(dataset, f"'{link.origin}' refused the link for '{dataset}' ({error}).")
         message = (
             f"'{link.origin}' did not provide '{dataset}' ({error}). Try again later, or use another mirror."
@@ -202,12 +202,7 @@ def _format_expiry(link: Link) -> str:
 def _build_remote_file(metadata: ranges.FileMetadata, holding: Holding, mirror: str) -> RemoteFile:
     """Combine the host's metadata with the record; only the record's checksum is trusted."""
     path = metadata.name or holding.archive or holding.dataset
-    if None not in (metadata.size, holding.size) and metadata.size != holding.size:
-        message = (
-            f"'{path}' at mirror '{mirror}' has {metadata.size} bytes, but the catalog lists {holding.size}. "
-            "The link may point to another file or release; request a new link, or use another mirror."
-        )
-        raise IntegrityError(message, file=path, expected=str(holding.size), found=str(metadata.size))
+    _require_archive(path, metadata, holding, mirror)
     checksum = Checksum.parse(holding.checksum) if holding.checksum else None
     return RemoteFile(
         path,
@@ -215,4 +210,25 @@ def _build_remote_file(metadata: ranges.FileMetadata, holding: Holding, mirror: 
         checksum,
         metadata.identity,
         address=holding.dataset,
+        approximate_size=holding.approximate_size,
     )
+
+
+def _require_archive(path: str, metadata: ranges.FileMetadata, holding: Holding, mirror: str) -> None:
+    """Raise an error if a link leads to anything but the archive of the record."""
+    size, content = metadata.size, describe_head(metadata.head)
+    if content is not None:
+        problem, expected, found = f"is {content}", "an archive", content
+    elif None not in (size, holding.size) and size != holding.size:
+        expected, found = f"{holding.size}", f"{size}"
+        problem = f"has {found} bytes, but the catalog lists {expected}"
+    elif size is not None and not is_plausible_size(size, holding.approximate_size):
+        expected, found = f"about {holding.approximate_size}", f"{size}"
+        problem = f"has {found} bytes, but the catalog lists {expected}"
+    else:
+        return
+    message = (
+        f"'{path}' at mirror '{mirror}' {problem}. "
+        "The link may point to another file or release; request a new link, or use another mirror."
+    )
+    raise IntegrityError(message, file=path, expected=expected, found=found)

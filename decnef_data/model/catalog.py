@@ -575,7 +575,8 @@ class Holding(GradedRecord, frozen=True, kw_only=True):
     size
         Exact size of the archive in bytes, against which the file is verified.
     approximate_size
-        Approximate size of the archive in bytes, used for estimates only.
+        Approximate size of the archive in bytes, for estimates; a file without a checksum that is ten times
+        smaller or larger is refused.
     checksum
         Expected checksum of the archive, as ``algorithm:hexdigest``.
     """

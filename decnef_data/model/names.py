@@ -2,12 +2,16 @@
 
 import hashlib
 import re
+from pathlib import PurePosixPath
 from typing import Final
 
-__all__ = ["is_checksum", "is_file_name", "is_relative_path"]
+__all__ = ["is_checksum", "is_file_name", "is_relative_path", "is_shown", "shorten_file_name"]
 
 #: The length of a name that common file systems allow, in bytes.
 _MAX_NAME: Final = 255
+#: The length to which names are shortened: partial downloads have the same name with a suffix.
+_SHORTENED: Final = 200
+_MAX_SUFFIX: Final = 16
 _FORBIDDEN: Final = re.compile(r"[/\\:\x00-\x1f\x7f-\x9f]")
 
 
@@ -21,6 +25,34 @@ def is_file_name(name: str) -> bool:
     """
     is_short = 0 < len(name.encode("utf-8", "surrogatepass")) <= _MAX_NAME
     return is_short and name not in {".", ".."} and not _FORBIDDEN.search(name)
+
+
+def is_shown(letter: str) -> bool:
+    r"""Return whether a letter of a name can be shown: no control character, and nothing that is not text.
+
+    Examples
+    --------
+    >>> is_shown("年"), is_shown("\u3000"), is_shown("\x1b"), is_shown("\udc95")
+    (True, True, False, False)
+    """
+    return letter.isprintable() or letter == "\u3000"  # a Japanese space, which Python counts as unprintable
+
+
+def shorten_file_name(name: str) -> str:
+    """Return a name that is no longer than file systems allow: the rest of a long one becomes a digest.
+
+    Examples
+    --------
+    >>> shorten_file_name("SRPBS_FC.zip"), shorten_file_name("表" * 120 + ".tar.gz")[-23:]
+    ('SRPBS_FC.zip', '表表表表表表表~f1fd6228.tar.gz')
+    """
+    encoded = name.encode("utf-8", "surrogatepass")
+    if len(encoded) <= _SHORTENED:
+        return name
+    suffix = "".join(PurePosixPath(name).suffixes[-2:])
+    suffix = suffix if len(suffix.encode("utf-8", "surrogatepass")) <= _MAX_SUFFIX else ""
+    ending = f"~{hashlib.sha256(encoded).hexdigest()[:8]}{suffix}"
+    return encoded[: _SHORTENED - len(ending.encode())].decode("utf-8", "ignore") + ending
 
 
 def is_relative_path(path: str) -> bool:

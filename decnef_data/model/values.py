@@ -71,6 +71,8 @@ class RemoteFile:
         What the mirror needs to open the file again; never a secret.
     local
         Path of the file, if it is already on this machine.
+    approximate_size
+        Size in bytes that the catalog lists as approximate, with which a file without a checksum is compared.
     """
 
     path: str
@@ -79,6 +81,7 @@ class RemoteFile:
     identity: str | None = None
     address: str = ""
     local: Path | None = None
+    approximate_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,15 @@ class Body:
         Size of the complete file in bytes, or ``None`` if unknown.
     identity
         ETag or version of the file.
+    etag
+        ETag or date that the host of the bytes states, which the identity need not come from.
     """
 
     start: int
     chunks: Iterator[bytes]
     size: int | None = None
     identity: str | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

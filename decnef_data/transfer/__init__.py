@@ -103,7 +103,7 @@ def plan(selection: Selection, location: DatasetLocation) -> Plan:
         try:
             files = _planned_files(location, source)
             accesses = (access(location, source),)
-        except (AccessError, MirrorError) as error:
+        except (AccessError, MirrorError, IntegrityError) as error:
             problems.append((source.record.name, str(error)))
         else:
             base_plan = _build_plan(selection, location, source.record.name, files)
@@ -137,7 +137,12 @@ def fetch_from_mirrors(location: DatasetLocation, progress: Progress) -> LocalCo
 
 def start_run(location: DatasetLocation, progress: Progress) -> TransferRun:
     """Begin a run through the mirrors of a location."""
-    return TransferRun(location.dataset, location.files, progress, lambda: _fallback_mirrors(location))
+    holdings = (source.record.find_holding(location.dataset.name) for source in location.sources)
+    sizes = (holding.size or holding.approximate_size for holding in holdings if holding is not None)
+    approximate_size = next(filter(None, sizes), None)
+    return TransferRun(
+        location.dataset, location.files, progress, lambda: _fallback_mirrors(location), approximate_size
+    )
 
 
 def try_mirrors(

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from decnef_data.archive_evidence import max_size
 from decnef_data.cooperative import blocking_section
 from decnef_data.errors import IntegrityError, MirrorError
 from decnef_data.file_cache import Partial
 from decnef_data.mirrors import Remote
 from decnef_data.model import Body, Progress, RemoteFile
+from decnef_data.transfer.answers import AnswerCheck, StartOverError, is_identified
 from decnef_data.transfer.concurrency import ConnectionScaler
 from decnef_data.transfer.ranges import ByteRange, RangeScheduler
-from decnef_data.transfer.retry import RetryBudget, is_overloaded, is_retryable
+from decnef_data.transfer.retry import Patience, RetryBudget, is_overloaded, is_retryable
 
 #: Files of at most this size are downloaded over one connection, in the calling thread.
 SMALL_FILE_SIZE: Final = 4 << 20
@@ -27,17 +29,14 @@ _THROTTLE_SECONDS: Final = 0.002
 _SHUTDOWN_SECONDS: Final = 1.0  # seconds that a stopped connection has to notice it
 
 
-class FileChangedError(Exception):
-    """The mirror has other bytes than it listed; the listing has to be requested again."""
-
-
 def too_long_error(file: RemoteFile) -> IntegrityError:
     """Build the error of a mirror that sends more bytes than it listed."""
+    about = f"{file.size}" if file.size is not None else f"about {file.approximate_size}"
     message = (
-        f"The download of '{file.path}' failed verification: expected {file.size} bytes, received more. "
+        f"The download of '{file.path}' failed verification: expected {about} bytes, received more. "
         "It was discarded; try again, or use another mirror."
     )
-    return IntegrityError(message, file=file.path, expected=f"{file.size} bytes", found="more")
+    return IntegrityError(message, file=file.path, expected=f"{about} bytes", found="more")
 
 
 def truncated_error(mirror: str, file: RemoteFile, position: int) -> MirrorError:
@@ -60,10 +59,21 @@ class RangeDownload:
         Where the bytes are written.
     progress
         Where progress is reported, always by the thread that called :meth:`run`.
+    answers
+        Compares the answers of the mirror; it knows those that earlier bytes of `partial_file` came from.
     """
 
-    def __init__(self, remote: Remote, file: RemoteFile, partial_file: Partial, progress: Progress) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        file: RemoteFile,
+        partial_file: Partial,
+        progress: Progress,
+        answers: AnswerCheck,
+    ) -> None:
         self._remote, self._file = remote, file
+        self._answers, self._patience = answers, Patience()
+        self._max_size = max_size(file.approximate_size) if file.size is None else file.size
         self._partial, self._progress = partial_file, progress
         self._ranges = RangeScheduler(partial_file.parts)
         self._scaler = ConnectionScaler(time.monotonic())
@@ -78,8 +88,12 @@ class RangeDownload:
         self._ranges_unsupported = False
         self._reported = 0
         partial_file.hasher.on_invalid_part = self._ranges.invalidate
-        if file.size is None:
+        if file.size is None or not is_identified(file):
             self._scaler.use_single_connection()
+
+    def use_single_connection(self) -> None:
+        """Use one connection, because the answers of several do not fit together."""
+        self._scaler.use_single_connection()
 
     @property
     def received_size(self) -> int:
@@ -95,6 +109,8 @@ class RangeDownload:
             The mirror does not provide the rest.
         FileChangedError
             The mirror has another file now.
+        StartOverError
+            What the mirror sends now may not be of the same file as what was received.
         IntegrityError
             The mirror sends more than it listed.
         OSError
@@ -193,7 +209,7 @@ class RangeDownload:
         """Download range after range, until there is none, or the target number of connections falls."""
         self._write_locks.setdefault(number, threading.Lock())
         self._received_by_connection.setdefault(number, 0)
-        retry_budget = RetryBudget()
+        retry_budget = RetryBudget(self._patience)
         while number < self._scaler.target and not self._stopped.is_set():
             byte_range = self._acquire_range()
             if byte_range is None:
@@ -205,8 +221,11 @@ class RangeDownload:
                 self._ranges.release(byte_range)
                 if self._received_by_connection[number] > previous_count:
                     retry_budget.record_progress()
-                if not self._wait_before_retry(error, retry_budget):
+                if not self._wait_before_retry(error, retry_budget, answered=byte_range.answered):
                     return
+            else:
+                if self._received_by_connection[number] > previous_count:
+                    retry_budget.record_progress()
             finally:
                 self._ranges.release(byte_range)
 
@@ -216,11 +235,11 @@ class RangeDownload:
         max_size = max(self._scaler.request_size(self._remaining_size), self._partial.parts.step)
         return self._ranges.acquire(max_size, min_split_size=self._min_split_size)
 
-    def _wait_before_retry(self, error: MirrorError, retry_budget: RetryBudget) -> bool:
+    def _wait_before_retry(self, error: MirrorError, retry_budget: RetryBudget, *, answered: bool) -> bool:
         """Wait and return True if that may help; return False if other connections continue; else raise."""
         if is_overloaded(error):
             self._scaler.back_off()
-        delay = retry_budget.next_delay(error)
+        delay = retry_budget.next_delay(error, answered=answered)
         if delay is not None:
             with blocking_section():
                 self._stopped.wait(delay)
@@ -235,6 +254,8 @@ class RangeDownload:
         byte_range.open_ended = is_last
         requested_at = time.monotonic()
         with self._remote.open(self._file, byte_range.position, None if is_last else byte_range.stop) as body:
+            byte_range.answered = True
+            self._answers.require_same_file(body)
             if body.start != byte_range.position:
                 self._handle_unexpected_start(body, byte_range, number)
                 return
@@ -259,14 +280,14 @@ class RangeDownload:
                 offset = byte_range.position
                 count = self._ranges.claim(byte_range, len(chunk))
                 if not count:
-                    expected_size = self._file.size
-                    is_too_long = expected_size is not None and byte_range.position >= expected_size
-                    if is_too_long and not self._stopped.is_set():
+                    if self._is_too_long(byte_range.position) and not self._stopped.is_set():
                         raise too_long_error(self._file)
                     return False
                 self._partial.write(offset, chunk[:count])
                 self._received_by_connection[number] += count
                 chunk = chunk[count:]
+                if self._file.size is None and self._is_too_long(byte_range.position):
+                    raise too_long_error(self._file)
         with self._bytes_arrived:
             self._bytes_arrived.notify()
         while (
@@ -277,14 +298,17 @@ class RangeDownload:
             time.sleep(_THROTTLE_SECONDS)  # bytes that are hashed at once need not be read back from disk
         return True
 
+    def _is_too_long(self, position: int) -> bool:
+        return self._max_size is not None and position >= self._max_size
+
     def _handle_unexpected_start(self, body: Body, byte_range: ByteRange, number: int) -> None:
-        """Handle a response from the first byte: of another file, or of a mirror that ignores ranges."""
-        if None not in (body.identity, self._file.identity) and body.identity != self._file.identity:
-            raise FileChangedError
+        """Handle a response from the first byte, of a mirror that ignores ranges or cannot continue."""
         self._ranges_unsupported = True
         self._scaler.use_single_connection()
         if self._ranges.active_count > 1:  # another connection may already download from the first byte
             self._stopped.wait(_POLL_SECONDS)
+        elif self._partial.received and not is_identified(self._file):
+            raise StartOverError
         else:
             self._download_entire_file(body, byte_range, number)
 

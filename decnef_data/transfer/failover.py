@@ -3,14 +3,18 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import Final, Self
 
+from decnef_data.archive_evidence import HEAD_SIZE, describe_head, find_problem, is_page
 from decnef_data.errors import AccessError, IntegrityError, MirrorError
 from decnef_data.file_cache import FileCache, Partial
 from decnef_data.mirrors import Remote
 from decnef_data.model import Progress, RemoteFile, VerifiedFile
+from decnef_data.transfer.answers import AnswerCheck, StartOverError
 from decnef_data.transfer.download import RangeDownload
 
+_MAX_RESTARTS: Final = 3
 _LOG = logging.getLogger(__name__)
 
 
@@ -36,12 +40,14 @@ class Transfer:
     """Downloads files of one dataset.
 
     ``find_alternatives`` finds the same file at other mirrors; it is called only when a mirror fails.
+    ``is_archive`` is whether the files have to be archives, which is checked where no checksum is expected.
     """
 
     dataset: str
     files: FileCache
     progress: Progress
     find_alternatives: Callable[[RemoteFile], Iterator[MirrorFile]] = _no_alternatives
+    is_archive: bool = False
 
     def fetch(self, mirror_file: MirrorFile) -> VerifiedFile:
         """Download a file into the cache, resuming an earlier attempt.
@@ -58,7 +64,7 @@ class Transfer:
         FileChangedError
             The mirror has another file now.
         IntegrityError
-            The bytes were wrong twice; ``mirror`` names the mirror that served them.
+            The bytes were wrong twice, or are not those of an archive; ``mirror`` names who served them.
         OSError
             The disk is full or fails; the bytes received so far stay.
         """
@@ -73,6 +79,15 @@ class Transfer:
         except IntegrityError as error:
             error.mirror = suspect.remote.name
             raise
+
+    def recover(self, mirror: str, file: RemoteFile) -> VerifiedFile | None:
+        """Return the file that is in place without a valid receipt, as :meth:`.FileCache.recover` does.
+
+        Without an expected checksum it has to be what a download is accepted as, too.
+        """
+        return self.files.recover(
+            self.dataset, mirror, file, self.progress, lambda location: not self._find_problem(file, location)
+        )
 
     def _fetch_once(
         self, mirror_file: MirrorFile, served: list[MirrorFile], only: MirrorFile | None = None
@@ -100,7 +115,9 @@ class Transfer:
                 raise
             finally:
                 self.progress.finish()
-            return self.files.finalize_partial(self.dataset, name, partial)
+            return self.files.finalize_partial(
+                self.dataset, name, partial, lambda location: self._require_plausible(file, location, name)
+            )
 
     def _download(
         self, partial: Partial, served: list[MirrorFile], candidates: Callable[[], Iterable[MirrorFile]]
@@ -112,16 +129,56 @@ class Transfer:
             previous_size, error_count = partial.received, len(errors)
             for mirror_file in candidates():
                 self._log_failover(errors, mirror_file)
-                download = RangeDownload(mirror_file.remote, mirror_file.file, partial, self.progress)
                 try:
-                    return download.run()
+                    return self._download_from(mirror_file, partial, served)
                 except (AccessError, MirrorError) as error:
                     errors.append((mirror_file, error))
-                finally:
-                    served += [mirror_file] if download.received_size else []
             if len(errors) - error_count <= 1:  # there is no other mirror to ask
                 break
         raise errors[0][1]
+
+    def _download_from(self, mirror_file: MirrorFile, partial: Partial, served: list[MirrorFile]) -> None:
+        """Download the missing bytes from one mirror, or all again if its answers do not fit together."""
+        remote, file = mirror_file.remote, mirror_file.file
+        for attempt in range(1 + _MAX_RESTARTS):
+            answers = AnswerCheck(remote.name, file, is_resumed=partial.received > 0)
+            download = RangeDownload(remote, file, partial, self.progress, answers)
+            if attempt:
+                download.use_single_connection()
+            try:
+                return download.run()
+            except StartOverError:
+                _LOG.warning(
+                    "'%s' may have changed at '%s'; restarting from the beginning.", file.path, remote.name
+                )
+            finally:
+                served += [mirror_file] if download.received_size else []
+            partial.restart()
+            self.progress.finish()
+            self.progress.start(file.path, file.size, 0)
+        message = (
+            f"'{remote.name}' does not send '{file.path}' in one piece, and does not identify it so that the "
+            "pieces could be put together. Try again later, or use another mirror."
+        )
+        raise MirrorError(message, mirror=remote.name)
+
+    def _require_plausible(self, file: RemoteFile, location: Path, mirror: str) -> None:
+        """Raise an error if a file without an expected checksum cannot be what it was listed as."""
+        problem = self._find_problem(file, location)
+        if problem is not None:
+            message = (
+                f"'{file.path}' from '{mirror}' cannot be what the catalog lists: {problem}. "
+                "It was discarded; request a new link, or use another mirror."
+            )
+            raise IntegrityError(message, file=file.path, expected="an archive", found=problem, mirror=mirror)
+
+    def _find_problem(self, file: RemoteFile, location: Path) -> str | None:
+        """Return why a file without an expected checksum cannot be what it was listed as, or ``None``."""
+        if file.checksum is not None:
+            return None
+        if self.is_archive:
+            return find_problem(location, file.approximate_size, check_end=file.size is None)
+        return _page_problem(file.path, location)
 
     def _failover_order(self, mirror_file: MirrorFile) -> Iterator[MirrorFile]:
         """Yield the mirror that lists the file and, only once it failed, those with the same file."""
@@ -135,6 +192,14 @@ class Transfer:
             failed, error = errors[-1]
             log_args = (failed.remote.name, failed.file.path, successor.remote.name, error)
             _LOG.warning("'%s' could not provide all of '%s', requesting the rest from '%s': %s", *log_args)
+
+
+def _page_problem(path: str, location: Path) -> str | None:
+    """Return what was sent in place of a file that is not an archive, unless it may be such a page itself."""
+    with location.open("rb") as stream:
+        head = stream.read(HEAD_SIZE)
+    is_markup = path.lower().endswith((".html", ".htm", ".xml"))
+    return f"it is {describe_head(head)}" if is_page(head) and not is_markup else None
 
 
 class _WaitProgress:

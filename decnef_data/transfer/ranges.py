@@ -11,12 +11,14 @@ class ByteRange:
     """The bytes that one connection downloads: from ``start`` to before ``stop``, next at ``position``.
 
     ``open_ended`` means that the connection keeps sending after ``stop``, so that the range can be extended.
+    ``answered`` means that the mirror began to send bytes.
     """
 
     start: int
     stop: int
     position: int
     open_ended: bool = False
+    answered: bool = False
 
 
 class RangeScheduler:

@@ -3,16 +3,18 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from decnef_data.archive_evidence import has_archive_suffix
 from decnef_data.cooperative import blocking_section
 from decnef_data.errors import DecnefDataError, IntegrityError, MirrorError
 from decnef_data.file_cache import FileCache
 from decnef_data.mirrors import Remote
 from decnef_data.model import Dataset, Progress, RemoteFile, VerifiedFile
+from decnef_data.transfer.answers import FileChangedError
 from decnef_data.transfer.concurrency import AdaptiveThreadPool
-from decnef_data.transfer.download import SMALL_FILE_SIZE, FileChangedError
+from decnef_data.transfer.download import SMALL_FILE_SIZE
 from decnef_data.transfer.failover import MirrorFile, Transfer
 
 _LOG = logging.getLogger(__name__)
@@ -23,12 +25,14 @@ class TransferRun:
     """One run through the mirrors: the listing of each, and those excluded for serving wrong bytes.
 
     ``other_mirrors`` returns the mirrors that can be asked for a part that another does not provide.
+    ``approximate_size`` is that of the archive, where the record of any mirror has it.
     """
 
     dataset: Dataset
     files: FileCache
     progress: Progress
     other_mirrors: Callable[[], Sequence[Remote]]
+    approximate_size: int | None = None
     _listings: dict[str, tuple[RemoteFile, ...]] = field(default_factory=dict)
     _excluded: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -41,8 +45,15 @@ class TransferRun:
         """Return what a mirror lists, asking it once."""
         with self._lock:  # several threads ask at once when a mirror fails; one listing serves all
             if refresh or remote.name not in self._listings:
-                self._listings[remote.name] = remote.find(self.dataset)
+                self._listings[remote.name] = self._with_approximate_size(remote.find(self.dataset))
             return self._listings[remote.name]
+
+    def _with_approximate_size(self, remote_files: tuple[RemoteFile, ...]) -> tuple[RemoteFile, ...]:
+        """Return the listing; an archive without one gets the approximate size that another mirror has."""
+        if len(remote_files) != 1 or remote_files[0].local is not None:
+            return remote_files
+        (file,) = remote_files
+        return (replace(file, approximate_size=file.approximate_size or self.approximate_size),)
 
     def fetch_files(
         self, remote: Remote, is_wanted: Callable[[RemoteFile], bool] = lambda _file: True
@@ -57,6 +68,7 @@ class TransferRun:
             names = (self.dataset.name, remote.name)
             cached = self.files.find_verified(*names, file)
             cached = cached or self.files.reuse_from_other_mirror(*names, file)
+            cached = cached or self._transfer(remote, file, self.progress).recover(remote.name, file)
             if cached is not None:
                 verified[file.path] = cached
         missing = [file for file in remote_files if file.path not in verified]
@@ -84,7 +96,7 @@ class TransferRun:
         return dict(zip((file.path for file in small), results, strict=True))
 
     def _fetch_file(self, remote: Remote, file: RemoteFile, progress: Progress) -> VerifiedFile:
-        transfer = Transfer(self.dataset.name, self.files, progress, partial(self._find_alternatives, remote))
+        transfer = self._transfer(remote, file, progress)
         while True:
             try:
                 return transfer.fetch(MirrorFile(remote, file))
@@ -98,6 +110,11 @@ class TransferRun:
                 self._exclude_mirror(error.mirror or remote.name)
                 if error.mirror in {None, remote.name}:
                     raise  # else another mirror sent the wrong bytes, which is excluded now
+
+    def _transfer(self, remote: Remote, file: RemoteFile, progress: Progress) -> Transfer:
+        is_archive = len(self.list_files(remote)) == 1 or has_archive_suffix(file.path)
+        find_alternatives = partial(self._find_alternatives, remote)
+        return Transfer(self.dataset.name, self.files, progress, find_alternatives, is_archive=is_archive)
 
     def _exclude_mirror(self, mirror: str) -> None:
         if mirror not in self._excluded:

@@ -11,6 +11,7 @@ from decnef_data.errors import IntegrityError, MirrorError
 from decnef_data.file_cache.partial import download_mismatch_error
 from decnef_data.mirrors import Remote
 from decnef_data.model import Body, Checksum, RemoteFile
+from decnef_data.transfer.answers import AnswerCheck, FileChangedError, StartOverError, is_identified
 from decnef_data.transfer.retry import RetryBudget
 
 __all__ = ["HashingSource", "RemoteSource"]
@@ -46,28 +47,35 @@ class RemoteSource:
 
     def _read_resuming(self, start: int, stop: int | None) -> Generator[bytes]:
         position, retry_budget = start, RetryBudget()
+        answers = AnswerCheck(self.remote.name, self.file)
+        requested_stop = None if stop == self.file.size else stop
         while stop is None or position < stop:
+            answered = False
             try:
-                for piece in self._read_connection(position, stop):
-                    position += len(piece)
-                    retry_budget.record_progress()
-                    yield piece
+                with self.remote.open(self.file, position, requested_stop) as body:
+                    answered = True
+                    self._require_same_file(body, answers, is_resumed=position > start)
+                    for piece in _clip(body, position, stop):
+                        position += len(piece)
+                        retry_budget.record_progress()
+                        yield piece
                 self._require_complete(position, stop)
             except MirrorError as error:
-                delay = retry_budget.next_delay(error)
+                delay = retry_budget.next_delay(error, answered=answered)
                 if delay is None:
                     raise
                 time.sleep(delay)
             else:
                 return
 
-    def _read_connection(self, position: int, stop: int | None) -> Iterator[bytes]:
-        """Yield the bytes of one connection between `position` and `stop`."""
-        requested_stop = None if stop == self.file.size else stop
-        with self.remote.open(self.file, position, requested_stop) as body:
-            if None not in (body.identity, self.file.identity) and body.identity != self.file.identity:
-                raise self._changed_error()
-            yield from _clip(body, position, stop)
+    def _require_same_file(self, body: Body, answers: AnswerCheck, *, is_resumed: bool) -> None:
+        """Raise an error about an answer of another file: the bytes that were read cannot be taken back."""
+        try:
+            answers.require_same_file(body)
+        except (FileChangedError, StartOverError):
+            raise self._changed_error() from None
+        if is_resumed and not is_identified(self.file):
+            raise self._unidentified_error()
 
     def _require_complete(self, position: int, stop: int | None) -> None:
         if stop is not None and position < stop:
@@ -76,6 +84,14 @@ class RemoteSource:
                 f"'{name}' closed the connection after {position} bytes of '{self.path}'. Try again later."
             )
             raise MirrorError(message, mirror=name)
+
+    def _unidentified_error(self) -> MirrorError:
+        name = self.remote.name
+        message = (
+            f"The transfer of '{self.path}' was interrupted and cannot be resumed, because '{name}' does not "
+            "identify the file. Download the complete archive, or use another mirror."
+        )
+        return MirrorError(message, mirror=name, status=200)
 
     def _changed_error(self) -> IntegrityError:
         message = f"'{self.path}' has changed at '{self.remote.name}'. Download the dataset again."

@@ -1,7 +1,7 @@
-"""The speed of transfers: one large file, uncapped and capped, many small ones, Synapse, and a warm call.
+"""The speed of transfers: one large file, uncapped, beside a busy process and capped, many small ones, Synapse, and a warm call.
 
 Run with ``python tests/benchmarks/transfer.py [SECTION ...] [--rounds 5] [--json] [--page PAGE]``; sections are large,
-capped, small, synapse and warm, all of them by default; PAGE gets the table of each between its markers.  Files and caches lie in ``--folder`` (a tmpfs: /dev/shm).  In every round each
+busy, capped, small, synapse and warm, all of them by default; PAGE gets the table of each between its markers.  Files and caches lie in ``--folder`` (a tmpfs: /dev/shm).  In every round each
 method runs once, in turn, in a process of its own; medians are compared.  Seconds are those of the transfer, without
 the start of Python; processor time and peak memory are the whole process's, as the kernel counts them.
 curl and aria2c are run where they are installed, huggingface_hub with the interpreter of ``--hf-python``; where each
@@ -41,6 +41,12 @@ BARS = (
         "curl, then",
         "curl and md5sum take {theirs:.2f} times as long as decnef-data",
         "more than 1",
+    ),
+    (
+        "busy",
+        "curl, then",
+        "decnef-data takes {ours:.2f} times as long as curl and md5sum",
+        "at most 1.25",
     ),
     ("uncapped", "pooch", "pooch takes {theirs:.2f} times as long as decnef-data", "at least 3.5"),
     ("uncapped", "synapse", "synapseclient takes {theirs:.2f} times as long as decnef-data", "at least 1.5"),
@@ -148,7 +154,7 @@ def big(folder: Path, size: int) -> tuple[Path, str]:
         block = os.urandom(MIB - 8)
         with path.open("wb") as made:
             for number in range(size // MIB):
-                made.write(number.to_bytes(8, "little") + block)
+                made.write(b"PK\x03\x04" + number.to_bytes(4, "little") + block)  # begins as a zip
     with path.open("rb") as stream:
         return path, hashlib.file_digest(stream, "md5").hexdigest()
 
@@ -187,6 +193,27 @@ def large(folder: Path, rounds: int, size: int, hf: str | None) -> list[Row]:
             **hub(hf, link, target),
         }
         return compare(f"{size >> 20} MiB, uncapped", methods, rounds, size, lambda: fresh(target))
+
+
+def busy(folder: Path, rounds: int, size: int) -> list[Row]:
+    """One large file, uncapped, while another process keeps one core busy; the reference is curl with md5sum."""
+    path, md5 = big(folder, size)
+    target, core = folder / "target", min(os.sched_getaffinity(0))
+    spin = f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
+    with serving("tests.servers.fast", str(path.parent)) as url:
+        link = f"{url}/{path.name}"
+        curl = ["sh", "-c", f"curl -sSo {target}/a {link} && md5sum {target}/a"]
+        methods = {
+            **there(("curl, then md5sum", "curl", curl)),
+            "decnef-data": child("ours", link, str(target), md5),
+        }
+        neighbour = subprocess.Popen([sys.executable, "-c", spin])
+        try:
+            what = f"{size >> 20} MiB, one of {os.cpu_count()} cores busy"
+            return compare(what, methods, rounds, size, lambda: fresh(target))
+        finally:
+            neighbour.kill()
+            neighbour.wait()
 
 
 def capped(folder: Path, rounds: int, size: int, hf: str | None, rate: float) -> list[Row]:
@@ -399,7 +426,7 @@ def write(page: Path, section: str, table: str) -> None:
 
 def main() -> None:
     """Run the sections that are asked for."""
-    sections = ("large", "capped", "small", "synapse", "warm")
+    sections = ("large", "busy", "capped", "small", "synapse", "warm")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("section", nargs="*", choices=(*sections, []), help="all of them by default")
     parser.add_argument("--rounds", type=int, default=5)
@@ -414,6 +441,7 @@ def main() -> None:
     folder, rounds, hf = options.folder, options.rounds, options.hf_python
     measured: dict[str, Callable[[], list[Row]]] = {
         "large": lambda: large(folder, rounds, options.size * MIB, hf),
+        "busy": lambda: busy(folder, rounds, options.size * MIB),
         "capped": lambda: capped(folder, rounds, options.capped_size * MIB, hf, options.rate),
         "small": lambda: small(folder, rounds),
         "synapse": lambda: synapse(folder, rounds),

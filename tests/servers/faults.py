@@ -169,16 +169,57 @@ def elsewhere(link: str) -> Fault:
     return lambda _request, _proceed: Answer.of(302, b"", "text/plain", {"Location": link})
 
 
+def page(body: bytes, kind: str, **headers: str) -> Fault:
+    """Answer 200 with something else, whatever was asked for, and with further headers, such as an ETag."""
+    return lambda _request, _proceed: Answer.of(200, body, kind, headers)
+
+
+def other_bytes(content: bytes, at: int | None = None, **headers: str | None) -> Fault:
+    """Answer with other bytes of the same places, and other headers (``None`` leaves one out); break off at `at`."""
+
+    def swapped(request: Request, proceed: Proceed) -> Answer:
+        answer = proceed(request)
+        found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        start = int(found[1]) if found else 0
+        length = int(answer.headers["Content-Length"])
+        kept = {name: value for name, value in {**answer.headers, **headers}.items() if value is not None}
+        body = content[start : start + length]
+        return Answer(answer.status, kept, (body if at is None else body[:at],))
+
+    return swapped
+
+
+def endless(content: bytes, closing: threading.Event, **headers: str) -> Fault:
+    """Answer 200 without a length and send the same bytes again and again, until the client has enough."""
+
+    def body() -> Iterator[bytes]:
+        while not closing.is_set():
+            yield content
+
+    return lambda _request, _proceed: Answer(200, headers, body())
+
+
+def cut_by_closing(at: int) -> Fault:
+    """Send everything without its length, and close the connection after so many bytes, as if that were all."""
+
+    def cut(request: Request, proceed: Proceed) -> Answer:
+        answer = proceed(request.without("range", "if-range"))
+        headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
+        return replace(_through(answer, lambda chunks: _first(chunks, at)), headers=headers)
+
+    return cut
+
+
 def portal() -> Fault:
     """Answer 200 with a page of HTML, as a captive portal does."""
-    return lambda _request, _proceed: Answer.of(200, _PORTAL, "text/html; charset=utf-8")
+    return page(PORTAL, "text/html; charset=utf-8")
 
 
 _SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
     b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
-_PORTAL = b"<!DOCTYPE html><html><head><title>Guest network</title></head><body>Please sign in.</body></html>"
+PORTAL = b"<!DOCTYPE html><html><head><title>Guest network</title></head><body>Please sign in.</body></html>"
 
 
 def _through(answer: Answer, change: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Answer:

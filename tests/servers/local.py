@@ -44,7 +44,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of a server; a body shorter than its Content-Length stands for a broken connection."""
+    """An answer of a server; a body shorter than its Content-Length stands for a broken connection.
+
+    Without a Content-Length the body ends where the connection does.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -212,9 +215,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         answer = self.server.respond(self._request())
         self._send_head(answer)
-        wanted = 0 if self.command == "HEAD" else int(answer.headers["Content-Length"])
-        if wanted and self._send_body(answer.body) < wanted:
+        stated = answer.headers.get("Content-Length")
+        wanted = 0 if self.command == "HEAD" or stated is None else int(stated)
+        if stated is None or (wanted and self._send_body(answer.body) < wanted):
             self.close_connection = True
+        if stated is None and self.command != "HEAD":
+            self._send_body(answer.body)
 
     do_GET = do_HEAD = do_POST = _serve  # noqa: N815 - the names the stdlib's handler looks for
 

@@ -65,7 +65,7 @@ class StorageServer(LocalServer):
     """Objects by key, served for links that :meth:`sign` created.
 
     ``faults`` wait for requests whose link is good; ``rate`` is bytes a second and connection, ``None`` as fast
-    as can be; ``heads`` allows HEAD with a link signed for GET.
+    as can be; ``heads`` allows HEAD with a link signed for GET; an ``anonymous`` one states neither ETag nor date.
     """
 
     def __init__(self, *, rate: float | None = None, heads: bool = False) -> None:
@@ -74,6 +74,7 @@ class StorageServer(LocalServer):
         self.faults = Faults()
         self.rate = rate
         self.heads = heads
+        self.anonymous = False
 
     def put(self, key: str, content: Path | bytes, etag: str | None = None) -> Stored:
         """Store or replace an object; in S3 the ETag of a file that was sent in parts is not an MD5."""
@@ -135,6 +136,10 @@ class StorageServer(LocalServer):
             return Answer(416, {**answer.headers, "Content-Range": f"bytes */{stored.size}"}, answer.body)
         start, stop = asked or (0, stored.size)
         headers = _described(request, stored, stop - start)
+        if self.anonymous:
+            headers = {
+                name: value for name, value in headers.items() if name not in {"ETag", "Last-Modified"}
+            }
         if asked:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{stored.size}"
         return Answer(206 if asked else 200, headers, self._paced(stored.read(start, stop)))

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 
+from decnef_data.model.names import is_shown, shorten_file_name
+
 _UNSAFE_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
 _MIN_SECRET_LENGTH = 8
 _LIFETIME_PARAMETER = re.compile(r"[?&]x-amz-expires=(\d+)(?:&|$)", re.IGNORECASE)
@@ -75,7 +77,11 @@ class Link:
 
     def resolve_redirect(self, location: str) -> "Link":
         """Return the target of a redirect from this link to `location`; refuse https to http."""
-        link = Link.parse(urljoin(self.origin + self.target, location))
+        try:
+            joined = urljoin(self.origin + self.target, location)
+        except ValueError:  # its text may quote the link
+            joined = ""
+        link = Link.parse(joined)
         if self.origin.startswith("https:") and link.origin.startswith("http:"):
             raise UnusableLinkError("it goes from https to http")
         return link
@@ -141,10 +147,12 @@ def is_loopback(host: str) -> bool:
 def safe_file_name(text: str) -> str:
     r"""Convert the last part of a path to a file name: no separators, control characters or leading dot.
 
+    Colons are removed, and a long name is shortened.
+
     Examples
     --------
     >>> safe_file_name("../a/.b.zip"), safe_file_name("c:\\d.zip"), safe_file_name("/")
     ('b.zip', 'd.zip', '')
     """
     last = PurePosixPath(text.replace("\\", "/")).name
-    return "".join(char for char in last if char.isprintable()).strip().lstrip(".")[:200]
+    return shorten_file_name("".join(filter(is_shown, last)).replace(":", "").strip().lstrip("."))

@@ -1,4 +1,4 @@
-"""Open a link at an offset, and check that the response is the requested part of the expected file."""
+"""Open a link at an offset, and check that the response is a part of a file, and the requested one."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,31 @@ from email.message import Message
 import requests
 import urllib3
 
+from decnef_data.archive_evidence import HEAD_SIZE, is_s3_error
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors.http import session
 from decnef_data.mirrors.http.links import Link, safe_file_name
 from decnef_data.mirrors.http.redaction import redact
 from decnef_data.model import Body
 
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
 _MAX_ERROR_BYTES = 4096
+_PAGE_TYPES = {
+    "text/html": "a web page",
+    "application/xhtml+xml": "a web page",
+    "application/json": "a JSON document",
+    "application/problem+json": "a JSON document",
+    "application/xml": "an XML document",
+    "text/xml": "an XML document",
+}
+#: The media types of what a host sends in place of an archive, and in place of any other file.
+ARCHIVE_PAGE_TYPES = frozenset(_PAGE_TYPES)
+FILE_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_REFUSAL_STATUSES = frozenset({401, 403, 410})
+#: The codes of S3 that refuse a link, whatever the status that they come with.
+_REFUSAL_CODES = frozenset(
+    {"AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}
+)
 
 
 class HttpStatusError(Exception):
@@ -32,6 +49,11 @@ class HttpStatusError(Exception):
         """Whether the host says that the link has expired; S3 and others word it differently."""
         return "expired" in f"{self.code} {self.reason}".lower()
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the host refuses the link itself, by the status or by what it says under another status."""
+        return self.status in _REFUSAL_STATUSES or self.is_expired or self.code in _REFUSAL_CODES
+
     def __str__(self) -> str:
         return ", ".join(filter(None, (str(self.status), self.code, self.reason)))
 
@@ -43,8 +65,8 @@ class RangeRequest:
     start: int = 0
     stop: int | None = None
     identity: str | None = None
-    #: Whether the file may be a web page. Otherwise one means that a login page or proxy is in the way.
-    allow_html: bool = False
+    #: The media types that the file cannot have: they mean that a login page or proxy is in the way.
+    page_types: frozenset[str] = ARCHIVE_PAGE_TYPES
 
     @property
     def headers(self) -> dict[str, str]:
@@ -58,12 +80,13 @@ class RangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class FileMetadata:
-    """What a host reports about a file without sending it; ``None`` if it does not."""
+    """What a host reports about a file, and the first bytes of it; ``None`` if it does not report it."""
 
     name: str
     size: int | None
     etag: str | None
     modified: str | None
+    head: bytes
 
     @property
     def identity(self) -> str | None:
@@ -72,26 +95,32 @@ class FileMetadata:
 
 
 def fetch_metadata(http_session: session.HttpSession, link: Link, mirror: str) -> FileMetadata:
-    """Return the name, size and identity of the file behind `link`.
+    """Return the name, size, identity and first bytes of the file behind `link`.
 
-    It sends a GET for the first byte: a pre-signed link is signed for GET, and its host refuses HEAD.
+    It sends a GET for the first bytes: a pre-signed link is signed for GET, and its host refuses HEAD.
     """
-    with session.get(http_session, link, {"Range": "bytes=0-0"}, mirror) as response:
+    request = RangeRequest(stop=HEAD_SIZE)
+    with session.get(http_session, link, request.headers, mirror) as response:
         is_unsatisfiable = response.status_code == requests.codes.requested_range_not_satisfiable
-        if not is_unsatisfiable or _complete_size(response) == 0:
+        if not is_unsatisfiable or _complete_size(response, mirror) == 0:
             return _read_metadata(response, link, mirror)
     with session.get(http_session, link, {}, mirror) as response:  # closed before its body is read
         return _read_metadata(response, link, mirror)
 
 
 def _read_metadata(response: requests.Response, link: Link, mirror: str) -> FileMetadata:
+    head = b""
     if response.status_code != requests.codes.requested_range_not_satisfiable:
-        _check_response(response, link, mirror, allow_html=False)
+        _check_response(response, link, mirror, ARCHIVE_PAGE_TYPES)
+        head = b"".join(session.iter_body(response, HEAD_SIZE, mirror, allow_less=True))
+    if is_s3_error(head):
+        raise _build_status_error(response, link, head)
     return FileMetadata(
         _content_disposition_name(response) or link.file_name,
-        _complete_size(response),
+        _complete_size(response, mirror),
         response.headers.get("ETag"),
         response.headers.get("Last-Modified"),
+        head,
     )
 
 
@@ -107,7 +136,7 @@ def open_range(
             return
         is_unsatisfiable = response.status_code == requests.codes.requested_range_not_satisfiable
     full_request = (
-        RangeRequest(allow_html=request.allow_html)
+        RangeRequest(page_types=request.page_types)
         if is_unsatisfiable
         else replace(request, start=0, identity=None)
     )
@@ -118,17 +147,18 @@ def open_range(
 def _build_body(response: requests.Response, link: Link, request: RangeRequest, mirror: str) -> Body | None:
     """Build the body of the requested part, or return ``None`` if the file must be requested from 0."""
     if response.status_code == requests.codes.requested_range_not_satisfiable:
-        return _empty_body_at_end(response, request)
+        return _empty_body_at_end(response, request, mirror)
     if response.status_code != requests.codes.partial_content:
         return _body_from_start(response, link, request, mirror)
-    _check_response(response, link, mirror, allow_html=request.allow_html)
+    _check_response(response, link, mirror, request.page_types)
     start, size = _parse_content_range(response, mirror)
     changed = request.identity is not None and _file_identity(response) not in {None, request.identity}
     _check_start(response, request, start, mirror)
     if request.start and changed:
         return None
     length = None if request.stop is None else request.stop - request.start
-    return Body(start, session.iter_body(response, length, mirror), size, _file_identity(response))
+    identity = _file_identity(response)
+    return Body(start, session.iter_body(response, length, mirror), size, identity, identity)
 
 
 def _check_start(response: requests.Response, request: RangeRequest, start: int, mirror: str) -> None:
@@ -141,34 +171,27 @@ def _check_start(response: requests.Response, request: RangeRequest, start: int,
         raise MirrorError(message, mirror=mirror, status=response.status_code)
 
 
-def _empty_body_at_end(response: requests.Response, request: RangeRequest) -> Body | None:
-    size = _complete_size(response)
-    unchanged = request.identity is None or _file_identity(response) in {None, request.identity}
-    return (
-        Body(request.start, iter(()), size, _file_identity(response))
-        if size == request.start and unchanged
-        else None
-    )
+def _empty_body_at_end(response: requests.Response, request: RangeRequest, mirror: str) -> Body | None:
+    """Build an empty body; an answer without bytes need not repeat the identity of the file."""
+    size, identity = _complete_size(response, mirror), _file_identity(response) or request.identity
+    unchanged = request.identity in {None, identity}
+    return Body(request.start, iter(()), size, identity) if size == request.start and unchanged else None
 
 
 def _body_from_start(response: requests.Response, link: Link, request: RangeRequest, mirror: str) -> Body:
     if (
         response.status_code == requests.codes.requested_range_not_satisfiable
-        and _complete_size(response) == 0
+        and _complete_size(response, mirror) == 0
     ):
-        return Body(0, iter(()), 0, _file_identity(response))
-    _check_response(response, link, mirror, allow_html=request.allow_html)
+        return Body(0, iter(()), 0, _file_identity(response) or request.identity)
+    _check_response(response, link, mirror, request.page_types)
     if response.status_code == requests.codes.partial_content:
         _check_start(response, replace(request, start=0), _parse_content_range(response, mirror)[0], mirror)
-    return Body(
-        0,
-        session.iter_body(response, request.stop, mirror),
-        _complete_size(response),
-        _file_identity(response),
-    )
+    size, identity = _complete_size(response, mirror), _file_identity(response)
+    return Body(0, session.iter_body(response, request.stop, mirror), size, identity, identity)
 
 
-def _check_response(response: requests.Response, link: Link, mirror: str, *, allow_html: bool) -> None:
+def _check_response(response: requests.Response, link: Link, mirror: str, page_types: frozenset[str]) -> None:
     """Raise an error if the response is not a file."""
     if response.status_code not in {requests.codes.ok, requests.codes.partial_content}:
         raise _read_status_error(response, link)
@@ -180,20 +203,30 @@ def _check_response(response: requests.Response, link: Link, mirror: str, *, all
             "A proxy may be modifying files; try another network, or use another mirror."
         )
         raise MirrorError(message, mirror=mirror, status=response.status_code)
-    if not allow_html and response.headers.get("Content-Type", "").lower().startswith("text/html"):
-        message = (
-            f"'{session.origin(response)}' sent a web page instead of the file. "
-            "Open the link in a browser to see what the page requires, or log in to your network."
-        )
-        raise MirrorError(message, mirror=mirror, status=response.status_code)
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type not in page_types:
+        return
+    error = _read_status_error(response, link)
+    if error.code:
+        raise error
+    message = (
+        f"'{session.origin(response)}' sent {_PAGE_TYPES[media_type]} instead of the file. "
+        "Open the link in a browser to see what the page requires, or log in to your network."
+    )
+    raise MirrorError(message, mirror=mirror, status=response.status_code)
 
 
 def _read_status_error(response: requests.Response, link: Link) -> HttpStatusError:
     """Read code and message of an error body; S3's XML is short, and these two elements are enough."""
     try:
-        text = response.raw.read(_MAX_ERROR_BYTES, decode_content=False).decode("utf-8", "replace")
+        body = response.raw.read(_MAX_ERROR_BYTES, decode_content=False)
     except (OSError, urllib3.exceptions.HTTPError):
-        text = ""
+        body = b""
+    return _build_status_error(response, link, body)
+
+
+def _build_status_error(response: requests.Response, link: Link, body: bytes) -> HttpStatusError:
+    text = body.decode("utf-8", "replace")
     code, message = (_xml_element(name, text) for name in ("Code", "Message"))
     redacted = (redact(code, link.secrets), redact(message, link.secrets))
     return HttpStatusError(response.status_code, *redacted, session.retry_after(response))
@@ -209,7 +242,8 @@ def _parse_content_range(response: requests.Response, mirror: str) -> tuple[int,
     text = response.headers.get("Content-Range", "")
     match = _CONTENT_RANGE.fullmatch(text)
     if match and match[1]:
-        return int(match[1]), _parse_integer(match[3])
+        start = session.parse_size(match[1], response, mirror)
+        return start or 0, session.parse_size(match[3], response, mirror)
     message = (
         f"'{session.origin(response)}' sent part of the file without stating which part. "
         "Try again later, or use another mirror."
@@ -217,16 +251,12 @@ def _parse_content_range(response: requests.Response, mirror: str) -> tuple[int,
     raise MirrorError(message, mirror=mirror, status=response.status_code)
 
 
-def _complete_size(response: requests.Response) -> int | None:
+def _complete_size(response: requests.Response, mirror: str) -> int | None:
     """Return the size of the complete file, if the response states it."""
     if response.status_code == requests.codes.ok:
-        return _parse_integer(response.headers.get("Content-Length", ""))
+        return session.parse_size(response.headers.get("Content-Length", ""), response, mirror)
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    return _parse_integer(match[3]) if match else None
-
-
-def _parse_integer(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    return session.parse_size(match[3], response, mirror) if match else None
 
 
 def _file_identity(response: requests.Response) -> str | None:

@@ -36,16 +36,22 @@ _POOL_SIZE = 32
 _GATHER_SECONDS = 0.25
 _RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
 _RETRY_DELAYS = (0.5, 1.0, 2.0)
-_MAX_RETRY_DELAY = 20.0
+_MAX_RETRY_DELAY = 20.0  # seconds of waiting in all
+#: Larger than any file, and small enough for every offset of the operating system.
+_MAX_SIZE = 1 << 60
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _target: ContextVar[str] = ContextVar("_target")
 
 
-class _HiddenTargetMixin:
-    """Mixed into a urllib3 connection: requests the target from the context variable."""
+class SilentConnectionMixin:
+    """Mixed into a urllib3 connection: prints nothing, whatever debug level other connections have."""
 
-    debuglevel: ClassVar[int] = 0  # http.client prints request lines where this is set
+    debuglevel: ClassVar[int] = 0  # http.client prints request lines and headers where this is set
+
+
+class _HiddenTargetMixin(SilentConnectionMixin):
+    """Mixed into a urllib3 connection: requests the target from the context variable."""
 
     def putrequest(
         self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
@@ -77,11 +83,11 @@ class _HiddenTargetAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        _hide_targets(self.poolmanager)
+        mix_into_connections(_HiddenTargetMixin, self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         with self._proxy_lock:
-            return _hide_targets(super().proxy_manager_for(proxy, **kwargs))
+            return mix_into_connections(_HiddenTargetMixin, super().proxy_manager_for(proxy, **kwargs))
 
     def get_connection_with_tls_context(
         self,
@@ -97,18 +103,18 @@ class _HiddenTargetAdapter(HTTPAdapter):
         return pool
 
 
-def _hide_targets(manager: Any) -> Any:
-    """Let a manager create pools of hidden-target connections, before any thread sees one."""
+def mix_into_connections(mixin: type[SilentConnectionMixin], manager: Any) -> Any:
+    """Let a manager create pools of connections with `mixin`, before any thread sees one."""
     pool_classes = manager.pool_classes_by_scheme
-    if not all(issubclass(kind.ConnectionCls, _HiddenTargetMixin) for kind in pool_classes.values()):
+    if not all(issubclass(kind.ConnectionCls, mixin) for kind in pool_classes.values()):
         manager.pool_classes_by_scheme = {
-            scheme: _hidden_target_pool_class(kind) for scheme, kind in pool_classes.items()
+            scheme: _mixed_pool_class(mixin, kind) for scheme, kind in pool_classes.items()
         }
     return manager
 
 
-def _hidden_target_pool_class(pool_class: Any) -> Any:
-    connection = type("HiddenTargetConnection", (_HiddenTargetMixin, pool_class.ConnectionCls), {})
+def _mixed_pool_class(mixin: type[SilentConnectionMixin], pool_class: Any) -> Any:
+    connection = type(f"Silent{pool_class.ConnectionCls.__name__}", (mixin, pool_class.ConnectionCls), {})
     return type(pool_class.__name__, (pool_class,), {"ConnectionCls": connection})
 
 
@@ -190,13 +196,17 @@ def get(
 def _get_with_retries(
     http_session: HttpSession, link: Link, headers: Mapping[str, str], mirror: str
 ) -> requests.Response:
-    for delay in _RETRY_DELAYS:
+    waited = 0.0
+    for default in _RETRY_DELAYS:
         response = _get_following_redirects(http_session, link, headers, mirror)
-        if response.status_code not in _RETRY_STATUSES:
+        # random: spreads the clients out
+        delay = _retry_delay(response, default * random.uniform(0.75, 1.25))  # noqa: S311
+        waited += delay
+        if response.status_code not in _RETRY_STATUSES or waited > _MAX_RETRY_DELAY:
             return response
         response.close()
         with blocking_section():
-            time.sleep(_retry_delay(response, delay * random.uniform(0.75, 1.25)))  # noqa: S311 - spreads the clients out
+            time.sleep(delay)
     return _get_following_redirects(http_session, link, headers, mirror)
 
 
@@ -260,26 +270,45 @@ def _get_once(
     raise MirrorError(message, mirror=mirror)
 
 
-def iter_body(response: requests.Response, length: int | None, mirror: str) -> Iterator[bytes]:
-    """Yield the bytes of `response` in chunks, at most `length`; raise an error if they end too early."""
-    remaining = _expected_length(response, length)
+def iter_body(
+    response: requests.Response, length: int | None, mirror: str, *, allow_less: bool = False
+) -> Iterator[bytes]:
+    """Yield the bytes of `response` in chunks, at most `length`; raise an error if they end too early.
+
+    With `allow_less`, the file may be shorter than `length`, but not than the response states.
+    """
+    stated = parse_size(response.headers.get("Content-Length", ""), response, mirror)
+    remaining = min((each for each in (stated, length) if each is not None), default=None)
     for chunk in _iter_chunks(response, mirror):
         part = chunk if remaining is None else chunk[:remaining]
         yield part
         remaining = None if remaining is None else remaining - len(part)
         if remaining == 0:
             return
-    if remaining:
+    if remaining and not (allow_less and stated is None):
         message = (
             f"'{origin(response)}' ended the transfer {remaining} bytes early. Rerun the command to resume."
         )
         raise MirrorError(message, mirror=mirror)
 
 
-def _expected_length(response: requests.Response, length: int | None) -> int | None:
-    header = response.headers.get("Content-Length", "")
-    lengths = [int(header)] if header.isdigit() else []
-    return min(lengths + ([length] if length is not None else []), default=None)
+def parse_size(text: str, response: requests.Response, mirror: str) -> int | None:
+    """Return the number of bytes that a header of `response` states, or ``None`` if it states none.
+
+    Raises
+    ------
+    MirrorError
+        No file has so many bytes.
+    """
+    if not (text.isascii() and text.isdigit()):
+        return None
+    if len(text) > len(str(_MAX_SIZE)) or int(text) > _MAX_SIZE:
+        message = (
+            f"'{origin(response)}' stated a size of {len(text)} digits, which no file has. "
+            "Try again later, or use another mirror."
+        )
+        raise MirrorError(message, mirror=mirror, status=response.status_code)
+    return int(text)
 
 
 def _iter_chunks(response: requests.Response, mirror: str) -> Iterator[bytes]:

@@ -7,10 +7,12 @@ only to those who may download.
 """
 
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from decnef_data.errors import MirrorError, SelectionError
+from decnef_data.errors import MirrorError, SelectionError, warn_user
+from decnef_data.file_systems import ignores_case
 from decnef_data.mirrors.credentials import Credentials
 from decnef_data.mirrors.synapse.schemas import (
     Bundle,
@@ -25,6 +27,7 @@ from decnef_data.mirrors.synapse.schemas import (
 from decnef_data.mirrors.synapse.service import Service, find_token_page
 from decnef_data.mirrors.synapse.titles import is_dataset_name
 from decnef_data.model import Dataset, Mirror
+from decnef_data.model.names import is_shown, shorten_file_name
 
 #: The number of ids that one request for restrictions may contain.
 MAX_RESTRICTION_IDS = 50
@@ -137,6 +140,46 @@ def get_bundle(service: Service, entity_id: str) -> Bundle:
     return parse_response(service.post(f"/entity/{entity_id}/bundle2", _BUNDLE_REQUEST), Bundle)
 
 
+def list_distinct_files(service: Service, parent_id: str) -> list[tuple[str, EntityHeader]]:
+    """Return the files in the tree below `parent_id`, sorted by path; no two may be one file on the disk.
+
+    Raises
+    ------
+    MirrorError
+        Two files have one path, or paths that differ in case only where the disk of the cache ignores case.
+    """
+    entries = sorted(list_files(service, parent_id), key=lambda entry: entry[0])
+    cache = service.synapse_cache
+    has_one_case = cache is not None and ignores_case(cache)
+    found: dict[str, tuple[str, EntityHeader]] = {}
+    for path, entity in entries:
+        # Such disks also take a letter with an accent for the two letters that it consists of.
+        other = found.setdefault(unicodedata.normalize("NFC", path).casefold(), (path, entity))
+        if other[1] is not entity:
+            _report_collision(other, (path, entity), must_differ=has_one_case)
+    return entries
+
+
+def _report_collision(
+    one: tuple[str, EntityHeader], other: tuple[str, EntityHeader], *, must_differ: bool
+) -> None:
+    """Raise an error if only one of two files can be downloaded, else warn of their names."""
+    if one[0] == other[0]:
+        problem = f"Synapse lists two files as '{one[0]}', {one[1].id} and {other[1].id}"
+    else:
+        problem = (
+            f"Synapse lists '{one[0]}' ({one[1].id}) and '{other[0]}' ({other[1].id}), "
+            "whose paths differ in case or accents only"
+        )
+        if not must_differ:
+            warn_user(f"{problem}. A disk that ignores case, as on macOS, cannot hold both.")
+            return
+    raise MirrorError(
+        f"{problem}, so they cannot be stored as two files. "
+        "Report it to the project's maintainers, or use another mirror."
+    )
+
+
 def list_files(service: Service, parent_id: str, folder: str = "") -> Iterator[tuple[str, EntityHeader]]:
     """Yield the path and entry of each file in the tree below `parent_id`."""
     for child in _list_children(service, parent_id):
@@ -158,11 +201,12 @@ def _list_children(service: Service, parent_id: str) -> Iterator[EntityHeader]:
 
 
 def _validate_name(name: str) -> str:
-    if name in {"", ".", ".."} or "/" in name or "\\" in name or not name.isprintable():
+    """Return the name that a file or folder gets on the disk."""
+    if name in {"", ".", ".."} or "/" in name or "\\" in name or not all(map(is_shown, name)):
         raise MirrorError(
             f"Synapse lists a file with an invalid name: {name!r}. Report it to the project's maintainers."
         )
-    return name
+    return shorten_file_name(name)
 
 
 def find_dataset_entity(service: Service, project: str, dataset: Dataset) -> EntityHeader:

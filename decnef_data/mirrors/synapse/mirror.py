@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from decnef_data.archive_evidence import has_archive_suffix
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirrors import requirements
 from decnef_data.mirrors.credentials import Credentials
@@ -25,7 +26,7 @@ from decnef_data.mirrors.synapse.titles import is_dataset_name
 from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
 
 _LOG = logging.getLogger(__name__)
-_FORBIDDEN, _NOT_FOUND = 403, 404
+_NOT_FOUND = 404
 
 
 class SynapseMirror:
@@ -72,7 +73,7 @@ class SynapseMirror:
         bundle = self._find_bundle(dataset)
         if not bundle.is_container:
             return (self._remote_file_from_bundle(dataset, bundle, None),)
-        children = sorted(listing.list_files(self._service, bundle.entity.id), key=lambda entry: entry[0])
+        children = listing.list_distinct_files(self._service, bundle.entity.id)
         if not children:
             message = (
                 f"'{bundle.entity.name}' ({bundle.entity.id}) on Synapse contains no files. "
@@ -101,16 +102,16 @@ class SynapseMirror:
                 yield Body(start, iter(()), file.size, file.identity)
                 return
             start = 0
-        request = ranges.RangeRequest(start, stop, allow_html=file.path.lower().endswith((".html", ".htm")))
+        request = ranges.RangeRequest(start, stop, page_types=_page_types(file.path))
         for is_last_attempt in (False, True):
             link = self._get_presigned_link(file)
             try:
                 with ranges.open_range(self._session, link, request, self.name) as body:
-                    yield Body(body.start, body.chunks, body.size, file.identity)
+                    yield Body(body.start, body.chunks, body.size, file.identity, body.etag)
             except ranges.HttpStatusError as error:
                 translated = self._translate_refusal(file, error)
                 self._presigned_urls.discard(_handle_key(file), link)
-                if is_last_attempt or error.status != _FORBIDDEN:
+                if is_last_attempt or not error.is_refusal:
                     break
             else:
                 return
@@ -236,6 +237,13 @@ class SynapseMirror:
             "Try again later, or use another mirror."
         )
         return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
+
+
+def _page_types(path: str) -> frozenset[str]:
+    """Return the media types that a file with such a name cannot have."""
+    if has_archive_suffix(path):
+        return ranges.ARCHIVE_PAGE_TYPES
+    return frozenset() if path.lower().endswith((".html", ".htm")) else ranges.FILE_PAGE_TYPES
 
 
 def _build_remote_file(

@@ -26,7 +26,13 @@ from decnef_data.cooperative import blocking_section
 from decnef_data.errors import AccessError, DecnefDataError, MirrorError
 from decnef_data.mirrors.http.links import is_loopback
 from decnef_data.mirrors.http.redaction import redact
-from decnef_data.mirrors.http.session import TIMEOUTS, ca_bundle, describe_exception
+from decnef_data.mirrors.http.session import (
+    TIMEOUTS,
+    SilentConnectionMixin,
+    ca_bundle,
+    describe_exception,
+    mix_into_connections,
+)
 from decnef_data.model import Mirror
 
 __all__ = ["MAX_CONCURRENT_REQUESTS", "Service", "StopRetryingError", "TokenProvider", "find_token_page"]
@@ -38,9 +44,11 @@ MAX_CONCURRENT_REQUESTS = 3
 _MAX_REQUESTS, _PERIOD_SECONDS = 600, 60.0
 #: How long one call may take with all its retries; by itself, synapseclient retries for half an hour.
 CALL_TIME_LIMIT = 75.0
+#: How long it may take once Synapse has answered that it failed; only a limit of requests takes a minute.
+FAILURE_TIME_LIMIT = 15.0
 #: Together the retries outlast the minute in which Synapse counts the requests of another command.
 _RETRY_POLICY: Mapping[str, float] = {"retries": 10, "wait": 0.5, "max_wait": 10}
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
+_UNAUTHORIZED, _FORBIDDEN, _SERVER_ERROR = 401, 403, 500
 _AWS_PARAMETER_VARIABLE = "SYNAPSE_TOKEN_AWS_SSM_PARAMETER_NAME"
 #: Two threads that restored the logging at the same time would each restore what the other had changed.
 _LOGGING_LOCK = threading.RLock()
@@ -61,7 +69,7 @@ class StopRetryingError(requests.RequestException):
 class _CallState(threading.local):
     """The deadline and last failure of the call that this thread is making."""
 
-    deadline = 0.0
+    started = deadline = 0.0
     timeouts = TIMEOUTS
     reason = "no answer"
     status: int | None = None
@@ -88,17 +96,32 @@ class _RequestThrottle:
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sets our time-outs, limits the total time of a call's requests, and keeps Synapse's rate limits."""
+    """Sets our time-outs, limits the total time of a call's requests, and keeps Synapse's rate limits.
+
+    Its connections print no token, whatever debug level ``http.client`` has.
+    """
 
     def __init__(self) -> None:
+        self._proxy_lock = threading.Lock()  # a second thread must not get a manager that still prints
         super().__init__()
         self._call = _CallState()
         self._throttle = _RequestThrottle()
 
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Create the manager of connections without a proxy."""
+        super().init_poolmanager(*args, **kwargs)
+        mix_into_connections(SilentConnectionMixin, self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Return the manager of connections through a proxy."""
+        with self._proxy_lock:
+            return mix_into_connections(SilentConnectionMixin, super().proxy_manager_for(proxy, **kwargs))
+
     def start_call(self, time_limit: float, timeouts: tuple[float, float]) -> None:
         """Begin a call: all its requests together may take `time_limit` seconds, and each has `timeouts`."""
         self._call.timeouts = timeouts
-        self._call.deadline = time.monotonic() + time_limit
+        self._call.started = time.monotonic()
+        self._call.deadline = self._call.started + time_limit
         self._call.reason, self._call.status = "no answer", None
 
     def send(
@@ -126,6 +149,8 @@ class DeadlineAdapter(HTTPAdapter):
     def _record_response(self, response: requests.Response, *, read: bool) -> requests.Response:
         self._call.status = response.status_code
         self._call.reason = f"{response.status_code} {response.reason}"
+        if response.status_code >= _SERVER_ERROR:
+            self._call.deadline = min(self._call.deadline, self._call.started + FAILURE_TIME_LIMIT)
         if read:  # Synapse counts the request as running until its body ends
             _ = response.content
         return response
@@ -157,6 +182,11 @@ class Service:
         self._adapter = DeadlineAdapter()
         # So that threads that send their first request at the same time log in once.
         self._login_lock = threading.Lock()
+
+    @property
+    def synapse_cache(self) -> Path | None:
+        """Where synapseclient may create its folder."""
+        return self._synapse_cache
 
     def has_token(self) -> bool:
         """Whether a token is stored here or where synapseclient looks for one; opens no connection."""
@@ -257,7 +287,8 @@ class Service:
             ValueError,
             TypeError,
             AttributeError,
-        ) as error:  # what synapseclient raises for a body that is not JSON
+            RecursionError,
+        ) as error:  # what synapseclient raises for a body that is not JSON, or of thousands of brackets
             translated = self._translate_error(error)
         raise translated
 
@@ -265,7 +296,7 @@ class Service:
         if isinstance(error, StopRetryingError):
             return self._unreachable_error(error.reason, error.status)
         status, reason = _find_response(error)
-        if status is None and isinstance(error, TypeError | AttributeError):
+        if status is None and isinstance(error, TypeError | AttributeError | RecursionError):
             # synapseclient's own text is about its code
             reason = "not JSON, perhaps the login page of your network"
         text = redact(
