@@ -1,5 +1,6 @@
 """Lazy arrays over files, mapped where they can be, stacks of them, and the matrix view of connectivity."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = ["LazySlabs", "MappedArray", "Slab", "StackedArray", "memmap_variable"
 
 _Key = tuple[Any, ...]
 _Item = TypeVar("_Item")
+Verify = Callable[[NDArray[np.uint8] | None], None]
 
 
 def memmap_variable(
@@ -28,6 +30,7 @@ def memmap_variable(
     shape: Sequence[int],
     offset: int = 0,
     attrs: Mapping[str, Any] | None = None,
+    verify: "Verify | None" = None,
 ) -> xr.Variable:
     """Return a lazy variable over the C-ordered bytes of a file, of which nothing is read yet.
 
@@ -43,6 +46,9 @@ def memmap_variable(
         Where the array begins in the file, in bytes.
     attrs
         The variable's attributes.
+    verify
+        Called with the mapped bytes of the array before a read of at least half of it, and with ``None``
+        where the file cannot be mapped; it must be picklable, and raise if the bytes are not the right ones.
 
     Returns
     -------
@@ -64,7 +70,7 @@ def memmap_variable(
     ...     memmap_variable(path, ("subject", "edge"), "<f4", (2, 3))[1].values.tolist()
     [3.0, 4.0, 5.0]
     """
-    array = MappedArray(Path(path), np.dtype(dtype), tuple(shape), offset)
+    array = MappedArray(Path(path), np.dtype(dtype), tuple(shape), offset, verify)
     _require_bytes(array.path, offset + array.nbytes)
     # An empty file cannot be mapped, and an empty array needs none.
     data = indexing.LazilyIndexedArray(array) if array.nbytes else np.empty(array.shape, array.dtype)
@@ -75,7 +81,7 @@ def _require_bytes(path: Path, needed: int) -> None:
     found = path.stat().st_size
     if found < needed:
         raise IntegrityError(
-            f"'{path}' has {found} bytes, but {needed} are needed. Remove it and fetch the dataset again.",
+            f"'{path}' has {found} bytes, but {needed} are needed. Fetch the dataset again to rebuild it.",
             file=str(path),
             expected=str(needed),
             found=str(found),
@@ -85,11 +91,19 @@ def _require_bytes(path: Path, needed: int) -> None:
 class MappedArray(BackendArray):
     """The bytes of a file as an array that xarray indexes lazily; its pickle holds only the path."""
 
-    def __init__(self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        offset: int,
+        verify: Verify | None = None,
+    ) -> None:
         self.path = path
         self.dtype = dtype
         self.shape = shape
         self.offset = offset
+        self.verify = verify
 
     @property
     def nbytes(self) -> int:
@@ -103,8 +117,11 @@ class MappedArray(BackendArray):
         return _apply_indexer(key, self.shape, self._read_outer)
 
     def _read_outer(self, key: _Key) -> NDArray[Any]:
-        if self._mapped is not None:
-            return _select(self._mapped, key)
+        mapped = self._mapped
+        if self.verify is not None and self._selects_most(key):
+            self.verify(None if mapped is None else mapped.reshape(-1).view(np.uint8))
+        if mapped is not None:
+            return _select(mapped, key)
         if not self.shape:
             return self._read_rows(np.zeros(1, np.intp)).reshape(())
         rows = np.atleast_1d(np.arange(self.shape[0])[key[0]])
@@ -114,8 +131,18 @@ class MappedArray(BackendArray):
     @cached_property
     def _mapped(self) -> NDArray[Any] | None:
         """The array over the mapped file, ``None`` on a file system that cannot map it."""
-        mapped = map_file(self.path, self.offset + self.nbytes)
+        try:
+            mapped = map_file(self.path, self.offset + self.nbytes)
+        except (FileNotFoundError, ValueError):  # it was removed or truncated after it was opened
+            if self.verify is not None:
+                self.verify(None)
+            _require_bytes(self.path, self.offset + self.nbytes)
+            raise
         return None if mapped is None else np.ndarray(self.shape, self.dtype, mapped, self.offset)
+
+    def _selects_most(self, key: _Key) -> bool:
+        """Return whether a key selects at least half of the array."""
+        return 2 * math.prod(_selected_shape(key, self.shape)) >= math.prod(self.shape)
 
     def _read_rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Read positions of the first dimension, those that are consecutive at once."""

@@ -220,7 +220,7 @@ class TestMapped:
         with pytest.raises(IntegrityError) as caught:
             memmap_variable(path, ("x",), "<f8", (5,), offset=4)
         assert str(caught.value) == (
-            f"'{path}' has 40 bytes, but 44 are needed. Remove it and fetch the dataset again."
+            f"'{path}' has 40 bytes, but 44 are needed. Fetch the dataset again to rebuild it."
         )
         assert (caught.value.file, caught.value.expected, caught.value.found) == (str(path), "44", "40")
 
@@ -242,7 +242,7 @@ class TestMapped:
         with pytest.raises(IntegrityError) as caught:
             variable[3:5].to_numpy()
         assert str(caught.value) == (
-            f"'{path}' has 160 bytes, but 320 are needed. Remove it and fetch the dataset again."
+            f"'{path}' has 160 bytes, but 320 are needed. Fetch the dataset again to rebuild it."
         )
 
     def test_a_number_and_the_middle_of_a_file_are_read_where_nothing_can_be_mapped(

@@ -303,7 +303,7 @@ class TestDamage:
     def message(self, store: Path, file: str, state: str) -> str:
         return (
             f"The store '{store}' is not intact: '{KEY}.zarr/{file}' is {state}. "
-            "Remove it with `decnef cache clear`, then fetch the dataset again."
+            "Fetch the dataset again to rebuild the store."
         )
 
     def states(self, stores: Stores, *, deep: bool) -> dict[str, str]:
@@ -373,7 +373,12 @@ class TestDamage:
         with pytest.raises(IntegrityError) as caught:
             stores.open(KEY, "bal140")
         assert str(caught.value) == self.message(published, "bal140/age/c.0", "damaged")
-        stores.open(KEY, "roi93")
+        for act in (lambda: stores.open(KEY, "roi93"), lambda: stores.manifest(KEY)):  # the store is marked
+            with pytest.raises(IntegrityError, match=r"'0123abcd\.zarr/bal140/age/c\.0' is damaged"):
+                act()
+        assert self.states(stores, deep=False) == {f"{KEY}.zarr/bal140/age/c.0": "damaged"}
+        assert stores.publish(KEY, {"bal140": cube()}, {}) == published
+        assert self.states(stores, deep=True) == {}
 
     @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"attributes": null}', b"\xff\xfe"])
     def test_an_unreadable_manifest_is_a_damaged_store(

@@ -85,7 +85,7 @@ def published(store: Path, run: np.ndarray) -> Path:
 def message(store: Path, file: str, state: str) -> str:
     return (
         f"The store '{store}' is not intact: '{store.name}/{file}' is {state}. "
-        "Remove it with `decnef cache clear`, then fetch the dataset again."
+        "Fetch the dataset again to rebuild the store."
     )
 
 

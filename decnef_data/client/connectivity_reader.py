@@ -1,7 +1,8 @@
 """Read connectivity datasets: convert a copy to its store once, then open and select its groups."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ from decnef_data.layouts.code_books import CodeBooks
 from decnef_data.layouts.selection import resolve_group, select_each
 from decnef_data.model import Account, LocalCopy, Selection, warning_messages
 from decnef_data.model.sidecars import CODES_FILE
-from decnef_data.stores import Manifest, Stores, store_key
+from decnef_data.stores import DamagedStoreError, Manifest, Stores, store_key
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from decnef_data.model import CodeBook
 
 __all__ = ["ConnectivityReader"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def participant_table(datasets: "Mapping[str, xr.Dataset]") -> pd.DataFrame:
@@ -72,12 +75,23 @@ class ConnectivityReader(Reader):
     layout: StoredLayout
 
     def is_stored(self, copy: LocalCopy) -> bool:
-        """Whether the copy's store exists."""
-        return self._manifest(copy) is not None
+        """Whether the copy's store exists, and is intact as far as opening it would notice."""
+        key = self._store_key(copy)
+        try:
+            return self._stores_with(key).manifest(key) is not None
+        except DamagedStoreError as error:
+            if copy.files_removed:  # else opening rebuilds it
+                _LOG.warning(
+                    "'%s': the store is not intact ('%s' is %s), and the files that it was built from were "
+                    "not kept.",
+                    self.dataset.name, error.file, error.found,
+                )  # fmt: skip
+            return False
 
     def stored_size(self, copy: LocalCopy) -> int | None:
         """Return the size of the copy's store in bytes, or ``None`` if there is no store."""
-        manifest = self._manifest(copy)
+        key = self._store_key(copy)
+        manifest = self._stores_with(key).manifest(key)
         return None if manifest is None else manifest.size
 
     def store_path(self, copy: LocalCopy) -> Path:
@@ -87,13 +101,10 @@ class ConnectivityReader(Reader):
 
     def open(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "Mapping[str, xr.Dataset]":
         """Open the selected groups, converting the copy to its store first if there is none."""
-        key = self._store_key(copy)
-        manifest = self._stores_with(key).manifest(key) or self._build_store(key, copy)
+        manifest, groups = self._read_store(copy, lambda available: self._group_names(available, selection))
         tree = _walk_folder(copy)
         remarks = link_remarks(tree.leading_out, tree.dangling, tree.unreadable)
         announce(self.dataset.name, (), warning_messages(remarks), strict=strict)
-        stores = self._stores_with(key)
-        groups = {group: stores.open(key, group) for group in self._group_names(manifest.groups, selection)}
         books = self.with_stored_books(copy, selection).codes
         if books is None:
             announce_stored(self.dataset.name, manifest.attrs, strict=strict)
@@ -123,13 +134,10 @@ class ConnectivityReader(Reader):
 
         What else is in a folder does not change its store, and is listed now.
         """
-        key = self._store_key(copy)
-        manifest = self._stores_with(key).manifest(key) or self._build_store(key, copy)
-        account = stored_account(manifest.attrs)
         books = self.stored_books(copy)
+        manifest, groups = self._read_store(copy, lambda available: available if books else ())
+        account = stored_account(manifest.attrs)
         if books:
-            stores = self._stores_with(key)
-            groups = {group: stores.open(key, group) for group in manifest.groups}
             _, account = self._relabel(groups, account, books)
         return add_tree(account, _walk_folder(copy))
 
@@ -141,14 +149,45 @@ class ConnectivityReader(Reader):
 
         return relabel(groups, account, CodeBooks(books), self.dataset, self.records)
 
-    def _manifest(self, copy: LocalCopy) -> Manifest | None:
+    def _read_store(
+        self, copy: LocalCopy, choose_groups: "Callable[[tuple[str, ...]], tuple[str, ...]]"
+    ) -> "tuple[Manifest, dict[str, xr.Dataset]]":
+        """Open groups of the copy's store, which is built if there is none, and rebuilt if it is damaged."""
         key = self._store_key(copy)
-        return self._stores_with(key).manifest(key)
+
+        def read() -> "tuple[Manifest, dict[str, xr.Dataset]]":
+            manifest = self._stores_with(key).manifest(key) or self._build_store(key, copy)
+            stores = self._stores_with(key)
+            return manifest, {group: stores.open(key, group) for group in choose_groups(manifest.groups)}
+
+        try:
+            return read()
+        except DamagedStoreError as error:
+            self._require_source(copy, error)
+            _LOG.warning(
+                "'%s': the store is not intact ('%s' is %s), and is rebuilt from the verified files.",
+                self.dataset.name, error.file, error.found,
+            )  # fmt: skip
+            self._build_store(key, copy)
+        return read()
+
+    def _require_source(self, copy: LocalCopy, error: DamagedStoreError) -> None:
+        if not copy.files_removed:
+            return
+        name = self.dataset.name
+        message = (
+            f"The store of '{name}' is not intact ('{error.file}' is {error.found}), and the files that it "
+            f"was built from were not kept. Run `decnef download {name}` to download them again."
+        )
+        raise DamagedStoreError(message, file=error.file, found=error.found) from error
 
     def _stores_with(self, key: str) -> Stores:
-        """Return the stores that have `key`: the shared ones, used in place, else the user's own."""
-        shared = None if self.shared is None else open_stores(self.shared)
-        return shared if shared is not None and shared.manifest(key) is not None else open_stores(self.root)
+        """Return the stores that have `key`, intact: the user's own, else the shared ones, used in place."""
+        own = open_stores(self.root)
+        if self.shared is None or own.has_intact(key):
+            return own
+        shared = open_stores(self.shared)
+        return shared if shared.has_intact(key) else own
 
     def _store_key(self, copy: LocalCopy) -> str:
         records = self.records

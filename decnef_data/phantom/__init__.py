@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from decnef_data.errors import SelectionError
+from decnef_data.file_systems import require_free_space
 
 __all__ = [
     "ARCHIVE_SHA256",
@@ -73,6 +74,7 @@ def write_phantom(dataset: str, folder: Path) -> Path:
     if not is_complete():
         from decnef_data.phantom.connectivity_archive import write_archive  # loads NumPy and h5py
 
+        require_free_space(path.parent, ARCHIVE_SIZE[dataset], f"the phantom of '{dataset}'")
         write_archive(path, _stamp(dataset), is_complete)
     return path
 
@@ -116,12 +118,10 @@ def write_imaging_phantom(
     stamp = _stamp(dataset)
     is_complete = partial(_is_complete_folder, path, stamp)
     if not is_complete():
-        imaging_files.write_folder(
-            path,
-            imaging_files.generate_files(dataset, imaging_files.PhantomSize(n_imaged, full_size), variant),
-            stamp,
-            is_complete,
-        )
+        size = imaging_files.PhantomSize(n_imaged, full_size)
+        require_free_space(path.parent, size.max_bytes, f"the phantom of '{dataset}'")
+        files = imaging_files.generate_files(dataset, size, variant)
+        imaging_files.write_folder(path, files, stamp, is_complete)
     return path
 
 

@@ -32,6 +32,8 @@ Tables list as many people as the release; images were drawn of a few of them on
 and their headers, the table of image quality, who lacks what, which people srpbs-open has less, and the
 folders inside a session of the flat form of srpbs-ts.
 """
+_MAX_TABLE_BYTES: Final = 2_000_000
+_MAX_PARTICIPANT_BYTES: Final[Mapping[bool, int]] = {False: 500_000, True: 110_000_000}
 _NOTICE_NAME: Final = "SYNTHETIC.txt"
 #: Among the participants with images, the one without a rest run, and the one whose run is a volume shorter.
 _WITHOUT_RUN, _SHORT_RUN = 0, 1
@@ -49,6 +51,11 @@ class PhantomSize:
 
     n_subjects: int = 24
     full_size: bool = False
+
+    @property
+    def max_bytes(self) -> int:
+        """The size of the phantom at most: the largest run and T1 image for each participant with images."""
+        return _MAX_TABLE_BYTES + self.n_subjects * _MAX_PARTICIPANT_BYTES[self.full_size]
 
 
 #: By site: slices, volumes on disk, matrix size, voxel size, and the signal of the brightest voxel.

@@ -2,18 +2,26 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import xarray as xr
 
-from decnef_data.errors import IntegrityError, SelectionError
+from decnef_data.errors import SelectionError
+from decnef_data.file_systems import require_free_space
 from decnef_data.model import Checksum, FileCheck
 from decnef_data.stores import staging, zarr_groups
-from decnef_data.stores.manifest import Manifest, check_store, load_intact_manifest, write_manifest
+from decnef_data.stores.manifest import (
+    Manifest,
+    check_store,
+    is_intact,
+    load_intact_manifest,
+    move_store_into_place,
+    write_manifest,
+)
+from decnef_data.stores.stored_files import DamagedStoreError
 from decnef_data.stores.zarr_arrays import Mapper
 
-__all__ = ["Manifest", "Mapper", "Stores", "store_key"]
+__all__ = ["DamagedStoreError", "Manifest", "Mapper", "Stores", "store_key"]
 
 
 def store_key(checksums: Iterable[Checksum], layout: str, version: int) -> str:
@@ -80,31 +88,31 @@ class Stores:
 
         An intact store that is already there stays, a damaged one is replaced.  `attrs` are those of the
         root group.
+
+        Raises
+        ------
+        OSError
+            The disk cannot hold the store, which is known before anything is written, or it failed.
         """
+        size = sum(dataset.nbytes for dataset in groups.values())
+        require_free_space(self.root, size, f"the store '{self.path(key).name}'")
         with staging.staging_folder_with_cleanup(self.root) as stage, staging.add_path_to_errors(stage):
             arrays = zarr_groups.write_groups(stage, groups, self._max_chunk_bytes)
             write_manifest(stage, Manifest.from_store(key, stage, arrays, attrs))
-            self._move_into_place(stage, key)
+            move_store_into_place(stage, self.path(key))
         return self.path(key)
 
-    def _move_into_place(self, stage: Path, key: str) -> None:
-        if staging.move_into_place(stage, self.path(key)) or self._is_intact(key):
-            return
-        self.remove(key)
-        staging.move_into_place(stage, self.path(key))
-
-    def _is_intact(self, key: str) -> bool:
-        with suppress(IntegrityError):
-            return self.manifest(key) is not None
-        return False
+    def has_intact(self, key: str) -> bool:
+        """Return whether there is a store of that key, intact as far as opening it would notice."""
+        return is_intact(self.path(key))
 
     def manifest(self, key: str) -> Manifest | None:
         """Return the manifest of a store, or ``None`` if there is no store.
 
         Raises
         ------
-        IntegrityError
-            The store is there, and a file of it is missing or has another size.
+        DamagedStoreError
+            The store is there, and a file of it is missing, has another size or was found damaged before.
         """
         store = self.path(key)
         return load_intact_manifest(store) if store.is_dir() else None
@@ -116,7 +124,7 @@ class Stores:
         ------
         SelectionError
             There is no such store or group.
-        IntegrityError
+        DamagedStoreError
             The store is not intact, or a coordinate does not have its checksum.
         """
         manifest = self.manifest(key)
@@ -133,7 +141,8 @@ class Stores:
                 requested=group,
                 known=manifest.groups,
             )
-        return zarr_groups.read_group(self.path(key), group, manifest.array_names(group), self._mapper)
+        files, folder = manifest.stored_files(self.path(key)), manifest.group_folder(group)
+        return zarr_groups.read_group(files, folder, manifest.array_names(group), self._mapper)
 
     def groups(self, key: str) -> tuple[str, ...]:
         """Return the names of a store's groups; none if there is no store."""

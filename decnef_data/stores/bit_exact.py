@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from decnef_data.model.catalog import Record
 from decnef_data.msgspec_threads import prepare_type
 from decnef_data.stores.compressed_blocks import BlockedArray, BlockShape, ByteArray, write_blocks
+from decnef_data.stores.stored_files import StoredFiles
 
 __all__ = ["InMemoryFile", "iter_originals", "read_header", "write_originals"]
 
@@ -124,25 +125,25 @@ def _write_bytes(
     write_blocks(store / name, block_shape, [content], attrs)
 
 
-def _read_table(store: Path) -> list[OriginalFile]:
+def _read_table(files: StoredFiles) -> list[OriginalFile]:
     return msgspec.json.decode(
-        BlockedArray(store, _TABLE).read().tobytes(), type=prepare_type(list[OriginalFile])
+        BlockedArray(files, _TABLE).read().tobytes(), type=prepare_type(list[OriginalFile])
     )
 
 
-def read_header(store: Path) -> bytes:
+def read_header(files: StoredFiles) -> bytes:
     """Return what is before the voxels of the first file: its header."""
-    first = _read_table(store)[0]
-    return BlockedArray(store, _SURROUNDINGS).read()[slice(*first.before)].tobytes()
+    first = _read_table(files)[0]
+    return BlockedArray(files, _SURROUNDINGS).read()[slice(*first.before)].tobytes()
 
 
-def iter_originals(store: Path, image: str | None) -> Iterator[tuple[str, bytes]]:
+def iter_originals(files: StoredFiles, image: str | None) -> Iterator[tuple[str, bytes]]:
     """Yield the path and bytes of every file, in order; the voxels are those of the array `image`."""
-    surroundings = BlockedArray(store, _SURROUNDINGS).read()
-    voxels = _VoxelReader(BlockedArray(store, image)) if image is not None else None
-    for entry in _read_table(store):
+    surroundings = BlockedArray(files, _SURROUNDINGS).read()
+    voxels = _VoxelReader(BlockedArray(files, image)) if image is not None else None
+    for entry in _read_table(files):
         if entry.whole:
-            yield entry.path, BlockedArray(store, entry.whole).read().tobytes()
+            yield entry.path, BlockedArray(files, entry.whole).read().tobytes()
         elif voxels is not None:
             pieces = (
                 surroundings[slice(*entry.before)],

@@ -17,16 +17,8 @@ import numpy as np
 from numcodecs import Blosc  # type: ignore[import-untyped, unused-ignore]  # only newer ones have types
 from numpy.typing import NDArray
 
-from decnef_data.stores.zarr_arrays import (
-    CRC32C,
-    METADATA,
-    crc32c_bytes,
-    damaged_store_error,
-    has_valid_crc32c,
-    read_only_view,
-    store_file_check,
-    to_json_attrs,
-)
+from decnef_data.stores.stored_files import METADATA, StoredFiles, crc32c_bytes, read_only_view
+from decnef_data.stores.zarr_arrays import CRC32C, to_json_attrs
 
 __all__ = ["BlockShape", "BlockedArray", "ByteArray", "blosc_metadata", "compress", "write_blocks"]
 
@@ -35,7 +27,6 @@ _Key = tuple[Any, ...]
 _LEVEL: Final = 3
 #: What blosc compresses at a time: in blocks of this size a run is read faster, and is smaller.
 _BLOSC_BLOCK_SIZE: Final = 1 << 20
-_CRC_SIZE: Final = 4
 _THREADS: Final = 2
 _ENDIANS: Final = {"<": "little", ">": "big"}
 #: zarr has all types of NIfTI but those wider than a double.
@@ -140,12 +131,12 @@ def _write_block(folder: Path, block_shape: BlockShape, source: "_JoinedPieces",
         content = np.concatenate([content, np.zeros(size - len(content), np.uint8)])
     if block_shape.compressed:
         content = compress(content.view(block_shape.dtype))
-    with _block_path(folder, block_shape, number).open("wb") as file:
+    with (folder / _block_name(block_shape, number)).open("wb") as file:
         file.writelines((content.data, crc32c_bytes(content)))
 
 
-def _block_path(folder: Path, block_shape: BlockShape, number: int) -> Path:
-    return folder / ".".join(["c", str(number), *("0" for _ in block_shape.shape[1:])])
+def _block_name(block_shape: BlockShape, number: int) -> str:
+    return ".".join(["c", str(number), *("0" for _ in block_shape.shape[1:])])
 
 
 def _for_each(task: Callable[[int], object], numbers: Iterable[int]) -> None:
@@ -184,20 +175,20 @@ class BlockedArray:
 
     Parameters
     ----------
-    store
-        The store's folder.
+    files
+        The files of the store.
     array_path
         The path of the array in it.
     """
 
-    __slots__ = ("_folder", "_store", "attrs", "block_shape")
+    __slots__ = ("_array_path", "_files", "attrs", "block_shape")
 
-    def __init__(self, store: Path, array_path: str) -> None:
-        metadata = json.loads((store / array_path / METADATA).read_bytes())
+    def __init__(self, files: StoredFiles, array_path: str) -> None:
+        metadata = files.read_metadata(array_path)
         codecs = {codec["name"]: codec.get("configuration", {}) for codec in metadata["codecs"]}
         order = ">" if codecs["bytes"]["endian"] == "big" else "<"
-        self._store = store
-        self._folder = store / array_path
+        self._files = files
+        self._array_path = array_path
         self.attrs: dict[str, Any] = metadata["attributes"]
         self.block_shape = BlockShape(
             dims=tuple(metadata["dimension_names"]),
@@ -212,7 +203,7 @@ class BlockedArray:
 
         Raises
         ------
-        IntegrityError
+        DamagedStoreError
             A block that is needed is missing, or does not have its checksum.
         """
         selection = _BlockSelection(key, self.block_shape.shape)
@@ -261,24 +252,12 @@ class BlockedArray:
         return self._decode_block(number).reshape(-1).view(np.uint8)[:remaining]
 
     def _decode_block(self, number: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        content = self._read_chunk(_block_path(self._folder, self.block_shape, number))
+        content = self._files.read(f"{self._array_path}/{_block_name(self.block_shape, number)}")
         shape = (self.block_shape.block_rows, *self.block_shape.shape[1:])
         if not self.block_shape.compressed:
             return content.view(self.block_shape.dtype).reshape(shape)
         decoded: Any = Blosc().decode(content, out)
         return np.frombuffer(decoded, self.block_shape.dtype).reshape(shape)
-
-    def _read_chunk(self, path: Path) -> ByteArray:
-        relative = path.relative_to(self._store).as_posix()
-        try:
-            content = read_only_view(np.fromfile(path, np.uint8))
-        except FileNotFoundError as error:
-            raise damaged_store_error(
-                self._store, store_file_check(self._store, relative, "missing")
-            ) from error
-        if len(content) <= _CRC_SIZE or not has_valid_crc32c(content):
-            raise damaged_store_error(self._store, store_file_check(self._store, relative, "damaged"))
-        return content[:-_CRC_SIZE]
 
 
 class _BlockSelection:

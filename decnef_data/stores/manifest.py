@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,22 +18,31 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.errors import IntegrityError
 from decnef_data.file_systems import map_file
 from decnef_data.model import FileCheck
 from decnef_data.model.catalog import Record
 from decnef_data.msgspec_threads import prepare_type
-from decnef_data.stores.zarr_arrays import (
+from decnef_data.stores import staging
+from decnef_data.stores.stored_files import (
     METADATA,
+    DamagedStoreError,
+    StoredFile,
+    StoredFiles,
     damaged_store_error,
-    has_valid_crc32c,
+    marked_file,
     store_file_check,
-    to_json_attrs,
-    trailing_crc32c,
 )
-from decnef_data.stores.zarr_groups import write_group_metadata
+from decnef_data.stores.zarr_arrays import to_json_attrs
+from decnef_data.stores.zarr_groups import stored_name, write_group_metadata
 
-__all__ = ["Manifest", "StoredFile", "check_store", "load_intact_manifest", "write_manifest"]
+__all__ = [
+    "Manifest",
+    "check_store",
+    "is_intact",
+    "load_intact_manifest",
+    "move_store_into_place",
+    "write_manifest",
+]
 
 _ATTRIBUTE: Final = "decnef_manifest"
 _ATTRIBUTE_CRC32C: Final = "decnef_manifest_crc32c"
@@ -40,17 +50,10 @@ _SOFTWARE: Final = ("decnef-data", "zarr", "xarray", "numpy")
 _SMALL: Final = 1 << 20
 
 
-class StoredFile(Record, frozen=True, kw_only=True):
-    """A file of a store, as it was written."""
-
-    size: int
-    crc32c: int
-
-
 class Manifest(Record, frozen=True, kw_only=True):
     """The content of a store.
 
-    ``arrays`` has the number of chunks by array, and ``files`` what was written by path in the store.
+    ``arrays`` has the number of chunks by path of the array, and ``files`` what was written by path.
     """
 
     key: str
@@ -65,9 +68,12 @@ class Manifest(Record, frozen=True, kw_only=True):
     def from_store(
         cls, key: str, store: Path, arrays: Mapping[str, Sequence[str]], attrs: Mapping[str, object]
     ) -> "Manifest":
-        """Build the manifest of a new store; `arrays` are its arrays' names by group, ``""`` the root."""
-        files = {path: _describe_file(store / path) for path in _list_files(store)}
-        paths = [f"{group}/{name}".lstrip("/") for group, names in arrays.items() for name in names]
+        """Build the manifest of a new store; `arrays` are its stored arrays by group, ``""`` the root."""
+        files = {
+            path: StoredFile.from_content(path, _read_content(store / path)) for path in _list_files(store)
+        }
+        folders = {group: stored_name(group) if group else "" for group in arrays}
+        paths = [f"{folders[group]}/{name}".lstrip("/") for group, names in arrays.items() for name in names]
         parts = (path.rpartition("/") for path in files)
         chunk_counts = Counter(folder for folder, _, name in parts if name.partition(".")[0] == "c")
         return cls(
@@ -84,10 +90,20 @@ class Manifest(Record, frozen=True, kw_only=True):
         """The size of all files together, in bytes."""
         return sum(file.size for file in self.files.values())
 
+    def group_folder(self, group: str) -> str:
+        """Return the folder of a group in the store."""
+        # Stores of earlier versions have the names of groups as they are.
+        return group if f"{group}/{METADATA}" in self.files else stored_name(group)
+
     def array_names(self, group: str) -> tuple[str, ...]:
-        """Return the names of a group's arrays, in the order in which they were written."""
+        """Return the stored names of a group's arrays, in the order in which they were written."""
+        folder = self.group_folder(group)
         parts = (path.rpartition("/") for path in self.arrays)
-        return tuple(name for parent, _, name in parts if parent == group)
+        return tuple(name for parent, _, name in parts if parent == folder)
+
+    def stored_files(self, store: Path) -> StoredFiles:
+        """Return the files of the store, to be read."""
+        return StoredFiles(store, self.files)
 
 
 def _list_files(store: Path) -> Iterator[str]:
@@ -98,20 +114,10 @@ def _list_files(store: Path) -> Iterator[str]:
                 yield path
 
 
-def _describe_file(path: Path) -> StoredFile:
-    content = _read_content(path)
-    return StoredFile(size=len(content), crc32c=_file_crc32c(path, content))
-
-
 def _read_content(path: Path) -> bytes | NDArray[np.uint8]:
     # Mapping a small file takes longer than reading it, and an empty file cannot be mapped.
     mapped = map_file(path) if path.stat().st_size > _SMALL else None
     return path.read_bytes() if mapped is None else np.frombuffer(mapped, np.uint8)
-
-
-def _file_crc32c(path: Path, content: bytes | NDArray[np.uint8]) -> int:
-    # The crc32c of anything that ends in its own crc32c is a constant: a chunk is known by its last bytes.
-    return int(google_crc32c.value(content)) if path.name == METADATA else trailing_crc32c(content)
 
 
 def write_manifest(stage: Path, manifest: Manifest) -> None:
@@ -123,18 +129,37 @@ def write_manifest(stage: Path, manifest: Manifest) -> None:
 
 
 def load_intact_manifest(store: Path) -> Manifest:
-    """Read the manifest of a store whose files all have the size that was written.
+    """Read the manifest of a store that is not marked, and whose files all have the size that was written.
 
     Raises
     ------
-    IntegrityError
-        The manifest is damaged, or a file is missing or has another size.
+    DamagedStoreError
+        The store is marked or its manifest is damaged, or a file is missing or has another size.
     """
     manifest = _load_manifest(store)
-    for check in _check_files(store, manifest, deep=False):
-        if check.state != "intact":
-            raise damaged_store_error(store, check)
+    marked = marked_file(store)
+    if marked is not None:
+        raise damaged_store_error(store, store_file_check(store, marked, "damaged"))
+    for path, file in manifest.files.items():
+        # A result for each file would take longer than the stats: a dataset has thousands of stores.
+        if _stored_size(store, path) != file.size:
+            raise damaged_store_error(store, _check_file(store, path, file, deep=False))
     return manifest
+
+
+def is_intact(store: Path) -> bool:
+    """Return whether a store is there, and intact as far as opening it would notice."""
+    with suppress(DamagedStoreError):
+        return store.is_dir() and load_intact_manifest(store) is not None
+    return False
+
+
+def move_store_into_place(stage: Path, store: Path) -> None:
+    """Move a staged store to its path; an intact store that is there stays, a damaged one is replaced."""
+    if staging.move_into_place(stage, store) or is_intact(store):
+        return
+    staging.remove_folder(store)
+    staging.move_into_place(stage, store)
 
 
 def _load_manifest(store: Path) -> Manifest:
@@ -145,7 +170,7 @@ def _load_manifest(store: Path) -> Manifest:
         changed = google_crc32c.value(text) != attributes[_ATTRIBUTE_CRC32C]
     except FileNotFoundError as error:
         raise damaged_store_error(store, store_file_check(store, METADATA, "missing")) from error
-    except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.MsgspecError) as error:
         raise damaged_store_error(store, store_file_check(store, METADATA, "damaged")) from error
     if changed:
         raise damaged_store_error(store, store_file_check(store, METADATA, "damaged"))
@@ -158,27 +183,37 @@ def check_store(store: Path, *, deep: bool) -> tuple[FileCheck, ...]:
         return (FileCheck(store.name, "missing", "The store does not exist."),)
     try:
         manifest = _load_manifest(store)
-    except IntegrityError as error:
+    except DamagedStoreError as error:
         return (FileCheck(f"{store.name}/{METADATA}", "damaged", str(error)),)
     return tuple(_check_files(store, manifest, deep=deep))
 
 
 def _check_files(store: Path, manifest: Manifest, *, deep: bool) -> Iterator[FileCheck]:
-    """Compare each file with what was written, by stat alone unless `deep`."""
-    yield from (_check_file(store, path, file, deep=deep) for path, file in manifest.files.items())
+    """Compare each file with what was written, by stat alone unless `deep`; one that is marked is damaged."""
+    marked = marked_file(store)
+    if marked is not None:
+        yield store_file_check(store, marked, "damaged")
+    for path, file in manifest.files.items():
+        if path != marked:
+            yield _check_file(store, path, file, deep=deep)
+
+
+def _stored_size(store: Path, path: str) -> int | None:
+    try:
+        return os.stat(f"{store}/{path}").st_size  # noqa: PTH116  # building a Path costs more than the stat
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        UnicodeError,
+    ):  # a name of an earlier version may not exist in this locale
+        return None
 
 
 def _check_file(store: Path, path: str, file: StoredFile, *, deep: bool) -> FileCheck:
-    try:
-        size = os.stat(f"{store}/{path}").st_size  # noqa: PTH116  # building a Path costs more than the stat
-        is_intact = not deep or _has_recorded_checksum(store / path, file)
-    except FileNotFoundError:
+    size = _stored_size(store, path)
+    if size is None:
         return store_file_check(store, path, "missing")
     if size != file.size:
         return store_file_check(store, path, "changed", f"It has {size} bytes, but {file.size} were written.")
+    is_intact = not deep or file.matches(path, _read_content(store / path))
     return store_file_check(store, path, "intact" if is_intact else "damaged")
-
-
-def _has_recorded_checksum(path: Path, file: StoredFile) -> bool:
-    content = _read_content(path)
-    return _file_crc32c(path, content) == file.crc32c and (path.name == METADATA or has_valid_crc32c(content))

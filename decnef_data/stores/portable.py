@@ -20,13 +20,12 @@ from decnef_data.stores import staging
 from decnef_data.stores.compressed_blocks import blosc_metadata, compress
 from decnef_data.stores.portable_arrays import PortableArray, RegionRunner
 from decnef_data.stores.sinks import FolderSink, FsspecSink, Sink, parse_folder, redact_destination
+from decnef_data.stores.stored_files import METADATA, crc32c_bytes
 from decnef_data.stores.zarr_arrays import (
     LITTLE_ENDIAN,
-    METADATA,
     TEXT,
     VLEN_UTF8,
     array_metadata,
-    crc32c_bytes,
     encode_values,
     to_storable,
 )

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from decnef_data.stores.compressed_blocks import blosc_metadata, compress
 from decnef_data.stores.sinks import Sink
-from decnef_data.stores.zarr_arrays import LITTLE_ENDIAN, array_metadata, crc32c_bytes
+from decnef_data.stores.stored_files import crc32c_bytes
+from decnef_data.stores.zarr_arrays import LITTLE_ENDIAN, array_metadata
 
 __all__ = ["PortableArray", "RegionRunner", "cluster_runner", "copy_on_threads"]
 

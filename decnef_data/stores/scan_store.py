@@ -14,18 +14,28 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.errors import FormatError, IntegrityError
+from decnef_data.errors import FormatError
+from decnef_data.file_systems import require_free_space
 from decnef_data.model import FileCheck
 from decnef_data.stores import bit_exact, staging
 from decnef_data.stores.bit_exact import InMemoryFile
 from decnef_data.stores.compressed_blocks import BlockedArray, BlockShape, write_blocks
-from decnef_data.stores.manifest import Manifest, check_store, load_intact_manifest, write_manifest
+from decnef_data.stores.manifest import (
+    Manifest,
+    check_store,
+    is_intact,
+    load_intact_manifest,
+    move_store_into_place,
+    write_manifest,
+)
+from decnef_data.stores.stored_files import DamagedStoreError, StoredFiles
 
 __all__ = [
     "InMemoryFile",
     "InMemoryScan",
     "StoredScan",
     "check",
+    "is_intact",
     "list_names",
     "publish",
     "publish_in_two_steps",
@@ -62,6 +72,11 @@ class InMemoryScan:
     files: tuple[InMemoryFile, ...]
 
     @property
+    def nbytes(self) -> int:
+        """The bytes of all files, in memory and as they came, which the store does not exceed."""
+        return sum(len(file.content) + len(file.compressed_content or b"") for file in self.files)
+
+    @property
     def block_shape(self) -> BlockShape | None:
         """How the voxels are stored, if the scan is an array."""
         if self.kind not in _DIMS:
@@ -84,7 +99,7 @@ def store_path(folder: Path, name: str) -> Path:
 
 
 def publish(path: Path, scan: InMemoryScan) -> None:
-    """Write a scan to a staging folder, then move it into place; a store that is there already stays.
+    """Write a scan to a staging folder, then move it into place; an intact store that is there stays.
 
     Parameters
     ----------
@@ -121,12 +136,13 @@ def publish_in_two_steps(path: Path, scan: InMemoryScan) -> Iterator[None]:
 
     Leaving the context waits for the disk, which takes about as long as the next scan takes to arrive.
     """
-    if path.is_dir():
+    if is_intact(path):
         yield
         return
     block_shape = scan.block_shape
     if block_shape is not None:
         _require_voxels(scan, block_shape)
+    require_free_space(path.parent, scan.nbytes, f"the store '{path.name}'")
     with staging.staging_folder(path.parent) as stage, staging.add_path_to_errors(stage):
         arrays = bit_exact.write_originals(stage, scan.files)
         if block_shape is not None:
@@ -136,7 +152,7 @@ def publish_in_two_steps(path: Path, scan: InMemoryScan) -> Iterator[None]:
         del scan  # its memory is free while the context lasts
         yield
         write_manifest(stage, Manifest.from_store(path.stem, stage, {"": arrays}, attrs))
-        staging.move_into_place(stage, path)
+        move_store_into_place(stage, path)
 
 
 def _require_voxels(scan: InMemoryScan, block_shape: BlockShape) -> None:
@@ -185,7 +201,7 @@ class StoredScan:
 
         Raises
         ------
-        IntegrityError
+        DamagedStoreError
             There is no store, or it is not as it was written: a missing block is not read as zeros.
         FormatError
             The scan is not an array.
@@ -195,26 +211,28 @@ class StoredScan:
             if image is None:
                 message = f"'{self.path}' contains separate files, not an array. Read the files one by one."
                 raise FormatError(message, file=str(self.path))
-            self._blocks = BlockedArray(self.path, image)
+            self._blocks = BlockedArray(self._files(), image)
         self._blocks.fill(key, out)
 
     def read_header(self) -> bytes:
         """Return what is before the voxels of the first original file, which is its header."""
-        self._load_manifest()
-        return bit_exact.read_header(self.path)
+        return bit_exact.read_header(self._files())
 
     def iter_originals(self) -> Iterator[tuple[str, bytes]]:
         """Yield the path and the bytes of every original file of the scan."""
-        yield from bit_exact.iter_originals(self.path, self._image_array_name())
+        yield from bit_exact.iter_originals(self._files(), self._image_array_name())
 
     def _image_array_name(self) -> str | None:
         return next((name for name in self._load_manifest().arrays if name in _DIMS), None)
+
+    def _files(self) -> StoredFiles:
+        return self._load_manifest().stored_files(self.path)
 
     def _load_manifest(self) -> Manifest:
         if self._manifest is None:
             if not self.path.is_dir():
                 message = f"There is no store '{self.path}'. Fetch the dataset again to create it."
-                raise IntegrityError(message, file=str(self.path))
+                raise DamagedStoreError(message, file=str(self.path))
             self._manifest = load_intact_manifest(self.path)
         return self._manifest
 

@@ -34,7 +34,14 @@ class FolderSink:
         target = self.root / path
         if not self.root.is_dir():  # the copy was aborted: a late worker must not create it again
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except UnicodeEncodeError as error:
+            message = (
+                f"The encoding of this locale ({error.encoding}) has no form for the name '{path}', by which "
+                "other readers find the array. Export again with the environment variable PYTHONUTF8=1."
+            )
+            raise SelectionError(message, requested=path) from error
         with target.open("wb") as file:
             file.writelines(parts)
 

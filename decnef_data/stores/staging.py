@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from decnef_data.atomic_files import make_private_folder
-from decnef_data.file_systems import keep_private, sync_file, sync_folder
+from decnef_data.file_systems import add_path_to_errors, keep_private, sync_file, sync_folder
 
 __all__ = [
     "add_path_to_errors",
@@ -136,14 +136,3 @@ def remove_folder(folder: Path) -> int:
     size = sum(path.stat().st_size for path in trash.rglob("*") if path.is_file())
     shutil.rmtree(trash)
     return size
-
-
-@contextmanager
-def add_path_to_errors(path: Path) -> Iterator[None]:
-    """Add `path` to a disk error that names no file, as that of a full disk does."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise

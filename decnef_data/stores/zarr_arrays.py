@@ -7,48 +7,39 @@ directly: zarr takes some 7 ms to write and 4 ms to read an array of a thousand 
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
-import google_crc32c
 import numpy as np
 import xarray as xr
 from numcodecs.vlen import VLenUTF8  # type: ignore[import-untyped, unused-ignore]  # only newer ones have types
 from numpy.typing import DTypeLike, NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
-from decnef_data.errors import IntegrityError
 from decnef_data.file_systems import sync_file
-from decnef_data.model import FileCheck
+from decnef_data.stores.stored_files import METADATA, StoredFiles, crc32c_bytes, read_only_view
 
 __all__ = [
     "CRC32C",
     "LITTLE_ENDIAN",
-    "METADATA",
     "TEXT",
     "VLEN_UTF8",
     "Mapper",
     "StoredArray",
     "array_metadata",
-    "crc32c_bytes",
-    "damaged_store_error",
     "encode_values",
-    "has_valid_crc32c",
-    "read_only_view",
-    "store_file_check",
     "to_json_attrs",
     "to_storable",
-    "trailing_crc32c",
     "write_array",
 ]
 
-METADATA: Final = "zarr.json"
 TEXT: Final = "string"
 LITTLE_ENDIAN: Final = {"name": "bytes", "configuration": {"endian": "little"}}
 VLEN_UTF8: Final = {"name": "vlen-utf8"}
 CRC32C: Final = {"name": "crc32c"}
-_CRC_SIZE: Final = 4
 _SYNC_SIZE: Final = 1 << 20
 _FILL: Final[Mapping[str, Any]] = {"f": "NaN", "b": False, "c": ["NaN", "NaN"]}
 
@@ -66,22 +57,6 @@ def _to_json_value(value: object) -> Any:
     )
 
 
-def store_file_check(
-    store: Path, path: str, state: Literal["intact", "changed", "missing", "damaged"], detail: str = ""
-) -> FileCheck:
-    """Return the result of a check of the file at `path` in a store."""
-    return FileCheck(f"{store.name}/{path}", state, detail)
-
-
-def damaged_store_error(store: Path, found: FileCheck) -> IntegrityError:
-    """Return the error for a store with a file that is not as it was written."""
-    return IntegrityError(
-        f"The store '{store}' is not intact: '{found.path}' is {found.state}. "
-        "Remove it with `decnef cache clear`, then fetch the dataset again.",
-        file=found.path,
-    )
-
-
 class Mapper(Protocol):
     """A function that returns a lazy variable over the bytes of a file."""
 
@@ -93,8 +68,9 @@ class Mapper(Protocol):
         shape: Sequence[int],
         offset: int = 0,
         attrs: Mapping[str, Any] | None = None,
+        verify: Callable[[NDArray[np.uint8] | None], None] | None = None,
     ) -> xr.Variable:
-        """Memory-map `path` from `offset`."""
+        """Memory-map `path` from `offset`; a read of most of it calls `verify` with the mapped bytes."""
 
 
 def write_array(folder: Path, variable: xr.Variable, max_chunk_bytes: int) -> None:
@@ -194,34 +170,11 @@ def encode_values(values: NDArray[Any]) -> bytes | NDArray[np.uint8]:
     return read_only_view(values.reshape(-1).view(np.uint8))
 
 
-def read_only_view(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the same memory, read-only: google_crc32c accepts nothing else without a copy."""
-    view = content.view()
-    view.flags.writeable = False
-    return view
-
-
-def crc32c_bytes(content: bytes | NDArray[np.uint8]) -> bytes:
-    """Return the four bytes that a chunk with this content ends in."""
-    readable = content if isinstance(content, bytes) else read_only_view(content)
-    return int(google_crc32c.value(readable)).to_bytes(_CRC_SIZE, "little")
-
-
-def trailing_crc32c(content: bytes | NDArray[np.uint8]) -> int:
-    """Return the crc32c that a chunk ends in."""
-    return int.from_bytes(bytes(content[-_CRC_SIZE:]), "little")
-
-
-def has_valid_crc32c(content: bytes | NDArray[np.uint8]) -> bool:
-    """Return whether a chunk's bytes have the crc32c that it ends in."""
-    return int(google_crc32c.value(content[:-_CRC_SIZE])) == trailing_crc32c(content)
-
-
 @dataclass(frozen=True, slots=True)
 class StoredArray:
     """An array in a store, as its metadata describes it."""
 
-    store: Path
+    files: StoredFiles
     array_path: str
     dims: tuple[str, ...]
     shape: tuple[int, ...]
@@ -230,11 +183,11 @@ class StoredArray:
     attrs: dict[str, Any]
 
     @classmethod
-    def from_store(cls, store: Path, array_path: str) -> "StoredArray":
+    def from_files(cls, files: StoredFiles, array_path: str) -> "StoredArray":
         """Read the metadata of the array at `array_path` in a store."""
-        metadata = json.loads((store / array_path / METADATA).read_bytes())
+        metadata = files.read_metadata(array_path)
         return cls(
-            store=store,
+            files=files,
             array_path=array_path,
             dims=tuple(metadata["dimension_names"]),
             shape=tuple(metadata["shape"]),
@@ -244,43 +197,67 @@ class StoredArray:
         )
 
     @property
-    def first_chunk_path(self) -> Path:
-        """The file of the first chunk."""
-        return _chunk_path(self.store / self.array_path, len(self.shape), 0)
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         """The type in memory; text is as wide as its longest."""
         return np.dtype(str) if self.data_type == TEXT else np.dtype(self.data_type).newbyteorder("<")
 
     def to_lazy_variable(self, mapper: Mapper) -> xr.Variable:
         """Return the array lazily, or in memory if it is text or empty."""
-        if self.chunk != tuple(max(1, length) for length in self.shape):
-            return self._open_with_zarr()
         if self.data_type == TEXT or not math.prod(self.shape):
             return self.load()
-        return mapper(self.first_chunk_path, self.dims, self.dtype, self.shape, 0, self.attrs)
+        if self.chunk == tuple(max(1, length) for length in self.shape):
+            return self._map_chunk(mapper, 0, self.shape)
+        starts = range(0, self.shape[0], self.chunk[0])
+        lengths = [min(self.chunk[0], self.shape[0] - start) for start in starts]
+        chunks = [
+            self._map_chunk(mapper, number, (length, *self.shape[1:]))
+            for number, length in enumerate(lengths)
+        ]
+        rows = _ChunkedRows(chunks, self.chunk[0], self.dtype, self.shape)
+        return xr.Variable(self.dims, indexing.LazilyIndexedArray(rows), self.attrs)
 
-    def _open_with_zarr(self) -> xr.Variable:
-        group, _, name = self.array_path.rpartition("/")
-        opened = xr.open_zarr(self.store, group=group, chunks=None, consolidated=False, decode_cf=False)
-        variable: xr.Variable = opened[name].variable
-        variable.encoding = {}  # drop_encoding() reads the array on older xarray
-        return variable
+    def _map_chunk(self, mapper: Mapper, number: int, shape: tuple[int, ...]) -> xr.Variable:
+        path = self._chunk_path(number)
+        verify = self.files.chunk_check(path)
+        return mapper(self.files.store / path, self.dims, self.dtype, shape, 0, self.attrs, verify)
+
+    def _chunk_path(self, number: int) -> str:
+        return _chunk_path(Path(self.array_path), len(self.shape), number).as_posix()
 
     def load(self) -> xr.Variable:
-        """Read and verify the array, which has one chunk or no elements."""
-        values = self._decode(self._read_chunk()) if math.prod(self.shape) else np.empty(0, self.dtype)
+        """Read the array, which has one chunk or no elements."""
+        has_values = bool(math.prod(self.shape))
+        values = self._decode(self.files.read(self._chunk_path(0))) if has_values else np.empty(0, self.dtype)
         return xr.Variable(self.dims, values.reshape(self.shape), self.attrs)
 
-    def _read_chunk(self) -> bytes:
-        content = self.first_chunk_path.read_bytes()
-        if not has_valid_crc32c(content):
-            path = self.first_chunk_path.relative_to(self.store).as_posix()
-            raise damaged_store_error(self.store, store_file_check(self.store, path, "damaged"))
-        return content[:-_CRC_SIZE]
-
-    def _decode(self, content: bytes) -> NDArray[Any]:
+    def _decode(self, content: NDArray[np.uint8]) -> NDArray[Any]:
         if self.data_type == TEXT:
             return np.array(VLenUTF8().decode(content).tolist(), dtype=str)
-        return np.frombuffer(content, self.dtype).copy()
+        return content.view(self.dtype).copy()
+
+
+class _ChunkedRows(BackendArray):
+    """Chunks of complete rows as one array that xarray indexes lazily."""
+
+    def __init__(
+        self, chunks: Sequence[xr.Variable], step: int, dtype: np.dtype[Any], shape: tuple[int, ...]
+    ) -> None:
+        self.chunks = chunks
+        self.step = step
+        self.dtype = dtype
+        self.shape = shape
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        outer = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read_outer)
+
+    def _read_outer(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        first, *inner = key
+        rows = np.atleast_1d(np.arange(self.shape[0])[first])
+        numbers = rows // self.step
+        parts = [(numbers == number, self.chunks[number]) for number in np.unique(numbers).tolist() or (0,)]
+        read = [(mask, chunk[(rows[mask] % self.step, *inner)].to_numpy()) for mask, chunk in parts]
+        out = np.empty((rows.size, *read[0][1].shape[1:]), self.dtype)
+        for mask, values in read:
+            out[mask] = values
+        return out[0] if isinstance(first, int | np.integer) else out

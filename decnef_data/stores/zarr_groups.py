@@ -1,7 +1,14 @@
-"""A dataset as a zarr v3 group, and back: coordinates are read at once, everything else lazily."""
+"""A dataset as a zarr v3 group, and back: coordinates are read at once, everything else lazily.
 
+Names of columns come from tables, in any script and of any length, and folders have to be created in any
+locale: a name that is not plain ASCII is an attribute, and its folder has another name.
+"""
+
+import hashlib
 import json
+import re
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,13 +16,15 @@ from typing import Any, Final
 
 import xarray as xr
 
-from decnef_data.stores.zarr_arrays import METADATA, Mapper, StoredArray, to_json_attrs, write_array
+from decnef_data.stores.stored_files import METADATA, StoredFiles
+from decnef_data.stores.zarr_arrays import Mapper, StoredArray, to_json_attrs, write_array
 
 __all__ = [
     "MAX_CHUNK_BYTES",
     "group_attrs",
     "group_metadata",
     "read_group",
+    "stored_name",
     "write_group_metadata",
     "write_groups",
 ]
@@ -23,35 +32,68 @@ __all__ = [
 MAX_CHUNK_BYTES: Final = 512_000_000
 _THREADS: Final = 3  # one more than copy to memory at full speed, because some wait for the disk
 _COORDINATES: Final = "coordinates"  # xarray's name for the attribute that lists them
+#: The attribute with the name of an array or a group that is stored under another one.
+_NAME: Final = "decnef_name"
+#: Names in lower case only: some file systems do not distinguish case.
+_PLAIN_NAME: Final = re.compile(r"[a-z0-9_]{1,80}")
+_READABLE_LENGTH: Final = 40
+_DIGEST_LENGTH: Final = 16
+
+
+def stored_name(name: str) -> str:
+    """Return the name under which an array or a group is stored: ASCII, and different for each name.
+
+    Examples
+    --------
+    >>> stored_name("mean_fd"), stored_name("osakau_VAS 年齢")
+    ('mean_fd', 'osakau_vas-9523749ffaadab16')
+    """
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    ascii_text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    readable = "_".join(re.findall(r"[a-z0-9]+", ascii_text))[:_READABLE_LENGTH]
+    return f"{readable}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:_DIGEST_LENGTH]}"
+
+
+def _name_attrs(name: str) -> dict[str, str]:
+    return {} if stored_name(name) == name else {_NAME: name}
 
 
 def write_groups(
     store: Path, groups: Mapping[str, xr.Dataset], max_chunk_bytes: int
 ) -> dict[str, tuple[str, ...]]:
-    """Write each group below a folder, and return the names of its arrays.
+    """Write each group below a folder, and return the stored names of its arrays.
 
     The largest are written first: the small ones fill the time in which those are written to disk.
     """
     arrays = [
         array
         for name, dataset in groups.items()
-        for array in _create_group(store / name, dataset, max_chunk_bytes)
+        for array in _create_group(store, name, dataset, max_chunk_bytes)
     ]
     arrays.sort(key=lambda array: array[1].nbytes, reverse=True)
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
         for written in [threads.submit(write_array, *array) for array in arrays]:
             written.result()
-    return {name: tuple(map(str, dataset.variables)) for name, dataset in groups.items()}
+    return {
+        name: tuple(stored_name(str(array)) for array in dataset.variables)
+        for name, dataset in groups.items()
+    }
 
 
 def _create_group(
-    folder: Path, dataset: xr.Dataset, max_chunk_bytes: int
+    store: Path, group: str, dataset: xr.Dataset, max_chunk_bytes: int
 ) -> Iterator[tuple[Path, xr.Variable, int]]:
     """Write the metadata of a group, and yield the arguments of `write_array` for each of its arrays."""
-    write_group_metadata(folder, group_attrs(dataset))
+    folder = store / stored_name(group)
+    coordinates = [stored_name(str(name)) for name in dataset.coords]
+    write_group_metadata(folder, {**_group_attrs(dataset.attrs, coordinates), **_name_attrs(group)})
     for name, variable in dataset.variables.items():
+        named = variable.copy(deep=False)
+        named.attrs.update(_name_attrs(str(name)))
         # Coordinates are always read, so they are one chunk whatever their size.
-        yield folder / str(name), variable, sys.maxsize if name in dataset.coords else max_chunk_bytes
+        chunk_bytes = sys.maxsize if name in dataset.coords else max_chunk_bytes
+        yield folder / stored_name(str(name)), named, chunk_bytes
 
 
 def write_group_metadata(folder: Path, attrs: Mapping[Any, object]) -> None:
@@ -62,8 +104,11 @@ def write_group_metadata(folder: Path, attrs: Mapping[Any, object]) -> None:
 
 def group_attrs(dataset: xr.Dataset) -> dict[Any, Any]:
     """Return the attributes of a dataset, and the one by which xarray knows its coordinates."""
-    coordinates = " ".join(str(name) for name in dataset.coords)
-    return {**dataset.attrs, **({_COORDINATES: coordinates} if coordinates else {})}
+    return _group_attrs(dataset.attrs, [str(name) for name in dataset.coords])
+
+
+def _group_attrs(attrs: Mapping[Any, Any], coordinates: Sequence[str]) -> dict[Any, Any]:
+    return {**attrs, **({_COORDINATES: " ".join(coordinates)} if coordinates else {})}
 
 
 def group_metadata(attrs: Mapping[Any, object]) -> dict[str, Any]:
@@ -71,13 +116,16 @@ def group_metadata(attrs: Mapping[Any, object]) -> dict[str, Any]:
     return {"zarr_format": 3, "node_type": "group", "attributes": to_json_attrs(attrs)}
 
 
-def read_group(store: Path, group: str, names: Sequence[str], mapper: Mapper) -> xr.Dataset:
-    """Read one group: coordinates into memory, everything else lazily."""
-    attrs = json.loads((store / group / METADATA).read_bytes())["attributes"]
+def read_group(files: StoredFiles, folder: str, names: Sequence[str], mapper: Mapper) -> xr.Dataset:
+    """Read the group in a folder: coordinates into memory, all else lazily; `names` are stored names."""
+    attrs = files.read_metadata(folder)["attributes"]
+    attrs.pop(_NAME, None)
     coordinates = set(attrs.pop(_COORDINATES, "").split())
-    arrays = {name: StoredArray.from_store(store, f"{group}/{name}") for name in names}
-    variables = {
-        name: array.load() if name in coordinates else array.to_lazy_variable(mapper)
-        for name, array in arrays.items()
-    }
-    return xr.Dataset(variables, attrs=attrs).set_coords(coordinates)
+    variables, coordinate_names = {}, []
+    for stored in names:
+        array = StoredArray.from_files(files, f"{folder}/{stored}")
+        name = array.attrs.pop(_NAME, stored)
+        if stored in coordinates:
+            coordinate_names.append(name)
+        variables[name] = array.load() if stored in coordinates else array.to_lazy_variable(mapper)
+    return xr.Dataset(variables, attrs=attrs).set_coords(coordinate_names)

@@ -31,6 +31,7 @@ from isal import igzip
 from numcodecs import Blosc
 
 import decnef_data
+from decnef_data.layouts.imaging import cached
 from decnef_data.layouts.imaging.files import FileEntry
 from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, find_scans
 from decnef_data.phantom import imaging_files
@@ -242,9 +243,10 @@ def opened(bench: Bench) -> list[Row]:
     scans, problems = find_scans(entries, lambda path: (moved(volume[:544], path), False))
     import msgspec
 
-    known = msgspec.msgpack.decode(kept.read_bytes(), type=Inventory)
+    known = cached.read(kept, Inventory)
+    assert known is not None
     everybody = msgspec.structs.replace(known, scans=scans, troubles=problems, version=INVENTORY_VERSION)
-    kept.write_bytes(msgspec.msgpack.encode(everybody))
+    cached.write(kept, everybody)
 
     def ours() -> object:
         return decnef_data.fetch_dataset("srpbs-1600", data_dir=cache, progress="none")

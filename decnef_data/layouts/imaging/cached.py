@@ -1,12 +1,17 @@
-"""Files with values derived from a copy, each decoded once per process and again when it changes."""
+"""Files with values derived from a copy, each decoded once per process and again when it changes.
+
+A file begins with the crc32c of what follows: one flipped bit would be another label or another offset.
+"""
 
 from collections.abc import Hashable
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
+import google_crc32c
 import msgspec
+import numpy as np
 
 from decnef_data.atomic_files import write_atomic
 from decnef_data.file_systems import map_file
@@ -15,6 +20,9 @@ from decnef_data.msgspec_threads import prepare_type
 __all__ = ["read", "write"]
 
 _Value = TypeVar("_Value")
+#: Before the checksum; no value is encoded to bytes that begin so.
+_MAGIC: Final = b"crc32c\n"
+_START: Final = len(_MAGIC) + 4
 
 
 def read(path: Path, value_type: type[_Value]) -> _Value | None:
@@ -37,7 +45,9 @@ def read(path: Path, value_type: type[_Value]) -> _Value | None:
 
 def write(path: Path, value: object) -> None:
     """Write a value to a file, which is replaced atomically."""
-    write_atomic(path, msgspec.msgpack.encode(value))
+    content = msgspec.msgpack.encode(value)
+    checksum = int(google_crc32c.value(content)).to_bytes(4, "little")
+    write_atomic(path, b"".join((_MAGIC, checksum, content)))
     _decode.cache_clear()
 
 
@@ -48,4 +58,12 @@ def _decode(path: Path, _signature: tuple[int, ...], value_type: Hashable) -> ob
     except ValueError as error:
         raise msgspec.DecodeError("the file is empty") from error
     with nullcontext(path.read_bytes()) if mapped is None else mapped as content:
-        return msgspec.msgpack.decode(content, type=prepare_type(cast("type[Any]", value_type)))
+        if content[: len(_MAGIC)] != _MAGIC or not _has_valid_checksum(content):
+            raise msgspec.DecodeError("the file is damaged, or of an earlier version")
+        with memoryview(content)[_START:] as value:
+            return msgspec.msgpack.decode(value, type=prepare_type(cast("type[Any]", value_type)))
+
+
+def _has_valid_checksum(content: "Any") -> bool:
+    found = google_crc32c.value(np.frombuffer(content, np.uint8, offset=_START))
+    return int(found) == int.from_bytes(content[len(_MAGIC) : _START], "little")

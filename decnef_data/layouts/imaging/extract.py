@@ -1,10 +1,7 @@
 """Extraction of scans from an archive with an inventory: only the parts that contain them are read."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from errno import ENOSPC
-from pathlib import Path
 from typing import Final
 
 import google_crc32c
@@ -12,6 +9,7 @@ import numpy as np
 
 from decnef_data.archives import Archive, SeekIndex
 from decnef_data.errors import IntegrityError
+from decnef_data.file_systems import require_free_space
 from decnef_data.layouts.imaging.ingest import IngestContext, ScanStoreWriter
 from decnef_data.layouts.imaging.inventory import Scan
 
@@ -19,7 +17,6 @@ __all__ = ["compressed_size", "extract_scans"]
 
 #: A store takes about a third of the size of the volumes; this fraction has to be free at the start.
 _STORE_RATIO: Final = 0.5
-_DISK_MARGIN: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,11 +43,14 @@ def extract_scans(context: IngestContext, scans: Sequence[Scan]) -> None:
         There is not enough disk space for the stores.
     """
     ranges = sorted(_member_ranges(scans))
-    _require_disk_space(context.scan_cache.folder, sum(member_range.size for member_range in ranges))
+    size = sum(member_range.size for member_range in ranges)
+    require_free_space(
+        context.scan_cache.folder, int(size * _STORE_RATIO), f"the stores of {len(scans)} scans"
+    )
     remaining = [scan.file_count for scan in scans]
     contents: list[dict[str, bytes]] = [{} for _ in scans]
     label = f"{context.archive.source.path}: {len(scans)} scans"
-    context.progress.start(label, sum(member_range.size for member_range in ranges), 0)
+    context.progress.start(label, size, 0)
     try:
         with ScanStoreWriter(context.scan_cache, context.attrs) as writer:
             for member_range, content in _read_members(context.archive, ranges):
@@ -109,18 +109,6 @@ def _read_members(archive: Archive, ranges: Sequence[_MemberRange]) -> Iterator[
 def _changed_error(path: str, archive: str) -> IntegrityError:
     message = (
         f"'{path}' in '{archive}' has changed since the archive was indexed. "
-        "Remove the stores of the old archive with `decnef cache clear`, then download the archive again."
+        "Check the archive with `decnef verify --deep`, then download or adopt it again."
     )
     return IntegrityError(message, file=path)
-
-
-def _require_disk_space(folder: Path, size: int) -> None:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free, needed = shutil.disk_usage(existing).free, int(size * _STORE_RATIO) + _DISK_MARGIN
-    if needed > free:
-        message = (
-            f"Not enough disk space for the stores: about {needed / 1e6:,.0f} MB are needed, "
-            f"{free / 1e6:,.0f} MB are free. "
-            "Free disk space, select fewer participants, or move the cache with DECNEF_DATA_DIR"
-        )
-        raise OSError(ENOSPC, message, str(existing))
