@@ -1,13 +1,12 @@
 """The log of where participants' data were exported to, so that a purge can list every copy."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from decnef_data.atomic_files import make_private_folder
+from decnef_data.atomic_files import append_private
 from decnef_data.model import ExportRecord
 from decnef_data.msgspec_threads import prepare_type
 
@@ -43,13 +42,7 @@ class ExportLog:
         """Record that data of `dataset` were exported to an absolute path, or to an address elsewhere."""
         now = datetime.now(UTC).replace(microsecond=0)
         line = msgspec.json.encode(ExportRecord(dataset, destination, now)) + b"\n"
-        make_private_folder(self._folder)
-        # A single appending write: two exports at the same time leave two complete lines.
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
+        append_private(self._path, line)
 
     def existing_exports(self, dataset: str) -> tuple[ExportRecord, ...]:
         """Return the exports of `dataset` that still exist, as far as this machine can see."""

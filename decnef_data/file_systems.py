@@ -7,7 +7,8 @@ import errno
 import os
 import stat
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -16,7 +17,17 @@ from decnef_data.errors import warn_user
 if TYPE_CHECKING:
     from mmap import mmap
 
-__all__ = ["is_private", "keep_private", "map_file", "restrict_access", "sync_file", "sync_folder"]
+__all__ = [
+    "add_path_to_errors",
+    "ignores_case",
+    "is_private",
+    "keep_private",
+    "map_file",
+    "require_free_space",
+    "restrict_access",
+    "sync_file",
+    "sync_folder",
+]
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 #: What a file system returns for an operation that it does not have, rather than one that failed.
@@ -26,8 +37,56 @@ _UNSUPPORTED: Final = frozenset(
 #: Samba and the Linux clients of Windows shares answer these for the descriptor of a folder.
 _UNSUPPORTED_FOLDER: Final = _UNSUPPORTED | {errno.EBADF, errno.EISDIR}
 
+#: Left free for receipts and for everyone else on the disk.
+_RESERVED_SPACE: Final = 64 << 20
+
 _exposed_disks: set[int] = set()  # device numbers of the disks that a warning was issued for
 _exposed_disks_lock = threading.Lock()  # downloads run on several threads
+
+
+@contextmanager
+def add_path_to_errors(path: Path) -> Iterator[None]:
+    """Add `path` to a disk error that names no file, as that of a full disk does.
+
+    Parameters
+    ----------
+    path
+        The file that is written.
+
+    Examples
+    --------
+    >>> with add_path_to_errors(Path("scan.nii")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+        ...
+    OSError: [Errno 28] No space left on device: 'scan.nii'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def ignores_case(folder: Path) -> bool:
+    """Return whether two names that differ in case only are one file in a folder, which need not exist yet.
+
+    Nothing is written: the folder, or one above it, is looked up under its own name in the other case.
+
+    Examples
+    --------
+    >>> ignores_case(Path("/"))
+    False
+    """
+    for existing in (folder, *folder.parents):
+        other = existing.name.swapcase()
+        if other != existing.name and existing.exists():
+            try:
+                return existing.samefile(existing.with_name(other))
+            except OSError:
+                return False
+    return False
 
 
 def sync_file(file: BinaryIO | int) -> None:
@@ -205,3 +264,40 @@ def map_file(path: Path, length: int = 0) -> "mmap | None":
         # FUSE mounts without a page cache refuse shared mappings, not private ones.
         return mmap.mmap(file.fileno(), length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
     return None
+
+
+def require_free_space(folder: Path, needed: int, purpose: str) -> None:
+    """Raise an error, before the first byte is written, if a disk cannot hold what is to be written.
+
+    Parameters
+    ----------
+    folder
+        The folder to write to, which need not exist.
+    needed
+        The number of bytes.
+    purpose
+        What they are for, such as "the download".
+
+    Raises
+    ------
+    OSError
+        The disk has less space (``ENOSPC``); the error has the folder and the sum that is needed.
+
+    Examples
+    --------
+    >>> require_free_space(Path("/nowhere"), 10**24, "the store")
+    Traceback (most recent call last):
+        ...
+    OSError: [Errno 28] Not enough disk space for the store: ...
+    """
+    import shutil  # takes milliseconds, and reading needs no space
+
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if needed + _RESERVED_SPACE > free:
+        message = (
+            f"Not enough disk space for {purpose}: {needed / 1e6:,.0f} MB are needed "
+            f"(plus a reserve of {_RESERVED_SPACE / 1e6:,.0f} MB), {free / 1e6:,.0f} MB are free. "
+            "Free some space, or move the cache with DECNEF_DATA_DIR"
+        )
+        raise OSError(errno.ENOSPC, message, str(folder))

@@ -55,7 +55,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("n_subjects", "n_splits"): (*NOT_WHOLE, 0, -1),
     (
         "download", "keep_archive", "strict", "accept_terms", "offline", "checksums", "deep", "repair", "phantom",
-        "dry_run", "original", "i_may_share", "follow_links",
+        "dry_run", "shared", "stores", "synthetic", "original", "i_may_share", "follow_links",
     ): (1, 0, "yes", [True]),
     (
         "data_dir", "config_dir", "lock", "records", "path", "first", "second", "destination", "dest", "folders",

@@ -5,6 +5,7 @@
 Receipts name the cache folder as ``@CACHE@``, and the unfinished file its machine as ``@HOST@``.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -17,12 +18,15 @@ import pytest
 
 import decnef_data
 from decnef_data import SelectionError
+from decnef_data.file_cache import PartMap
+from decnef_data.file_cache.part_map import part_size
 from tests.servers.links import LinkServer
 from tests.trees import voxels
 
 ARCHIVE = Path(__file__).parent / "data" / "cache-0.1.0.tar.xz"
-#: What ``srpbs-ts`` was downloaded from.
-CONTENT = bytes(range(256)) * 16384
+#: What ``srpbs-ts`` was downloaded from, but for its first bytes: version 0.1.0 took what begins as no archive.
+CONTENT = b"\x1f\x8b\x08" + (bytes(range(256)) * 16384)[3:]
+IDENTITY = f'"{hashlib.md5(bytes(range(256)) * 16384).hexdigest()}"'
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +84,10 @@ def test_images_open_from_their_stores(cache: Path) -> None:
     assert np.array_equal(bold["bold"].to_numpy()[0], expected)
     assert tree["KUT/t1w"].sizes["scan"] == 1
     listed = contents(cache)
-    changed = {path.partition(".scans/")[2] for path in before if listed[path] != before[path]}
+    changed = {path.partition(".scans/")[2] for path in before if listed.get(path) != before[path]}
     assert {path.partition("/")[0] for path in changed} == {"index", "inventory", "tables"}
-    assert listed.keys() == before.keys()
+    renamed = {path.partition(".scans/")[2] for path in listed.keys() ^ before.keys()}
+    assert {path.partition("/")[0] for path in renamed} == {"tables"}  # their names are ASCII now
     decnef_data.fetch_dataset("srpbs-open", subjects=["sub-0001"], download=False, progress="none")
     assert contents(cache) == listed
 
@@ -99,13 +104,30 @@ def test_it_is_listed() -> None:
     assert [kind for _, kind in kinds].count("store") >= 2
 
 
+def begin_as_archive(partial: Path) -> None:
+    """Let the unfinished file begin as an archive, by the checksum of its first part too."""
+    data = bytearray(partial.read_bytes())
+    parts = PartMap(len(CONTENT), part_size(len(CONTENT)))
+    assert parts.load(bytes(data[len(CONTENT) :]))
+    received = parts.received
+    parts.clear()
+    for start in range(0, received, parts.step):
+        parts.add(start, CONTENT[start : min(start + parts.step, received)])
+    data[: len(b"\x1f\x8b\x08")] = b"\x1f\x8b\x08"
+    partial.write_bytes(bytes(data[: len(CONTENT)]) + parts.encode())
+
+
 def test_a_download_that_was_interrupted_resumes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SelectionError):
         decnef_data.participants("srpbs-ts", download=False, progress="none")
     monkeypatch.delenv("DECNEF_OFFLINE")
+    (partial,) = (cache / "partial/srpbs-ts").glob("*.part")
+    begin_as_archive(partial)
     with LinkServer() as server:
-        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_TS", server.link(CONTENT, name="SRPBS_TS.tar.gz"))
+        link = server.link(CONTENT, name="SRPBS_TS.tar.gz")
+        server.put("SRPBS_TS.tar.gz", CONTENT, IDENTITY)
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_TS", link)
         path = decnef_data.download("srpbs-ts", mirror="atr", accept_terms=True, progress="none")
         ranges = [request.headers.get("Range") for request in server.requests]
-    assert ranges == ["bytes=0-0", "bytes=1572864-"]  # what 0.1.0 had received is not sent again
+    assert ranges == ["bytes=0-1023", "bytes=1572864-"]  # what 0.1.0 had received is not sent again
     assert path.read_bytes() == CONTENT

@@ -102,7 +102,7 @@ OPTIONS = {
     "cite": "",
     "cache path": "",
     "cache list": "--json",
-    "cache clear": "--json",
+    "cache clear": "--stores --synthetic --dry-run --yes --json",
     "demo": "--json",
 }
 
@@ -381,7 +381,7 @@ def test_verify_ends_with_five_when_something_changed(adopted: Path) -> None:
     assert told.code == 5
     assert told.err == (
         "error: 1 of 1 files of 'srpbs-fc' are not intact. "
-        "Run `decnef cache clear srpbs-fc`, then download or adopt them again.\n"
+        "Run `decnef adopt srpbs-fc PATH` with an intact copy.\n"
     )
 
 
@@ -441,7 +441,7 @@ def test_the_cache_is_listed_and_cleared(adopted: Path) -> None:
     assert len(removed["entries"]) == 1
     run("adopt", "srpbs-fc", str(adopted), "--quiet")
     last = run("cache", "clear", "srpbs-fc", "--yes").out.splitlines()[-2:]
-    assert last[0] == "Adopted copies were only unregistered; their files were not removed."
+    assert last[0] == "Adopted copies are only unregistered; their files are not removed."
     assert last[1].startswith("0 B removed from ")
     assert run("cache", "list", "--json").json["entries"] == []
     assert adopted.exists()

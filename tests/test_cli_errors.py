@@ -237,7 +237,7 @@ def test_a_disk_without_room(links: LinkServer, tmp_path: Path, monkeypatch: pyt
             )
         ],
     )
-    assert [request.headers.get("Range") for request in links.requests[asked:]] == ["bytes=0-0"]  # a look
+    assert [request.headers.get("Range") for request in links.requests[asked:]] == ["bytes=0-1023"]  # a look
     assert not list((tmp_path / "cache").rglob("SRPBS_FC.zip"))
 
 

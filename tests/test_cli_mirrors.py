@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import small
+from tests.archive_bytes import zip_of
 from tests.command import run
 from tests.servers.links import LinkServer
 from tests.servers.synapse import Entity, SynapseServer, Token, personal_token
@@ -127,7 +128,7 @@ def test_index_tells_what_changed(
     synapse: SynapseServer, links: LinkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("index", "atr", "--quiet")
-    monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(b"other", name="SRPBS_FC.zip"))
+    monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(zip_of(b"other"), name="SRPBS_FC.zip"))
     found = run("index", "atr", "--json").json
     assert [(each["kind"], each["id"]) for each in found["changes"]] == [("changed", "srpbs-fc")]
     page = run("index", "atr", "--offline").out

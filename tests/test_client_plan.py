@@ -117,7 +117,7 @@ def test_what_happens_is_what_was_planned(
     assert planned.download_size is not None
     assert planned.required_disk is not None
     assert planned.missing_requirements == ()
-    looked = 1  # one byte is asked for to learn the size behind a link
+    looked = 1024  # these bytes are asked for to learn what is behind a link
     assert (
         planned.download_size <= sum(counter.sent for counter in counters) <= planned.download_size + looked
     )

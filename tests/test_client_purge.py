@@ -193,7 +193,12 @@ def test_a_link_is_removed_and_what_it_leads_to_stays(cache: Path, tmp_path: Pat
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.txt").write_text("a")
     (folder / "link").symlink_to(tmp_path / "elsewhere")
-    decnef_data.purge("srpbs-fc")
+    with pytest.warns(decnef_data.DecnefDataWarning) as caught:
+        made = decnef_data.purge("srpbs-fc")
+    assert [str(each.message) for each in caught] == [
+        f"'{folder / 'link'}' was a link. '{tmp_path / 'elsewhere'}', to which it leads, was not removed."
+    ]
+    assert kinds(made) == ["link"]
     assert not folder.exists()
     assert (tmp_path / "elsewhere" / "a.txt").exists()
 

@@ -243,6 +243,32 @@ def test_what_the_mirror_now_states_decides(tmp_path: Path) -> None:
     assert files.find_verified("ds", "atr", RemoteFile("folder/a.bin", len(CONTENT), MD5, "v2")) is None
 
 
+def test_a_file_without_its_time_is_recovered_with_the_checksums_of_its_parts(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    arrive(files)
+    journal = files.journal("ds", "atr")
+    assert journal is not None
+    before = journal.receipts["folder/a.bin"]
+    assert before.parts is not None
+    os.utime(tmp_path / "files/ds/folder/a.bin", (1, 1))
+    found = files.recover("ds", "atr", FILE, create_progress("none"))
+    assert found == files.find_verified("ds", "atr", FILE)
+    assert found is not None
+    journal = files.journal("ds", "atr")
+    assert journal is not None
+    assert journal.receipts["folder/a.bin"].parts == before.parts
+
+
+def test_what_is_not_a_file_is_not_recovered(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    assert files.recover("ds", "atr", FILE, create_progress("none")) is None
+    (tmp_path / "files/ds/folder/a.bin").mkdir(parents=True)
+    assert files.recover("ds", "atr", FILE, create_progress("none")) is None
+    (tmp_path / "files/ds/folder/a.bin").rmdir()
+    os.mkfifo(tmp_path / "files/ds/folder/a.bin")
+    assert files.recover("ds", "atr", FILE, create_progress("none")) is None
+
+
 def test_a_newer_file_takes_the_place_of_the_older(tmp_path: Path) -> None:
     files = FileCache(tmp_path)
     arrive(files)
@@ -350,9 +376,7 @@ def test_files_are_registered_in_place(tmp_path: Path) -> None:
     assert state() == before
     assert [entry.kind for entry in files.entries()] == ["adopted"]
     files.drop(copy)
-    files.clear("ds")
     assert (own / "a.bin").exists()
-    assert files.find_copy("ds", "folder") is None
 
 
 def test_a_registered_file_that_is_not_as_stated_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The commands that manage files: plan, download, adopt, verify, cache."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,8 +10,8 @@ import typer
 import decnef_data
 from decnef_data_cli import access, tables
 from decnef_data_cli.console import human_size, print_json, print_result, print_rich, print_sentence
-from decnef_data_cli.messages import confirm, print_stderr
 from decnef_data_cli.errors import error_exit
+from decnef_data_cli.messages import confirm, print_stderr
 from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
@@ -28,7 +30,7 @@ from decnef_data_cli.plan_table import plan_page
 from decnef_data_cli.selection import SelectionArguments, takes_selection
 
 if TYPE_CHECKING:
-    from decnef_data.model import Plan
+    from decnef_data.model import CacheListing, Plan
 
 __all__ = ["adopt", "cache_clear", "cache_list", "cache_path", "download", "plan", "verify"]
 
@@ -84,6 +86,9 @@ def download(
     keep_archive: KeepArchive = True,
     accept_terms: AcceptTerms = False,
     lock: LockFile = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Let the group of the cache folder read the dataset.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan, as 'decnef plan' does.")
     ] = False,
@@ -112,6 +117,7 @@ def download(
         keep_archive=keep_archive,
         accept_terms=accept_terms,
         lock=lock,
+        shared=shared,
         progress=progress_kind(quiet, progress),
     )
     if as_json:
@@ -186,10 +192,18 @@ def verify(
     else:
         print_rich(tables.checks_table(verification.checks))
     if not verification.complete:
-        n_incomplete = sum(check.state != "intact" for check in verification.checks)
+        failed = [check for check in verification.checks if check.state != "intact"]
         dataset = verification.dataset
-        problem = f"{n_incomplete} of {len(verification.checks)} files of '{dataset}' are not intact."
-        remedy = f"Run `decnef cache clear {dataset}`, then download or adopt them again."
+        problem = f"{len(failed)} of {len(verification.checks)} files of '{dataset}' are not intact."
+        is_adopted = any(check.mirror == "folder" for check in failed)
+        if is_adopted:
+            remedy = f"Run `decnef adopt {dataset} PATH` with an intact copy."
+        elif repair:
+            remedy = f"Run `decnef cache clear {dataset}`, then download them again."
+        else:
+            option = "" if mirror == "auto" else f" --mirror {mirror}"
+            command = f"decnef verify {dataset}{option} --repair"
+            remedy = f"Run `{command}`, which rebuilds stores and downloads only damaged parts."
         raise error_exit(5, f"{problem} {remedy}")
 
 
@@ -209,24 +223,47 @@ def cache_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 def cache_clear(
     name: OptionalName = None,
-    data_dir: DataDir = None,
+    *,
+    stores: Annotated[
+        bool, typer.Option("--stores", help="Remove only the stores, which are created again from the files.")
+    ] = False,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="Remove only synthetic data (digital phantoms).")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be removed, without removing it.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without a prompt.")] = False,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove a dataset from the cache, or all datasets; adopted copies are only unregistered."""
-    if not yes and not confirm(f"Remove {_describe_contents(name, data_dir)}?"):
-        print_stderr("Nothing was removed.")
+    selected = {"stores": stores, "synthetic": synthetic}
+    planned = decnef_data.clear_cache(name, **selected, dry_run=True, data_dir=data_dir)
+    options = [f"--{option}" for option, is_set in selected.items() if is_set]
+    command = " ".join(["decnef cache clear", *([name] if name else []), *options])
+    if dry_run:
+        _print_removed(planned, as_json=as_json, done=False)
+        print_stderr(f"Nothing was removed. Run `{command}` to remove it.")
         return
-    removed = decnef_data.clear_cache(name, data_dir=data_dir)
+    if planned.entries and not yes and not confirm(f"Remove {_count_entries(planned)}?"):
+        raise error_exit(2, f"Nothing was removed. Run `{command}` and answer y, or add --yes.")
+    try:
+        removed = decnef_data.clear_cache(name, **selected, data_dir=data_dir)
+    except OSError:
+        gone = tuple(entry for entry in planned.entries if not os.path.lexists(entry.path))
+        _print_removed(replace(planned, entries=gone), as_json=as_json, done=True)
+        raise
+    _print_removed(removed, as_json=as_json, done=True)
+
+
+def _print_removed(listing: "CacheListing", *, as_json: bool, done: bool) -> None:
     if as_json:
-        print_json(removed)
+        print_json(listing)
     else:
-        print_rich(*tables.cache_page(removed, removed=True))
+        print_rich(*tables.cache_page(listing, verb="removed from" if done else "to remove from"))
 
 
-def _describe_contents(name: str | None, data_dir: Path | None) -> str:
-    listing = decnef_data.cache(data_dir=data_dir)
-    dataset = decnef_data.catalog().dataset(name).name if name is not None else None
-    sizes = [entry.size for entry in listing.entries if dataset in {None, entry.dataset}]
-    noun = "entry" if len(sizes) == 1 else "entries"
-    return f"{len(sizes)} {noun} ({human_size(sum(sizes))}) from '{listing.root}'"
+def _count_entries(listing: "CacheListing") -> str:
+    noun = "entry" if len(listing.entries) == 1 else "entries"
+    return f"{len(listing.entries)} {noun} ({human_size(listing.size)}) from '{listing.root}'"

@@ -8,8 +8,8 @@ import typer
 
 import decnef_data
 from decnef_data_cli.console import human_size, pluralize, print_json, print_result
-from decnef_data_cli.messages import confirm, print_stderr
 from decnef_data_cli.errors import error_exit
+from decnef_data_cli.messages import confirm, print_stderr
 from decnef_data_cli.options import AsJson, DataDir, Name
 from decnef_data_cli.tables import relative_path
 

@@ -267,7 +267,7 @@ def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
     return table("file", "mirror", "state", "detail", rows=rows)
 
 
-def cache_page(listing: "CacheListing", *, removed: bool = False) -> "Iterator[RenderableType]":
+def cache_page(listing: "CacheListing", *, verb: str = "in") -> "Iterator[RenderableType]":
     """Yield the entries of the cache, or those removed, and their size; many files of a kind share a row."""
     from rich.text import Text
 
@@ -278,9 +278,8 @@ def cache_page(listing: "CacheListing", *, removed: bool = False) -> "Iterator[R
     if rows:
         yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
         yield Text()
-    if removed and any(entry.kind == "adopted" for entry in listing.entries):
-        yield Text("Adopted copies were only unregistered; their files were not removed.")
-    verb = "removed from" if removed else "in"
+    if verb != "in" and any(entry.kind == "adopted" for entry in listing.entries):
+        yield Text("Adopted copies are only unregistered; their files are not removed.")
     yield Text(f"{human_size(listing.size)} {verb} {listing.root}", no_wrap=True)
 
 

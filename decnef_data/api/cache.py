@@ -193,15 +193,29 @@ def cache(*, data_dir: StrPath | None = None) -> CacheListing:
     return Client.default(data_dir).cache()
 
 
-def clear_cache(name: str | None = None, *, data_dir: StrPath | None = None) -> CacheListing:
+def clear_cache(
+    name: str | None = None,
+    *,
+    stores: bool = False,
+    synthetic: bool = False,
+    dry_run: bool = False,
+    data_dir: StrPath | None = None,
+) -> CacheListing:
     """Remove a dataset from the cache, or all datasets, and list what was removed.
 
-    Adopted copies are unregistered; their files stay in place.
+    Adopted copies are unregistered; their files stay in place.  Links are removed, and what they lead to
+    stays; a part of the cache that is a link to another folder is emptied.
 
     Parameters
     ----------
     name
         The dataset, by name, alias or title; ``None`` means all datasets.
+    stores
+        Whether only the stores are removed, which are created again from the files when they are needed.
+    synthetic
+        Whether only synthetic data (digital phantoms) are removed.
+    dry_run
+        Whether to report what would be removed without removing it.
     data_dir
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
@@ -215,6 +229,15 @@ def clear_cache(name: str | None = None, *, data_dir: StrPath | None = None) -> 
     ------
     SelectionError
         There is no such dataset.
+    AccessError
+        A part of the cache is a link that belongs to another user; nothing was removed.
+    OSError
+        Something could not be deleted; everything else was removed.
+
+    Warns
+    -----
+    DecnefDataWarning
+        A file was a link: what it leads to is still there.
 
     Examples
     --------
@@ -222,7 +245,7 @@ def clear_cache(name: str | None = None, *, data_dir: StrPath | None = None) -> 
     >>> clear_cache(data_dir=tempfile.mkdtemp()).entries
     ()
     """
-    return Client.default(data_dir).clear_cache(name)
+    return Client.default(data_dir).clear_cache(name, stores=stores, synthetic=synthetic, dry_run=dry_run)
 
 
 def purge(
@@ -255,8 +278,15 @@ def purge(
     ------
     SelectionError
         There is no such dataset.
+    AccessError
+        A part of the cache is a link that belongs to another user; nothing was removed.
     OSError
-        Something could not be removed; nothing is recorded, and another purge removes the rest.
+        Something could not be deleted; nothing is recorded, and another purge removes the rest.
+
+    Warns
+    -----
+    DecnefDataWarning
+        A file was a link: what it leads to is still there.
 
     Notes
     -----

@@ -640,6 +640,7 @@ def download(
     keep_archive: bool = True,
     accept_terms: bool = False,
     lock: StrPath | None = None,
+    shared: bool = False,
     progress: str = "auto",
 ) -> Path:
     """Download and verify the files of a dataset; return the archive, or the folder of the files.
@@ -705,6 +706,9 @@ def download(
         The path of a lock file: the data come from exactly the files that it lists, whatever the mirror,
         and an error reports any difference.  Parts of the selection that are ``None`` are taken from the
         lock. ``None`` means no lock.
+    shared
+        Whether the group of the cache folder may read the files of the dataset and its stores from now
+        on; otherwise only you can.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
         per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
@@ -773,6 +777,7 @@ def download(
         keep_archive=keep_archive,
         accept_terms=accept_terms,
         lock=lock,
+        shared=shared,
         progress=progress,
     )
 

@@ -1,13 +1,22 @@
 """List, check, repair and clear what is cached of each dataset: files, partial downloads and stores."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from decnef_data import transfer
+from decnef_data.client.removal import (
+    Removal,
+    cached_datasets,
+    read_store_dataset,
+    remove_items,
+    unreadable_stores,
+)
+from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import FileCache
-from decnef_data.model import CacheEntry, FileCheck, Progress
+from decnef_data.model import CacheEntry, FileCheck, Progress, RemovedItem
+from decnef_data.model.sidecars import CITATION_FILE, TERMS_FILE
 from decnef_data.transfer import DatasetLocation, MirrorSource
 
 if TYPE_CHECKING:
@@ -25,6 +34,16 @@ def open_stores(root: Path) -> "Stores":
     return Stores(root / "stores", memmap_variable)
 
 
+#: The items of a removal that are entries of the cache.
+_ENTRY_KINDS: Final[Mapping[str, Literal["file", "store"]]] = {
+    "file": "file",
+    "link": "file",
+    "store": "store",
+    "scans": "store",
+    "unreadable store": "store",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CacheContents:
     """The files and stores below one root; ``synthetic`` if the root is the phantom's."""
@@ -37,8 +56,8 @@ class CacheContents:
         for entry in FileCache(self.root).entries():
             yield replace(entry, synthetic=self.synthetic)
         for key, dataset, synthetic in self._store_datasets():
-            path = self._stores.path(key)
-            yield CacheEntry(dataset, "store", path, _folder_size(path), "", self.synthetic or synthetic)
+            path, is_synthetic = self._stores.path(key), self.synthetic or synthetic
+            yield CacheEntry(dataset or "", "store", path, _folder_size(path), "", is_synthetic)
         for scan_cache in self._scan_caches():
             size = _folder_size(scan_cache.folder)
             yield CacheEntry(
@@ -46,9 +65,9 @@ class CacheContents:
             )
 
     def check_stores(self, dataset: str, *, deep: bool) -> Iterator[FileCheck]:
-        """Compare the stores of `dataset` with their manifests."""
+        """Compare the stores of `dataset`, and those that may be of it, with their manifests."""
         for key, store_dataset, _ in self._store_datasets():
-            if store_dataset == dataset:
+            if store_dataset in {dataset, None}:
                 yield from _summarize_checks(f"{key}.zarr", tuple(self._stores.check(key, deep=deep)))
         for scan_cache in self._scan_caches(dataset):
             yield from _summarize_checks(scan_cache.folder.name, tuple(scan_cache.check_stores(deep=deep)))
@@ -56,20 +75,26 @@ class CacheContents:
     def repair(self, dataset: str) -> None:
         """Remove the stores of `dataset` that are not intact: they are rebuilt when they are needed."""
         for key, store_dataset, _ in tuple(self._store_datasets()):
-            checks = self._stores.check(key, deep=True) if store_dataset == dataset else ()
+            checks = self._stores.check(key, deep=True) if store_dataset in {dataset, None} else ()
             if any(check.state != "intact" for check in checks):
                 self._stores.remove(key)
         for scan_cache in self._scan_caches(dataset):
             scan_cache.repair()
 
-    def clear(self, dataset: str) -> None:
-        """Remove files, partial downloads and stores of `dataset`; adopted files are only unregistered."""
-        FileCache(self.root).clear(dataset)
-        for key, store_dataset, _ in tuple(self._store_datasets()):
-            if store_dataset == dataset:
-                self._stores.remove(key)
-        for scan_cache in self._scan_caches(dataset):
-            scan_cache.remove()
+    def removals(self, dataset: str | None) -> tuple[Removal, ...]:
+        """Return the removals of one dataset or of all."""
+        names = cached_datasets(self.root) if dataset is None else (dataset,)
+        return tuple(Removal(self.root, name) for name in names)
+
+    def describe(self, items: Iterable[tuple[str, RemovedItem]]) -> Iterator[CacheEntry]:
+        """Yield the items of each dataset as entries, but for receipts and other small files of our own."""
+        listed = {entry.path: entry for entry in self.entries()}
+        for dataset, item in items:
+            entry = listed.get(item.path)
+            if entry is not None and item.kind != "link":
+                yield entry
+            elif item.kind in _ENTRY_KINDS and item.path.name not in {TERMS_FILE, CITATION_FILE}:
+                yield CacheEntry(dataset, _ENTRY_KINDS[item.kind], item.path, item.size, "", self.synthetic)
 
     def _scan_caches(self, dataset: str | None = None) -> "tuple[ScanCache, ...]":
         """Return the scan caches that were made from archives of images, of one dataset or of all."""
@@ -85,14 +110,22 @@ class CacheContents:
     def _stores(self) -> "Stores":
         return open_stores(self.root)
 
-    def _store_datasets(self) -> Iterator[tuple[str, str, bool]]:
-        """Yield each store's key, and its dataset and whether it is synthetic, as in its manifest."""
+    def _store_datasets(self) -> Iterator[tuple[str, str | None, bool]]:
+        """Yield each store's key, and its dataset and whether it is synthetic, as in its manifest.
+
+        The dataset is ``None`` if nothing of the manifest can be read.
+        """
         if not (self.root / "stores").is_dir():
             return
         stores = self._stores
-        for key, manifest in ((key, stores.manifest(key)) for key in stores.keys()):  # noqa: SIM118 - no mapping
-            if manifest is not None:
-                yield key, str(manifest.attrs["dataset"]), bool(manifest.attrs["synthetic"])
+        for key in stores.keys():  # noqa: SIM118 - no mapping
+            try:
+                manifest = stores.manifest(key)
+            except IntegrityError:
+                yield key, read_store_dataset(stores.path(key)), self.synthetic
+            else:
+                if manifest is not None:
+                    yield key, str(manifest.attrs["dataset"]), bool(manifest.attrs["synthetic"])
 
 
 def _summarize_checks(name: str, checks: tuple[FileCheck, ...]) -> tuple[FileCheck, ...]:
@@ -103,6 +136,43 @@ def _summarize_checks(name: str, checks: tuple[FileCheck, ...]) -> tuple[FileChe
 
 def _folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def clear(
+    parts: Iterable[CacheContents], dataset: str | None, *, stores: bool, dry_run: bool
+) -> tuple[CacheEntry, ...]:
+    """Remove one dataset or all, or only their stores, from parts of the cache; return what was removed.
+
+    Adopted copies are unregistered.
+
+    Raises
+    ------
+    AccessError
+        A link on the way belongs to another user; nothing was removed.
+    OSError
+        Something could not be deleted.
+    """
+    items: list[RemovedItem] = []
+    entries: list[CacheEntry] = []
+    removals: list[Removal] = []
+    for part in parts:
+        part_removals = part.removals(dataset)
+        part_items = [
+            (removal.dataset, item)
+            for removal in part_removals
+            for item in (removal.store_items() if stores else removal.items())
+        ]
+        part_items += [("", item) for item in unreadable_stores(part.root) if dataset is None]
+        adopted = (entry for entry in part.entries() if entry.kind == "adopted" and not stores)
+        entries += (entry for entry in adopted if dataset in {None, entry.dataset})
+        entries += part.describe(part_items)
+        items += (item for _, item in part_items)
+        removals += part_removals
+    if not dry_run:
+        remove_items(items)
+        for removal in removals:
+            removal.remove_empty_folders()
+    return tuple(entries)
 
 
 def verify_copies(
@@ -128,6 +198,7 @@ def _verify_copy(
 def repair_files(location: DatasetLocation, progress: Progress) -> None:
     """Download again the damaged files of every downloaded copy; adopted copies are left as they are.
 
+    Intact files whose time has changed, such as those of a cache that was copied, are recorded as they are.
     Raises as :func:`decnef_data.transfer.fetch_from_mirrors` does.
     """
     for source in location.sources:
@@ -148,7 +219,9 @@ def _damaged_paths(location: DatasetLocation, source: MirrorSource) -> Iterator[
     if journal.root != location.files.folder(name):
         return
     for check in location.files.verify(name, mirror, deep=True):
-        if check.state != "intact":
+        if check.state == "intact":
+            location.files.renew_receipt(name, mirror, check.path)
+        else:
             yield check.path
 
 

@@ -10,16 +10,14 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from decnef_data.atomic_files import make_private_folder
+from decnef_data.atomic_files import make_private_folder, open_atomic
 from decnef_data.errors import FormatError, IntegrityError, warn_user
 from decnef_data.exports import bids
-from decnef_data.file_systems import keep_private, sync_file
 from decnef_data.formats import nifti
 from decnef_data.model import ExportSummary, Image, Progress
 from decnef_data.stores import staging
@@ -79,9 +77,11 @@ def write_scans(
     with staging.staging_folder_with_cleanup(destination.folder) as stage:
         writer = _ScanWriter(destination, stage, progress, synthetic=image_set.synthetic)
         for name, text in () if destination.original else _accompanying_texts(image_set, dataset):
-            writer.write_text(name, text)
+            writer.write_accompanying(name, text)
         for item, size in zip(items, sizes, strict=True):
             writer.write_item(item, size)
+    if any(item.is_copied for item in items):
+        os.sync()
     progress.finish()
     return ExportSummary(destination.folder, writer.written, writer.skipped, writer.size)
 
@@ -159,10 +159,9 @@ class _ScanWriter:
         self.stage = stage
         self.progress = progress
         self.synthetic = synthetic
-        self.staged_names = count()
         self.written = self.skipped = self.size = 0
 
-    def write_text(self, name: str, text: str) -> None:
+    def write_accompanying(self, name: str, text: str) -> None:
         """Write a small file unless it exists."""
         if not (self.folder / name).exists():
             self._publish(name, [text.encode()])
@@ -187,7 +186,8 @@ class _ScanWriter:
             return
         for (path, content), present in zip(item.image.source.iter_originals(), is_present, strict=True):
             if not present:
-                self._count_written(self._publish(paths[path], [content]))
+                # A run may be hundreds of small files: they are synced together, at the end.
+                self._count_written(self._publish(paths[path], [content], durable=False))
             self.progress.advance(len(content))
 
     def _write_image(self, item: ExportItem, size: int) -> None:
@@ -200,26 +200,15 @@ class _ScanWriter:
         sidecar = bids.format_sidecar(item.image, synthetic=self.synthetic)
         self._publish(f"{path.removesuffix('.nii.gz')}.json", [sidecar.encode()])
         pieces = _compress(_image_bytes(item.image, source_path, self.progress))
-        self._count_written(self._publish(path, pieces, flush=True))
+        self._count_written(self._publish(path, pieces))
 
     def _count_written(self, size: int) -> None:
         self.written += 1
         self.size += size
 
-    def _publish(self, path: str, pieces: Iterable[bytes], *, flush: bool = False) -> int:
-        target, staged = self.folder / path, self.stage / str(next(self.staged_names))
-        make_private_folder(target.parent)
-        with staging.add_path_to_errors(target), open(staged, "xb", opener=_open_private) as file:
-            keep_private(file.fileno(), 0o600, self.folder)
-            size = sum(map(file.write, pieces))
-            if flush:
-                sync_file(file)
-        staged.replace(target)
-        return size
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    def _publish(self, path: str, pieces: Iterable[bytes], *, durable: bool = True) -> int:
+        with open_atomic(self.folder / path, staging=self.stage, durable=durable) as file:
+            return sum(map(file.write, pieces))
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -7,7 +7,7 @@ that spares a warm call the hashing.  Only the user can read any of it (folders 
 
 import logging
 import os
-import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -19,14 +19,15 @@ from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import claims, listing
 from decnef_data.file_cache.journal import (
     CopyStatus,
-    JournalHeader,
     JournalReader,
     Receipt,
     ReceiptJournal,
     append_entries,
+    build_header,
     build_receipt,
     build_streamed_receipt,
     with_checksums,
+    with_time_of,
 )
 from decnef_data.file_cache.part_map import PartMap
 from decnef_data.file_cache.partial import Partial, convert_to_partial, open_partial
@@ -39,6 +40,7 @@ from decnef_data.file_cache.verify import (
     verify_copy,
 )
 from decnef_data.model import CacheEntry, Checksum, FileCheck, LocalCopy, Progress, RemoteFile, VerifiedFile
+from decnef_data.path_text import unescape_path
 
 if TYPE_CHECKING:
     import pooch
@@ -94,12 +96,7 @@ class FileCache:
         copy = journal.find_copy() if journal else None
         if copy is not None or self.shared is None:
             return copy
-        return FileCache(self.shared).copy_at_mount(dataset, mirror)
-
-    def copy_at_mount(self, dataset: str, mirror: str) -> LocalCopy | None:
-        """Return the complete copy of `dataset`, even if this cache is now mounted at another path."""
-        journal = self.journal(dataset, mirror)
-        return journal.resolve_root(self.folder(dataset)).find_copy() if journal else None
+        return FileCache(self.shared).find_copy(dataset, mirror)
 
     def partial_summary(self, dataset: str) -> str:
         """Describe what is present of an incomplete `dataset`; an empty text if nothing is."""
@@ -113,7 +110,8 @@ class FileCache:
             return None
         if file.checksum is not None:
             return verified if file.checksum in verified.checksums else None
-        return verified if journal.receipts[file.path].identity == file.identity else None
+        is_same = file.identity is not None and journal.receipts[file.path].identity == file.identity
+        return verified if is_same else None
 
     def reuse_from_other_mirror(self, dataset: str, mirror: str, file: RemoteFile) -> VerifiedFile | None:
         """Return the file as it came from another mirror, if size and checksum agree; it gets a receipt."""
@@ -125,6 +123,59 @@ class FileCache:
                 receipt = build_receipt(file, found.location, checksums, recorded.parts)
                 return self._append_receipt(dataset, mirror, other.root, receipt)
         return None
+
+    def recover(
+        self,
+        dataset: str,
+        mirror: str,
+        file: RemoteFile,
+        progress: Progress,
+        is_plausible: Callable[[Path], bool] = lambda _location: True,
+    ) -> VerifiedFile | None:
+        """Return the file that has its final name but no valid receipt, after hashing it; it gets a receipt.
+
+        A file gets that name only once it is verified, so that it needs no download when its journal was
+        lost, or when it was copied without its time.  It must have the size that the mirror lists, and the
+        checksum that the mirror lists or that was recorded when it was verified; and it must be plausible.
+        """
+        expected = self._expected_file(dataset, mirror, file)
+        root, location = self.folder(dataset), self.folder(dataset) / file.path
+        before = _stat_file(location)
+        if expected is None or before is None or before.st_size != file.size or not is_plausible(location):
+            return None
+        checksums = hash_file(location, _primary_algorithm(expected), progress)
+        if expected.checksum is not None and expected.checksum not in checksums:
+            return None
+        parts = self._recorded_parts(dataset, mirror, file.path, checksums)
+        receipt = build_receipt(file, location, checksums, parts)
+        if (receipt.size, receipt.mtime_ns) != (before.st_size, before.st_mtime_ns):
+            return None  # it is being written
+        _log_agreement(self._other_journals(dataset, mirror), mirror, file.path, checksums)
+        _LOG.info("'%s' was already there and is intact; it was not downloaded again.", file.path)
+        return self._append_receipt(dataset, mirror, root, receipt)
+
+    def _recorded_parts(
+        self, dataset: str, mirror: str, path: str, checksums: tuple[Checksum, ...]
+    ) -> str | None:
+        """Return the recorded checksums of the parts of a file if it is the one that has `checksums`."""
+        journal = self.journal(dataset, mirror)
+        recorded = journal.receipts.get(path) if journal else None
+        if recorded is None or set(map(str, checksums)).isdisjoint(recorded.checksums):
+            return None
+        return recorded.parts
+
+    def _expected_file(self, dataset: str, mirror: str, file: RemoteFile) -> RemoteFile | None:
+        """Return `file` with the recorded checksum if its mirror lists none; ``None`` for another file."""
+        journal = self.journal(dataset, mirror)
+        recorded = journal.receipts.get(file.path) if journal else None
+        if journal is None or recorded is None:
+            return file
+        if file.checksum is None:
+            known = replace(file, checksum=Checksum.parse(recorded.checksums[0]))
+            return known if file.identity is not None and recorded.identity == file.identity else None
+        algorithms = {Checksum.parse(text).algorithm for text in recorded.checksums}
+        is_hashed = file.checksum.algorithm in algorithms and journal.is_unchanged(recorded)
+        return None if is_hashed else file  # it has another checksum, as was found without hashing
 
     def open_partial(
         self, dataset: str, mirror: str, file: RemoteFile, on_wait: Callable[[], None] = lambda: None
@@ -141,8 +192,14 @@ class FileCache:
             map(claims.allocated_bytes, claims.list_partials(self._partial_path(dataset, file))), default=0
         )
 
-    def finalize_partial(self, dataset: str, mirror: str, partial: Partial) -> VerifiedFile:
-        """Verify a partial and move it to its final name.
+    def finalize_partial(
+        self,
+        dataset: str,
+        mirror: str,
+        partial: Partial,
+        require_plausible: Callable[[Path], None] = lambda _location: None,
+    ) -> VerifiedFile:
+        """Verify a partial, by `require_plausible` too, and move it to its final name.
 
         Raises
         ------
@@ -152,6 +209,7 @@ class FileCache:
         file, location = partial.file, self.folder(dataset) / partial.file.path
         try:
             partial.verify()
+            require_plausible(partial.location)
         except IntegrityError:
             partial.location.unlink(missing_ok=True)
             raise
@@ -181,7 +239,8 @@ class FileCache:
     def reopen_as_partial(self, dataset: str, mirror: str, path: str) -> None:
         """Turn a damaged file back into a partial, so that a download fetches only the parts that are wrong.
 
-        A file whose receipt has no checksums of parts is removed.
+        A file whose receipt has no checksums of parts, or that could not be opened although it has them, is
+        removed.
         """
         journal = self.journal(dataset, mirror)
         receipt = journal.receipts.get(path) if journal else None
@@ -189,7 +248,7 @@ class FileCache:
         if receipt is None or journal is None or journal.root != self.folder(dataset):
             return
         parts = PartMap.from_checksums(receipt.parts, receipt.size)
-        if parts is None:
+        if parts is None or (journal.status is not None and journal.status.state == "unusable"):
             damaged.unlink(missing_ok=True)
         elif damaged.exists():
             convert_to_partial(
@@ -220,7 +279,7 @@ class FileCache:
             A file does not have its expected checksum.
         """
         remote_files = tuple(files)
-        header = JournalHeader(root=str(root), follow_links=follow_links)
+        header = build_header(root, self.root, follow_links=follow_links)
         append_entries(self._journal_path(dataset, mirror), header)
         with combined_progress(progress, remote_files) as combined:
             verified = tuple(
@@ -243,6 +302,18 @@ class FileCache:
         if recorded is not None and file.path in recorded.receipts:  # a shared cache is read-only
             updated = with_checksums(recorded.receipts[file.path], file.checksums)
             append_entries(self._journal_path(dataset, file.mirror), updated)
+
+    def mark_unusable(self, copy: LocalCopy) -> None:
+        """Record that the downloaded file of a copy could not be opened, so that it is not used again."""
+        status = CopyStatus(state="unusable", paths=tuple(file.path for file in copy.files))
+        append_entries(self._journal_path(copy.dataset, copy.mirror), status)
+
+    def renew_receipt(self, dataset: str, mirror: str, path: str) -> None:
+        """Record the time that an intact file has now, if it is another than when it was verified."""
+        journal = self.journal(dataset, mirror)
+        receipt = journal.receipts.get(path) if journal else None
+        if journal is not None and receipt is not None and not journal.is_unchanged(receipt):
+            append_entries(self._journal_path(dataset, mirror), with_time_of(receipt, journal.root / path))
 
     def drop(self, copy: LocalCopy) -> None:
         """Remove the files of a copy inside the cache, and record that this was intended."""
@@ -289,7 +360,7 @@ class FileCache:
         recorded = self.journal(dataset, mirror)
         if self.shared is not None and not (recorded and recorded.status):
             return FileCache(self.shared).verify(dataset, mirror, deep=deep)
-        return verify_copy(recorded.resolve_root(self.folder(dataset)) if recorded else None, deep=deep)
+        return verify_copy(recorded, deep=deep)
 
     def registry(self, dataset: str, mirror: str) -> "pooch.Pooch":
         """Return the files as a pooch registry, with the checksums that they were verified by."""
@@ -304,15 +375,10 @@ class FileCache:
             *listing.list_partial_entries(self.root / "partial"),
         )
 
-    def clear(self, dataset: str) -> None:
-        """Remove the files, partials and receipts of `dataset`; adopted files are only forgotten."""
-        for kind in ("files", "partial", "receipts"):
-            shutil.rmtree(self.root / kind / dataset, ignore_errors=True)
-
     def _register_file(
         self, dataset: str, mirror: str, root: Path, file: RemoteFile, progress: Progress
     ) -> VerifiedFile:
-        location = root / file.path
+        location = root / unescape_path(file.path)
         checksums = hash_file(location, _primary_algorithm(file), progress)
         if file.checksum is not None and file.checksum not in checksums:
             raise local_mismatch_error(file, checksums[0])
@@ -320,8 +386,9 @@ class FileCache:
         return self._append_receipt(dataset, mirror, root, build_receipt(file, location, checksums))
 
     def _append_receipt(self, dataset: str, mirror: str, root: Path, receipt: Receipt) -> VerifiedFile:
-        path = self._journal_path(dataset, mirror)
-        header = () if path.exists() else (JournalHeader(root=str(root)),)
+        path, journal = self._journal_path(dataset, mirror), self.journal(dataset, mirror)
+        is_recorded = journal is not None and journal.has_header and journal.root == root
+        header = () if is_recorded else (build_header(root, self.root),)
         # An fsync per small file takes longer than repeating the few that a power cut loses.
         append_entries(path, *header, receipt, durable=bool(header) or receipt.parts is not None)
         return ReceiptJournal(dataset, mirror, root).to_verified_file(receipt)
@@ -353,7 +420,7 @@ class FileCache:
         return any(file is not None and checksums & set(file.checksums) for file in candidates)
 
     def _read_journal(self, path: Path) -> ReceiptJournal | None:
-        reader = self._readers.setdefault(path, JournalReader(path, path.parent.name))
+        reader = self._readers.setdefault(path, JournalReader(path, self.root))
         return reader.read()
 
     def _journal_path(self, dataset: str, mirror: str) -> Path:
@@ -364,6 +431,15 @@ class FileCache:
 
     def _partial_path(self, dataset: str, file: RemoteFile) -> Path:
         return self.root / "partial" / dataset / file.path
+
+
+def _stat_file(location: Path) -> os.stat_result | None:
+    """Return the status of a file, or ``None`` if there is none."""
+    try:
+        found = location.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
 
 
 def _primary_algorithm(file: RemoteFile) -> str:

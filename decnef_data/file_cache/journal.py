@@ -1,30 +1,42 @@
 """The journal of one dataset from one mirror: one line per verified file, so that a warm call only stats.
 
-The first line records where the files are.  Every other line is a receipt, or records that all files are
-there (or were dropped on purpose); a later line for the same path replaces an earlier one.  An incomplete
-line that a killed process left is skipped: its file is simply verified again.
+The first line records where the files are, relative to the cache where they are in it, so that a cache that
+is moved stays valid.  Every other line is a receipt, or records that all files are there (or were dropped on
+purpose); a later line for the same path replaces an earlier one.  An incomplete or garbled line is skipped:
+its file is simply verified again.
 """
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, overload
+from typing import Annotated, Final, Literal, overload
 
 import msgspec
 
-from decnef_data.atomic_files import make_private_folder
-from decnef_data.file_systems import sync_file
+from decnef_data.atomic_files import append_private
 from decnef_data.model import Checksum, LocalCopy, RemoteFile, VerifiedFile
 from decnef_data.msgspec_threads import prepare_type
+from decnef_data.path_text import escape_path, unescape_path
 
-_PRIVATE: Final = 0o600
+#: The mirror of the copies that users adopt, which are wherever the users keep them.
+ADOPTED_MIRROR: Final = "folder"
+#: A garbled checksum must not pass for one: its algorithm may be unknown, and no file would match it.
+_CHECKSUM: Final = "|".join(
+    f"{name}:[0-9a-fA-F]{{{2 * size}}}"
+    for name in sorted(hashlib.algorithms_guaranteed)
+    if (size := hashlib.new(name, usedforsecurity=False).digest_size)
+)
 
 
 class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="root"):
-    """The folder of the files of this journal, and whether links out of it are followed."""
+    """The folder of the files of this journal, and whether links out of it are followed.
+
+    ``root`` is relative to the cache where the folder is in it; version 0.1.0 wrote the complete path.
+    """
 
     root: str
     follow_links: bool = False
@@ -40,7 +52,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file", gc=False):
     path: str
     size: int
     mtime_ns: int
-    checksums: tuple[str, ...]
+    checksums: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=f"^(?:{_CHECKSUM})$")], ...], msgspec.Meta(min_length=1)
+    ]
     stated: bool
     identity: str | None = None
     parts: str | None = None
@@ -52,9 +66,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file", gc=False):
 
 
 class CopyStatus(msgspec.Struct, frozen=True, kw_only=True, tag="mark"):
-    """The state of the copy; `paths` are its files in order."""
+    """The state of the copy; `paths` are its files in order.
 
-    state: Literal["complete", "dropped"]
+    An unusable copy was received without an expected checksum, and then could not be opened.
+    """
+
+    state: Literal["complete", "dropped", "unusable"]
     paths: tuple[str, ...]
 
 
@@ -63,7 +80,10 @@ _DECODER: Final = msgspec.json.Decoder(prepare_type(JournalHeader | Receipt | Co
 
 @dataclass(frozen=True, slots=True)
 class ReceiptJournal:
-    """The content of a journal file."""
+    """The content of a journal file.
+
+    ``root`` is where the files are now; ``has_header`` is whether the file records it.
+    """
 
     dataset: str
     mirror: str
@@ -71,11 +91,7 @@ class ReceiptJournal:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     status: CopyStatus | None = None
     follow_links: bool = False
-
-    def resolve_root(self, folder: Path) -> "ReceiptJournal":
-        """Return the journal with the root `folder` if its own root is gone: it may be mounted elsewhere."""
-        moved = not self.root.exists() and folder.exists()
-        return replace(self, root=folder) if moved else self
+    has_header: bool = False
 
     def verified_file(self, path: str) -> VerifiedFile | None:
         """Return the file at `path` if its size and time are those of the verified file, or ``None``."""
@@ -89,12 +105,16 @@ class ReceiptJournal:
     def to_verified_file(self, receipt: Receipt) -> VerifiedFile:
         """Convert a receipt to the value that other packages use."""
         checksums = tuple(map(Checksum.parse, receipt.checksums))
-        location = self.root / receipt.path
+        location = self.location(receipt.path)
         return VerifiedFile(receipt.path, location, receipt.size, checksums, self.mirror, receipt.stated)
+
+    def location(self, path: str) -> Path:
+        """Return where the file at `path` is."""
+        return self.root / unescape_path(path)
 
     def find_copy(self) -> LocalCopy | None:
         """Return the copy, or ``None`` if a file is missing or changed, or if it was never complete."""
-        if self.status is None:
+        if self.status is None or self.status.state == "unusable":
             return None
         dropped = self.status.state == "dropped"
         receipts = [self.receipts.get(path) for path in self.status.paths]
@@ -152,7 +172,7 @@ def _are_unchanged(root: Path, receipts: Iterable[Receipt]) -> bool:
     prefix = f"{root}/"
     try:
         for receipt in receipts:
-            stat = os.stat(prefix + receipt.path)  # noqa: PTH116
+            stat = os.stat(prefix + unescape_path(receipt.path))  # noqa: PTH116
             if stat.st_size != receipt.size or stat.st_mtime_ns != receipt.mtime_ns:
                 return False
     except OSError:
@@ -193,12 +213,25 @@ def with_checksums(receipt: Receipt, checksums: Iterable[Checksum]) -> Receipt:
     return msgspec.structs.replace(receipt, checksums=tuple(map(str, checksums)))
 
 
-class JournalReader:
-    """A reader of a journal file: a second read takes only the lines that were appended."""
+def with_time_of(receipt: Receipt, location: Path) -> Receipt:
+    """Return the same receipt with the modification time that the file has now."""
+    return msgspec.structs.replace(receipt, mtime_ns=location.stat().st_mtime_ns)
 
-    def __init__(self, path: Path, dataset: str) -> None:
+
+class JournalReader:
+    """A reader of a journal file: a second read takes only the lines that were appended.
+
+    Parameters
+    ----------
+    path
+        The journal, ``receipts/<dataset>/<mirror>.jsonl``.
+    root
+        The cache folder that it is in.
+    """
+
+    def __init__(self, path: Path, root: Path) -> None:
         self._path, self._path_text = path, str(path)
-        self._dataset = dataset
+        self._root, self._dataset = root, path.parent.name
         self._journal: ReceiptJournal | None = None
         self._inode, self._offset = 0, 0
         self._lock = threading.Lock()  # threads of one download share a reader and its offset
@@ -214,10 +247,12 @@ class JournalReader:
             if stat.st_ino != self._inode or stat.st_size < self._offset:
                 self._journal, self._inode, self._offset = None, stat.st_ino, 0
             if self._journal is None or stat.st_size > self._offset:
-                self._journal = self._read_appended(
-                    self._journal or ReceiptJournal(self._dataset, self._path.stem, Path())
-                )
+                self._journal = self._read_appended(self._journal or self._empty_journal())
             return self._journal
+
+    def _empty_journal(self) -> ReceiptJournal:
+        """Return a journal whose header is missing or garbled: its files are those in the cache, if any."""
+        return ReceiptJournal(self._dataset, self._path.stem, self._root / "files" / self._dataset)
 
     def _read_appended(self, journal: ReceiptJournal) -> ReceiptJournal:
         with open(self._path_text, "rb", buffering=0) as stream:  # noqa: PTH123 - called for every file
@@ -227,14 +262,14 @@ class JournalReader:
             : appended.rfind(b"\n") + 1
         ]  # a line that is still being written is read the next time
         self._offset += len(appended)
-        return _apply_entries(journal, _decode_entries(appended))
+        return _apply_entries(journal, _decode_entries(appended), self._root)
 
 
 def _apply_entries(
-    journal: ReceiptJournal, entries: Iterable[JournalHeader | Receipt | CopyStatus]
+    journal: ReceiptJournal, entries: Iterable[JournalHeader | Receipt | CopyStatus], cache: Path
 ) -> ReceiptJournal:
     root, receipts, status = journal.root, journal.receipts, journal.status
-    follow_links = journal.follow_links
+    follow_links, has_header = journal.follow_links, journal.has_header
     for entry in entries:
         match entry:
             case Receipt():
@@ -242,10 +277,26 @@ def _apply_entries(
             case CopyStatus():
                 status = entry
             case JournalHeader():
-                follow_links = entry.follow_links
-                if entry.root != str(root):
-                    root, receipts, status = Path(entry.root), {}, None
-    return ReceiptJournal(journal.dataset, journal.mirror, root, receipts, status, follow_links)
+                follow_links, has_header = entry.follow_links, True
+                recorded_root = _resolve_root(entry.root, journal, cache)
+                if recorded_root != root:
+                    root, receipts, status = recorded_root, {}, None
+    return ReceiptJournal(journal.dataset, journal.mirror, root, receipts, status, follow_links, has_header)
+
+
+def _resolve_root(recorded: str, journal: ReceiptJournal, cache: Path) -> Path:
+    """Return the folder that a header records; one in full of a cache that was moved is now in `cache`."""
+    root, own_folder = cache / unescape_path(recorded), cache / "files" / journal.dataset
+    if root.parts[-2:] != own_folder.parts[-2:] or root == own_folder or not own_folder.exists():
+        return root
+    may_be_elsewhere = journal.mirror == ADOPTED_MIRROR and root.exists()
+    return root if may_be_elsewhere else own_folder
+
+
+def build_header(root: Path, cache: Path, *, follow_links: bool = False) -> JournalHeader:
+    """Build the header of a journal in `cache` of files below `root`."""
+    recorded = root.relative_to(cache).as_posix() if root.is_relative_to(cache) else str(root)
+    return JournalHeader(root=escape_path(recorded), follow_links=follow_links)
 
 
 def _decode_entries(text: bytes) -> Sequence[JournalHeader | Receipt | CopyStatus]:
@@ -266,12 +317,5 @@ def append_entries(path: Path, *entries: JournalHeader | Receipt | CopyStatus, d
 
     Without `durable` a power cut may lose them; the work that they save is then repeated.
     """
-    make_private_folder(path.parent)
     text = b"".join(b"\n" + msgspec.json.encode(entry) for entry in entries) + b"\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _PRIVATE)
-    try:
-        os.write(descriptor, text)
-        if durable:
-            sync_file(descriptor)
-    finally:
-        os.close(descriptor)
+    append_private(path, text, durable=durable)

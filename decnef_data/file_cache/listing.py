@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from decnef_data.file_cache.claims import allocated_bytes
-from decnef_data.file_cache.journal import Receipt, ReceiptJournal
+from decnef_data.file_cache.journal import ADOPTED_MIRROR, Receipt, ReceiptJournal
 from decnef_data.model import CacheEntry
-
-#: The mirror of the copies that users adopt.
-_ADOPTED_MIRROR: Final = "folder"
 
 
 def list_file_entries(root: Path, journals: Iterable[ReceiptJournal | None]) -> Iterator[CacheEntry]:
@@ -45,7 +42,7 @@ def adopted_paths(journals: Iterable[ReceiptJournal]) -> dict[str, Path]:
     """Return the path of each copy by dataset: the archive itself, or the folder of many files."""
     completed = ((journal, journal.status.paths) for journal in journals if journal.status)
     return {
-        journal.dataset: journal.root / paths[0] if len(paths) == 1 else journal.root
+        journal.dataset: journal.location(paths[0]) if len(paths) == 1 else journal.root
         for journal, paths in completed
     }
 
@@ -53,8 +50,8 @@ def adopted_paths(journals: Iterable[ReceiptJournal]) -> dict[str, Path]:
 def _file_entry(root: Path, journal: ReceiptJournal, receipt: Receipt) -> CacheEntry:
     # A phantom has a folder of its own below; an adopted copy may be there too, and is still the user's.
     folder = root / "files" / journal.dataset
-    is_adopted = journal.mirror == _ADOPTED_MIRROR and journal.root != folder
+    is_adopted = journal.mirror == ADOPTED_MIRROR and journal.root != folder
     is_cached = journal.root.is_relative_to(folder) and not is_adopted
-    location = journal.root / receipt.path
+    location = journal.location(receipt.path)
     kind: Literal["file", "adopted"] = "file" if is_cached else "adopted"
     return CacheEntry(journal.dataset, kind, location, receipt.size, journal.mirror)

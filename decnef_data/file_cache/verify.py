@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from decnef_data.errors import IntegrityError
@@ -32,14 +33,18 @@ def verify_copy(journal: ReceiptJournal | None, *, deep: bool) -> Iterator[FileC
     if journal is None or journal.status is None or journal.status.state == "dropped":
         return
     for path in journal.status.paths:
-        yield _check_file(journal, path, deep=deep)
+        check = _check_file(journal, path, deep=deep)
+        is_unusable = check.state == "intact" and journal.status.state == "unusable"
+        yield replace(check, state="damaged", detail="It could not be opened.") if is_unusable else check
 
 
 def _check_file(journal: ReceiptJournal, path: str, *, deep: bool) -> FileCheck:
     receipt = journal.receipts.get(path)
-    location = journal.root / path
-    if receipt is None or not location.exists():
+    location = journal.location(path)
+    if not location.exists():
         return FileCheck(path, "missing", f"'{location}' does not exist.")
+    if receipt is None:
+        return FileCheck(path, "changed", "Its receipt is damaged, so that its checksum is unknown.")
     if not deep:
         matches = journal.is_unchanged(receipt)
         return FileCheck(

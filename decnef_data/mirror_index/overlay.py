@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from decnef_data.atomic_files import write_atomic
 from decnef_data.mirror_index import journal
 from decnef_data.mirror_index.model import Index, Match
 from decnef_data.model import Grade, Holding, Mirror
@@ -66,9 +67,8 @@ def write_records(mirror: Mirror, index: Index, folder: Path) -> Path:
     holdings = _update_holdings(mirror, resolved, lambda holding, match: update(holding, match, crawl_date))
     updated = replace(mirror, holdings=tuple(holdings))
     path = folder / "mirrors" / f"{mirror.name}.toml"
-    path.parent.mkdir(parents=True, exist_ok=True)
     heading = f"# Written by `decnef index {mirror.name} --records` from the index of {crawl_date}.\n"
-    path.write_text(heading + format_toml(msgspec.to_builtins(updated)), encoding="utf-8")
+    write_atomic(path, (heading + format_toml(msgspec.to_builtins(updated))).encode())
     return path
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
-from decnef_data.client.cache import CacheContents, repair_files, verify_copies
+from decnef_data.client.cache import CacheContents, clear, repair_files, verify_copies
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.client.purge import Purger
 from decnef_data.client.request import build_reader
@@ -219,15 +219,29 @@ class CacheMethods(ClientBase):
         return CacheListing(self.data_dir, tuple(entries))
 
     @checked
-    def clear_cache(self, name: str | None = None) -> CacheListing:
+    def clear_cache(
+        self,
+        name: str | None = None,
+        *,
+        stores: bool = False,
+        synthetic: bool = False,
+        dry_run: bool = False,
+    ) -> CacheListing:
         """Remove a dataset from the cache, or all datasets, and list what was removed.
 
-        Adopted copies are unregistered; their files stay in place.
+        Adopted copies are unregistered; their files stay in place.  Links are removed, and what they lead to
+        stays; a part of the cache that is a link to another folder is emptied.
 
         Parameters
         ----------
         name
             The dataset, by name, alias or title; ``None`` means all datasets.
+        stores
+            Whether only the stores are removed, which are created again from the files when they are needed.
+        synthetic
+            Whether only synthetic data (digital phantoms) are removed.
+        dry_run
+            Whether to report what would be removed without removing it.
 
         Returns
         -------
@@ -238,6 +252,15 @@ class CacheMethods(ClientBase):
         ------
         SelectionError
             There is no such dataset.
+        AccessError
+            A part of the cache is a link that belongs to another user; nothing was removed.
+        OSError
+            Something could not be deleted; everything else was removed.
+
+        Warns
+        -----
+        DecnefDataWarning
+            A file was a link: what it leads to is still there.
 
         Examples
         --------
@@ -248,10 +271,8 @@ class CacheMethods(ClientBase):
         ()
         """
         dataset_name = None if name is None else self.records.dataset(name).name
-        removed = tuple(entry for entry in self.cache().entries if dataset_name in {None, entry.dataset})
-        for contents in self._contents:
-            for dataset in {entry.dataset for entry in removed}:
-                contents.clear(dataset)
+        parts = (contents for contents in self._contents if contents.synthetic or not synthetic)
+        removed = clear(parts, dataset_name, stores=stores, dry_run=dry_run)
         return CacheListing(self.data_dir, removed)
 
     @checked
@@ -286,8 +307,15 @@ class CacheMethods(ClientBase):
         ------
         SelectionError
             There is no such dataset.
+        AccessError
+            A part of the cache is a link that belongs to another user; nothing was removed.
         OSError
-            Something could not be removed; nothing is recorded, and another purge removes the rest.
+            Something could not be deleted; nothing is recorded, and another purge removes the rest.
+
+        Warns
+        -----
+        DecnefDataWarning
+            A file was a link: what it leads to is still there.
 
         Notes
         -----

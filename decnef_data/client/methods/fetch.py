@@ -11,7 +11,9 @@ from decnef_data.client.base import ClientBase
 from decnef_data.client.options import Codes, FetchOptions, Names, StrPath, Where, expand_path
 from decnef_data.client.plan import with_costs
 from decnef_data.client.request import build_reader
+from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import build_selection
+from decnef_data.client.sharing import share_with_group
 from decnef_data.errors import SelectionError
 from decnef_data.model import Plan
 
@@ -661,6 +663,7 @@ class FetchMethods(ClientBase):
         keep_archive: bool = True,
         accept_terms: bool = False,
         lock: StrPath | None = None,
+        shared: bool = False,
         progress: str = "auto",
     ) -> Path:
         """Download and verify the files of a dataset; return the archive, or the folder of the files.
@@ -723,6 +726,9 @@ class FetchMethods(ClientBase):
             The path of a lock file: the data come from exactly the files that it lists, whatever the mirror,
             and an error reports any difference.  Parts of the selection that are ``None`` are taken from the
             lock. ``None`` means no lock.
+        shared
+            Whether the group of the cache folder may read the files of the dataset and its stores from now
+            on; otherwise only you can.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
             per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
@@ -798,7 +804,11 @@ class FetchMethods(ClientBase):
             progress=progress,
             lock_path=None if lock is None else expand_path(lock),
         )
-        return self._request(selection, options, require_layout=False).download()
+        path = self._request(selection, options, require_layout=False).download()
+        if shared:
+            root = self._resolver.phantom_root if is_phantom(mirror) else self.data_dir
+            share_with_group(root, self.data_dir, selection.dataset)
+        return path
 
     @checked
     def demo(
