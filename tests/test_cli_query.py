@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import decnef_data
-from tests import small
+from tests import small, trees
 from tests.command import run
 
 
@@ -38,6 +38,16 @@ def test_the_command_counts_people_and_shows_no_single_one(adopted: Path) -> Non
     rows = [line.split() for line in shown.out.splitlines() if line.startswith("srpbs")]
     assert rows == [["srpbs-fc", "bal140", "SWA", label, "1"] for label in ("HC", "SSD", "ASD")]
     assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_the_command_counts_people_of_images_as_well(adopted: Path) -> None:
+    tree = trees.srpbs_open(adopted / "tree")
+    decnef_data.adopt("srpbs-open", tree / "SRPBS_OPEN", progress="none")
+    n_people = len(decnef_data.participants("srpbs-open", progress="none"))
+    for names in (("srpbs-open",), ("srpbs-fc", "srpbs-open")):
+        shown = run("query", *names, "--quiet")
+        rows = [line for line in shown.out.splitlines() if line.startswith("srpbs-open")]
+        assert sum(int(row.split()[-1]) for row in rows) == n_people > 0
 
 
 def test_the_command_gives_programs_everything(adopted: Path) -> None:

@@ -113,14 +113,18 @@ def _query_page(participants: "pd.DataFrame", record_counts: "pd.DataFrame") -> 
 
 
 def _participants_table(participants: "pd.DataFrame") -> "RenderableType":
-    """Count by dataset, group, site and diagnosis; a participant is counted once in each group."""
+    """Count by dataset, group, site and diagnosis; a participant is counted once in each group.
+
+    Only matrices have groups in the table of participants: the group of images is their site.
+    """
     from rich.text import Text
 
     if participants.empty:
         return Text("No participants match.")
     # Where a table pools its sites, only the institute is known.
     location = participants["site"].where(participants["site"].ne(""), participants["institute"])
-    by = [participants["dataset"], participants["group"], location.rename("place"), participants["diagnosis"]]
+    groups = participants.reindex(columns=["group"]).astype(object)["group"].fillna("")
+    by = [participants["dataset"], groups, location.rename("place"), participants["diagnosis"]]
     counts = participants.groupby(by, sort=False).size().items()
     rows = ((*map(str, key), f"{number:,}") for key, number in counts if isinstance(key, tuple))
     return table("dataset", "group", "site or institute", "diagnosis", ">participants", rows=rows)
