@@ -1,7 +1,8 @@
 """The files of a folder and what else is in it: what names set aside, links, and what cannot be read.
 
 A link to a file or folder inside the root is followed; one that leads out of it only if that is requested.
-A folder that a rule sets aside is not entered.
+A folder that a rule sets aside is not entered.  All paths below the root are text, in which bytes that are
+not UTF-8 are escaped: :func:`decnef_data.path_text.unescape_path` returns the path to open.
 """
 
 import errno
@@ -16,6 +17,7 @@ from itertools import compress
 from pathlib import Path
 
 from decnef_data.name_rules import may_set_aside, rule_of_file, rule_of_folder
+from decnef_data.path_text import escape_path, unescape_path
 
 __all__ = ["FileTree", "FoundFolder", "walk_files"]
 
@@ -111,7 +113,7 @@ class _Walk:
 
     def enter(self, folder: str, real_folders: tuple[str, ...]) -> None:
         """List a folder; `real_folders` are the resolved paths of it and of those above it."""
-        location = f"{self.root}/{folder}" if folder else self.root
+        location = self._location(folder) if folder else self.root
         try:
             mtime_ns = os.stat(location).st_mtime_ns  # noqa: PTH116 - a path of text
             files, others = _list_folder(location)
@@ -126,6 +128,9 @@ class _Walk:
         self._add_files(folder, prefix, mtime_ns, files)
         for subfolder, real_path in filter(None, subfolders):
             self.enter(subfolder, (*real_folders, real_path))
+
+    def _location(self, path: str) -> str:
+        return f"{self.root}/{unescape_path(path)}"
 
     def _add_files(self, folder: str, prefix: str, mtime_ns: int, files: _Files) -> None:
         names = _sort_names("/".join(files.names))
@@ -146,10 +151,8 @@ class _Walk:
         rule = rule_of_file(name) if kind == "link" else rule_of_folder(name)
         if rule is not None:
             self._set_aside(rule, path)
-        elif kind == "undecodable":
-            self.tree.unreadable[_escape(path)] = "its name is not valid text"
         elif kind == "folder":
-            return path, f"{real_folders[-1]}/{name}"
+            return path, f"{real_folders[-1]}/{unescape_path(name)}"
         elif kind == "link":
             return self._add_link(path, files, real_folders)
         else:
@@ -157,12 +160,12 @@ class _Walk:
         return None
 
     def _add_link(self, path: str, files: _Files, real_folders: tuple[str, ...]) -> tuple[str, str] | None:
-        location = f"{self.root}/{path}"
+        location = self._location(path)
         target = os.path.realpath(location)
         try:
             status = os.stat(target)  # noqa: PTH116 - a path of text
         except OSError:
-            self.tree.dangling[path] = _escape(os.readlink(location))  # noqa: PTH115 - a path of text
+            self.tree.dangling[path] = escape_path(os.readlink(location))  # noqa: PTH115 - a path of text
             return None
         name, is_folder = path.rpartition("/")[2], stat.S_ISDIR(status.st_mode)
         rule = rule_of_folder(name) if is_folder else None
@@ -182,7 +185,7 @@ class _Walk:
         return None
 
     def _set_aside(self, rule: str, path: str) -> None:
-        self.tree.set_aside.setdefault(rule, []).append(_escape(path))
+        self.tree.set_aside.setdefault(rule, []).append(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +215,8 @@ def _list_folder(location: str) -> tuple[_Files, list[tuple[str, str]]]:
     others: list[tuple[str, str]] = []
     with _scan(location) as listing:
         for entry in listing:
-            name = entry.name
-            if entry.is_file(follow_symlinks=False) and (name.isascii() or _is_encodable(name)):
+            name = escape_path(entry.name)
+            if entry.is_file(follow_symlinks=False):
                 names.append(name)
                 statuses.append(entry.stat(follow_symlinks=False))
             else:
@@ -230,7 +233,7 @@ def _list_folder(location: str) -> tuple[_Files, list[tuple[str, str]]]:
 
 def _without_unreadable(files: _Files, location: str) -> _Files:
     """Return the files that this user may read, with the names of the others."""
-    is_readable = [os.access(f"{location}/{name}", os.R_OK) for name in files.names]
+    is_readable = [os.access(f"{location}/{unescape_path(name)}", os.R_OK) for name in files.names]
     if all(is_readable):
         return files
     return _Files(
@@ -242,8 +245,6 @@ def _without_unreadable(files: _Files, location: str) -> _Files:
 
 
 def _kind(entry: "os.DirEntry[str]") -> str:
-    if not _is_encodable(entry.name):
-        return "undecodable"
     if entry.is_symlink():
         return "link"
     return "folder" if entry.is_dir(follow_symlinks=False) else "special"
@@ -266,12 +267,3 @@ def _scan(location: str) -> "Iterator[Iterator[os.DirEntry[str]]]":
 
 def _is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
-
-
-def _is_encodable(name: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
-
-
-def _escape(path: str) -> str:
-    """Return a path that can be printed and saved; it is the same if it is valid text."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

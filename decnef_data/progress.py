@@ -239,8 +239,8 @@ class BarProgress:
 
 
 def _printable(text: str) -> str:
-    """Replace the control characters that the name of a file may have."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Replace the control characters that the name of a file may have; a Japanese space is none."""
+    return "".join(letter if letter.isprintable() or letter == "\u3000" else "?" for letter in text)
 
 
 def _build_byte_bar() -> "rich.progress.Progress":

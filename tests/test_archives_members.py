@@ -5,7 +5,7 @@ import io
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from decnef_data.archives import iter_members, safety
 from decnef_data.errors import FormatError
-from decnef_data.model import VerifiedFile
+from decnef_data.model import Remark, VerifiedFile
 
 CONTENT = {
     "SRPBS_FC/ATR/a.mat": b"\x00\x01" * 3000,
@@ -559,3 +559,64 @@ def test_flipped_bits_are_a_format_error_or_harmless(kind: str, tmp_path: Path, 
         assert all(isinstance(content, bytes) for content in read_all(file).values())
     with suppress(FormatError):
         Report().read([file])
+
+
+def _unmarked_zip(path: Path, names: Sequence[bytes]) -> VerifiedFile:
+    """Write a zip whose names are not marked as UTF-8, each the content of its member."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(f"{number:03}".ljust(len(name), "-"), name)
+    content = path.read_bytes()
+    for number, name in enumerate(names):
+        content = content.replace(f"{number:03}".ljust(len(name), "-").encode(), name)
+    path.write_bytes(content)
+    return VerifiedFile(path.name, path, len(content), (), "folder", has_expected_checksum=False)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932"])
+def test_names_of_a_zip_from_another_system(encoding: str, tmp_path: Path) -> None:
+    names = ["昭和大/表データ.tsv", "昭和大/ソフト　能力.txt", "README.txt"]
+    file = _unmarked_zip(tmp_path / "a.zip", [name.encode(encoding) for name in names])
+    remarks: list[Remark] = []
+    found = {
+        member.path: member.read().decode(encoding)
+        for member in iter_members([file], None, on_remark=remarks.append)
+    }
+    assert found == {name: name for name in names}
+    assert [(remark.rule, remark.message) for remark in remarks] == [
+        ("guessed-encoding", f"The names in 'a.zip' are not marked as UTF-8, and were read as {encoding}.")
+    ]
+
+
+@pytest.mark.parametrize("name", ["Köln.tsv", "größe.tsv", "Müller/résumé.tsv", "plain.tsv"])
+def test_accented_names_of_a_zip_are_not_japanese(name: str, tmp_path: Path) -> None:
+    file = _unmarked_zip(tmp_path / "a.zip", [name.encode("cp437")])
+    assert [member.path for member in iter_members([file])] == [name]
+
+
+def test_names_of_a_tar_that_are_not_utf_8(tmp_path: Path) -> None:
+    path, raw = tmp_path / "a.tar", "昭和/表.tsv".encode("cp932")
+    with tarfile.open(path, "w", encoding="utf-8", errors="surrogateescape") as archive:
+        info = tarfile.TarInfo(raw.decode("utf-8", "surrogateescape"))
+        archive.addfile(info)
+        link = tarfile.TarInfo("link.tsv")
+        link.type, link.linkname = tarfile.SYMTYPE, info.name
+        archive.addfile(link)
+    file = VerifiedFile("a.tar", path, path.stat().st_size, (), "folder", has_expected_checksum=False)
+    paths = [member.path for member in iter_members([file], None, on_remark=lambda _remark: None)]
+    assert paths == [r"\x8f\xba\x98a/\x95\x5c.tsv", "link.tsv"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_name_of_more_bytes_than_a_file_system_allows(kind: str, tmp_path: Path) -> None:
+    path, name = tmp_path / "a", f"{'表' * 120}.tsv"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, "age")
+    else:
+        with tarfile.open(path, "w") as packed:
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            packed.addfile(info, io.BytesIO(b"age"))
+    file = VerifiedFile("a", path, path.stat().st_size, (), "folder", has_expected_checksum=False)
+    assert [(member.path, member.read()) for member in iter_members([file])] == [(name, b"age")]

@@ -10,6 +10,7 @@ import pytest
 
 from decnef_data.file_tree import FileTree, walk_files
 from decnef_data.model.account import RULES
+from decnef_data.path_text import unescape_path
 
 
 def write(root: Path, *paths: str) -> Path:
@@ -118,14 +119,15 @@ class TestRules:
         assert tree.set_aside == {"special": ["pipe", "socket"]}
 
     def test_a_name_that_is_no_text(self, root: Path) -> None:
-        Path(os.fsdecode(os.fsencode(root) + b"/data/\xff.tsv")).write_bytes(b"")
-        Path(os.fsdecode(os.fsencode(root) + b"/data/\xfe")).mkdir()
+        Path(os.fsdecode(os.fsencode(root) + b"/data/\xff.tsv")).write_bytes(b"age")
+        folder = Path(os.fsdecode(os.fsencode(root) + b"/data/\xfe\\"))
+        write(folder, "a.tsv", "sub/b.tsv")
+        (folder / "linked").symlink_to("a.tsv")
         tree = walk_files(root)
-        assert files(tree) == ALL
-        assert tree.unreadable == {
-            "data/\\xff.tsv": "its name is not valid text",
-            "data/\\xfe": "its name is not valid text",
-        }
+        escaped = ["\\xfe\\x5c/a.tsv", "\\xfe\\x5c/linked", "\\xfe\\x5c/sub/b.tsv", "\\xff.tsv"]
+        assert files(tree) == sorted([*ALL, *(f"data/{name}" for name in escaped)])
+        assert (tree.unreadable, tree.followed) == ({}, ["data/\\xfe\\x5c/linked"])
+        assert (root / unescape_path("data/\\xff.tsv")).read_bytes() == b"age"
 
     def test_a_hidden_name_that_is_no_text(self, root: Path) -> None:
         Path(os.fsdecode(os.fsencode(root) + b"/.\xff")).write_bytes(b"")

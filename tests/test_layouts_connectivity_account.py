@@ -133,13 +133,12 @@ class TestLinks:
         links = decnef_data.doctor("srpbs-fc").account.links
         assert (links.n_followed, links.leading_out.count) == (1, 0)
 
-    def test_a_folder_whose_name_is_no_text_is_named(self, cache: Path, tmp_path: Path) -> None:
+    def test_a_folder_whose_name_is_no_text_is_read(self, cache: Path, tmp_path: Path) -> None:
         own = small.folder(tmp_path / "own")
-        (own / "SRPBS_FC" / b"\xff".decode("utf-8", "surrogateescape")).mkdir()
-        decnef_data.adopt("srpbs-fc", own, progress="none")
-        said = r"Not listed, because it cannot be read: 'SRPBS_FC/\\xff' \(its name is not valid text\).$"
-        with pytest.warns(DecnefDataWarning, match=said):
-            decnef_data.participants("srpbs-fc", progress="none")
+        (own / "SRPBS_FC/OsakaU").rename(own / "SRPBS_FC" / b"\xff".decode("utf-8", "surrogateescape"))
+        account = account_of(own)
+        assert (account.files.n_used, account.files.n_unreadable) == (6, 0)
+        assert balance.table(account, r"\xff/SUBINFO_OsakaU_small.tsv").role == "participants"
 
 
 class TestRowsAndCells:

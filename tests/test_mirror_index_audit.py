@@ -18,6 +18,7 @@ from decnef_data.mirrors.probe import ProbeResult, probe_mirror
 from decnef_data.mirrors.synapse import service
 from decnef_data.model import Mirror
 from tests import small
+from tests.archive_bytes import zip_of
 from tests.servers.links import LinkServer
 from tests.servers.local import Answer, LocalServer, Request
 from tests.servers.storage import StorageServer
@@ -120,7 +121,7 @@ class TestLinks:
     def test_a_link_to_another_file_is_doubtful(
         self, root: Path, links: LinkServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(b"x", name="holiday.zip"))
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(zip_of(b"x"), name="holiday.zip"))
         match = decnef_data.index("atr", progress="none").match("srpbs-fc")
         assert match is not None
         assert (match.verdict, match.why) == (
@@ -132,16 +133,20 @@ class TestLinks:
         self, root: Path, links: LinkServer, archive: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         decnef_data.index("atr", progress="none")
-        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", links.link(b"other bytes", name="SRPBS_FC.zip"))
+        monkeypatch.setenv(
+            "DECNEF_ATR_LINK_SRPBS_FC", links.link(zip_of(b"other bytes"), name="SRPBS_FC.zip")
+        )
         (change,) = decnef_data.index("atr", progress="none").changes or ()
         assert (change.kind, change.id) == ("changed", "srpbs-fc")
-        assert change.what.startswith(f"size {archive.stat().st_size} -> 11; identity ")
+        assert change.what.startswith(
+            f"size {archive.stat().st_size} -> {len(zip_of(b'other bytes'))}; identity "
+        )
 
     def test_a_link_that_is_gone_leaves_what_it_once_said(
         self, root: Path, links: LinkServer, archive: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = decnef_data.index("atr", progress="none")
-        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_TS", links.link(b"ts", name="SRPBS_TS.tar.gz"))
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_TS", links.link(zip_of(b"ts"), name="SRPBS_TS.tar.gz"))
         monkeypatch.delenv("DECNEF_ATR_LINK_SRPBS_FC")
         again = decnef_data.index("atr", progress="none")
         item = next(item for item in again.items if item.id == "srpbs-fc")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -40,6 +41,10 @@ __all__ = [
 MAX_ROWS = 20
 _UNKNOWN = "unknown"
 _NON_BREAKING = "\0"  # a space at which no line is broken; texts that are printed never contain it
+#: How Python shows the bytes of a path that are not text.
+_NOT_TEXT = re.compile("[\udc80-\udcff]")
+_FIRST_BYTE = 0xDC00
+_IDEOGRAPHIC_SPACE = "\u3000"  # in names and headers from Japan; Python counts it as unprintable
 _UNIT_BASE = 1000  # decimal units, as disks and download pages count
 
 
@@ -131,14 +136,22 @@ def _field_names(kind: type) -> tuple[str, ...]:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON, escaping non-ASCII characters unless stdout is UTF-8."""
+    """Print `value` as JSON, escaping non-ASCII characters unless stdout is UTF-8 and they are text."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf8")
-    print_result(json.dumps(to_jsonable(value), indent=2, ensure_ascii=not unicode, allow_nan=False))
+    jsonable = to_jsonable(value)
+    text = json.dumps(jsonable, indent=2, ensure_ascii=not unicode, allow_nan=False)
+    is_text = not _NOT_TEXT.search(text)
+    print_result(text if is_text else json.dumps(jsonable, indent=2, allow_nan=False))
 
 
 def print_result(text: str) -> None:
     """Print a result: never wrapped, never colored, and unchanged unless it goes to a terminal."""
-    sys.stdout.write(f"{_printable_lines(text) if sys.stdout.isatty() else text}\n")
+    line = f"{_printable_lines(text) if sys.stdout.isatty() else text}\n"
+    if _NOT_TEXT.search(line):  # a path in another encoding, which a script has to get back
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(line))
+    else:
+        sys.stdout.write(line)
 
 
 def print_csv(frame: "pd.DataFrame") -> None:
@@ -176,12 +189,20 @@ def print_wrapped(text: str, *, stderr: bool) -> None:
 def replace_unprintable(text: str) -> str:
     r"""Replace control characters by ``?``: a file name or an error text must not move the cursor.
 
+    The bytes of a path that are not text are escaped.
+
     Examples
     --------
-    >>> replace_unprintable("a\x1b[2Jb")
-    'a?[2Jb'
+    >>> replace_unprintable("a\x1b[2Jb"), replace_unprintable("\udc95.tsv")
+    ('a?[2Jb', '\\x95.tsv')
     """
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if text.isprintable() else "".join(map(_replace_letter, text))
+
+
+def _replace_letter(letter: str) -> str:
+    if _NOT_TEXT.match(letter):
+        return f"\\x{ord(letter) - _FIRST_BYTE:02x}"
+    return letter if letter.isprintable() or letter == _IDEOGRAPHIC_SPACE else "?"
 
 
 def _printable_lines(text: str) -> str:

@@ -7,8 +7,9 @@ from typing import Final
 
 from decnef_data.archives.safety import unsafe_member_error
 from decnef_data.errors import FormatError
+from decnef_data.path_text import escape_bytes
 
-__all__ = ["Alias", "Link", "resolve_links"]
+__all__ = ["Alias", "Link", "decode_target", "resolve_links"]
 
 #: As many links as Linux follows for one path.
 _MAX_HOPS: Final = 40
@@ -19,7 +20,10 @@ _REMEDY: Final = "Pack the archive again with the files that its links lead to (
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link; a hard link states its target from the archive's top, a symbolic one from its folder."""
+    """A link; a hard link states its target from the archive's top, a symbolic one from its folder.
+
+    The target has forward slashes, as :func:`decode_target` returns it.
+    """
 
     path: str
     target: str
@@ -34,6 +38,20 @@ class Alias:
     path: str
     target: str
     mtime: float = 0
+
+
+def decode_target(raw: bytes) -> str:
+    r"""Return the target of a link as text; Windows writes backslashes, which code page 932 has in letters.
+
+    Examples
+    --------
+    >>> decode_target(b"..\\a.mat"), decode_target("表".encode("cp932"))
+    ('../a.mat', '\\x95\\x5c')
+    """
+    try:
+        return raw.decode("utf-8").replace("\\", "/")
+    except UnicodeDecodeError:
+        return escape_bytes(raw)
 
 
 class _UnresolvedLinkError(Exception):
@@ -143,10 +161,9 @@ class _LinkResolver:
 
 
 def _reversed_parts(link: Link) -> list[str]:
-    target = link.target.replace("\\", "/")
-    if target.startswith("/") or target[1:2] == ":":
+    if link.target.startswith("/") or link.target[1:2] == ":":
         raise _outside_error(link)
-    return target.split("/")[::-1]
+    return link.target.split("/")[::-1]
 
 
 def _outside_error(link: Link) -> _UnresolvedLinkError:

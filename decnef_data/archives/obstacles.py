@@ -121,8 +121,8 @@ def _find_in_tar(path: Path) -> Obstacle | None:
     size = path.stat().st_size
     # Damage is an error of the pass that reads everything, which says where it is.
     with (
-        suppress(tarfile.TarError, OSError, EOFError, ValueError),
-        tarfile.open(path, errors="replace") as archive,
+        suppress(tarfile.TarError, OSError, EOFError, ValueError, OverflowError),
+        tarfile.open(path, encoding="utf-8", errors="replace") as archive,
     ):
         for _ in range(_MAX_FOLDERS):
             info = archive.next()

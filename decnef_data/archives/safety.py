@@ -127,6 +127,7 @@ _DAMAGE_ERRORS = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    OverflowError,
     ValueError,
     struct.error,
 )

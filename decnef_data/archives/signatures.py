@@ -1,7 +1,6 @@
 """Recognize the kind of a file by its first bytes, and an archive's name where no bytes are at hand."""
 
 import re
-import tarfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Final
 
 from isal import isal_zlib
 
+from decnef_data.archive_evidence import is_tar_header
 from decnef_data.archives.gzip_index import GZIP_MAGIC
 
 __all__ = [
     "HEAD_SIZE",
     "has_archive_name",
     "is_readable_file",
-    "is_tar_header",
     "is_unfinished_name",
     "kind_of",
 ]
@@ -58,18 +57,6 @@ def kind_of(head: bytes) -> str | None:
     if kind == "gzip" and is_tar_header(_decompress_block(head)):
         return "tar.gz"
     return kind
-
-
-def is_tar_header(block: bytes) -> bool:
-    """Return whether a block of bytes is the header of a tar.
-
-    An old tar has no magic number, but every tar header has its own checksum.
-    """
-    try:
-        tarfile.TarInfo.frombuf(block, tarfile.ENCODING, "surrogateescape")
-    except tarfile.HeaderError:
-        return False
-    return True
 
 
 def is_readable_file(path: Path, *, random_access: bool = False) -> bool:

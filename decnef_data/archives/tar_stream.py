@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
 
+from decnef_data.archive_evidence import is_tar_header
 from decnef_data.archives.forward_stream import ForwardStream
-from decnef_data.archives.links import Alias, Link, resolve_links
+from decnef_data.archives.links import Alias, Link, decode_target, resolve_links
 from decnef_data.archives.members import Member
 from decnef_data.archives.safety import (
     reject_oversized,
@@ -20,9 +21,9 @@ from decnef_data.archives.safety import (
     translate_errors,
     unsafe_member_error,
 )
-from decnef_data.archives.signatures import is_tar_header
 from decnef_data.errors import FormatError
 from decnef_data.model.account import ArchiveAccount, Remark
+from decnef_data.path_text import escape_bytes
 
 __all__ = ["DeferredRead", "TarStream"]
 
@@ -120,12 +121,13 @@ class TarStream:
 
     def _iter_tar(self) -> Iterator[Member]:
         with translate_errors(self._file):
-            # A name that is not UTF-8 must still be text that can be stored and printed.
+            # Names that are not UTF-8 become text in _member_path, whatever the locale.
             archive = tarfile.open(  # noqa: SIM115  # closed below
                 fileobj=self._stream,  # type: ignore[call-overload]  # tarfile only seeks forward and reads
                 mode="r:",
                 tarinfo=_StrictTarInfo,
-                errors="backslashreplace",
+                encoding="utf-8",
+                errors="surrogateescape",
             )
         with archive:
             while (info := self._next_header(archive)) is not None:
@@ -158,9 +160,10 @@ class TarStream:
         try:
             path = _member_path(info, self._file)
             if not info.isreg():
-                self._links.append(Link(path, info.linkname, info.islnk(), float(info.mtime)))
+                target = decode_target(_encode_name(info.linkname))
+                self._links.append(Link(path, target, info.islnk(), float(info.mtime)))
                 return None
-            content = partial(self._read, info)
+            content = partial(self._read, info, path)
             if path in self._positions:
                 self._keep_repeat(path, info.size, content)
                 return None
@@ -180,18 +183,23 @@ class TarStream:
         digest = hashlib.sha256(content()).digest()
         self._repeats.append(DeferredRead(self._offsets[position], size, path, digest=digest))
 
-    def _read(self, info: tarfile.TarInfo) -> bytes:
-        reject_oversized(info.name, info.size, self._file)
-        with translate_errors(self._file, info.name):
+    def _read(self, info: tarfile.TarInfo, path: str) -> bytes:
+        reject_oversized(path, info.size, self._file)
+        with translate_errors(self._file, path):
             self._stream.seek(info.offset_data)
             content = self._stream.read(info.size)
-        return require_size(content, info.name, info.size, self._file)
+        return require_size(content, path, info.size, self._file)
 
 
 def _member_path(info: tarfile.TarInfo, archive: str) -> str:
+    name = escape_bytes(_encode_name(info.name))
     if info.issparse():
         remedy = "Unpack the archive with `tar -xf`, and adopt the folder."
-        raise unsafe_member_error(info.name, archive, "a sparse file", remedy)
+        raise unsafe_member_error(name, archive, "a sparse file", remedy)
     if not (info.isreg() or info.issym() or info.islnk()):
-        raise unsafe_member_error(info.name, archive, "a device")
-    return safe_path(info.name, archive)
+        raise unsafe_member_error(name, archive, "a device")
+    return safe_path(name, archive)
+
+
+def _encode_name(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

@@ -1,6 +1,7 @@
 """The members of a zip, by its own table of contents."""
 
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -12,7 +13,7 @@ from typing import Final
 
 from isal import isal_zlib
 
-from decnef_data.archives.links import Link, resolve_links
+from decnef_data.archives.links import Link, decode_target, resolve_links
 from decnef_data.archives.members import Member
 from decnef_data.archives.safety import (
     reject_oversized,
@@ -30,6 +31,10 @@ from decnef_data.model.account import Remark
 __all__ = ["ZipTable", "is_document", "is_folder", "open_zip", "unreadable_method"]
 
 _ENCRYPTED: Final = 0x1
+#: The bit that marks a name as UTF-8 (APPNOTE, appendix D), and what names without it may be.
+_UTF8_NAME: Final = 0x800
+_OTHER_ENCODINGS: Final = ("utf-8", "cp932")
+_JAPANESE: Final = re.compile(r"[\u3005\u3040-\u30ff\u4e00-\u9fff\uff01-\uff5e]{2,}")
 #: The header before a member ends with the lengths of its name and of an extra field (APPNOTE 4.3.7).
 _HEADER: Final = struct.Struct("<4s5H3I2H")
 _READABLE: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
@@ -73,11 +78,34 @@ def unreadable_method(info: zipfile.ZipInfo) -> str | None:
 
 @contextmanager
 def open_zip(location: Path, name: str) -> Iterator[zipfile.ZipFile]:
-    """Open a zip and read its table of contents."""
+    """Open a zip and read its table of contents, with the names in their most plausible encoding."""
     with translate_errors(name):
         archive = zipfile.ZipFile(location)
+        encoding = _guess_encoding(archive.infolist())
+        if encoding is not None:
+            archive.close()
+            archive = zipfile.ZipFile(location, metadata_encoding=encoding)
     with archive:
         yield archive
+
+
+def _guess_encoding(infos: Collection[zipfile.ZipInfo]) -> str | None:
+    """Return the encoding of the names that are not marked as UTF-8, ``None`` if it is the standard's.
+
+    The standard says code page 437; Windows writes the code page of its language, and some programs UTF-8.
+    """
+    unmarked = {info.orig_filename for info in infos if not info.flag_bits & _UTF8_NAME}
+    names = [name.encode("cp437") for name in unmarked if not name.isascii()]
+    for encoding in _OTHER_ENCODINGS if names else ():
+        try:
+            text = "/".join(name.decode(encoding) for name in names)
+        except UnicodeDecodeError:
+            continue
+        # By chance, an accented letter and the next are a Japanese letter, but hardly one of several.
+        n_japanese = sum(map(len, _JAPANESE.findall(text)))
+        if encoding == "utf-8" or 2 * n_japanese > sum(not letter.isascii() for letter in text):
+            return encoding
+    return None
 
 
 class ZipTable:
@@ -137,11 +165,15 @@ class ZipTable:
     def _read_target(self, info: zipfile.ZipInfo) -> str:
         if info.file_size > _MAX_LINK:
             raise unsafe_member_error(info.filename, self._file, "a link whose target is too long")
-        return self._read(info).decode("utf-8", "backslashreplace")
+        return decode_target(self._read(info))
 
     def _remarks(self) -> Iterator[Remark]:
         if self._repeated:
             yield repeated_members_remark(self._repeated, self._file)
+        encoding = self._archive.metadata_encoding  # type: ignore[attr-defined]  # public, but typeshed lacks it
+        if encoding is not None:
+            message = f"The names in '{self._file}' are not marked as UTF-8, and were read as {encoding}."
+            yield Remark("guessed-encoding", message, self._file, is_warning=False)
         if self._links:
             message = f"'{self._file}' has {len(self._links)} links, which were read as what they lead to."
             yield Remark("archive-links", message, self._file, is_warning=False)
@@ -200,6 +232,9 @@ def _read_stored(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     zipfile computes the CRC with zlib, which takes longer than all reading; matrices are compressed already.
     """
     with Path(str(archive.filename)).open("rb") as opened:
+        # Python allocates as many bytes as are requested, whatever the file has.
+        if info.header_offset + info.file_size > os.fstat(opened.fileno()).st_size:
+            raise zipfile.BadZipFile(f"its header states {info.file_size} bytes, which it does not have")
         opened.seek(info.header_offset)
         *_, name, extra = _HEADER.unpack(opened.read(_HEADER.size))
         opened.seek(name + extra, os.SEEK_CUR)

@@ -47,6 +47,9 @@ _MAX_DIMS = 32
 _MAX_ITEMS = 2**26
 _ALLOCATED_BY_SHAPE = frozenset({"char", "struct", "object"})
 _COMPLEX, _LOGICAL = 0x800, 0x200
+_MAX_ITEM_SIZE = 8
+#: The flags, the shape and the name before the numbers of a matrix take far less.
+_MAX_HEADER_SIZE = 4096
 _PEEK_SIZE = 1024
 #: Enough of a compressed variable for its header; the decompressor copies all that it is given and leaves.
 _PEEK_INPUT_SIZE = 8192
@@ -149,7 +152,7 @@ def extract_variables(
     order = _byte_order(data)
     stored, variables = _read_variable_headers(data, order)
     selected = [index for index, variable in enumerate(variables) if is_wanted(variable)]
-    contents = [_validate_variable(stored[index], order) for index in selected]
+    contents = [_validate_variable(stored[index], variables[index], order) for index in selected]
     if len(selected) < len(stored) or any(item.compressed for item in stored):
         data = b"".join([data[:_FILE_HEADER_SIZE], *contents])
     return data, tuple(variables[index] for index in selected)
@@ -187,17 +190,31 @@ def _read_variable_headers(data: bytes, order: str) -> tuple[list[_StoredVariabl
 
 def _read_variable_header(stored: _StoredVariable, order: str) -> VariableHeader:
     beginning = stored.data[:_PEEK_INPUT_SIZE]
-    reader = _ByteReader(_decompress(beginning, _PEEK_SIZE) if stored.compressed else stored.data, order)
+    reader = _ByteReader(
+        _decompress(beginning, _PEEK_SIZE, beginning=True) if stored.compressed else stored.data, order
+    )
     header, _ = _parse_variable_header(reader, _TAG_SIZE, len(reader.data))
     return replace(header, size=reader.read_words(0, _TAG_SIZE)[1])
 
 
-def _validate_variable(stored: _StoredVariable, order: str) -> memoryview:
-    reader = _ByteReader(
-        _decompress(stored.data, MAX_VARIABLE_SIZE) if stored.compressed else stored.data, order
-    )
+def _validate_variable(stored: _StoredVariable, header: VariableHeader, order: str) -> memoryview:
+    content = _decompress(stored.data, _require_size(header)) if stored.compressed else stored.data
+    reader = _ByteReader(content, order)
     _check_matrix(reader, reader.read_element(0, len(reader.data)).require_kind({_MATRIX}))
     return reader.data
+
+
+def _require_size(header: VariableHeader) -> int:
+    """Return how many bytes a variable has with its tag, as its header states, if its shape can take them."""
+    size = header.size + _TAG_SIZE
+    *modifiers, kind = header.kind.split()
+    if kind in _NUMERIC_CLASSES:
+        n_bytes = prod(header.shape) * _MAX_ITEM_SIZE * (1 + ("complex" in modifiers))
+        if size > n_bytes + _MAX_HEADER_SIZE:
+            raise DamagedFileError(f"'{header.name}' states {size} bytes, which is more than its shape takes")
+    if size > MAX_VARIABLE_SIZE:
+        raise DamagedFileError(f"a compressed variable expands to more than {MAX_VARIABLE_SIZE} bytes")
+    return size
 
 
 def _split_variables(reader: _ByteReader) -> Iterator[_StoredVariable]:
@@ -211,10 +228,11 @@ def _split_variables(reader: _ByteReader) -> Iterator[_StoredVariable]:
         offset = element.stop
 
 
-def _decompress(compressed: memoryview, limit: int) -> memoryview:
+def _decompress(compressed: memoryview, limit: int, *, beginning: bool = False) -> memoryview:
+    """Decompress at most `limit` bytes: all that there are, or the beginning of more."""
     decompressor = isal_zlib.decompressobj()
     content = decompressor.decompress(compressed, limit)
-    if not decompressor.eof and (limit > _PEEK_SIZE or len(content) < limit):
+    if not decompressor.eof and not (beginning and len(content) == limit):
         reason = f"expands to more than {limit} bytes" if len(content) == limit else "is truncated"
         raise DamagedFileError(f"a compressed variable {reason}")
     return memoryview(content)

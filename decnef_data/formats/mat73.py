@@ -31,6 +31,8 @@ from decnef_data.formats.matlab_parts import (
 __all__ = ["ForeignContentError", "open_bytes", "read_matrices", "read_parts", "read_regions"]
 
 _MATRIX_AXES = 2
+#: The most that deflate can compress, and what may be missing in the file altogether.
+_MAX_RATIO, _MAX_FILLED = 1032, 2**16
 _NUMERIC_CLASSES = frozenset(
     {"double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"}
 )
@@ -96,13 +98,18 @@ def _open_member(group: Any, name: str) -> Any:
 
 
 def _require_own(item: Any) -> Any:
-    """Require that the values of a dataset are in this file."""
+    """Require that the values of a dataset are in this file, and as many as it can hold."""
     if isinstance(item, h5py.Dataset):
         if item.is_virtual:
             files = sorted({source.file_name for source in item.virtual_sources()})
             raise ForeignContentError(f"{item.name!r} is composed of the files {files}")
         if item.external:
             raise ForeignContentError(f"the values of {item.name!r} are in the file {item.external[0][0]!r}")
+        # HDF5 fills what is not stored with zeros, so that a short file can have an array of any shape.
+        if item.nbytes > _MAX_RATIO * item.id.get_storage_size() + _MAX_FILLED:
+            raise mat5.DamagedFileError(
+                f"{item.name!r} states {item.nbytes} bytes, which is more than the file can hold"
+            )
     return item
 
 

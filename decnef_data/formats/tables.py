@@ -16,15 +16,20 @@ import pandas as pd
 from decnef_data.errors import FormatError
 from decnef_data.formats.cells import fold, meaning_of_commas, replace_decimal_commas
 from decnef_data.formats.delimited import BLANKS, SEPARATORS, Line, drop_blank, parse_lines, split_line
-from decnef_data.formats.encodings import decode, format_lines
+from decnef_data.formats.encodings import DecodedText, decode, format_lines
 from decnef_data.model import Remark
 
-__all__ = ["Rows", "Table", "read", "read_rows"]
+__all__ = ["MAX_SIZE", "Rows", "Table", "read", "read_rows", "require_size"]
 
 _STATED_SEPARATORS: Final = {".tsv": "\t", ".csv": ","}
 #: A line of at least this many words, in a file without separators, is a sentence.
 _SENTENCE_WORDS: Final = 4
 _SAMPLE_ROWS: Final = 100
+#: Bytes of the largest table that is read; those of the release have a thousandth of it.
+MAX_SIZE: Final = 64 * 10**6
+#: A line or column takes far more memory than its bytes: lines of nothing would fill it.
+_MAX_LINES: Final = 10**6
+_MAX_COLUMNS: Final = 10**4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +113,7 @@ def read(data: bytes, file: str, is_known: Callable[[str], bool] | None = None) 
     Raises
     ------
     FormatError
-        The file is empty, is not text, or is not a table.
+        The file is empty, is not text, is not a table, or is far larger than any table.
 
     Examples
     --------
@@ -116,7 +121,7 @@ def read(data: bytes, file: str, is_known: Callable[[str], bool] | None = None) 
     >>> table.frame.to_dict("list"), table.n_rows_found, table.n_rows_blank
     ({'age': ['31'], 'sex': ['']}, 2, 1)
     """
-    text = decode(data, file)
+    text = _decode_bounded(data, file)
     start = next(index for index, line in enumerate(text.lines) if line.strip() or "\t" in line)
     is_known_header = _normalize_headers(is_known)
     separator = _find_separator(text.lines[start:], is_known_header)
@@ -151,14 +156,14 @@ def read_rows(data: bytes, file: str, max_rows: int | None = None) -> Rows:
     Raises
     ------
     FormatError
-        The file is empty or is not text.
+        The file is empty, is not text, or is far larger than any table.
 
     Examples
     --------
     >>> read_rows(b'protocols\r\nTR (s)\t"2,500"\t2.5', "a.tsv").cells
     [['protocols'], ['TR (s)', '2,500', '2.5']]
     """
-    text = decode(data, file)
+    text = _decode_bounded(data, file)
     counts = {
         separator: sum(separator in line for line in text.lines[:_SAMPLE_ROWS])
         for separator in SEPARATORS
@@ -171,6 +176,36 @@ def read_rows(data: bytes, file: str, max_rows: int | None = None) -> Rows:
     if not rows:
         raise _missing_header_error(1, file)
     return Rows(rows, (*text.remarks, *remarks), text.encoding, separator)
+
+
+def require_size(size: int, file: str) -> None:
+    """Raise an error if a file is too large for a table; called before it is read into memory.
+
+    Examples
+    --------
+    >>> require_size(4096, "participants.tsv")
+    """
+    _require_at_most(size, MAX_SIZE, "bytes", file)
+
+
+def _decode_bounded(data: bytes, file: str) -> DecodedText:
+    """Decode a file of which neither the size nor the number of lines or columns is out of all proportion."""
+    require_size(len(data), file)
+    _require_at_most(max(data.count(b"\n"), data.count(b"\r")), _MAX_LINES, "lines", file)
+    text = decode(data, file)
+    long_lines = (line for line in text.lines if len(line) > _MAX_COLUMNS)
+    widest = max((line.count(separator) for line in long_lines for separator in SEPARATORS), default=0)
+    _require_at_most(widest, _MAX_COLUMNS, "columns", file)
+    return text
+
+
+def _require_at_most(count: int, limit: int, what: str, file: str) -> None:
+    if count > limit:
+        message = (
+            f"'{file}' has {count} {what}, more than the limit of {limit} for a table. "
+            "Fix it, or omit it with strict=False."
+        )
+        raise FormatError(message, file=file)
 
 
 def _normalize_headers(is_known: Callable[[str], bool] | None) -> Callable[[str], bool]:

@@ -156,14 +156,14 @@ def _file_from_receipt(
     if not journal.is_unchanged(receipt):
         return replace(reported, problem="The local file has changed since it was verified.")
     if deep and not any(text.startswith("md5:") for text in receipt.checksums):
-        return replace(reported, checksums=(*receipt.checksums, _md5(journal.root / receipt.path)))
+        return replace(reported, checksums=(*receipt.checksums, _md5(journal.location(receipt.path))))
     return reported
 
 
 def _unhashed_files(journal: ReceiptJournal, paths: Iterable[str], *, deep: bool) -> Iterator[ReportedFile]:
     """Yield the files that a mirror has and that adopting did not hash, if they exist in the copy."""
     for path in paths:
-        location = journal.root / path
+        location = journal.location(path)
         if path not in journal.receipts and ".." not in location.parts and location.is_file():
             checksums = (_md5(location),) if deep else ()
             yield ReportedFile(path, location.stat().st_size, checksums)

@@ -22,6 +22,7 @@ from decnef_data.mirror_index.rate_limiter import MAX_CONCURRENT_REQUESTS, RateL
 from decnef_data.mirrors.known_versions import VersionKey
 from decnef_data.mirrors.synapse.listing import MAX_RESTRICTION_IDS, ListingService
 from decnef_data.mirrors.synapse.schemas import EntityHeader, Restriction, VersionInfo
+from decnef_data.model.names import is_shown
 from decnef_data.progress import CountProgress
 
 _ItemT = TypeVar("_ItemT")
@@ -245,7 +246,7 @@ class ProjectCrawler:
 
 
 def _build_item(entity: EntityHeader, path: str) -> IndexItem:
-    is_invalid = entity.name in {"", ".", ".."} or "/" in entity.name or not entity.name.isprintable()
+    is_invalid = entity.name in {"", ".", ".."} or "/" in entity.name or not all(map(is_shown, entity.name))
     return IndexItem(
         id=entity.id,
         kind=entity.kind,

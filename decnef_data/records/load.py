@@ -92,7 +92,8 @@ def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
             file=str(file),
             location=f"byte {error.start}",
         ) from error
-    except (msgspec.DecodeError, RecursionError) as error:  # the latter of thousands of nested brackets
+    except (ValueError, RecursionError) as error:
+        # Both are also raised by tomllib: of numbers of thousands of digits, and of as many nested brackets.
         raise _malformed_error(str(file), str(error)) from error
 
 

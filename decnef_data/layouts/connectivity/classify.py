@@ -40,6 +40,7 @@ __all__ = [
     "classify_file",
     "is_phantom",
     "relative_path",
+    "require_readable_size",
 ]
 
 #: A variable this wide beside the regions of an atlas was meant as a matrix of edges.
@@ -94,6 +95,12 @@ def relative_path(path: str, dataset: "Dataset") -> str:
     ]
     starts = after_top or [index for index, part in enumerate(parts[:-1]) if part in top_names] or [0]
     return "/".join(parts[starts[0] :])
+
+
+def require_readable_size(path: str, size: int) -> None:
+    """Raise an error if a member is a table by its name, but too large to be read as one."""
+    if PurePosixPath(path).suffix.casefold() in TABLE_SUFFIXES:
+        tables.require_size(size, path)
 
 
 def is_phantom(path: str, data: bytes) -> bool:

@@ -26,6 +26,7 @@ from decnef_data.layouts.connectivity.classify import (
     classify_file,
     is_phantom,
     relative_path,
+    require_readable_size,
 )
 from decnef_data.layouts.connectivity.cube import MatrixBlock, build_cube
 from decnef_data.layouts.connectivity.matrices import FoundMatrix
@@ -186,6 +187,7 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
         for member in members:
             path = relative_path(member.path, dataset)
             try:
+                require_readable_size(path, member.size)
                 data = member.read()
             except FormatError as error:
                 problems.append(error)

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from decnef_data.archives import Archive, find_obstacle, has_archive_name, is_readable_file
-from decnef_data.errors import SelectionError
+from decnef_data.errors import AccessError, FetchError, IntegrityError, MirrorError, SelectionError
 from decnef_data.layouts import LayoutRequest
 from decnef_data.layouts.imaging import folder_inventory
 from decnef_data.layouts.imaging.extract import compressed_size, extract_scans
@@ -15,6 +17,7 @@ from decnef_data.layouts.imaging.ingest import IngestContext, ScanFilter, ingest
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.layouts.imaging.voxels import FileScan
 from decnef_data.model import FileCheck
+from decnef_data.path_text import escape_path
 from decnef_data.stores.scan_store import StoredScan
 
 if TYPE_CHECKING:
@@ -138,7 +141,7 @@ class FolderBackend:
 
     def open_scan(self, scan: "Scan") -> "ImageSource":
         """Return the scan in its files."""
-        return FileScan(str(self.copy.root), scan, has_time=scan.kind == "bold")
+        return FileScan(escape_path(str(self.copy.root)), scan, has_time=scan.kind == "bold")
 
     def refresh_inventory(self) -> None:
         """List the folder again and log the counts."""
@@ -193,11 +196,19 @@ class ArchiveBackend:
         cached = self.scan_cache.load_inventory()
         if cached is not None:
             return cached
-        size = self.copy.files[0].size
+        if self.scan_cache.was_filled:
+            _LOG.warning(
+                "'%s': the list of scans or a table of it is damaged, or of an earlier version, "
+                "and is made again from the archive.",
+                self.copy.dataset,
+            )
+        return self._read_archive(make_filter())
+
+    def _read_archive(self, scan_filter: ScanFilter) -> "Inventory":
         inventory, index = ingest_archive(
             self._ingest_context(Archive(self.request.open_source())),
-            make_filter(),
-            size,
+            scan_filter,
+            self.copy.files[0].size,
             compute_fingerprints=self.compute_fingerprints,
         )
         self.scan_cache.save(inventory, index)
@@ -211,13 +222,30 @@ class ArchiveBackend:
         return self.scan_cache.list_tables(self.copy)
 
     def prepare_scans(self, scans: "Sequence[Scan]") -> None:
-        """Extract and store the scans that are not stored yet."""
+        """Extract and store the scans that are not stored yet, or whose stores are damaged.
+
+        Raises
+        ------
+        IntegrityError
+            A store is damaged, and neither the archive nor a mirror that has it is there.
+        """
         missing = self.scan_cache.missing_scans(scans)
-        if missing:
-            extract_scans(
-                self._ingest_context(Archive(self.request.open_source(), self.scan_cache.load_index())),
-                missing,
-            )
+        if not missing:
+            return
+        damaged = [path for scan in missing if (path := self.scan_cache.store_path(scan)).is_dir()]
+        with _explain_missing_source(self.copy.dataset, damaged):
+            source = self.request.open_source()
+        if damaged:
+            _LOG.warning(
+                "'%s': %d stores of scans are not intact, such as '%s'; they are rebuilt from the archive.",
+                self.copy.dataset, len(damaged), damaged[0].name,
+            )  # fmt: skip
+        index = self.scan_cache.load_index()
+        if index is None:
+            _LOG.warning("'%s': the index is damaged, and is made again from the archive.", self.copy.dataset)
+            self._read_archive(_NoScans())
+            index = self.scan_cache.load_index()
+        extract_scans(self._ingest_context(Archive(source, index)), missing)
 
     def open_scan(self, scan: "Scan") -> "ImageSource":
         """Return the scan in its store."""
@@ -239,3 +267,30 @@ class ArchiveBackend:
         self.scan_cache.write_dataset(self.copy.dataset)
         attrs: dict[str, Any] = {"dataset": self.copy.dataset}
         return IngestContext(archive, self.scan_cache, attrs, self.request.progress)
+
+
+class _NoScans:
+    """A filter that no scan passes: they are extracted later."""
+
+    def add_table(self, path: str) -> None:
+        """Do nothing: no scan is chosen by the tables."""
+
+    def __call__(self, scan: "Scan") -> bool:
+        """Return false."""
+        del scan
+        return False
+
+
+@contextmanager
+def _explain_missing_source(dataset: str, damaged: Sequence[Path]) -> Iterator[None]:
+    """Add to an error which store is damaged, if it cannot be rebuilt because the archive is missing."""
+    try:
+        yield
+    except (SelectionError, AccessError, MirrorError, FetchError) as error:
+        if not damaged:
+            raise
+        message = (
+            f"The store '{damaged[0]}' is not intact, and the archive that it was built from was not kept. "
+            f"Run `decnef download {dataset}` to download it again. {error}"
+        )
+        raise IntegrityError(message, file=damaged[0].name) from error

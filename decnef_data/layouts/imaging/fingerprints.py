@@ -15,6 +15,7 @@ import msgspec
 from isal import igzip, isal_zlib
 
 from decnef_data.layouts.imaging.inventory import Scan
+from decnef_data.path_text import unescape_path
 
 __all__ = ["fingerprint", "stored_fingerprint", "with_fingerprints"]
 
@@ -121,7 +122,7 @@ def _known_sample(scan: Scan, form: str) -> str:
 def _read_middle(root: Path, scan: Scan) -> str:
     """Read a sample from the middle of the first volume of a file that is not compressed."""
     try:
-        with (root / _first_file(scan)).open("rb", buffering=0) as stream:
+        with _location(root, scan).open("rb", buffering=0) as stream:
             stream.seek(_middle(scan))
             return _MIDDLE + _digest(stream.read(_SAMPLE_SIZE))
     except _DAMAGED:  # reported when the image is read
@@ -163,6 +164,10 @@ def _first_file(scan: Scan) -> str:
     return f"{scan.folder}/{scan.file_names.partition('/')[0]}"
 
 
+def _location(root: Path, scan: Scan) -> Path:
+    return root / unescape_path(_first_file(scan))
+
+
 def _open_content(root: Path, scan: Scan) -> IO[bytes]:
-    path = root / _first_file(scan)
+    path = _location(root, scan)
     return cast("IO[bytes]", igzip.open(path, "rb")) if scan.gzipped else path.open("rb")

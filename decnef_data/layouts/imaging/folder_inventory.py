@@ -25,8 +25,9 @@ from decnef_data.layouts.imaging.inventory import (
 )
 from decnef_data.layouts.imaging.paths import is_subject_folder
 from decnef_data.layouts.imaging.unread import find_unread
-from decnef_data.layouts.imaging.voxels import gunzip, require_header, require_length
+from decnef_data.layouts.imaging.voxels import gunzip, max_unpacked_size, require_header, require_length
 from decnef_data.model import FileCheck
+from decnef_data.path_text import escape_path, unescape_path
 
 __all__ = ["build_inventory", "check_images", "load_inventory"]
 
@@ -67,13 +68,13 @@ def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fa
     previous = cached.read(inventory_path, Inventory)
     scans, problems = find_scans(
         files.images,
-        lambda path: nifti.read_header_bytes(root / path),
-        previous.scans if previous and previous.root == str(root) else (),
+        lambda path: nifti.read_header_bytes(root / unescape_path(path)),
+        previous.scans if previous and previous.root == escape_path(str(root)) else (),
     )
     unread = find_unread(entry.path for entry in entries if isinstance(entry, FileEntry))
     inventory = Inventory(
         version=INVENTORY_VERSION,
-        root=str(root),
+        root=escape_path(str(root)),
         # Inside the folder of a subject, a change is noticed when the file is opened.
         folders={each.path: each.mtime_ns for each in tree.folders if not is_subject_folder(each.path)},
         scans=with_fingerprints(root, scans),
@@ -93,10 +94,13 @@ def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fa
 
 
 def _is_current(inventory: Inventory, root: Path) -> bool:
-    if (inventory.version, inventory.root) != (INVENTORY_VERSION, str(root)):
+    if (inventory.version, inventory.root) != (INVENTORY_VERSION, escape_path(str(root))):
         return False
     try:
-        return all((root / folder).stat().st_mtime_ns == mtime for folder, mtime in inventory.folders.items())
+        return all(
+            (root / unescape_path(folder)).stat().st_mtime_ns == mtime
+            for folder, mtime in inventory.folders.items()
+        )
     except OSError:
         return False
 
@@ -144,7 +148,7 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
     for number, scan in enumerate(inventory.scans):
         for path, size, time in _list_scan_files(scan):
             file_count += 1
-            location = Path(inventory.root, path)
+            location = Path(unescape_path(f"{inventory.root}/{path}"))
             check = _check_status(path, location, (size, time))
             if check is None and path in known:
                 check = FileCheck(path, "damaged", known[path])
@@ -205,7 +209,7 @@ def _check_content(scan: Scan, path: str, location: Path, digests: _DigestFile) 
     try:
         if scan.header is not None:
             if scan.gzipped and path not in digests:
-                content = gunzip(location.read_bytes(), path)
+                content = gunzip(location.read_bytes(), path, max_unpacked_size(scan))
                 require_length(scan.header, path, len(content))
             require_header(scan, path, nifti.read_header_bytes(location)[0])
     except FormatError as error:

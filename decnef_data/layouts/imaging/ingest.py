@@ -18,7 +18,7 @@ import msgspec
 from decnef_data.archives import Archive, Member, SeekIndex
 from decnef_data.errors import FormatError
 from decnef_data.file_tree import FileTree
-from decnef_data.formats import nifti
+from decnef_data.formats import nifti, tables
 from decnef_data.layouts.imaging.files import FileEntry, sort_files
 from decnef_data.layouts.imaging.fingerprints import fingerprint, stored_fingerprint
 from decnef_data.layouts.imaging.inventory import (
@@ -32,7 +32,13 @@ from decnef_data.layouts.imaging.inventory import (
 from decnef_data.layouts.imaging.paths import parse_image_path
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.layouts.imaging.unread import find_unread
-from decnef_data.layouts.imaging.voxels import gunzip, header_bytes, load_scan, require_same_header
+from decnef_data.layouts.imaging.voxels import (
+    gunzip,
+    header_bytes,
+    load_scan,
+    max_unpacked_size,
+    require_same_header,
+)
 from decnef_data.layouts.participants import TABLE_SUFFIXES
 from decnef_data.model import Progress, Remark
 from decnef_data.name_rules import rule_of_path
@@ -43,7 +49,6 @@ __all__ = ["IngestContext", "ScanFilter", "ScanStoreWriter", "ingest_archive"]
 _THREADS: Final = 2
 #: Scans of this many bytes together may wait to be stored; a larger one waits alone.
 _MAX_PENDING_BYTES: Final = 128 << 20
-_MAX_TABLE_SIZE: Final = 64 << 20
 #: The folder and the file names of a scan.
 _ScanFilesKey = tuple[str, str]
 
@@ -118,7 +123,7 @@ class ScanStoreWriter:
     def _store_scan(self, scan: Scan, contents: dict[str, bytes], size: int) -> None:
         try:
             with publish_in_two_steps(
-                self._scan_cache.store_path(scan), load_scan(scan, contents, self._attrs)
+                self._scan_cache.own_store_path(scan), load_scan(scan, contents, self._attrs)
             ):
                 # The bytes are written: others may use the memory while this thread waits for the disk.
                 contents.clear()
@@ -252,9 +257,15 @@ class _IngestState:
         self.series_entries.append(_build_entry(member, content))
 
     def _add_other_file(self, member: Member) -> None:
-        """Save a table; list any other file."""
+        """Save a table, or report one that is too large; list any other file."""
         self.entries.append(_build_entry(member, b""))
-        if PurePosixPath(member.path).suffix.casefold() in TABLE_SUFFIXES and member.size <= _MAX_TABLE_SIZE:
+        if PurePosixPath(member.path).suffix.casefold() not in TABLE_SUFFIXES:
+            return
+        try:
+            tables.require_size(member.size, member.path)
+        except FormatError as error:
+            self.problems.append(FormatError(str(error), file=error.file, location=member.path))
+        else:
             self.context.scan_cache.save_table(member.path, member.read())
             self.scan_filter.add_table(member.path)
 
@@ -340,7 +351,8 @@ def _file_number(path: str) -> int:
 
 def _fingerprint(scan: Scan, contents: Mapping[str, bytes]) -> str:
     path = scan.files[0]
-    return fingerprint(gunzip(contents[path], path) if scan.gzipped else contents[path])
+    content = contents[path]
+    return fingerprint(gunzip(content, path, max_unpacked_size(scan)) if scan.gzipped else content)
 
 
 def _stored_fingerprint(scan: Scan, contents: Mapping[str, bytes]) -> str:

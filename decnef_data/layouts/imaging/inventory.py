@@ -23,6 +23,7 @@ from decnef_data.layouts.imaging.unread import UnreadImages
 __all__ = [
     "INVENTORY_VERSION",
     "Inventory",
+    "SavedTable",
     "Scan",
     "ScanProblem",
     "find_scans",
@@ -126,12 +127,20 @@ class ScanProblem(msgspec.Struct, frozen=True, array_like=True):
         return FormatError(self.message, file=self.file)
 
 
+class SavedTable(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """A table of an archive, at ``path`` in it, that was saved in a file of another name."""
+
+    path: str
+    file_name: str
+    crc32c: int
+
+
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """All scans below one root, and what else is there.
 
     ``folders`` are those outside the folders of subjects, with their modification times; ``unread`` are
     images in formats that are not read.  ``damaged`` are problems of listed scans, which a deep verification
-    found.
+    found; ``tables`` are those of an archive that were saved.
     """
 
     version: int
@@ -144,6 +153,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     other: OtherFiles = msgspec.field(default_factory=OtherFiles)
     unread: tuple[UnreadImages, ...] = ()
     damaged: tuple[ScanProblem, ...] = ()
+    tables: tuple[SavedTable, ...] = ()
 
     def without_damaged(self) -> "Inventory":
         """Return the inventory with the damaged scans among those that cannot be read.

@@ -83,6 +83,7 @@ def read_tables(files: Iterable["VerifiedFile"], records: "Records") -> DatasetT
     remarks: list[Remark] = []
     for file in files:
         try:
+            tables.require_size(file.size, file.path)
             data = file.location.read_bytes()
             start = tables.read_rows(data, file.path, protocols.MAX_HEADER_ROWS).cells
             if protocols.is_protocol_table(start):

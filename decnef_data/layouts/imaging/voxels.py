@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from decnef_data.errors import FormatError, IntegrityError
 from decnef_data.formats import nifti
 from decnef_data.layouts.imaging.inventory import Scan
+from decnef_data.path_text import unescape_path
 from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan
 
 __all__ = [
@@ -28,12 +29,15 @@ __all__ = [
     "gunzip",
     "header_bytes",
     "load_scan",
+    "max_unpacked_size",
     "require_header",
     "require_length",
     "require_same_header",
 ]
 
 _Key = tuple[Any, ...]
+#: A gzipped image with more bytes than this behind its last voxel is damaged, or made to fill the memory.
+_MAX_EXCESS: Final = 1 << 20
 #: A second thread saves time from this many bytes per volume, and this many volumes per thread.
 _MIN_THREADED_SIZE: Final = 64 << 10
 _MIN_THREADED_COUNT: Final = 8
@@ -45,7 +49,7 @@ class FileScan:
     Parameters
     ----------
     root
-        The folder to which the paths of the scan are relative.
+        The folder to which the paths of the scan are relative, as text.
     scan
         The scan.
     has_time
@@ -112,7 +116,7 @@ class FileScan:
     def _open_file(self, path: str, expected: tuple[int, int]) -> "_File":
         if self.scan.gzipped:
             _require_unchanged(path, _stat_file(path), expected)
-            gzip_file = _GzipFile(path, expected)
+            gzip_file = _GzipFile(path, expected, max_unpacked_size(self.scan))
             require_header(self.scan, path, gzip_file.content[: nifti.HEADER_LENGTH].tobytes())
             return gzip_file
         file = _PlainFile(path)
@@ -232,9 +236,9 @@ class _PlainFile:
 class _GzipFile:
     """The content of a gzipped file, decompressed completely: reading from its middle costs no less."""
 
-    def __init__(self, path: str, expected: tuple[int, int]) -> None:
+    def __init__(self, path: str, expected: tuple[int, int], max_size: int | None) -> None:
         self.path = path
-        self.content = _read_gunzipped(path, expected)
+        self.content = _read_gunzipped(path, expected, max_size)
 
     def read_into(self, start: int, out: NDArray[Any]) -> None:
         """Copy from `start` until `out` is full."""
@@ -251,19 +255,31 @@ _File = _PlainFile | _GzipFile
 
 
 @lru_cache(maxsize=1)  # reading a run volume by volume would decompress it for each volume
-def _read_gunzipped(path: str, _expected: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.frombuffer(gunzip(Path(path).read_bytes(), path), np.uint8)
+def _read_gunzipped(path: str, _expected: tuple[int, int], max_size: int | None) -> NDArray[np.uint8]:
+    return np.frombuffer(gunzip(Path(unescape_path(path)).read_bytes(), path, max_size), np.uint8)
 
 
-def gunzip(data: bytes, path: str) -> bytes:
-    """Decompress all members of a gzip file; the checksum of each one is verified."""
-    parts = []
+def max_unpacked_size(scan: Scan) -> int | None:
+    """Return how long the unpacked content of a file of a scan may be, by the header of the scan."""
+    return None if scan.header is None else scan.header.offset + scan.header.nbytes + _MAX_EXCESS
+
+
+def gunzip(data: bytes, path: str, max_size: int | None = None) -> bytes:
+    """Decompress all members of a gzip file; the checksum of each one is verified.
+
+    More than `max_size` bytes are refused before they are in memory.
+    """
+    parts, length = [], 0
     while data.strip(b"\0"):
         stream = isal_zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            parts.append(stream.decompress(data))
+            # One byte more than is allowed shows that there is more; 0 is no limit.
+            parts.append(stream.decompress(data, 0 if max_size is None else max_size - length + 1))
         except isal_zlib.IsalError as error:
             raise _damaged_file_error(path, str(error)) from error
+        length += len(parts[-1])
+        if max_size is not None and length > max_size:
+            raise _damaged_file_error(path, f"it unpacks to more than {max_size} bytes")
         if not stream.eof:
             raise _damaged_file_error(path, "it is truncated")
         data = stream.unused_data
@@ -272,14 +288,14 @@ def gunzip(data: bytes, path: str) -> bytes:
 
 def _open_descriptor(path: str) -> int:
     try:
-        return os.open(path, os.O_RDONLY)
+        return os.open(unescape_path(path), os.O_RDONLY)
     except FileNotFoundError:
         raise _missing_file_error(path) from None
 
 
 def _stat_file(path: str) -> os.stat_result:
     try:
-        return os.stat(path)  # noqa: PTH116 - a path of text
+        return os.stat(unescape_path(path))  # noqa: PTH116 - a path of text
     except FileNotFoundError:
         raise _missing_file_error(path) from None
 
@@ -386,7 +402,7 @@ def _load_file(scan: Scan, path: str, content: bytes) -> InMemoryFile:
     header = scan.header
     if header is None:
         return InMemoryFile(path, content)
-    data = gunzip(content, path) if scan.gzipped else content
+    data = gunzip(content, path, max_unpacked_size(scan)) if scan.gzipped else content
     require_length(header, path, len(data))
     return InMemoryFile(path, data, header.offset, header.nbytes, content if scan.gzipped else None)
 
