@@ -35,7 +35,7 @@ def _run(script: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize(
     "module",
-    ["typer", "decnef_data_cli.app", "decnef_data", "decnef_data_cli.errors", "decnef_data_cli.console"],
+    ["typer", "decnef_data_cli.app", "lazy_loader", "decnef_data_cli.errors", "decnef_data_cli.console"],
 )
 def test_while_the_command_is_imported(module: str) -> None:
     ended = _run(INTERRUPT_AT_IMPORT.format(module=module, arguments=["list"]))
