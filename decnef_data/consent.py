@@ -10,7 +10,7 @@ import msgspec
 from decnef_data.atomic_files import write_atomic
 from decnef_data.errors import CatalogError
 from decnef_data.model import Acceptance, Terms
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 
 _FILE_NAME: Final = "accepted.json"
 
@@ -58,7 +58,7 @@ class ConsentFile:
             return msgspec.json.decode(self._path.read_bytes(), type=prepare_type(dict[str, Acceptance]))
         except FileNotFoundError:
             return {}
-        except msgspec.DecodeError as error:
+        except DECODE_ERRORS as error:
             message = (
                 f"The record of accepted terms '{self._path}' is damaged: {error}. "
                 "Remove it, and accept the terms again."

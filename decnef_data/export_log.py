@@ -8,7 +8,7 @@ import msgspec
 
 from decnef_data.atomic_files import append_private
 from decnef_data.model import ExportRecord
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 
 __all__ = ["ExportLog"]
 
@@ -64,5 +64,5 @@ class ExportLog:
 def _parse_line(line: bytes) -> ExportRecord | None:
     try:
         return msgspec.json.decode(line, type=prepare_type(ExportRecord))
-    except msgspec.DecodeError:
+    except DECODE_ERRORS:
         return None

@@ -14,7 +14,7 @@ from decnef_data.arguments import checked
 from decnef_data.errors import FormatError
 from decnef_data.model import Difference, Lock, LockedFile
 from decnef_data.model.names import is_checksum, is_relative_path
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import prepare_type
 
 __all__ = ["compare_files", "compare_locks", "have_same_bytes", "lock_text", "pair_files", "read_lock"]
 
@@ -96,7 +96,7 @@ def read_lock(path: Path) -> Lock:
     """
     try:
         lock = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), prepare_type(Lock))
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         # tomllib's own, msgspec's, and what numbers of thousands of digits and as many nested brackets raise.
         raise _unreadable_error(path, str(error)) from error
     for problem in _find_problems(lock):

@@ -42,7 +42,7 @@ def test_while_the_command_is_imported(module: str) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
-@pytest.mark.parametrize("module", ["decnef_data.client", "rich.table"])
+@pytest.mark.parametrize("module", ["decnef_data.client", "decnef_data.records"])
 def test_while_the_command_runs(module: str) -> None:
     ended = _run(INTERRUPT_AT_IMPORT.format(module=module, arguments=["list"]))
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "error: Interrupted.\n")

@@ -141,7 +141,7 @@ EXPECTED = {
     "longer.mat": "'longer.mat' is a damaged MATLAB file: a compressed variable expands to more than 64 bytes. Download it again.",
     "shape.mat": "'shape.mat' is a damaged MATLAB file: 'X' states 268435520 bytes, which is more than its shape takes. Download it again.",
     "nothing.mat": "'nothing.mat' is a damaged MATLAB file: '/X' states 2147483648 bytes, which is more than the file can hold. Download it again.",
-    "version4.mat": "'version4.mat' is a damaged MATLAB file: Not enough bytes to read matrix 'X'",
+    "version4.mat": "'version4.mat' is a damaged MATLAB file",  # the rest is scipy's, by version
     "lines.tsv": "'lines.tsv' has 5242881 lines, more than the limit of 1000000 for a table. Fix it, or omit it with strict=False.",
     "columns.tsv": "'columns.tsv' has 5242880 columns, more than the limit of 10000 for a table. Fix it, or omit it with strict=False.",
 }
@@ -156,7 +156,7 @@ def test_little_memory_is_enough_for_whatever_files_state(tmp_path: Path) -> Non
     command = [sys.executable, "-c", _PROGRAM, str(_MEMORY), *paths]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     outcomes = json.loads(done.stdout)
-    assert outcomes | {"version4.mat": outcomes["version4.mat"].partition(";")[0]} == EXPECTED
+    assert outcomes | {"version4.mat": outcomes["version4.mat"].partition(":")[0]} == EXPECTED
 
 
 def test_a_table_of_more_bytes_than_any() -> None:

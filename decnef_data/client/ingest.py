@@ -19,6 +19,7 @@ from decnef_data.client.image_reader import ImageReader
 from decnef_data.errors import FormatError, IntegrityError
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.model import LocalCopy, Progress, RemoteFile, Selection, VerifiedFile
+from decnef_data.msgspec_support import DECODE_ERRORS
 from decnef_data.stores.staging import staging_folder_with_cleanup
 from decnef_data.transfer import DatasetLocation, MirrorSource, TransferRun
 from decnef_data.transfer.stream import HashingSource, RemoteSource
@@ -52,7 +53,7 @@ class ImageIngester:
         listing_path = _listing_path(self.reader, copy.mirror)
         try:
             listed = msgspec.json.decode(listing_path.read_bytes(), type=list[str])
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, *DECODE_ERRORS):
             return True
         local_paths = {file.path for file in copy.files}
         return local_paths.issuperset(self.reader.select_paths(copy, self.selection, listed))

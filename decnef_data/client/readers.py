@@ -28,7 +28,7 @@ from decnef_data.model import (
     Progress,
     Selection,
 )
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import prepare_type
 from decnef_data.progress import create_progress
 from decnef_data.records import Records
 

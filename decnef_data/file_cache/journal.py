@@ -19,7 +19,7 @@ import msgspec
 
 from decnef_data.atomic_files import append_private
 from decnef_data.model import Checksum, LocalCopy, RemoteFile, VerifiedFile
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 from decnef_data.path_text import escape_path, unescape_path
 
 #: The mirror of the copies that users adopt, which are wherever the users keep them.
@@ -302,13 +302,13 @@ def build_header(root: Path, cache: Path, *, follow_links: bool = False) -> Jour
 def _decode_entries(text: bytes) -> Sequence[JournalHeader | Receipt | CopyStatus]:
     try:
         return _DECODER.decode_lines(text)
-    except msgspec.DecodeError:  # a kill left an incomplete line: its file is verified again
+    except DECODE_ERRORS:  # a kill left an incomplete line: its file is verified again
         return list(_decode_intact_lines(text.splitlines()))
 
 
 def _decode_intact_lines(lines: Iterable[bytes]) -> Iterator[JournalHeader | Receipt | CopyStatus]:
     for line in lines:
-        with suppress(msgspec.DecodeError):
+        with suppress(*DECODE_ERRORS):
             yield _DECODER.decode(line)
 
 

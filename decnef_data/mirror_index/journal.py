@@ -21,7 +21,7 @@ from decnef_data.atomic_files import make_private_folder, open_atomic
 from decnef_data.file_systems import keep_private, sync_file
 from decnef_data.mirror_index.model import Change, Index, IndexHeader, IndexItem
 from decnef_data.mirrors.known_versions import FileVersion, VersionKey
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 
 _LOG = logging.getLogger(__name__)
 _PRIVATE_MODE: Final = 0o600
@@ -172,7 +172,7 @@ def read_header(path: Path) -> IndexHeader | None:
             line = _INDEX_DECODER.decode(stream.readline())
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError:
+    except DECODE_ERRORS:
         line = None
     if isinstance(line, IndexHeader):
         return line
@@ -188,7 +188,7 @@ def read_index(path: Path) -> tuple[IndexHeader, tuple[IndexItem, ...]] | None:
     try:
         with path.open("rb") as stream:
             items = tuple(line for line in map(_INDEX_DECODER.decode, stream) if isinstance(line, IndexItem))
-    except msgspec.DecodeError:
+    except DECODE_ERRORS:
         _warn_damaged(path)
         return None
     return index_header, items
@@ -283,7 +283,7 @@ def _read_lines(path: Path) -> Iterator[_Line]:
         return
     with path.open("rb") as stream:
         for line in stream:
-            with suppress(msgspec.DecodeError):
+            with suppress(*DECODE_ERRORS):
                 yield _JOURNAL_DECODER.decode(line)
 
 

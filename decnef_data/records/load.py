@@ -10,7 +10,7 @@ import msgspec.toml
 
 from decnef_data.errors import CatalogError
 from decnef_data.model import CatalogFile, Dataset, Mirror, Record
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import prepare_type
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -92,7 +92,7 @@ def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
             file=str(file),
             location=f"byte {error.start}",
         ) from error
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         # Both are also raised by tomllib: of numbers of thousands of digits, and of as many nested brackets.
         raise _malformed_error(str(file), str(error)) from error
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from decnef_data.atomic_files import write_atomic
 from decnef_data.file_systems import map_file
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 
 __all__ = ["read", "write"]
 
@@ -39,7 +39,7 @@ def read(path: Path, value_type: type[_Value]) -> _Value | None:
         status = path.stat()
         signature = (status.st_ino, status.st_mtime_ns, status.st_size)
         return cast("_Value", _decode(path, signature, cast("Hashable", value_type)))
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *DECODE_ERRORS):
         return None
 
 

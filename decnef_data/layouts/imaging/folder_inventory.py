@@ -27,6 +27,7 @@ from decnef_data.layouts.imaging.paths import is_subject_folder
 from decnef_data.layouts.imaging.unread import find_unread
 from decnef_data.layouts.imaging.voxels import gunzip, max_unpacked_size, require_header, require_length
 from decnef_data.model import FileCheck
+from decnef_data.msgspec_support import DECODE_ERRORS
 from decnef_data.path_text import escape_path, unescape_path
 
 __all__ = ["build_inventory", "check_images", "load_inventory"]
@@ -182,7 +183,7 @@ def _damage_message(path: str, detail: str) -> str:
 def _read_digests(path: Path) -> dict[str, bytes]:
     try:
         return _DIGEST_DECODER.decode(path.read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *DECODE_ERRORS):
         return {}
 
 

@@ -15,7 +15,7 @@ from decnef_data.layouts.imaging.participants import ParticipantTable, build_par
 from decnef_data.layouts.imaging.remarks import list_remarks
 from decnef_data.layouts.imaging.tables import DatasetTables, read_tables
 from decnef_data.model import Account, CodeBook
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import prepare_type
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,6 +21,7 @@ from decnef_data.atomic_files import write_atomic
 from decnef_data.layouts.imaging import cached
 from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, SavedTable, Scan
 from decnef_data.model import FileCheck, VerifiedFile
+from decnef_data.msgspec_support import DECODE_ERRORS
 from decnef_data.stores import scan_store
 from decnef_data.stores.zarr_groups import stored_name
 
@@ -90,7 +91,7 @@ class ScanCache:
             return str(
                 msgspec.json.decode((self.folder / _DESCRIPTION).read_bytes(), type=dict[str, str])["dataset"]
             )
-        except (FileNotFoundError, msgspec.DecodeError, KeyError):
+        except (FileNotFoundError, *DECODE_ERRORS, KeyError):
             return None
 
     def load_inventory(self) -> Inventory | None:

@@ -11,7 +11,7 @@ from decnef_data.mirrors.http.redaction import redact
 from decnef_data.mirrors.synapse.schemas import SynapseObject, parse_response
 from decnef_data.mirrors.synapse.service import Service
 from decnef_data.model import Requirement
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import prepare_type
 
 _MAX_REASON_LENGTH = 200  # characters of a reviewer's words that fit in a line or two
 _ACTION_MEANINGS = {

@@ -6,7 +6,7 @@ import msgspec
 
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors.http.redaction import redact
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import prepare_type
 
 _FOLDER_TYPE = "org.sagebionetworks.repo.model.Folder"
 _FILE_TYPE = "org.sagebionetworks.repo.model.FileEntity"

@@ -18,7 +18,7 @@ BUILTIN_TYPES = {"dict", "list", "tuple", "set", "str", "bytes", "int", "float",
 FIRST = """
 import sys, threading
 import msgspec
-from decnef_data.msgspec_threads import prepare_type
+from decnef_data.msgspec_support import prepare_type
 
 def once():
     class Inner(msgspec.Struct):
@@ -86,7 +86,7 @@ def test_the_rule_of_the_next_test(source: str, fine: bool) -> None:
 
 
 def test_every_type_is_prepared_before_it_is_used() -> None:
-    known = [path for path in SOURCES.rglob("*.py") if path.name != "msgspec_threads.py"]
+    known = [path for path in SOURCES.rglob("*.py") if path.name != "msgspec_support.py"]
     found = [
         (path.name, given) for path in known for given in type_arguments(path.read_text(encoding="utf-8"))
     ]

@@ -1,11 +1,14 @@
-"""Prepares types for msgspec, which crashes if two threads are the first to decode one type."""
+"""What msgspec needs around it: types that are prepared for threads, and all errors of what it decodes."""
 
 import threading
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
-__all__ = ["prepare_type"]
+__all__ = ["DECODE_ERRORS", "prepare_type"]
+
+#: The errors of content that is not as it should be; old versions raise the second where text is not UTF-8.
+DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError)
 
 _Type = TypeVar("_Type")
 _LOCK = threading.Lock()
