@@ -30,6 +30,7 @@ from .api.lock import lock as lock
 from .api.mirrors import audit as audit
 from .api.mirrors import index as index
 from .api.mirrors import probe as probe
+from .api.phantom import phantom_truth as phantom_truth
 from .arrays import to_matrix as to_matrix
 from .client import Client as Client
 from .errors import AccessError as AccessError
@@ -80,6 +81,7 @@ __all__ = [
     "login",
     "logout",
     "participants",
+    "phantom_truth",
     "plan",
     "probe",
     "purge",

@@ -15,6 +15,7 @@ from decnef_data.client.methods.export import ExportMethods
 from decnef_data.client.methods.fetch import FetchMethods
 from decnef_data.client.methods.lock import LockMethods
 from decnef_data.client.methods.mirrors import MirrorMethods
+from decnef_data.client.methods.phantom import PhantomMethods
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.display import notebook
 from decnef_data.records import Records, default_records
@@ -36,6 +37,7 @@ class Client(
     LockMethods,
     DoctorMethods,
     MirrorMethods,
+    PhantomMethods,
 ):
     """One cache with one catalog and one configuration: the public functions as methods.
 

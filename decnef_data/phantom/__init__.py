@@ -5,9 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from decnef_data.errors import SelectionError
 from decnef_data.file_systems import require_free_space
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from decnef_data.phantom.phantom_size import PhantomSize
 
 __all__ = [
     "ARCHIVE_SHA256",
@@ -15,6 +21,7 @@ __all__ = [
     "ARCHIVE_VERSION",
     "IMAGING_VERSIONS",
     "GroundTruth",
+    "build_truth",
     "ground_truth",
     "write_imaging_phantom",
     "write_phantom",
@@ -29,9 +36,12 @@ ARCHIVE_SHA256: Mapping[str, str] = {
 ARCHIVE_SIZE: Mapping[str, int] = {"srpbs-fc": 180723155}
 
 #: The version of each imaging phantom, an unpacked folder; it changes whenever the bytes change.
-IMAGING_VERSIONS: Mapping[str, int] = {"srpbs-open": 1, "srpbs-1600": 1, "srpbs-ts": 1}
+IMAGING_VERSIONS: Mapping[str, int] = {"srpbs-open": 2, "srpbs-1600": 2, "srpbs-ts": 2}
 #: Number of participants with images unless the caller passes one.
 _DEFAULT_SUBJECTS = {"srpbs-open": 24, "srpbs-1600": 26, "srpbs-ts": 9}
+#: Rest runs of each participant, and volumes of a run, at most.
+_MAX_RUNS = {"srpbs-open": 1, "srpbs-1600": 1, "srpbs-ts": 48}
+_MAX_VOLUMES = {"srpbs-open": 240, "srpbs-1600": 240, "srpbs-ts": 30}
 
 _ARCHIVE_NAMES = {"srpbs-fc": "SRPBS_FC-synthetic.zip"}
 _GROUP_OF_ROIS = {140: "bal140", 93: "roi93", 116: "aal116"}
@@ -85,6 +95,7 @@ def write_imaging_phantom(
     *,
     n_subjects: int | None = None,
     full_size: bool = False,
+    n_volumes: int | None = None,
     variant: str = "bids",
 ) -> Path:
     """Write the phantom of an imaging dataset unless it is already complete, and return its path.
@@ -98,7 +109,10 @@ def write_imaging_phantom(
     n_subjects
         Number of participants with images; tables list all participants.
     full_size
-        Use real matrix sizes and numbers of volumes, as benchmarks need them, instead of small ones.
+        Use real matrix sizes and numbers of volumes, as benchmarks need them, instead of small ones; runs of
+        srpbs-ts have 30 volumes.
+    n_volumes
+        The largest number of volumes of a run.
     variant
         Of srpbs-ts: ``"bids"`` or ``"flat"``.
 
@@ -110,15 +124,15 @@ def write_imaging_phantom(
     """
     from decnef_data.phantom import imaging_files  # loads NumPy
 
-    n_imaged = _DEFAULT_SUBJECTS[dataset] if n_subjects is None else n_subjects
+    size = _phantom_size(dataset, n_subjects, n_volumes, full_size=full_size)
     top_folder = dataset.upper().replace("-", "_")
     suffixes = [*([] if n_subjects is None else [str(n_subjects)]), *(["full"] if full_size else []),
+              *([] if n_volumes is None else [f"{n_volumes}volumes"]),
               *([] if variant == "bids" else [variant])]  # fmt: skip
     path = Path(folder) / "-".join((top_folder, *suffixes, "synthetic.d"))
     stamp = _stamp(dataset)
     is_complete = partial(_is_complete_folder, path, stamp)
     if not is_complete():
-        size = imaging_files.PhantomSize(n_imaged, full_size)
         require_free_space(path.parent, size.max_bytes, f"the phantom of '{dataset}'")
         files = imaging_files.generate_files(dataset, size, variant)
         imaging_files.write_folder(path, files, stamp, is_complete)
@@ -166,6 +180,80 @@ def ground_truth(dataset: str) -> GroundTruth:
     return GroundTruth(dict(participants), sites, diagnoses, rows, nan_rows)
 
 
+def build_truth(
+    dataset: str,
+    group: str | None = None,
+    *,
+    n_subjects: int | None = None,
+    full_size: bool = False,
+    n_volumes: int | None = None,
+) -> "xr.Dataset":
+    """Build the truth of the phantom of `dataset`: of `group` of its connectivity, or of its rest runs.
+
+    Parameters
+    ----------
+    dataset
+        The name of the dataset.
+    group
+        The group of connectivity; ``None`` means ``bal140``.
+    n_subjects, full_size, n_volumes
+        The size of the phantom of images, as :func:`write_imaging_phantom` writes it.
+
+    Examples
+    --------
+    >>> dict(build_truth("srpbs-fc").sizes)["edge"], dict(build_truth("srpbs-open").sizes)["scan"]
+    (9730, 23)
+    """
+    if dataset in IMAGING_VERSIONS:
+        size = _phantom_size(dataset, n_subjects, n_volumes, full_size=full_size)
+        built = _build_image_truth(dataset, group, size)
+    else:
+        built = _build_connectivity_truth(_validate_dataset(dataset), group)
+    return built.assign_attrs(
+        title=f"SYNTHETIC truth of the phantom of {dataset}",
+        synthetic=1,
+        dataset=dataset,
+        phantom_version=_version(dataset),
+    )
+
+
+def _phantom_size(
+    dataset: str, n_subjects: int | None, n_volumes: int | None, *, full_size: bool
+) -> "PhantomSize":
+    from decnef_data.phantom.phantom_size import PhantomSize  # loads NumPy
+
+    n_imaged = _DEFAULT_SUBJECTS[dataset] if n_subjects is None else n_subjects
+    n_most = _MAX_VOLUMES[dataset] if n_volumes is None else n_volumes
+    return PhantomSize(n_imaged, full_size, n_most, _MAX_RUNS[dataset])
+
+
+def _build_image_truth(dataset: str, group: str | None, size: "PhantomSize") -> "xr.Dataset":
+    from decnef_data.phantom import imaging_files, truth  # loads xarray
+
+    if group is not None:
+        message = f"The truth of '{dataset}' is that of all its runs, not of '{group}'. Pass '{dataset}'."
+        raise SelectionError(message, requested=group)
+    return truth.build_image_truth(imaging_files.list_runs(dataset, size))
+
+
+def _build_connectivity_truth(dataset: str, group: str | None) -> "xr.Dataset":
+    from decnef_data.phantom import atlas, truth  # loads xarray
+
+    names = {
+        group: atlas.REGION_NAMES
+        if rois == len(atlas.REGION_NAMES)
+        else tuple(f"roi_{number:03d}" for number in range(1, rois + 1))
+        for rois, group in _GROUP_OF_ROIS.items()
+    }
+    default = next(iter(names))
+    if group not in {None, *names}:
+        message = (
+            f"There is no group '{group}' in the phantom of '{dataset}'. Choose one of {', '.join(names)}."
+        )
+        raise SelectionError(message, requested=str(group), known=tuple(names))
+    return truth.build_connectivity_truth(names[group or default]).assign_attrs(group=group or default)
+
+
 def _validate_dataset(dataset: str) -> str:
     if dataset not in _ARCHIVE_NAMES:
         names = (*_ARCHIVE_NAMES, *IMAGING_VERSIONS)
@@ -176,7 +264,11 @@ def _validate_dataset(dataset: str) -> str:
 
 
 def _stamp(dataset: str) -> str:
-    return f"SYNTHETIC phantom of {dataset}, version {IMAGING_VERSIONS.get(dataset, ARCHIVE_VERSION)}"
+    return f"SYNTHETIC phantom of {dataset}, version {_version(dataset)}"
+
+
+def _version(dataset: str) -> int:
+    return IMAGING_VERSIONS.get(dataset, ARCHIVE_VERSION)
 
 
 def _is_complete_archive(path: Path, dataset: str) -> bool:

@@ -2,11 +2,12 @@
 
 NumPy guarantees the raw words of a seeded bit generator; what its ``Generator`` computes from them may change
 from release to release (NEP 19).  All draws are therefore computed here from raw words, without floating
-point.
+point; what is computed from them uses only operations that IEEE 754 rounds alike everywhere.
 """
 
 from collections.abc import MutableSequence, Sequence
 from itertools import accumulate
+from math import sqrt
 from typing import Any
 from zlib import crc32
 
@@ -18,7 +19,7 @@ __all__ = ["NORMAL_SD", "RandomStream"]
 #: A nearly normal integer is the sum of the four 16-bit lanes of one word, minus this mean.
 _NORMAL_MEAN = 2 * (2**16 - 1)
 #: Its standard deviation; the largest value is ``_NORMAL_MEAN``, 3.5 standard deviations from 0.
-NORMAL_SD = ((2**32 - 1) / 3) ** 0.5
+NORMAL_SD = sqrt((2**32 - 1) / 3)
 
 
 class RandomStream:

@@ -1,41 +1,72 @@
-"""Synthetic images in NIfTI-1: a head-like shape, contrast by site, regions, autocorrelated noise, motion.
+"""Synthetic images in NIfTI-1: heads that move and fluctuate, with the noise of a scanner.
 
-Computed from integers only, like everything in the phantoms, so that every machine writes the same bytes.
+Everything is computed from integers and with operations that IEEE 754 rounds alike, so that every machine
+writes the same bytes.
 """
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from math import sqrt
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.phantom.random_stream import RandomStream
+from decnef_data.phantom.head import VoxelGrid, draw_head
+from decnef_data.phantom.poses import PARAMETERS, draw_poses
+from decnef_data.phantom.random_stream import NORMAL_SD, RandomStream
+from decnef_data.phantom.region_signals import RunOrigin, draw_series
 
-__all__ = ["VoxelGrid", "build_header", "draw_bold", "draw_t1w", "draw_volumes"]
+__all__ = [
+    "BOLD_SD",
+    "NOISE_DECAY",
+    "Run",
+    "Scanner",
+    "VoxelGrid",
+    "build_header",
+    "draw_bold",
+    "draw_t1w",
+    "draw_volumes",
+]
 
 #: The description in every header.
 _DESCRIPTION: Final = b"SYNTHETIC, drawn by a program (decnef-data)"
-#: Regions are octants; the voxels of each vary together, and with those of its mirror image.
-_N_REGIONS: Final = 8
-#: Squared radii of brain and skull, where the edge of the volume is at 1024.
-_BRAIN_RADIUS, _SKULL_RADIUS = 600, 760
-_DECAY_SHIFT: Final = 2  # a region's signal decays by a quarter from volume to volume
+#: The standard deviation of a region's fluctuation, as a share of the local mean.
+BOLD_SD: Final = 0.012
+#: The share of the noise that is left a volume later.
+NOISE_DECAY: Final = 0.5
+#: The contrast of T1 images, whose ventricles are dark, and the ratio of their signal to their noise.
+_T1_CONTRAST, _T1_SNR = -0.9, 40.0
+#: So many voxels are computed at a time: they stay in the cache of a processor.
+_BLOCK_VOXELS: Final = 2**14
 
 
 @dataclass(frozen=True, slots=True)
-class VoxelGrid:
-    """The number of voxels along x, y and z, and their sizes in millimetres."""
+class Scanner:
+    """What a scanner adds: the signal of the brain, the contrast within it, and signal to noise over time."""
 
-    shape: tuple[int, int, int]
-    voxel_size: tuple[float, float, float]
+    gain: int
+    contrast: float
+    tsnr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One rest run: whose it is, how it was measured, and by how much the head moves, in mm."""
+
+    origin: RunOrigin
+    grid: VoxelGrid
+    n_volumes: int
+    scanner: Scanner
+    mean_fd: float
+    session: str = ""
+    number: int = 1
 
     @property
-    def n_voxels(self) -> int:
-        """Number of voxels in a volume."""
-        return self.shape[0] * self.shape[1] * self.shape[2]
+    def poses(self) -> NDArray[np.float64]:
+        """The pose of the head in each volume ``(volume, parameter)``."""
+        return draw_poses(self.origin.name, self.n_volumes, self.mean_fd)
 
 
 def build_header(grid: VoxelGrid, *, n_volumes: int = 0, repetition_time: float = 0.0) -> bytes:
@@ -64,72 +95,70 @@ def build_header(grid: VoxelGrid, *, n_volumes: int = 0, repetition_time: float 
     return bytes(buffer)
 
 
-@lru_cache(maxsize=64)
-def _head_intensity(shape: tuple[int, int, int]) -> NDArray[np.int32]:
-    """Return the share of the signal in each voxel ``(z, y, x)``, of 256: highest inside, 0 outside."""
-    distance: NDArray[np.int32] = np.zeros(shape[::-1], np.int32)
-    for axis, length in enumerate(shape[::-1]):
-        position = (2 * np.arange(length, dtype=np.int32) + 1 - length) * 1024 // length
-        broadcast_shape = [1, 1, 1]
-        broadcast_shape[axis] = length
-        distance = distance + (position * position).reshape(broadcast_shape) // 1024
-    inside = np.where(
-        distance < _BRAIN_RADIUS, 256 - distance // 8, np.where(distance < _SKULL_RADIUS, 96, 0)
-    )
-    return inside.astype(np.int32)
+def draw_volumes(run: Run) -> Iterator[NDArray[np.int16]]:
+    """Draw the volumes ``(z, y, x)`` of a run; a run of the same name, grid and length is the same."""
+    poses, series = run.poses, draw_series(run.origin, run.n_volumes)
+    start = 0
+    for volumes in _draw_noise(run):
+        block = slice(start, start + len(volumes))
+        for slices in _blocks_of_slices(run.grid):
+            _add_head(volumes, run, poses[block], series[:, block], slices)
+        start = block.stop
+        yield from np.clip(np.rint(volumes), 0, 32767).astype("<i2")
 
 
-@lru_cache(maxsize=64)
-def _octant_labels(shape: tuple[int, int, int]) -> NDArray[np.intp]:
-    z, y, x = (np.arange(length) * 2 // length for length in shape[::-1])
-    return (z[:, None, None] * 4 + y[:, None] * 2 + x).astype(np.intp)
+def _add_head(
+    volumes: NDArray[np.float64],
+    run: Run,
+    poses: NDArray[np.float64],
+    series: NDArray[np.float64],
+    slices: slice,
+) -> None:
+    """Turn noise with a standard deviation of 1 into volumes, in place and in some slices."""
+    head = draw_head(run.origin.subject).evaluate(run.grid, poses, run.scanner.contrast, slices)
+    volume = np.arange(len(poses)).reshape(-1, 1, 1, 1)
+    fluctuation = 1 + BOLD_SD * head.weight * series[head.region, volume]
+    noise = head.inside * volumes[:, slices] / run.scanner.tsnr
+    volumes[:, slices] = run.scanner.gain * (head.signal * fluctuation + noise)
 
 
-def draw_volumes(
-    name: str, grid: VoxelGrid, n_volumes: int, *, gain: int, motion_interval: int = 0
-) -> Iterator[NDArray[np.int16]]:
-    """Draw the volumes ``(z, y, x)`` of a run.
-
-    Parameters
-    ----------
-    name
-        The name of the run; the same name gives the same run.
-    grid
-        Its voxel grid.
-    n_volumes
-        Number of volumes.
-    gain
-        The site's contrast: the signal of the brightest voxel.
-    motion_interval
-        The head is moved one voxel along y in every volume whose number is a multiple of this; 0 is never.
-    """
-    rng = RandomStream(f"bold of {name}")
-    head, octants = _head_intensity(grid.shape), _octant_labels(grid.shape)
-    signal = np.zeros(_N_REGIONS, np.int32)
-    noise = np.zeros(octants.shape, np.int32)
-    for number in range(n_volumes):
-        increments = rng.normal_integers(_N_REGIONS, shift=9)
-        signal = signal - (signal >> _DECAY_SHIFT) + increments + increments[::-1]
-        noise = (noise >> 1) + rng.normal_integers(grid.n_voxels, shift=11).reshape(octants.shape)
-        volume = (head * (gain + signal[octants] + noise)) >> 8
-        if motion_interval and number and number % motion_interval == 0:
-            volume = np.roll(volume, 1, axis=1)
-        yield np.clip(volume, 0, 32767).astype("<i2")
+def _draw_noise(run: Run) -> Iterator[NDArray[np.float64]]:
+    """Draw noise with a standard deviation of 1 in each voxel, of several volumes at a time if small."""
+    rng = RandomStream(f"noise of {run.origin.name}")
+    step = max(_BLOCK_VOXELS // run.grid.n_voxels, 1)
+    new_share = sqrt(1 - NOISE_DECAY * NOISE_DECAY)
+    last: NDArray[np.float64] | None = None
+    for start in range(0, run.n_volumes, step):
+        count = min(step, run.n_volumes - start)
+        drawn = rng.normal_integers(count * run.grid.n_voxels) / NORMAL_SD
+        noise = drawn.reshape(count, *run.grid.shape[::-1])
+        for number, new in enumerate(noise):
+            if last is not None:
+                noise[number] = new * new_share + last * NOISE_DECAY
+            last = noise[number].copy()  # the caller turns the noise into volumes
+        yield noise
 
 
-def draw_bold(name: str, grid: VoxelGrid, n_volumes: int, gain: int, repetition_time: float) -> bytes:
+def _blocks_of_slices(grid: VoxelGrid) -> Iterator[slice]:
+    step = max(_BLOCK_VOXELS // (grid.shape[0] * grid.shape[1]), 1)
+    return (slice(start, start + step) for start in range(0, grid.shape[2], step))
+
+
+def draw_bold(run: Run, repetition_time: float) -> bytes:
     """Draw a run as one file."""
-    volumes = draw_volumes(name, grid, n_volumes, gain=gain)
-    voxels: bytes = np.stack(list(volumes)).tobytes()
-    return build_header(grid, n_volumes=n_volumes, repetition_time=repetition_time) + voxels
+    voxels: bytes = np.stack(list(draw_volumes(run))).tobytes()
+    return build_header(run.grid, n_volumes=run.n_volumes, repetition_time=repetition_time) + voxels
 
 
-def draw_t1w(name: str, grid: VoxelGrid, gain: int) -> bytes:
+def draw_t1w(name: str, subject: str, grid: VoxelGrid, gain: int) -> bytes:
     """Draw a defaced T1 image: the front is blank."""
-    rng = RandomStream(f"t1w of {name}")
-    head = _head_intensity(grid.shape)
-    noise = rng.normal_integers(grid.n_voxels, shift=11).reshape(head.shape)
-    image = (head * (gain + noise)) >> 8
+    rng, head = RandomStream(f"t1w of {name}"), draw_head(subject)
+    still = np.zeros((1, len(PARAMETERS)))
+    image = np.empty(grid.shape[::-1], "<i2")
+    for slices in _blocks_of_slices(grid):
+        found = head.evaluate(grid, still, _T1_CONTRAST, slices)
+        noise = rng.normal_integers(found.signal.size).reshape(found.signal.shape) / NORMAL_SD / _T1_SNR
+        image[slices] = np.clip(np.rint(gain * (found.signal + found.inside * noise)), 0, 32767)[0]
     image[: grid.shape[2] // 3, -grid.shape[1] // 4 :] = 0
-    voxels: bytes = np.clip(image, 0, 32767).astype("<i2").tobytes()
+    voxels: bytes = image.tobytes()
     return build_header(grid) + voxels

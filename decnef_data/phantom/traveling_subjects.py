@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from decnef_data.phantom import scans
+from decnef_data.phantom.phantom_size import PhantomSize
 from decnef_data.phantom.random_stream import RandomStream
-from decnef_data.phantom.scans import VoxelGrid
+from decnef_data.phantom.region_signals import RunOrigin
+from decnef_data.phantom.scans import Run, Scanner, VoxelGrid
 
-__all__ = ["ScanSession", "generate_files", "list_sessions"]
+__all__ = ["ScanSession", "generate_files", "list_runs", "list_sessions"]
 
 _N_SUBJECTS: Final = 9
 _N_DAYS: Final = 5
@@ -31,9 +33,18 @@ _SITES: Final = (
 _SITE_ALIASES: Final = {"KPM": "KFU", "UTO": "UTA"}
 #: Days 1 to 5 at ATT, and ATV, have the same T1 image of a subject.
 _SHARED_T1_SITES: Final = frozenset({"ATT", "ATV"})
-_GRID: Final = VoxelGrid((8, 8, 6), (26.5, 26.5, 22.0))
+#: The contrast within the brain, and signal to noise over time, by site.
+_CONTRASTS: Final = (0.9, 1.05, 0.95, 1.1, 0.7, 1.2, 1.15, 1.0, 1.0, 0.8, 0.85, 0.75)
+_TSNRS: Final = (100, 115, 105, 85, 130, 90, 140, 120, 95, 125, 80, 110)
+#: Of small runs and of full ones: the grid and the number of volumes.
+_GRIDS: Final = {
+    False: VoxelGrid((8, 8, 6), (26.5, 26.5, 22.0)),
+    True: VoxelGrid((64, 64, 40), (3.3125, 3.3125, 4.0)),
+}
+_VOLUMES: Final = {False: 12, True: 30}
 _T1: Final = VoxelGrid((12, 12, 10), (20.0, 20.0, 20.0))
-_VOLUMES: Final = 6
+#: Lowest and highest mean framewise displacement of a run, in micrometers.
+_MEAN_FD: Final = (60, 220)
 _REPETITION_TIME: Final = 2.5
 
 
@@ -54,6 +65,27 @@ class ScanSession:
         """The session label in the BIDS-like variant."""
         return f"site{self.site}d{self.day}" if self.day else f"site{self.site}"
 
+    @property
+    def subject(self) -> str:
+        """The label of the subject in the BIDS-like variant."""
+        return f"sub-{self.subject_number:02d}"
+
+    def list_runs(self, size: PhantomSize) -> Iterator[Run]:
+        """List the runs of the session, which are the same in both variants."""
+        place = [site for site, *_ in _SITES].index(self.site)
+        scanner = Scanner(600 + 150 * place, _CONTRASTS[place], _TSNRS[place])
+        for number in range(1, self.runs + 1):
+            name = f"{self.subject} {self.label} {number}"
+            yield Run(
+                origin=RunOrigin(name, self.subject, self.site, "HC"),
+                grid=_GRIDS[size.full_size],
+                n_volumes=size.limit_volumes(_VOLUMES[size.full_size]),
+                scanner=scanner,
+                mean_fd=RandomStream(f"mean FD of {name}").normal_between(*_MEAN_FD) / 1000,
+                session=self.label,
+                number=number,
+            )
+
 
 def list_sessions() -> tuple[ScanSession, ...]:
     """List the sessions; the sixth man was not at ATT on the third day.
@@ -72,9 +104,18 @@ def list_sessions() -> tuple[ScanSession, ...]:
     )
 
 
-def generate_files(variant: str, n_subjects: int) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a variant, ``"bids"`` or ``"flat"``, with images of the first `n_subjects` men."""
-    return _generate_flat(n_subjects) if variant == "flat" else _generate_bids(n_subjects)
+def list_runs(size: PhantomSize) -> tuple[Run, ...]:
+    """List the rest runs of the first men, as many as `size` says."""
+    return tuple(run for session in _list_imaged(size) for run in session.list_runs(size))
+
+
+def _list_imaged(size: PhantomSize) -> tuple[ScanSession, ...]:
+    return tuple(session for session in list_sessions() if session.subject_number <= size.n_subjects)
+
+
+def generate_files(variant: str, size: PhantomSize) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a variant, ``"bids"`` or ``"flat"``, with images of the first men only."""
+    return _generate_flat(size) if variant == "flat" else _generate_bids(size)
 
 
 def _draw_ages() -> list[int]:
@@ -82,23 +123,21 @@ def _draw_ages() -> list[int]:
     return [rng.normal_between(24, 32) for _ in range(_N_SUBJECTS)]
 
 
-def _generate_bids(n_subjects: int) -> Iterator[tuple[str, bytes]]:
+def _generate_bids(size: PhantomSize) -> Iterator[tuple[str, bytes]]:
     rows = (
         f"sub-{subject_number:02d}\t{age}\tM\n" for subject_number, age in enumerate(_draw_ages(), start=1)
     )
     yield "sourcedata/participants.tsv", f"participant_id\tage\tsex\n{''.join(rows)}".encode()
-    for session in list_sessions():
-        if session.subject_number > n_subjects:
-            continue
-        name = f"sub-{session.subject_number:02d}/ses-{session.label}"
+    for session in _list_imaged(size):
+        name = f"{session.subject}/ses-{session.label}"
         stem = name.replace("/", "_")
         yield f"sourcedata/{name}/anat/{stem}_T1w.nii.gz", _gzip(_draw_t1w(session))
-        for run in range(1, session.runs + 1):
-            image = scans.draw_bold(f"{stem} {run}", _GRID, _VOLUMES, _site_gain(session), _REPETITION_TIME)
-            yield f"sourcedata/{name}/func/{stem}_task-rest_run-{run}_bold.nii.gz", _gzip(image)
+        for run in session.list_runs(size):
+            image = scans.draw_bold(run, _REPETITION_TIME)
+            yield f"sourcedata/{name}/func/{stem}_task-rest_run-{run.number}_bold.nii.gz", _gzip(image)
 
 
-def _generate_flat(n_subjects: int) -> Iterator[tuple[str, bytes]]:
+def _generate_flat(size: PhantomSize) -> Iterator[tuple[str, bytes]]:
     """Yield the flat variant; its folders within a session are not known, so they are those of srpbs-open."""
     header = "participants_id\tSubject\tSite\tDay\tPhase\tManufacture\tCoil\tScanner\tsex\tage\r\n"
     ages = _draw_ages()
@@ -109,24 +148,20 @@ def _generate_flat(n_subjects: int) -> Iterator[tuple[str, bytes]]:
         for number, session in enumerate(list_sessions(), start=1)
     )
     yield "participants.tsv", (header + "".join(rows)).encode()
+    imaged = _list_imaged(size)
     for number, session in enumerate(list_sessions(), start=1):
-        if session.subject_number > n_subjects:
+        if session not in imaged:
             continue
         yield f"sub-{number:03d}/t1/defaced_mprage.nii", _draw_t1w(session)
-        nifti_header = scans.build_header(_GRID)
-        for run in range(1, session.runs + 1):
-            volumes = scans.draw_volumes(f"flat {number} {run}", _GRID, _VOLUMES, gain=_site_gain(session))
-            for index, volume in enumerate(volumes):
-                yield f"sub-{number:03d}/rsfmri_{run}/vol_{index:04d}", nifti_header + volume.tobytes()
+        nifti_header = scans.build_header(_GRIDS[size.full_size])
+        for run in session.list_runs(size):
+            for index, volume in enumerate(scans.draw_volumes(run)):
+                yield f"sub-{number:03d}/rsfmri_{run.number}/vol_{index:04d}", nifti_header + volume.tobytes()
 
 
 def _draw_t1w(session: ScanSession) -> bytes:
     site = "ATR" if session.site in _SHARED_T1_SITES else session.site
-    return scans.draw_t1w(f"man {session.subject_number} at {site}", _T1, 1200)
-
-
-def _site_gain(session: ScanSession) -> int:
-    return 600 + 150 * [site for site, *_ in _SITES].index(session.site)
+    return scans.draw_t1w(f"man {session.subject_number} at {site}", session.subject, _T1, 1200)
 
 
 def _gzip(image: bytes) -> bytes:

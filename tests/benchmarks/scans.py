@@ -24,7 +24,9 @@ from decnef_data.layouts.imaging.files import FileEntry
 from decnef_data.layouts.imaging.inventory import find_scans
 from decnef_data.layouts.imaging.voxels import FileScan
 from decnef_data.model import Image, ImageSet
-from decnef_data.phantom.scans import VoxelGrid, build_header, draw_volumes
+from decnef_data.phantom.region_signals import RunOrigin
+from decnef_data.phantom.scans import Run as PhantomRun
+from decnef_data.phantom.scans import Scanner, VoxelGrid, build_header, draw_volumes
 from decnef_data.progress import create_progress
 from decnef_data.records import Records
 from decnef_data.stores import scan_store
@@ -41,7 +43,9 @@ class Run:
 
     def __init__(self, folder: Path, number: int) -> None:
         self.name = f"sub-{number:04d}"
-        self.drawn = np.stack(list(draw_volumes(self.name, GRID, VOLUMES, gain=900)))
+        origin = RunOrigin(self.name, self.name, "SWA", "HC")
+        phantom_run = PhantomRun(origin, GRID, VOLUMES, Scanner(900, 1.0, 80), mean_fd=0.2)
+        self.drawn = np.stack(list(draw_volumes(phantom_run)))
         self.folder = folder
         self.merged = folder / f"{self.name}.nii.gz"
         self.source = self._build_source()
