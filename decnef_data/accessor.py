@@ -63,7 +63,8 @@ class Accessor:
     ) -> Any:
         """Return one scan as an in-memory nibabel image; same as :func:`decnef_data.to_nifti`.
 
-        The dataset needs ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or one scan of these.
+        The dataset needs ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or one scan of these; a
+        selection of voxels and volumes, or a map such as ``dataset.mean("time")``.
 
         Parameters
         ----------
@@ -78,12 +79,14 @@ class Accessor:
         -------
         nibabel.Nifti1Image
             ``(x, y, z, time)`` with the repetition time (s) in its header, or ``(x, y, z)``; lengths are in
-            mm.  Voxels have the stored dtype, or are scaled to float64 if the files have a scaling.
+            mm.  Both are those of the selected voxels and volumes.  Voxels have the dtype of the dataset, or
+            are scaled to float64 if the files have a scaling.
 
         Raises
         ------
         SelectionError
-            The dataset does not have such images, or no scan or several scans match.
+            The dataset does not have such images, or no scan or several scans match; or the selected voxels
+            or volumes are not equidistant.
 
         Examples
         --------
@@ -107,7 +110,8 @@ class Accessor:
         Parameters
         ----------
         labels_img
-            A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.
+            A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.  It may
+            extend beyond the voxels of a cropped dataset.
         names
             The names of the regions, by label or in the order of the labels; ``None`` means the labels
             themselves.
@@ -116,16 +120,17 @@ class Accessor:
         -------
         xarray.Dataset
             ``timeseries (scan, time, roi)``, float64, in the units of the files with their scaling applied,
-            and all coordinates of the scans; one scan has no dimension ``scan``.  ``roi`` is the names if
-            given, else the labels; ``label (roi)`` and ``n_voxels (roi)`` are the label and the size of each
-            region.  A scan is read when its values are accessed; a dataset that was fetched with ``chunks=``
-            gives a dask array.
+            and all coordinates of the scans and volumes; one scan has no dimension ``scan``.  ``roi`` is the
+            names if given, else the labels; ``label (roi)`` and ``n_voxels (roi)`` are the label and the size
+            of each region; ``repetition_time`` is the time between the selected volumes, NaN where they are
+            not equidistant.  A scan is read when its values are accessed; a dataset that was fetched with
+            ``chunks=`` gives a dask array.
 
         Raises
         ------
         SelectionError
-            The dataset does not have such images; or the label image is on another grid or has no labels, or
-            `names` does not match its labels.
+            The dataset does not have such images, or the selected voxels are not equidistant; or the label
+            image is on another grid or has no labels, or `names` does not match its labels.
         FormatError
             The label image cannot be read, or has several volumes.
 

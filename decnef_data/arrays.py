@@ -16,7 +16,16 @@ from decnef_data.arguments import checked
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.file_systems import map_file
 
-__all__ = ["LazySlabs", "MappedArray", "Slab", "StackedArray", "memmap_variable", "stack_lazily", "to_matrix"]
+__all__ = [
+    "LazySlabs",
+    "MappedArray",
+    "Slab",
+    "StackedArray",
+    "apply_indexer",
+    "memmap_variable",
+    "stack_lazily",
+    "to_matrix",
+]
 
 _Key = tuple[Any, ...]
 _Item = TypeVar("_Item")
@@ -114,7 +123,7 @@ class MappedArray(BackendArray):
         return {name: value for name, value in self.__dict__.items() if name != "_mapped"}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return _apply_indexer(key, self.shape, self._read_outer)
+        return apply_indexer(key, self.shape, self._read_outer)
 
     def _read_outer(self, key: _Key) -> NDArray[Any]:
         mapped = self._mapped
@@ -232,6 +241,11 @@ def stack_lazily(
     dtype, shape
         The type and shape of every slab.
 
+    Returns
+    -------
+    xarray.Variable
+        It prefers chunks of one slab each; the pickle of a selection holds only the slabs of that selection.
+
     Examples
     --------
     >>> class Ones:
@@ -241,7 +255,22 @@ def stack_lazily(
     [1, 1]
     """
     array = StackedArray(slabs, np.dtype(dtype), (len(slabs), *shape))
-    return xr.Variable(tuple(dims), indexing.LazilyIndexedArray(array))
+    encoding = {"preferred_chunks": dict(zip(dims, (1, *shape), strict=True))}
+    return xr.Variable(tuple(dims), _LazyStack(array), encoding=encoding)
+
+
+class _LazyStack(indexing.LazilyIndexedArray):
+    """A lazily indexed stack; its pickle holds only the slabs that its key selects."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        first, *inner = self.key.tuple
+        selected = np.atleast_1d(np.arange(len(self.array.slabs))[first]).tolist()
+        slabs = tuple(map(self.array.slabs.__getitem__, selected))
+        array = StackedArray(slabs, self.array.dtype, (len(slabs), *self.array.shape[1:]))
+        kept = 0 if isinstance(first, int | np.integer) else slice(None)
+        return _LazyStack, (array, type(self.key)((kept, *inner)))
 
 
 class StackedArray(BackendArray):
@@ -253,7 +282,7 @@ class StackedArray(BackendArray):
         self.shape = shape
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return _apply_indexer(key, self.shape, self._read_outer)
+        return apply_indexer(key, self.shape, self._read_outer)
 
     def _read_outer(self, key: _Key) -> NDArray[Any]:
         first, *inner = key
@@ -274,9 +303,10 @@ def _selected_shape(key: Sequence[Any], shape: Sequence[int]) -> list[int]:
     ]
 
 
-def _apply_indexer(
+def apply_indexer(
     key: indexing.ExplicitIndexer, shape: tuple[int, ...], read_outer: Callable[[_Key], NDArray[Any]]
 ) -> Any:
+    """Read what a key of any kind selects through a function of orthogonal keys."""
     if isinstance(key, indexing.VectorizedIndexer):
         return indexing.explicit_indexing_adapter(key, shape, indexing.IndexingSupport.OUTER, read_outer)
     # xarray's adapter fails on an empty slice of negative step, and reverses other slices after reading.
@@ -396,7 +426,7 @@ class _SquareForm(BackendArray):
         self.dtype = condensed.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return _apply_indexer(key, self.shape, self._read_outer)
+        return apply_indexer(key, self.shape, self._read_outer)
 
     def _read_outer(self, key: _Key) -> NDArray[Any]:
         *rows, i, j = key

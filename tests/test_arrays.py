@@ -443,6 +443,41 @@ class TestSlabsMadeWhenTheyAreAskedFor:
         again = pickle.loads(pickle.dumps(variable))
         assert again.values.tolist() == [[0, 0], [1, 1], [2, 2]]
 
+    @pytest.mark.parametrize(
+        "key",
+        [
+            (3,),
+            (slice(3, 5), 1),
+            ([11, 4, 4], slice(None, None, -1)),
+            (slice(7, 3, -2), [1, 0]),
+            (slice(5, 5),),
+        ],
+    )
+    def test_the_pickle_of_a_selection_holds_only_its_slabs(self, key: tuple) -> None:
+        made: list[int] = []
+
+        def make(level: int) -> Level:
+            made.append(level)
+            return Level(level)
+
+        selected = stack_lazily(LazySlabs(make, range(3000)), ("scan", "time"), "i4", (2,))[key]
+        again = pickle.loads(pickle.dumps(selected))
+        assert set(made) == set(np.arange(3000)[key[0]].reshape(-1).tolist())
+        np.testing.assert_array_equal(again.to_numpy(), selected.to_numpy(), strict=True)
+        if again.ndim and again.size:
+            np.testing.assert_array_equal(again[-1].to_numpy(), selected[-1].to_numpy(), strict=True)
+
+    def test_the_pickle_of_one_slab_does_not_grow_with_the_stack(self) -> None:
+        sizes = {
+            len(pickle.dumps(stack_lazily(LazySlabs(Level, range(count)), ("scan", "time"), "i4", (2,))[1]))
+            for count in (2, 200)
+        }
+        assert len(sizes) == 1
+
+    def test_chunks_of_one_slab_are_preferred(self) -> None:
+        variable = stack_lazily(LazySlabs(Level, range(3)), ("scan", "time"), "i4", (2,))
+        assert variable.encoding == {"preferred_chunks": {"scan": 1, "time": 2}}
+
     def test_slices_and_places_beyond(self) -> None:
         slabs = LazySlabs(Level, range(3))
         assert [slab.level for slab in slabs[1:]] == [1, 2]

@@ -6,13 +6,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from decnef_data.analysis.geometry import SPATIAL_DIMS, selected_affines, selected_repetition_time
 from decnef_data.arguments import checked
 from decnef_data.errors import SelectionError
 
-__all__ = ["SPATIAL_DIMS", "image_kind", "scale_factors", "to_nifti"]
+__all__ = ["image_kind", "scale_factors", "to_nifti"]
 
-SPATIAL_DIMS: Final = ("z", "y", "x")
 _IMAGE_KINDS: Final = ("bold", "t1w")
+_FORM_CODES: Final = ("qform_code", "sform_code")
 _MAX_LISTED: Final = 8
 _ScanKey = dict[str, str | int]
 
@@ -27,7 +28,8 @@ def to_nifti(
     ----------
     dataset
         The Dataset of a group of images with ``bold (scan, time, z, y, x)`` or ``t1w (scan, z, y, x)``, or
-        one scan of it.
+        one scan of it; a selection of its voxels and volumes, or a map computed from it, such as
+        ``dataset.mean("time")``.  Without ``bold`` and ``t1w``, the only variable ``(..., z, y, x)`` is used.
     subject
         The id of the subject; not needed if the other arguments identify the scan.
     session
@@ -39,16 +41,20 @@ def to_nifti(
     -------
     nibabel.Nifti1Image
         ``(x, y, z, time)`` with the repetition time (s) in its header, or ``(x, y, z)``; lengths are in mm.
-        Voxels have the stored dtype, or are scaled to float64 if the files have a scaling.
+        Voxels have the dtype of the dataset, or are scaled to float64 if the files have a scaling.
 
     Raises
     ------
     SelectionError
-        The dataset does not have such images, or no scan or several scans match.
+        The dataset does not have such images, or no scan or several scans match; or the selected voxels or
+        volumes are not equidistant.
 
     Notes
     -----
-    The affine is that of complete volumes: crop the image, not the dataset.
+    The affine and the repetition time are those of the selected voxels and volumes, by the coordinates ``x``,
+    ``y``, ``z`` and ``volume``: a cropped or flipped dataset stays where it is in space, and every second
+    volume has twice the repetition time.  A dataset without these coordinates is taken to be complete.
+    The qform and the sform are this affine, with the codes of the files.
 
     Examples
     --------
@@ -60,20 +66,23 @@ def to_nifti(
     >>> to_nifti(images, subject="sub-0002").shape
     (4, 5, 6)
     """
-    from decnef_data.formats.images import build_image
+    from decnef_data.formats.images import build_image, set_form_codes
 
-    kind = image_kind(dataset, *_IMAGE_KINDS)
+    kind = image_kind(dataset, *_IMAGE_KINDS, *_only_map(dataset))
     scan = _select_scan(dataset, {"subject": subject, "session": session, "run": run}, kind)
     values = scan[kind].transpose("x", "y", "z", ...).to_numpy()
+    has_time = "time" in scan[kind].dims
+    repetition_time = selected_repetition_time(scan) if has_time else float("nan")
     slope, inter = scale_factors(scan)
     if (slope, inter) != (1.0, 0.0):
         values = values * slope + inter
-    repetition_time = float(scan["repetition_time"]) if "repetition_time" in scan.variables else float("nan")
-    return build_image(values, scan["affine"].to_numpy(), repetition_time, _describe_scan(scan))
+    image = build_image(values, selected_affines(scan), repetition_time, _describe_scan(scan))
+    set_form_codes(image, *(int(scan[name]) if name in scan.coords else 0 for name in _FORM_CODES))
+    return image
 
 
-def image_kind(dataset: xr.Dataset, *kinds: str) -> str:
-    """Return which of these kinds of image a dataset holds, after checking that its volumes are complete."""
+def image_kind(dataset: xr.Dataset, *kinds: str, dims: tuple[str, ...] = SPATIAL_DIMS) -> str:
+    """Return which of these kinds of image a dataset holds, after checking its affine and dimensions."""
     kind = next((kind for kind in kinds if kind in dataset.data_vars), None)
     expected = " or ".join(f"'{kind}'" for kind in kinds)
     if kind is None:
@@ -82,13 +91,19 @@ def image_kind(dataset: xr.Dataset, *kinds: str) -> str:
             f"Fetch a group with images, such as group='COI/{kinds[0]}'.",
             requested=kinds[0],
         )
-    missing = {*SPATIAL_DIMS, *(("time",) if kind == "bold" else ())} - set(dataset[kind].dims)
+    missing = set(dims) - set(dataset[kind].dims)
     if missing or "affine" not in dataset.coords:
         raise SelectionError(
             f"'{kind}' no longer has '{min(missing or {'affine'})}'. Pass the group as it was fetched.",
             requested=kind,
         )
     return kind
+
+
+def _only_map(dataset: xr.Dataset) -> list[str]:
+    """Return the name of the only variable with voxels in space, nothing if there are none or several."""
+    maps = [str(name) for name, array in dataset.data_vars.items() if {*SPATIAL_DIMS} <= {*array.dims}]
+    return maps if len(maps) == 1 else []
 
 
 def scale_factors(dataset: xr.Dataset) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from decnef_data.analysis.images import SPATIAL_DIMS
+from decnef_data.analysis.geometry import SPATIAL_DIMS, selected_affines
 from decnef_data.errors import SelectionError
 
 if TYPE_CHECKING:
@@ -68,24 +68,30 @@ def _sum_dtype(dtype: np.dtype[Any]) -> type[np.int64 | np.float64]:
 
 
 def load_regions(labels_img: Any, dataset: xr.Dataset) -> RegionVoxels:
-    """Read a label image on the grid of a dataset's scans.
+    """Read the labels of the voxels of a dataset's scans from an image on their grid.
 
     Raises
     ------
     SelectionError
-        It is on another grid, its labels are not whole numbers, or it has none.
+        It is on another grid, its labels are not whole numbers, or the voxels have none.
     """
     from decnef_data.formats.images import read_volume
 
     labels = read_volume(labels_img)
-    _require_grid(labels, dataset)
-    regions = RegionVoxels.from_labels(_integer_labels(labels).transpose())
-    if not regions.labels.size:
+    index_map = _shared_index_map(labels, dataset)
+    values = _integer_labels(labels)
+    regions = RegionVoxels.from_labels(_look_up(values, index_map, _scan_shape(dataset)).transpose())
+    if regions.labels.size:
+        return regions
+    if values.any():
+        message = (
+            f"No region of '{labels.name}' is in the selected voxels. Select a larger part of the volumes."
+        )
+    else:
         message = (
             f"'{labels.name}' contains only the background label 0. Pass an image with labelled regions."
         )
-        raise SelectionError(message, requested=labels.name)
-    return regions
+    raise SelectionError(message, requested=labels.name)
 
 
 def _integer_labels(labels: "Volume") -> NDArray[Any]:
@@ -104,35 +110,78 @@ def _integer_labels(labels: "Volume") -> NDArray[Any]:
     return integers
 
 
-def _require_grid(labels: "Volume", dataset: xr.Dataset) -> None:
-    shape = tuple(dataset.sizes[dim] for dim in reversed(SPATIAL_DIMS))
-    affines = dataset["affine"].to_numpy().reshape(-1, 4, 4)
-    if labels.values.shape != shape:
-        raise _grid_mismatch_error(labels, dataset, np.arange(len(affines)), "")
-    distances = np.array([_grid_distance(labels.affine, affine, shape) for affine in affines])
-    mismatched = np.flatnonzero(~(distances <= _TOLERANCE))
-    if mismatched.size:
-        raise _grid_mismatch_error(
-            labels, dataset, mismatched, f", up to {distances[mismatched[0]]:.3g} mm apart"
-        )
+def _scan_shape(dataset: xr.Dataset) -> tuple[int, ...]:
+    """Return the lengths ``(x, y, z)`` of a dataset's volumes."""
+    return tuple(dataset.sizes[dim] for dim in reversed(SPATIAL_DIMS))
+
+
+def _shared_index_map(labels: "Volume", dataset: xr.Dataset) -> NDArray[np.intp]:
+    """Return the matrix from a position in the scans to that of the same voxel in the label image.
+
+    Every voxel of the scans has to be a voxel of the label image, the same one in all scans.
+    """
+    affines, shape = selected_affines(dataset).reshape(-1, 4, 4), _scan_shape(dataset)
+    index_maps = [_index_map(labels, affine, shape) for affine in affines]
+    shared = next((found for found in index_maps if found is not None), np.eye(4, dtype=np.intp))
+    mismatched = [
+        index for index, found in enumerate(index_maps) if found is None or not np.array_equal(found, shared)
+    ]
+    if mismatched:
+        raise _grid_mismatch_error(labels, dataset, affines, mismatched)
+    return shared
+
+
+def _index_map(labels: "Volume", affine: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.intp] | None:
+    """Return the matrix from a position in a scan to that of the same voxel in the label image, if any."""
+    if labels.values.shape == shape and _grid_distance(labels.affine, affine, shape) <= _TOLERANCE:
+        return np.eye(4, dtype=np.intp)
+    try:
+        index_map = np.rint(np.linalg.solve(labels.affine, affine))
+    except np.linalg.LinAlgError:
+        return None
+    is_close = _grid_distance(labels.affine @ index_map, affine, shape) <= _TOLERANCE
+    corners = _corners(shape) @ index_map[:3].T
+    is_inside = ((corners >= 0) & (corners < labels.values.shape)).all()
+    return index_map.astype(np.intp) if is_close and is_inside else None
+
+
+def _look_up(labels: NDArray[Any], index_map: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the labels of all positions ``(x, y, z)`` of a scan."""
+    positions = np.ogrid[tuple(slice(length) for length in shape)]
+    # Without the terms that are zero, the index arrays are as short as the axes.
+    indices = tuple(
+        sum(factor * position for factor, position in zip(row[:3], positions, strict=True) if factor) + row[3]
+        for row in index_map[:3]
+    )
+    return np.broadcast_to(labels[indices], shape)
+
+
+def _corners(shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return the positions ``(x, y, z, 1)`` of the corners of a volume."""
+    return np.stack(np.meshgrid(*((0, length - 1) for length in shape), [1]), axis=-1).reshape(-1, 4)
 
 
 def _grid_distance(one: NDArray[Any], other: NDArray[Any], shape: tuple[int, ...]) -> float:
     """Return the largest distance, in millimetres, between the corners of the grid under two affines."""
-    corners = np.stack(np.meshgrid(*((0, length - 1) for length in shape), [1]), axis=-1).reshape(-1, 4)
-    return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
+    return float(np.linalg.norm(_corners(shape) @ (one - other).T, axis=1).max())
 
 
 def _grid_mismatch_error(
-    labels: "Volume", dataset: xr.Dataset, mismatched: NDArray[np.intp], distance: str
+    labels: "Volume", dataset: xr.Dataset, affines: NDArray[Any], mismatched: Sequence[int]
 ) -> SelectionError:
-    affines = dataset["affine"].to_numpy().reshape(-1, 4, 4)
-    shape = tuple(dataset.sizes[dim] for dim in reversed(SPATIAL_DIMS))
-    subjects = np.atleast_1d(dataset["subject"].to_numpy()) if "subject" in dataset.coords else [""]
+    affine, shape = affines[mismatched[0]], _scan_shape(dataset)
+    subjects = (
+        np.atleast_1d(dataset["subject"].to_numpy()) if "subject" in dataset.coords else [""] * len(affines)
+    )
+    distance = (
+        f", up to {_grid_distance(labels.affine, affine, shape):.3g} mm apart"
+        if labels.values.shape == shape
+        else ""
+    )
     return SelectionError(
         f"'{labels.name}' ({_format_grid(labels.values.shape, labels.affine)}) is not on the grid of "
-        f"{mismatched.size} of the {len(affines)} scans, first that of '{subjects[mismatched[0]]}' "
-        f"({_format_grid(shape, affines[mismatched[0]])}{distance}). "
+        f"{len(mismatched)} of the {len(affines)} scans, first that of '{subjects[mismatched[0]]}' "
+        f"({_format_grid(shape, affine)}{distance}). "
         "Resample it to the scan with interpolation='nearest', or select scans that are on its grid.",
         requested=labels.name,
     )

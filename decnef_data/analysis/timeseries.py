@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from decnef_data.analysis.images import SPATIAL_DIMS, image_kind, scale_factors
+from decnef_data.analysis.geometry import SPATIAL_DIMS, selected_repetition_times
+from decnef_data.analysis.images import image_kind, scale_factors
 from decnef_data.analysis.regions import RegionVoxels, load_regions, region_names
 from decnef_data.arguments import checked
 from decnef_data.arrays import stack_lazily
@@ -30,7 +31,8 @@ def timeseries(
     dataset
         The Dataset of a group of images with ``bold (scan, time, z, y, x)``, or one scan of it.
     labels_img
-        A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.
+        A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.  It may
+        extend beyond the voxels of a cropped dataset.
     names
         The names of the regions, by label or in the order of the labels; ``None`` means the labels
         themselves.
@@ -39,15 +41,17 @@ def timeseries(
     -------
     xarray.Dataset
         ``timeseries (scan, time, roi)``, float64, in the units of the files with their scaling applied, and
-        all coordinates of the scans; one scan has no dimension ``scan``.  ``roi`` is the names if given, else
-        the labels; ``label (roi)`` and ``n_voxels (roi)`` are the label and the size of each region.  A scan
-        is read when its values are accessed; a dataset that was fetched with ``chunks=`` gives a dask array.
+        all coordinates of the scans and volumes; one scan has no dimension ``scan``.  ``roi`` is the names if
+        given, else the labels; ``label (roi)`` and ``n_voxels (roi)`` are the label and the size of each
+        region; ``repetition_time`` is the time between the selected volumes, NaN where they are not
+        equidistant.  A scan is read when its values are accessed; a dataset that was fetched with ``chunks=``
+        gives a dask array.
 
     Raises
     ------
     SelectionError
-        The dataset does not have such images; or the label image is on another grid or has no labels, or
-        `names` does not match its labels.
+        The dataset does not have such images, or the selected voxels are not equidistant; or the label image
+        is on another grid or has no labels, or `names` does not match its labels.
     FormatError
         The label image cannot be read, or has several volumes.
 
@@ -55,6 +59,9 @@ def timeseries(
     -----
     The signal is not processed further: it is not filtered, and no confounds are removed.  Scans in subject
     space have a grid each: select one such scan (``bold.isel(scan=[0])``) and use labels in its space.
+
+    Labels are looked up by position in space, from ``affine`` and the coordinates ``x``, ``y`` and ``z``, so
+    that flipping a dataset does not change the series; a crop keeps the voxels of each region that are in it.
 
     Examples
     --------
@@ -67,7 +74,7 @@ def timeseries(
     >>> timeseries(bold, labels)["timeseries"].values.tolist()
     [[[1.0, 1.0], [5.0, 5.0]]]
     """
-    image_kind(dataset, "bold")
+    image_kind(dataset, "bold", dims=("time", *SPATIAL_DIMS))
     regions = load_regions(labels_img, dataset)
     bold = dataset["bold"].variable.transpose(..., "time", *SPATIAL_DIMS)
     build = _build_lazily if bold.chunks is None else _build_with_dask
@@ -78,6 +85,8 @@ def timeseries(
     }
     for name in ("scl_slope", "scl_inter"):  # already applied, and must not be applied again
         coords.pop(name, None)
+    if "repetition_time" in coords:
+        coords["repetition_time"] = selected_repetition_times(dataset)
     coords["roi"] = ("roi", region_names(regions, names))
     coords["label"] = ("roi", regions.labels, {"long_name": "label of the region in the label image"})
     coords["n_voxels"] = ("roi", regions.counts, {"long_name": "number of voxels in the region"})

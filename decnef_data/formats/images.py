@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError
 
-__all__ = ["Volume", "build_image", "read_volume"]
+__all__ = ["Volume", "build_image", "read_volume", "set_form_codes"]
 
 _N_SPATIAL_DIMS: Final = 3
 #: What nibabel and the libraries below it raise for a damaged file; a wrong header may end in any of them.
@@ -28,6 +28,8 @@ _DAMAGED: Final = (
     ImageFileError, HeaderDataError, WrapStructError, EOFError, zlib.error,
     ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError,
 )  # fmt: skip
+#: Results of computations that NIfTI has no code for.
+_NIFTI_DTYPES: Final = {"b1": "u1", "f2": "f4"}
 _MAX_DESCRIPTION: Final = 79  # what NIfTI's field of 80 bytes holds with a zero at its end
 
 
@@ -112,7 +114,8 @@ def build_image(
     Parameters
     ----------
     values
-        The voxels ``(x, y, z)`` or ``(x, y, z, time)``.
+        The voxels ``(x, y, z)`` or ``(x, y, z, time)``; Booleans and half-precision numbers, which NIfTI does
+        not have, are converted to ``uint8`` and ``float32``.
     affine
         The matrix from voxel to millimetre.
     repetition_time
@@ -131,9 +134,9 @@ def build_image(
     >>> img.header.get_zooms() == (3.0, 3.0, 4.0, 2.5), img.header.get_xyzt_units()
     (True, ('mm', 'sec'))
     """
-    img = nib.Nifti1Image(
-        values, affine, dtype=values.dtype
-    )  # 64-bit integers are refused without an explicit dtype
+    values = values.astype(_NIFTI_DTYPES.get(values.dtype.str[1:], values.dtype), copy=False)
+    # 64-bit integers are refused without an explicit dtype.
+    img = nib.Nifti1Image(values, affine, dtype=values.dtype)
     img.header["descrip"] = description.encode("ascii", "replace")[:_MAX_DESCRIPTION]
     has_time = values.ndim > _N_SPATIAL_DIMS
     if has_time:
@@ -141,3 +144,25 @@ def build_image(
         img.header.set_zooms((*img.header.get_zooms()[:_N_SPATIAL_DIMS], seconds))
     img.header.set_xyzt_units("mm", "sec" if has_time else None)
     return img
+
+
+def set_form_codes(image: Any, qform_code: int, sform_code: int) -> None:
+    """Set what the position in space of an image refers to; if both codes are 0, nothing changes.
+
+    Parameters
+    ----------
+    image
+        A NIfTI image, whose qform and sform become its affine.
+    qform_code, sform_code
+        The codes of NIfTI, from 0 to 5.
+
+    Examples
+    --------
+    >>> image = build_image(np.zeros((4, 5, 6), "i2"), np.eye(4))
+    >>> set_form_codes(image, 1, 0)
+    >>> int(image.header["qform_code"]), int(image.header["sform_code"])
+    (1, 0)
+    """
+    if qform_code or sform_code:  # without any, a reader would ignore the affine
+        image.set_qform(image.affine, code=qform_code, update_affine=False)
+        image.set_sform(image.affine, code=sform_code, update_affine=False)

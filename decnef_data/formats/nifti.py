@@ -23,7 +23,15 @@ from decnef_data.errors import FormatError
 from decnef_data.formats.pointers import require_content
 from decnef_data.formats.unsupported import unsupported_image
 
-__all__ = ["HEADER_LENGTH", "NiftiHeader", "read", "read_header_bytes", "rewrite_header", "signature"]
+__all__ = [
+    "HEADER_LENGTH",
+    "NiftiHeader",
+    "form_codes",
+    "read",
+    "read_header_bytes",
+    "rewrite_header",
+    "signature",
+]
 
 #: Length of the longest header (NIfTI-2) and the extension flag behind it, in bytes.
 HEADER_LENGTH: Final = 544
@@ -39,8 +47,8 @@ _QUATERNION_TOLERANCE: Final = 1e-4
 #: Far above any length of a voxel in any unit; products of greater ones may be infinite.
 _MAX_VOXEL_SIZE: Final = 1e9
 _DATA_TYPES: Final = frozenset(nib.nifti1.data_type_codes.value_set())
-#: Seconds in a unit of time by NIfTI's code, which is in three bits of ``xyzt_units``; 0 is unknown.
-_SECONDS: Final = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}
+#: Units of time in a second by NIfTI's code, which is in three bits of ``xyzt_units``; 0 is unknown.
+_UNITS_PER_SECOND: Final = {0: 1.0, 8: 1.0, 16: 1e3, 24: 1e6}
 _SPACE_BITS, _TIME_BITS, _SECOND_CODE = 0x07, 0x38, 8
 #: A longer repetition time is taken to be in milliseconds, whatever unit the header has.
 _MAX_REPETITION_TIME: Final = 100.0
@@ -50,6 +58,8 @@ _SIGNATURE_RANGES: Final = {
     1: ((0, 4), (40, 56), (70, 74), (76, 92), (108, 120), (252, 328)),
     2: ((0, 4), (12, 80), (104, 136), (168, 192), (344, 496)),
 }
+#: Where the codes of qform and sform are in a signature, and their width, by the length of the signature.
+_FORM_CODES: Final = {128: (52, 2), 280: (128, 4)}
 
 
 class NiftiHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -199,6 +209,33 @@ def signature(start: bytes) -> bytes:
     True
     """
     return b"".join(start[begin:end] for begin, end in _SIGNATURE_RANGES[_version(start) or 1])
+
+
+def form_codes(signature: bytes) -> tuple[int, int]:
+    """Return the codes of the qform and sform: what the position in space refers to; 0 for an invalid code.
+
+    Parameters
+    ----------
+    signature
+        What :func:`signature` returns of a header that :func:`read` accepts.
+
+    Examples
+    --------
+    >>> image = nib.Nifti1Image(np.zeros((2, 2, 2), "i2"), np.eye(4))
+    >>> image.set_qform(np.eye(4), code=1)
+    >>> form_codes(signature(image.to_bytes()[:HEADER_LENGTH]))
+    (1, 2)
+    """
+    start, width = _FORM_CODES[len(signature)]
+    return _decode_form_codes(signature[start : start + 2 * width], width)
+
+
+@cache  # a release has a few
+def _decode_form_codes(raw: bytes, width: int) -> tuple[int, int]:
+    both_orders = (np.frombuffer(raw, f"{order}i{width}").tolist() for order in "<>")
+    codes = max(both_orders, key=lambda codes: sum(code in _XFORM_CODES for code in codes))
+    qform, sform = (code if code in _XFORM_CODES else 0 for code in codes)
+    return qform, sform
 
 
 def _version(start: bytes) -> int | None:
@@ -374,5 +411,13 @@ def _read_repetition_time(fields: _Fields) -> float:
     header_value = fields["pixdim"][4] if fields["dim"][0] > 3 else 0.0  # noqa: PLR2004 - space
     if not math.isfinite(header_value) or header_value <= 0:
         return math.nan
-    seconds: float = header_value * _SECONDS.get(fields["xyzt_units"] & _TIME_BITS, math.nan)
-    return seconds / 1000 if seconds > _MAX_REPETITION_TIME else seconds
+    units: float = _UNITS_PER_SECOND.get(fields["xyzt_units"] & _TIME_BITS, math.nan)
+    time = _as_decimal(header_value)
+    return time / (1000 * units) if time / units > _MAX_REPETITION_TIME else time / units
+
+
+def _as_decimal(value: float) -> float:
+    """Return the number with the fewest digits that is stored as `value` in 32 bits: 2.7, not 2.70000005."""
+    with np.errstate(over="ignore"):  # NIfTI-2 has 64 bits
+        stored = np.float32(value)
+    return float(str(stored)) if float(stored) == value else value

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from decnef_data.arrays import LazySlabs, Slab, stack_lazily
+from decnef_data.formats.nifti import form_codes
 from decnef_data.model import Image, ImageSource
 
 if TYPE_CHECKING:
@@ -44,6 +45,17 @@ _RUN_ATTRS: Final[Mapping[str, dict[str, str]]] = {
         "otherwise the documented number (of the catalog, else of the table)",
     },
 }
+#: Repetition times that differ by less are one: a header has it in single precision.
+_TIME_TOLERANCE: Final = 1e-6
+_TIME_DECIMALS: Final = 9
+_FORM_ATTRS: Final[Mapping[str, dict[str, str]]] = {
+    f"{form}_code": {
+        "long_name": f"NIfTI code of the {form}",
+        "comment": "0 unknown, 1 scanner, 2 aligned, 3 Talairach, 4 MNI, 5 other template",
+    }
+    for form in ("qform", "sform")
+}
+_TIME_ATTRS: Final[Mapping[str, str]] = {"long_name": "time since the first volume", "units": "s"}
 _DtypeShape = tuple[str, tuple[int, ...]]
 _RowIndices = NDArray[np.intp]
 _LONG_NAMES: Final = {"bold": "BOLD signal as stored", "t1w": "T1-weighted signal as stored"}
@@ -106,6 +118,7 @@ def build_dataset(
     coords = {
         **_participant_coords(scans, rows, participants),
         **_scan_coords(scans, rows, participants, field_maps),
+        **{dim: _voxel_numbers(dim, length) for dim, length in zip(_SPATIAL_DIMS, shape[-3:], strict=True)},
     }
     array.attrs["long_name"] = _LONG_NAMES[kind]
     if "scl_slope" in coords:
@@ -192,19 +205,41 @@ def _scan_coords(
             map_paths, {"long_name": "paths of the field maps of the session, separated by ';'"}
         ),
     }
+    codes = np.array([form_codes(header.signature) for header in headers], dtype="i2")
+    coords |= {
+        name: _scan_variable(codes[:, column], _FORM_ATTRS[name]) for column, name in enumerate(_FORM_ATTRS)
+    }
     slopes = np.array([header.slope for header in headers])
     inters = np.array([header.inter for header in headers])
     if (slopes != 1.0).any() or (inters != 0.0).any():
         coords |= {"scl_slope": _scan_variable(slopes), "scl_inter": _scan_variable(inters)}
     if scans[0].kind != "bold":
         return coords
-    return {**coords, **run_coords(scans, rows, participants), **_volume_coords(scans)}
+    runs = run_coords(scans, rows, participants)
+    return {**coords, **runs, **_volume_coords(scans, runs["repetition_time"].to_numpy())}
 
 
-def _volume_coords(scans: Sequence["Scan"]) -> dict[str, xr.Variable]:
-    """Return the numbers of the volumes, only where volumes are missing inside a run of the group."""
-    if not any(scan.missing_numbers for scan in scans):
-        return {}
+@lru_cache  # groups have few shapes, and indexes are immutable
+def _voxel_numbers(dim: str, length: int) -> xr.IndexVariable:
+    numbers = xr.Variable(dim, np.arange(length, dtype="i4"), {"long_name": f"voxel index along {dim}"})
+    return numbers.to_index_variable()
+
+
+def _volume_coords(scans: Sequence["Scan"], repetition_times: NDArray[Any]) -> dict[str, xr.Variable]:
+    """Return the numbers of the volumes, and their times where these are the same in all scans."""
+    if any(scan.missing_numbers for scan in scans):
+        return {"volume": _numbers_in_names(scans)}
+    volumes = np.arange(scans[0].volume_count, dtype="i4")
+    coords = {"volume": xr.Variable("time", volumes, {"long_name": "number of the volume in its run"})}
+    first = repetition_times[0]
+    if 0 < first < np.inf and np.allclose(repetition_times, first, rtol=0, atol=_TIME_TOLERANCE):
+        seconds = np.round(volumes * first, _TIME_DECIMALS)  # else 3 * 0.8 would be after 2.4
+        coords["time"] = xr.Variable("time", seconds, _TIME_ATTRS)
+    return coords
+
+
+def _numbers_in_names(scans: Sequence["Scan"]) -> xr.Variable:
+    """Return the numbers of the volumes by scan, for a group in which volumes are missing inside a run."""
     numbers = np.array([scan.volume_numbers for scan in scans], dtype="i8")
     if numbers.max(initial=0) <= np.iinfo("i4").max:  # larger ones are times, with which some name volumes
         numbers = numbers.astype("i4")
@@ -212,7 +247,7 @@ def _volume_coords(scans: Sequence["Scan"]) -> dict[str, xr.Variable]:
         "long_name": "number of the volume in the name of its file",
         "comment": "volumes are missing where the numbers are not contiguous",
     }
-    return {"volume": xr.Variable(("scan", "time"), numbers, attrs)}
+    return xr.Variable(("scan", "time"), numbers, attrs)
 
 
 def run_coords(
@@ -306,13 +341,14 @@ def list_images(
 
 
 def _run_facts(runs: Sequence["Scan"], participants: "ParticipantTable") -> list[dict[str, Any]]:
-    """Return the coordinates of each run as a dictionary."""
+    """Return the coordinates of each run, and the volumes that its protocol plans, as a dictionary."""
     if not runs:
         return []
     rows = participants.rows_of(runs)
     columns = {
         name: column.to_numpy().tolist() for name, column in run_coords(runs, rows, participants).items()
     }
+    columns["n_volumes_planned"] = participants.columns["_volumes"][rows].tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -53,8 +53,8 @@ _BIDS_PREFIX: Final = re.compile(r"^sub-?(?=.)", re.IGNORECASE)
 #: Names of the coordinates of scans: a column of a table with such a name becomes ``table_<name>``.
 RESERVED: Final = frozenset({
     "subject", "session", "run", "affine", "repetition_time", "n_volumes", "n_dummies_removed", "field_maps",
-    "t1w_shared", "scl_slope", "scl_inter", "bold", "t1w", "fmap", "scan", "time", "z", "y", "x", "row",
-    "column", "path", "size", "volume",
+    "t1w_shared", "scl_slope", "scl_inter", "qform_code", "sform_code", "bold", "t1w", "fmap", "scan",
+    "time", "z", "y", "x", "row", "column", "path", "size", "volume",
 })  # fmt: skip
 
 
