@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import decnef_data
 from decnef_data import SelectionError, connectivity, timeseries, to_matrix
+from decnef_data.analysis import connectivity as module
 from decnef_data.arrays import stack_lazily
 
 SCANS, TIMES, REGIONS = 4, 50, 9
@@ -52,11 +53,22 @@ class TestValues:
         for place, one in enumerate(values):
             np.testing.assert_allclose(matrices[place].to_numpy(), np.corrcoef(one.T), rtol=0, atol=1e-14)
 
-    @pytest.mark.parametrize("regions", [2, 140, 333])
+    @pytest.mark.parametrize("regions", [2, 140, 333, 700])
     def test_of_few_and_of_many_regions(self, regions: int) -> None:
         one = np.random.default_rng(2).normal(size=(240, regions)).astype("f4")
         found = to_matrix(connectivity(xr.DataArray(one, dims=("time", "roi")))).to_numpy()
         np.testing.assert_allclose(found, np.corrcoef(one.T.astype("f8")), rtol=0, atol=1e-13)
+
+    @pytest.mark.parametrize(
+        ("time", "regions"),
+        [(2, 2), (7, 700), (240, 140), (240, 141), (240, 700), (5000, 333), (300_000, 20)],
+    )
+    def test_every_edge_is_in_a_block_that_is_computed_on_one_thread(self, time: int, regions: int) -> None:
+        covered = np.zeros((regions, regions), dtype=int)
+        for rows, columns in module._split_triangle(time, regions):
+            covered[rows, columns] += 1
+            assert covered[rows, columns].size * time <= max(1 << 18, time)
+        assert (covered[np.tril_indices(regions)] == 1).all()
 
     def test_constant_series_are_missing_and_counted(self, values: NDArray) -> None:
         flat = values.copy()
@@ -69,6 +81,16 @@ class TestValues:
         assert missing[1].sum() == 2 * (REGIONS - 1)
         assert missing[1, 3].sum() == REGIONS - 1
         assert not missing[[0, 3]].any()
+
+    @pytest.mark.parametrize("times", [2, 3, 50, 1000, 5000])
+    def test_constant_series_of_any_value_are_missing(self, times: int) -> None:
+        """Of equal numbers the computed mean is often another number, by more the more there are."""
+        rng = np.random.default_rng(times)
+        constants = rng.choice([-1, 1], 40) * 10.0 ** rng.uniform(-150, 150, 40)
+        series = np.concatenate([np.tile(constants, (times, 1)), rng.normal(size=(times, 2)) + 1e4], axis=1)
+        cube = connectivity(xr.DataArray(series, dims=("time", "roi")))
+        assert (int(cube["n_constant"]), int(cube["n_nan"])) == (40, 40)
+        assert np.flatnonzero(~np.isnan(cube["fc"])).tolist() == [cube.sizes["edge"] - 1]
 
     def test_a_missing_value_makes_the_edges_of_its_region_missing(self, values: NDArray) -> None:
         holed = values.copy()
@@ -165,6 +187,39 @@ class TestForm:
     def test_it_survives_a_pickle(self, values: NDArray) -> None:
         cube = connectivity(series_of(values))
         assert pickle.loads(pickle.dumps(cube)).identical(cube)
+
+    def test_the_pickle_of_some_scans_has_only_their_series(self, values: NDArray) -> None:
+        cube = connectivity(series_of(np.concatenate([values] * 25)))
+        expected = cube["fc"].to_numpy()
+        for key in (2, slice(4, 6), [7, 3], slice(8, 4, -2)):
+            for edges in (slice(None), 5, [8, 1]):
+                some = cube["fc"].variable[key, edges]
+                pickled = pickle.dumps(some)
+                assert np.array_equal(pickle.loads(pickled).to_numpy(), expected[key][..., edges])
+                assert len(pickled) < 2500 + 2 * values[0].nbytes
+        single = connectivity(series_of(values).isel(scan=1))["fc"]
+        assert np.array_equal(pickle.loads(pickle.dumps(single)).to_numpy(), expected[1])
+
+    def test_any_selection_is_that_of_the_values(self, values: NDArray) -> None:
+        lazy = connectivity(series_of(np.concatenate([values] * 9)))  # on several threads
+        values_of_all = lazy["fc"].to_numpy()
+        for key in (slice(None), slice(30, 2, -3), slice(0, 0), [35, 0, 0], 11, -1):
+            for edges in (slice(None), slice(30, 3, -7), [4, 4, 0], 17):
+                assert np.array_equal(
+                    lazy["fc"].variable[key, edges].to_numpy(), values_of_all[key][..., edges]
+                )
+        assert values_of_all.shape == (9 * SCANS, REGIONS * (REGIONS - 1) // 2)
+        pointwise = lazy["fc"][xr.DataArray([3, 0], dims="p"), xr.DataArray([1, 2], dims="p")]
+        assert np.array_equal(pointwise, values_of_all[[3, 0], [1, 2]])
+
+    def test_an_error_while_reading_ends_all_threads(self, values: NDArray) -> None:
+        class Unreadable:
+            def fill(self, key: tuple, out: NDArray) -> None:
+                raise OSError("the disk is gone")
+
+        lazy = stack_lazily([Unreadable()] * 100, ("scan", "time", "roi"), "f8", values.shape[1:])
+        with pytest.raises(OSError, match="the disk is gone"):
+            connectivity(xr.Dataset({"timeseries": lazy}))["fc"].to_numpy()
 
     def test_chunks_of_dask_stay_chunks_of_dask(self, values: NDArray) -> None:
         pytest.importorskip("dask")

@@ -1,15 +1,19 @@
 """Correlation of every pair of regions, with the layout and edge order of srpbs-fc, computed scan by scan."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from decnef_data.arguments import checked
-from decnef_data.arrays import stack_lazily
+from decnef_data.arrays import apply_indexer
 from decnef_data.errors import SelectionError
 from decnef_data.formats import edges
 
@@ -18,8 +22,14 @@ __all__ = ["connectivity"]
 #: Fewest volumes, and fewest regions, that have a correlation.
 _MIN_LENGTH: Final = 2
 #: OpenBLAS computes this many products on one thread.  With all its threads a product of this size takes ten
-#: times as long, or longer if the processors have other work: the threads wait for each other.
+#: times as long, or longer if the processors have other work: the threads wait for each other.  Threads that
+#: compute a scan each do not.
 _MAX_PRODUCTS: Final = 1 << 18
+_MIN_ROWS: Final = 8
+_MAX_THREADS: Final = 4
+_SCANS_PER_TASK: Final = 16
+#: So many scans are computed together: their series fit into the cache of a processor.
+_STACK: Final = 4
 _FC_ATTRS: Final = {
     "long_name": "functional connectivity (Pearson r)",
     "units": "1",
@@ -58,7 +68,8 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
 
     Notes
     -----
-    The edges are the strict lower triangle in column-major order: ``numpy.triu_indices(n, k=1)``.
+    The edges are the strict lower triangle in column-major order: ``numpy.triu_indices(n, k=1)``.  Many scans
+    are computed on up to four threads; a dask array uses those of dask.
 
     Examples
     --------
@@ -121,16 +132,35 @@ def _edge_coords(series: xr.DataArray) -> dict[str, Any]:
     }
 
 
-def _correlate(series: NDArray[Any]) -> NDArray[np.float64]:
-    """Correlate series ``(..., time, roi)`` to values ``(..., edge)``."""
-    time, regions = series.shape[-2:]
-    scans = series.reshape(-1, time, regions)
-    correlations = np.empty((len(scans), _edge_count(regions)))
-    for scan, out in zip(scans, correlations, strict=True):
-        products = _multiply_columns(_standardize(scan))
-        products.take(_flat_edge_indices(regions), out=out, mode="clip")  # any other mode buffers
-    np.clip(correlations, -1, 1, out=correlations)  # rounding must not make an r of more than 1
-    return correlations.reshape(*series.shape[:-2], -1)
+def _correlate(series: NDArray[Any], out: NDArray[np.float64]) -> None:
+    """Correlate series ``(scan, time, roi)`` to values ``(scan, edge)``."""
+    n_scans, time, regions = series.shape
+    blocks, indices = tuple(_split_triangle(time, regions)), _flat_edge_indices(regions)
+    products = np.zeros((min(n_scans, _STACK), regions, regions))
+    for part, values, lengths in _center(series):
+        correlations, matrices = out[part], products[: len(values)]
+        np.multiply(values, 1 / lengths[:, np.newaxis], out=values)
+        for rows, columns in blocks:
+            np.matmul(
+                values[:, :, rows].swapaxes(1, 2), values[:, :, columns], out=matrices[:, rows, columns]
+            )
+        flat = matrices.reshape(len(values), -1)
+        flat.take(indices, axis=1, out=correlations, mode="clip")  # any other mode buffers
+        np.clip(correlations, -1, 1, out=correlations)  # rounding must not make an r of more than 1
+
+
+def _split_triangle(time: int, regions: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows and columns of blocks that cover the lower triangle, each of few enough products."""
+    most = max(1, _MAX_PRODUCTS // time)
+    start = 0
+    while start < regions:
+        # As many rows as fit with all of their columns, but enough for a product to be fast.
+        fitting = int((np.sqrt(start**2 + 4 * most) - start) / 2)
+        stop = min(start + max(fitting, min(_MIN_ROWS, most)), regions)
+        width = max(1, most // (stop - start))
+        for first in range(0, stop, width):
+            yield slice(start, stop), slice(first, min(first + width, stop))
+        start = stop
 
 
 @lru_cache(maxsize=2)
@@ -140,98 +170,161 @@ def _flat_edge_indices(regions: int) -> NDArray[np.intp]:
     return row * regions + column
 
 
-def _standardize(series: NDArray[Any]) -> NDArray[np.float64]:
-    """Centre each series and scale it to length 1; a series without a direction becomes NaN."""
-    values, lengths = _center(series)
-    standardized: NDArray[np.float64] = values / lengths
-    return standardized
+def _center(series: NDArray[Any]) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield a few scans after the other: which, their centred series, and the lengths of these.
+
+    The length of a series without a direction is NaN.  The array of the centred series is reused: a new one
+    for each scan takes as long as what is computed in it.
+    """
+    n_scans, time, regions = series.shape
+    buffer = np.empty((min(n_scans, _STACK), time, regions))
+    for start in range(0, n_scans, _STACK):
+        part = slice(start, start + _STACK)
+        scans = series[part]
+        values = buffer[: len(scans)]
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity and the largest numbers are expected
+            means = scans.mean(axis=1, dtype=np.float64)
+            np.subtract(scans, means[:, np.newaxis], out=values)
+            lengths: NDArray[np.float64] = np.sqrt(np.einsum("sti,sti->si", values, values))
+            # The computed mean of equal numbers is not always that number, but it is this near.
+            rounding = time**1.5 * np.finfo(np.float64).eps * np.abs(means)
+            suspects = ~(lengths > 2 * rounding)
+        if suspects.any():
+            suspects &= _is_constant(scans)
+        lengths[suspects | (lengths == 0) | np.isinf(lengths)] = np.nan
+        yield part, values, lengths
 
 
-def _center(series: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centre series ``(time, roi)``; the length of a series without a direction is NaN."""
-    with np.errstate(invalid="ignore", over="ignore"):  # infinity and numbers near the largest are expected
-        values = series - series.mean(axis=0, dtype=np.float64)
-        lengths = np.sqrt(np.einsum("ti,ti->i", values, values))
-    lengths[_is_constant(series) | (lengths == 0) | np.isinf(lengths)] = np.nan
-    return values, lengths
+def _count_constant(series: NDArray[Any], out: NDArray[np.int64]) -> None:
+    """Count the constant series of each scan among series ``(scan, time, roi)``."""
+    out[:] = _is_constant(series).sum(axis=-1)
 
 
-def _multiply_columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the dot product of each column with those before it, one strip of columns at a time."""
-    time, regions = values.shape
-    products = np.zeros((regions, regions))
-    width = max(1, _MAX_PRODUCTS // (time * regions))
-    for start in range(0, regions, width):
-        stop = start + width
-        np.matmul(values[:, start:stop].T, values[:, :stop], out=products[start:stop, :stop])
-    return products
-
-
-def _count_constant(series: NDArray[Any]) -> NDArray[np.int64]:
-    """Count the constant series among series ``(..., time, roi)``."""
-    return np.asarray(_is_constant(series).sum(axis=-1), np.int64)
-
-
-def _count_nan(series: NDArray[Any]) -> NDArray[np.int64]:
-    """Count the series without a direction, whose edges are NaN, among series ``(..., time, roi)``."""
-    scans = series.reshape(-1, *series.shape[-2:])
-    counts = [np.isnan(_center(scan)[1]).sum() for scan in scans]
-    return np.array(counts, np.int64).reshape(series.shape[:-2])
+def _count_nan(series: NDArray[Any], out: NDArray[np.int64]) -> None:
+    """Count the series of each scan without a direction, whose edges are NaN."""
+    for part, _, lengths in _center(series):
+        out[part] = np.isnan(lengths).sum(axis=-1)
 
 
 def _is_constant(series: NDArray[Any]) -> NDArray[np.bool_]:
-    # The variance would not do: the computed mean of equal numbers is not always that number.
     return np.asarray(series.max(axis=-2) == series.min(axis=-2))
 
 
 class _SeriesFunction(Protocol):
-    """A function of series ``(..., time, roi)``."""
+    """A function of series ``(scan, time, roi)`` that writes its results, by scan, into `out`."""
 
-    def __call__(self, series: NDArray[Any]) -> NDArray[Any]: ...
+    def __call__(self, series: NDArray[Any], out: NDArray[Any]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _ScanResult:
-    """The result of a function for the series of one scan, as a slab of a stack."""
+class _ScanwiseArray(BackendArray):
+    """A function of the series ``([scan,] time, roi)``, computed for the scans that are accessed."""
 
-    series: xr.Variable
-    function: _SeriesFunction
+    def __init__(self, series: xr.Variable, function: _SeriesFunction, dims: tuple[str, ...]) -> None:
+        self.series = series
+        self.function = function
+        self.dims = dims
+        self.shape = (*(series.shape[:-2] or (1,)), *_result_shape(series.shape[-1], dims))
+        self.dtype = np.dtype(_result_dtype(dims))
 
-    def fill(self, key: tuple[Any, ...], out: NDArray[Any]) -> None:
-        """Read the series and write the part of the result that `key` selects into `out`."""
-        out[...] = self.function(self.series.to_numpy())[key]
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return apply_indexer(key, self.shape, self._read_outer)
+
+    def _read_outer(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        first, *inner = key
+        scans = np.atleast_1d(np.arange(self.shape[0])[first])
+        inner_shape = np.broadcast_to(np.False_, self.shape[1:])[tuple(inner)].shape
+        out = np.empty((scans.size, *inner_shape), self.dtype)
+
+        def fill(start: int) -> None:
+            task = slice(start, start + _SCANS_PER_TASK)
+            series, results = self._read_series(scans[task]), out[task]
+            if all(isinstance(part, slice) and part == slice(None) for part in inner):
+                self.function(series, results)
+                return
+            complete = np.empty((len(series), *self.shape[1:]), self.dtype)
+            self.function(series, complete)
+            results[...] = complete[(slice(None), *inner)]
+
+        _run_on_threads(fill, range(0, scans.size, _SCANS_PER_TASK))
+        return out[0] if isinstance(first, int | np.integer) else out
+
+    def select(self, scans: NDArray[np.intp]) -> "_ScanwiseArray":
+        """Return the array of some of the scans."""
+        return _ScanwiseArray(self.series[scans], self.function, self.dims)
+
+    def _read_series(self, scans: NDArray[np.intp]) -> NDArray[Any]:
+        if self.series.ndim == _MIN_LENGTH:
+            return self.series.to_numpy()[np.newaxis]
+        first, last = int(scans[0]), int(scans[-1])
+        is_range = np.array_equal(scans, np.arange(first, last + 1))
+        return self.series[slice(first, last + 1) if is_range else scans].to_numpy()
+
+
+def _run_on_threads(fill: Callable[[int], None], starts: Sequence[int]) -> None:
+    """Call a function that releases the GIL most of the time for each start, several at a time."""
+    n_threads = min(_MAX_THREADS, os.cpu_count() or 1, len(starts))
+    if n_threads <= 1:
+        for start in starts:
+            fill(start)
+        return
+    with ThreadPoolExecutor(n_threads) as threads:
+        try:
+            for _ in threads.map(fill, starts):
+                pass
+        finally:
+            threads.shutdown(cancel_futures=True)  # after an error the other parts are not needed
+
+
+class _LazyScans(indexing.LazilyIndexedArray):
+    """A result that is indexed lazily; its pickle holds only the series that its key selects."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        array, (first, *inner) = self.array, self.key.tuple
+        if array.series.ndim == _MIN_LENGTH:
+            return _LazyScans, (array, self.key)
+        selected = array.select(np.atleast_1d(np.arange(array.shape[0])[first]))
+        kept = 0 if isinstance(first, int | np.integer) else slice(None)
+        return _LazyScans, (selected, type(self.key)((kept, *inner)))
 
 
 def _apply_lazily(series: xr.Variable, function: _SeriesFunction, dims: tuple[str, ...]) -> xr.Variable:
-    single = series.ndim == _MIN_LENGTH
-    scans = [series] if single else [series[index] for index in range(series.shape[0])]
-    slabs = [_ScanResult(scan, function) for scan in scans]
-    leading_dims = ("scan",) if single else series.dims[:1]
-    result = stack_lazily(
-        slabs, (*map(str, leading_dims), *dims), _result_dtype(dims), _result_shape(series, dims)
-    )
-    return result[0] if single else result
+    leading_dims = series.dims[:-2] or ("scan",)
+    result = xr.Variable((*leading_dims, *dims), _LazyScans(_ScanwiseArray(series, function, dims)))
+    return result if series.dims[:-2] else result[0]
 
 
 def _apply_with_dask(series: xr.Variable, function: _SeriesFunction, dims: tuple[str, ...]) -> xr.Variable:
     result: xr.Variable = xr.apply_ufunc(
-        function,
+        _compute_block,
         series.chunk(time=-1, roi=-1),
+        kwargs={"function": function, "dims": dims},
         input_core_dims=[("time", "roi")],
         output_core_dims=[dims],
         dask="parallelized",
         output_dtypes=[_result_dtype(dims)],
-        dask_gufunc_kwargs={"output_sizes": dict(zip(dims, _result_shape(series, dims), strict=True))},
+        dask_gufunc_kwargs={
+            "output_sizes": dict(zip(dims, _result_shape(series.sizes["roi"], dims), strict=True))
+        },
     )
     return result
+
+
+def _compute_block(block: NDArray[Any], *, function: _SeriesFunction, dims: tuple[str, ...]) -> NDArray[Any]:
+    """Compute the results of a block ``(..., time, roi)``."""
+    shape = _result_shape(block.shape[-1], dims)
+    out = np.empty((*block.shape[:-2], *shape), _result_dtype(dims))
+    function(block.reshape(-1, *block.shape[-2:]), out.reshape(-1, *shape))
+    return out
 
 
 def _result_dtype(dims: tuple[str, ...]) -> type[np.float64 | np.int64]:
     return np.float64 if dims else np.int64
 
 
-def _result_shape(series: xr.Variable, dims: tuple[str, ...]) -> tuple[int, ...]:
-    return (_edge_count(series.sizes["roi"]),) if dims else ()
+def _result_shape(regions: int, dims: tuple[str, ...]) -> tuple[int, ...]:
+    return (_edge_count(regions),) if dims else ()
 
 
 def _edge_count(regions: int) -> int:

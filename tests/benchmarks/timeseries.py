@@ -35,7 +35,7 @@ from decnef_data import phantom
 ROUNDS = 5
 SUBJECTS = 24
 REGIONS = 140
-SCANS = 50
+SCANS = 1625
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def series(folder: Path, dataset: xr.Dataset) -> list[Row]:
 
 
 def correlations() -> list[Row]:
-    """Compare the connectivity of time series in memory."""
+    """Compare the connectivity of time series in memory, of as many scans as srpbs-fc has participants."""
     values = np.random.default_rng(1).normal(size=(SCANS, 240, REGIONS))
     series_array = xr.DataArray(values, dims=("scan", "time", "roi"))
     positions = np.triu_indices(REGIONS, k=1)
