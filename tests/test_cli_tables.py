@@ -328,3 +328,15 @@ def test_missing_values_do_not_count_as_zero(tree: xr.DataTree) -> None:
 def test_the_demo_of_one_diagnosis_compares_it_with_itself(tree: xr.DataTree) -> None:
     only = tree["bal140"].to_dataset().isel(subject=slice(2))
     assert demo.summarize(xr.DataTree.from_dict({"bal140": only})).difference.diagnoses == ("HC", "HC")
+
+
+def test_numbers_of_32_bits_are_printed_with_the_digits_that_were_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scores = np.array([6.2, np.nan, 2.7, 25], "f4")
+    frame = pd.DataFrame({"sup2_bdi_ii": scores, "mean_fd": [0.1234567891, 0.5, np.nan, 2.7], "site": "COI"})
+    console.print_records(frame)
+    printed = capsys.readouterr().out
+    assert [row["sup2_bdi_ii"] for row in json.loads(printed)] == [6.2, None, 2.7, 25]
+    assert [row["mean_fd"] for row in json.loads(printed)] == [0.1234567891, 0.5, None, 2.7]
+    assert frame["sup2_bdi_ii"].dtype == np.float32

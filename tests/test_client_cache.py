@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import decnef_data
-from decnef_data import AccessError, DecnefDataWarning
-from tests import small
+from decnef_data import AccessError, DecnefDataWarning, SelectionError
+from tests import small, trees
 from tests.command import run
 from tests.servers.links import LinkServer
 
@@ -152,6 +152,58 @@ class TestMoved:
         decnef_data.adopt("srpbs-fc", own, progress="none")
         assert decnef_data.download("srpbs-fc", mirror="folder", progress="none") == own
         assert own in {entry.path for entry in decnef_data.cache().entries if entry.kind == "adopted"}
+
+
+class TestRegistry:
+    """What pooch is given: the folder of the files and their true checksums, wherever the copy is."""
+
+    def test_an_adopted_archive_is_in_its_own_folder(self, cache: Path, archive: Path) -> None:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        files = decnef_data.registry("srpbs-fc")
+        assert files.registry == {NAME: f"sha256:{hashlib.sha256(archive.read_bytes()).hexdigest()}"}
+        assert Path(files.fetch(NAME)) == archive
+
+    def test_an_adopted_folder_has_all_of_its_files(self, cache: Path, tmp_path: Path) -> None:
+        decnef_data.adopt("srpbs-fc", small.folder(tmp_path / "mine"), progress="none")
+        files = decnef_data.registry("srpbs-fc")
+        assert set(files.registry) == set(small.members())
+        for name, content in small.members().items():
+            assert Path(files.fetch(name)) == tmp_path / "mine" / name
+            assert (tmp_path / "mine" / name).read_bytes() == content
+
+    def test_names_are_those_on_disk(self, cache: Path, tmp_path: Path) -> None:
+        own, name = small.folder(tmp_path / "mine"), b"SRPBS_FC/notes_\x94\x4e.txt"  # code page 932
+        try:
+            Path(own, os.fsdecode(name)).write_bytes(b"noted")
+        except OSError:
+            pytest.skip("this file system accepts only names in UTF-8")
+        decnef_data.adopt("srpbs-fc", own, progress="none")
+        files = decnef_data.registry("srpbs-fc")
+        assert name in set(map(os.fsencode, files.registry))
+        assert Path(files.fetch(os.fsdecode(name))).read_bytes() == b"noted"
+
+    def test_images_that_were_not_hashed_cannot_be_in_it(self, cache: Path, tmp_path: Path) -> None:
+        own = trees.srpbs_open(tmp_path / "mine")
+        decnef_data.adopt("srpbs-open", own, progress="none")
+        with pytest.raises(SelectionError) as caught:
+            decnef_data.registry("srpbs-open")
+        assert str(caught.value) == (
+            f"A registry lists checksums, but the images in '{own}' were listed without hashing them. "
+            "Adopt the archive of 'srpbs-open' instead, or open the folder with fetch_dataset."
+        )
+
+    def test_a_shared_copy_is_in_the_shared_folder(
+        self, links: LinkServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DECNEF_SHARED_DATA_DIR", str(cache.rename(cache.with_name("shared"))))
+        files = decnef_data.registry("srpbs-fc")
+        assert Path(files.fetch(NAME)) == cache.with_name("shared") / "files/srpbs-fc" / NAME
+
+    @pytest.mark.parametrize("mirror", ["auto", "atr"])
+    def test_files_that_were_removed_are_not_in_it(self, links: LinkServer, cache: Path, mirror: str) -> None:
+        decnef_data.fetch_dataset("srpbs-fc", keep_archive=False, progress="none")
+        assert not (cache / "files/srpbs-fc" / NAME).exists()
+        assert decnef_data.registry("srpbs-fc", mirror=mirror).registry == {}
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {

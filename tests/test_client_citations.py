@@ -61,6 +61,27 @@ def test_the_doi_of_the_data_bears_the_version() -> None:
     assert "doi:10.7303/syn22317081. Version syn22317081.3" in citations.format_citations(cited, "text")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_synthetic_data_cite_the_publications_and_not_the_data(name: str) -> None:
+    dataset = RECORDS.dataset(name)
+    cited = citations.citations_for(RECORDS, dataset, ("syn1.1",), synthetic=True)
+    assert [work.key for work in cited] == [key for key in dataset.citations if not key.endswith("-synapse")]
+    phantom = xr.Dataset(attrs={"dataset": name, "synthetic": 1})
+    assert "10.7303" not in decnef_data.cite(phantom)
+    assert "10.1038/s41597-021-01004-8" in decnef_data.cite(phantom)
+    assert ("10.7303" in decnef_data.cite(name)) == (dataset.doi is not None)
+
+
+def test_no_attribute_of_a_phantom_identifies_the_real_data(phantom_dir: Path) -> None:
+    tree = decnef_data.fetch_dataset(
+        "srpbs-open", mirror="phantom", sites="COI", data_dir=phantom_dir, progress="none"
+    )
+    for group in tree.leaves:
+        assert "10.1038/s41597-021-01004-8" in group.attrs["citation"]
+        assert "10.7303" not in str(group.attrs)
+        assert "10.7303" not in group.to_dataset().decnef.cite()
+
+
 def test_a_dataset_of_many_files_has_no_version_as_a_whole() -> None:
     dataset = RECORDS.dataset("srpbs-fc")
     assert citations.citations_for(RECORDS, dataset, ("syn1.1", "syn2.1")) == citations.citations_for(

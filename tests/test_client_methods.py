@@ -12,7 +12,7 @@ import decnef_data
 from decnef_data import Client, Records, SelectionError, transfer
 from decnef_data.api.xarray_engine import DecnefEngine
 from decnef_data.client import locks
-from decnef_data.client.methods import access, catalog, export, fetch
+from decnef_data.client.methods import access, catalog, export, fetch, phantom
 from decnef_data.client.request import DataRequest
 from decnef_data.model import CodeBook, Condition, Selection, SelectionFields
 from tests import small
@@ -99,7 +99,8 @@ class TestSameSignatures:
         takes_folder = {
             name for name in METHODS if "data_dir" in inspect.signature(FUNCTIONS[name]).parameters
         }
-        listed = access.WITHOUT_DATA_DIR | catalog.WITHOUT_DATA_DIR | export.WITHOUT_DATA_DIR
+        modules = (access, catalog, export, phantom)
+        listed = frozenset().union(*(module.WITHOUT_DATA_DIR for module in modules))
         assert set(METHODS) - takes_folder == listed
 
     @pytest.mark.parametrize("name", sorted(METHODS))

@@ -44,7 +44,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     # participants are listed whether or not they have images.
     "modalities": ({"download", "export_nifti", "lock"}, {"participants", "query"}),
     "name": (
-        {"fetch_dataset", "participants", "plan", "download", "lock", "export_nifti"},
+        {"fetch_dataset", "participants", "plan", "download", "lock", "export_nifti", "phantom_truth"},
         {"access", "clear_cache"},
         {"cite"},
         {"Records.mirror"},

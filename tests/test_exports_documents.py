@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import xarray as xr
 import decnef_data
 from decnef_data.exports.documents import DOCUMENT_STYLES
 from decnef_data.records import Records
-from tests import small
+from tests import small, trees
 from tests.command import SECRET, run
+from tests.servers.links import LinkServer
 
 NAMES = [dataset.name for dataset in Records.load().datasets]
 EVERY = [(style, name) for style in DOCUMENT_STYLES for name in NAMES]
@@ -308,7 +310,22 @@ def test_intake_opens_the_data(tmp_path: Path, phantom_dir: Path, monkeypatch: p
 def test_intake_has_one_entry_where_no_group_is_on_record() -> None:
     document = decnef_data.export("srpbs-open", style="intake")
     assert document["aliases"] == {"srpbs_open": "open_srpbs_open"}
-    assert [data["kwargs"]["url"] for data in document["data"].values()] == ["decnef://srpbs-open"]
+    assert document["entries"]["open_srpbs_open"]["kwargs"]["args"] == ["decnef://srpbs-open"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of intake's own libraries
+def test_every_entry_of_every_dataset_opens(
+    name: str, tmp_path: Path, phantom_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake = pytest.importorskip("intake", "2", reason="intake 2 is not installed")
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(phantom_dir))
+    catalog = intake.open_catalog(str(written(tmp_path, "intake", name, ".yaml")))
+    for entry in catalog:
+        opened = catalog[entry].read(mirror="phantom", progress="none")
+        groups = opened.leaves if isinstance(opened, xr.DataTree) else [opened]
+        assert groups
+        assert {(group.attrs["dataset"], group.attrs["synthetic"]) for group in groups} == {(name, 1)}
 
 
 def test_xarray_finds_the_engine_and_opens_a_group(tmp_path: Path) -> None:
@@ -373,6 +390,60 @@ def test_the_engine_lists_every_option_that_it_takes() -> None:
             "drop_variables",
             *engine.open_dataset_parameters[2:],
         )
+
+
+def test_the_engine_takes_what_fetch_dataset_takes() -> None:
+    engine = xr.backends.list_engines()["decnef"]
+    needed = dict(inspect.signature(decnef_data.fetch_dataset).parameters)
+    del needed["name"], needed["chunks"]  # xarray itself makes chunks
+    for method in (engine.open_dataset, engine.open_datatree, engine.open_groups_as_dict):
+        parameters = inspect.signature(method).parameters
+        assert {name: parameters[name].default for name in needed if name in parameters} == {
+            name: parameter.default for name, parameter in needed.items()
+        }
+
+
+#: How xarray opens images, and the one group of the result.
+OPENERS: dict[str, Callable[..., xr.Dataset]] = {
+    "open_dataset": lambda **options: xr.open_dataset("decnef://srpbs-open/KUT/t1w", **options),
+    "open_datatree": lambda **options: xr.open_datatree("decnef://srpbs-open", **options)[
+        "KUT/t1w"
+    ].to_dataset(),
+    "open_groups": lambda **options: xr.open_groups("decnef://srpbs-open", **options)["/KUT/t1w"],
+}
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_every_option_of_a_request_reaches_it(tmp_path: Path, opener: str) -> None:
+    """Also ``accept_terms`` and ``keep_archive``, on real servers, below."""
+    own, cache = trees.srpbs_open(tmp_path / "own"), tmp_path / "cache"
+    bad = own / "SRPBS_OPEN/data/sub-0007/t1/defaced_mprage.nii"
+    bad.write_bytes(bad.read_bytes()[:400])
+    decnef_data.adopt("srpbs-open", own, data_dir=cache, progress="none")
+    options: dict[str, Any] = {"engine": "decnef", "data_dir": cache, "modalities": "t1w"}
+    with pytest.raises(decnef_data.DecnefDataError, match="sub-0007"):
+        OPENERS[opener](progress="none", **options)
+    with pytest.warns(decnef_data.DecnefDataWarning, match="Omitted from 'srpbs-open'"):
+        found = OPENERS[opener](strict=False, progress="none", **options)
+    assert found["subject"].to_numpy().tolist() == ["sub-0008"]
+    with pytest.raises(decnef_data.SelectionError, match="'dots'"):
+        OPENERS[opener](progress="dots", **options)
+    with pytest.raises((decnef_data.SelectionError, OSError), match="other\\.lock"):
+        OPENERS[opener](lock=tmp_path / "other.lock", progress="none", **options)
+
+
+def test_the_engine_accepts_terms_and_may_remove_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+    with LinkServer() as server:
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(small.archive(tmp_path / "SRPBS_FC.zip")))
+        address = "decnef://srpbs-fc/bal140"
+        with pytest.raises(decnef_data.AccessError):
+            xr.open_dataset(address, engine="decnef", progress="none")
+        options: dict[str, Any] = {"accept_terms": True, "keep_archive": False, "progress": "none"}
+        assert xr.open_dataset(address, engine="decnef", **options).sizes["subject"] == 15
+    assert list((tmp_path / "cache/files").rglob("*.zip")) == []
 
 
 @pytest.mark.parametrize(

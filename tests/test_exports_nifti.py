@@ -262,7 +262,6 @@ class TestRuns:
             "Scanner": "Verio.Dot",
             "Protocol": 5,
             "RepetitionTime": 2.5,
-            "NumberOfVolumesDiscardedByUser": 4,
             "SourceFolder": "SRPBS_OPEN/data/sub-0003/rsfmri",
             "SourceFiles": ["vol_0000", "vol_0002"],
             "NumberOfSourceFiles": 3,
@@ -270,6 +269,45 @@ class TestRuns:
         described = json.loads((tmp_path / "out/dataset_description.json").read_text())
         assert described["Name"] == "SRPBS Multi-disorder MRI Dataset (unrestricted)"
         assert (tmp_path / "out/.bidsignore").read_text() == "TERMS\nCITATION\n**/fmap/**\n"
+
+    def test_discarded_volumes_are_stated_only_where_as_many_are_missing(
+        self, images: ImageSet, tmp_path: Path
+    ) -> None:
+        write(images, tmp_path / "out")
+        found = {
+            path.name[:8]: json.loads(path.read_text()).get("NumberOfVolumesDiscardedByUser")
+            for path in (tmp_path / "out").rglob("*_bold.json")
+        }
+        # Of 8 planned volumes, 4 were removed; the third run has lost another one.  The others have files of
+        # nibabel, or no plan at all.
+        assert found["sub-0002"] == 4
+        assert [found[subject] for subject in ("sub-0001", "sub-0003", "sub-0007", "sub-0008")] == [None] * 4
+
+    @pytest.mark.parametrize(("units", "factor"), [("sec", 1), ("msec", 1000), ("usec", 1_000_000)])
+    def test_a_repetition_time_of_a_header_is_the_decimal_number_that_was_meant(
+        self, own: Path, tmp_path: Path, units: str, factor: float
+    ) -> None:
+        place = own / "SRPBS_OPEN/data/sub-0008/rsfmri/functional.nii"
+        image = nib.load(place)
+        image.header.set_xyzt_units("mm", units)
+        image.header["pixdim"][4] = 2.7 * factor  # in 32 bits
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), image.affine, image.header), place)
+        decnef_data.adopt("srpbs-open", own, progress="none")
+        write(select_images(subjects=("sub-0008",)), tmp_path / "out")
+        text = (tmp_path / "out/sub-0008/func/sub-0008_task-rest_bold.json").read_text()
+        assert '"RepetitionTime": 2.7,' in text
+
+    def test_synthetic_data_have_no_identifier_of_the_real_data(
+        self, images: ImageSet, tmp_path: Path
+    ) -> None:
+        write(images, tmp_path / "real")
+        write(replace(images, synthetic=True), tmp_path / "synthetic")
+        real, synthetic = (
+            (tmp_path / name / "dataset_description.json").read_text() for name in ("real", "synthetic")
+        )
+        assert json.loads(real)["DatasetDOI"] == "doi:10.7303/syn22317081"
+        assert "10.7303" not in synthetic
+        assert "SYNTHETIC" in json.loads(synthetic)["Name"]
 
     def test_field_maps_are_as_they_came(self, images: ImageSet, own: Path, tmp_path: Path) -> None:
         write(images, tmp_path / "out")

@@ -46,7 +46,11 @@ def test_what_nibabel_ships_reads_as_nibabel_reads_it(name: str) -> None:
     ("unit", "stated", "seconds"),
     [
         ("sec", 2.5, 2.5),
+        ("sec", 2.7, 2.7),
         ("msec", 2500, 2.5),
+        ("msec", 2700, 2.7),
+        ("usec", 2.7e6, 2.7),
+        ("unknown", 2700, 2.7),
         ("usec", 2.5e6, 2.5),
         ("unknown", 2500, 2.5),
         ("sec", 2000, 2.0),
@@ -57,7 +61,17 @@ def test_the_repetition_time_in_any_unit(kind: type, unit: str, stated: float, s
     image = kind(np.zeros((2, 2, 2, 3), "i2"), AFFINE)
     image.header.set_xyzt_units("mm", unit)
     image.header["pixdim"][4] = stated
-    assert nifti.read(image.to_bytes()[: nifti.HEADER_LENGTH], "a").repetition_time == pytest.approx(seconds)
+    # Exactly: the number of 32 bits that is nearest to 2.7 is 2.700000047683716.
+    assert nifti.read(image.to_bytes()[: nifti.HEADER_LENGTH], "a").repetition_time == seconds
+
+
+def test_a_repetition_time_of_64_bits_keeps_all_of_its_digits() -> None:
+    for time in (2.7000000001, 1e-300):
+        image = nib.Nifti2Image(np.zeros((2, 2, 2, 3), "i2"), AFFINE)
+        image.header["pixdim"][4] = time
+        assert nifti.read(image.to_bytes()[: nifti.HEADER_LENGTH], "a").repetition_time == time
+    image.header["pixdim"][4] = 1e300
+    assert nifti.read(image.to_bytes()[: nifti.HEADER_LENGTH], "a").repetition_time == 1e297
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 2), (2, 2, 2, 3)])

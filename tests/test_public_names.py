@@ -42,6 +42,7 @@ FUNCTIONS = [
     "login",
     "logout",
     "participants",
+    "phantom_truth",
     "plan",
     "probe",
     "purge",

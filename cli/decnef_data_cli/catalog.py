@@ -6,7 +6,7 @@ import typer
 
 import decnef_data
 from decnef_data_cli import access, tables
-from decnef_data_cli.console import print_csv, print_json, print_result, print_rich
+from decnef_data_cli.console import print_csv, print_json, print_records, print_result, print_rich
 from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.metavars import choices
 from decnef_data_cli.options import (
@@ -75,7 +75,7 @@ def participants(
     if as_csv:
         print_csv(frame)
     elif as_json:
-        print_result(frame.to_json(orient="records", date_format="iso", force_ascii=True, indent=2))
+        print_records(frame)
     else:
         print_rich(*participants_page(frame))
         if not quiet:

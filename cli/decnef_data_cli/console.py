@@ -26,6 +26,7 @@ __all__ = [
     "pluralize",
     "print_csv",
     "print_json",
+    "print_records",
     "print_result",
     "print_rich",
     "print_sentence",
@@ -163,6 +164,17 @@ def print_csv(frame: "pd.DataFrame") -> None:
         printable.isetitem(position, [_printable_cell(cell) for cell in column])
     sys.stdout.flush()
     sys.stdout.buffer.write(printable.to_csv(index=False).encode())
+
+
+def print_records(frame: "pd.DataFrame") -> None:
+    """Print a table as a JSON list of its rows; numbers of 32 bits have no more digits than they store."""
+    decimals = {
+        str(name): column.to_numpy().astype(str).astype(float)
+        for name, column in frame.items()
+        if column.dtype == "float32"
+    }
+    records = frame.assign(**decimals)
+    print_result(records.to_json(orient="records", date_format="iso", force_ascii=True, indent=2))
 
 
 def _printable_cell(cell: object) -> object:

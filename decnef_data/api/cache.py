@@ -135,6 +135,8 @@ def verify(
 def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) -> "pooch.Pooch":
     """Return a pooch with a dataset's verified files: their folder, names and checksums.
 
+    Of an adopted copy, the folder is the one that you adopted.
+
     Parameters
     ----------
     name
@@ -157,7 +159,8 @@ def registry(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None
     Raises
     ------
     SelectionError
-        There is no such dataset or mirror.
+        There is no such dataset or mirror; or the copy is an adopted folder of images, whose checksums
+        are not known.
 
     Examples
     --------

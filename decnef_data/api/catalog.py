@@ -46,7 +46,8 @@ def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:
     -------
     str
         All works to cite, in the requested style.  Data from Synapse are cited with their version: that
-        of the tree or Dataset, otherwise that of the local copy.
+        of the tree or Dataset, otherwise that of the local copy.  A synthetic tree or Dataset does not
+        cite the data.
 
     Raises
     ------

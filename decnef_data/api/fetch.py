@@ -224,7 +224,8 @@ def fetch_dataset(
         Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
     chunks
         Chunks for dask, which has to be installed, in any form that :meth:`xarray.Dataset.chunk` accepts;
-        ``None`` means lazy arrays without dask.
+        ``None`` means lazy arrays without dask.  Images have one scan per chunk where nothing else is
+        requested, as with ``{}``, and complete scans with ``"auto"``.
     accept_terms
         Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
     lock

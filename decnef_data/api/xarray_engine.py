@@ -50,6 +50,11 @@ class DecnefEngine(BackendEntrypoint):
         "mirror",
         "data_dir",
         "download",
+        "keep_archive",
+        "strict",
+        "accept_terms",
+        "lock",
+        "progress",
         "mask_and_scale",
         "decode_times",
         "concat_characters",
@@ -101,6 +106,11 @@ class DecnefEngine(BackendEntrypoint):
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
+        keep_archive: bool = True,
+        strict: bool = True,
+        accept_terms: bool = False,
+        lock: str | os.PathLike[str] | None = None,
+        progress: str = "auto",
         mask_and_scale: object = None,
         decode_times: object = None,
         concat_characters: object = None,
@@ -167,6 +177,20 @@ class DecnefEngine(BackendEntrypoint):
             of the operating system.
         download
             Whether missing files may be downloaded.
+        keep_archive
+            Whether downloaded files are kept after the data have been stored in the cache for reading.
+        strict
+            Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
+        accept_terms
+            Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
+        lock
+            The path of a lock file: the data come from exactly the files that it lists, whatever the mirror,
+            and an error reports any difference.  Parts of the selection that are ``None`` are taken from the
+            lock. ``None`` means no lock.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
         mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
             Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 
@@ -180,15 +204,15 @@ class DecnefEngine(BackendEntrypoint):
         SelectionError
             There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
             applied, because no participant has a value; no participant matches, or fewer than the sample
-            needs; an argument has the wrong type; files are missing and `download` is ``False``; or the
-            address is malformed or does not include a group.
+            needs; an argument has the wrong type; the selection is not that of `lock`; files are missing and
+            `download` is ``False``; or the address is malformed or does not include a group.
         AccessError
             Accepted terms, a login, an approval or a personal link is missing; the message says what to do
             next.
         MirrorError
             A mirror cannot be reached, or refuses the request.
         IntegrityError
-            A file does not match its expected checksum or size.
+            A file does not match its expected checksum or size, or differs from `lock`.
         FetchError
             Several mirrors or files failed; ``causes`` lists the error of each.
         FormatError
@@ -200,7 +224,8 @@ class DecnefEngine(BackendEntrypoint):
         -----
         DecnefDataWarning
             Participants were left out because they have no value for a range or for `stratify`, or because
-            their site is pooled with others; or connectivity has values outside [-1, 1].
+            their site is pooled with others; a file was skipped because `strict` is ``False``; or
+            connectivity has values outside [-1, 1].
 
         Examples
         --------
@@ -228,6 +253,11 @@ class DecnefEngine(BackendEntrypoint):
             mirror=mirror,
             data_dir=data_dir,
             download=download,
+            keep_archive=keep_archive,
+            strict=strict,
+            accept_terms=accept_terms,
+            lock=lock,
+            progress=progress,
         )
         if isinstance(fetched, xr.Dataset):
             return fetched.drop_vars(_as_list(drop_variables), errors="ignore")
@@ -256,6 +286,11 @@ class DecnefEngine(BackendEntrypoint):
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
+        keep_archive: bool = True,
+        strict: bool = True,
+        accept_terms: bool = False,
+        lock: str | os.PathLike[str] | None = None,
+        progress: str = "auto",
         mask_and_scale: object = None,
         decode_times: object = None,
         concat_characters: object = None,
@@ -322,6 +357,20 @@ class DecnefEngine(BackendEntrypoint):
             of the operating system.
         download
             Whether missing files may be downloaded.
+        keep_archive
+            Whether downloaded files are kept after the data have been stored in the cache for reading.
+        strict
+            Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
+        accept_terms
+            Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
+        lock
+            The path of a lock file: the data come from exactly the files that it lists, whatever the mirror,
+            and an error reports any difference.  Parts of the selection that are ``None`` are taken from the
+            lock. ``None`` means no lock.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
         mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
             Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 
@@ -335,15 +384,15 @@ class DecnefEngine(BackendEntrypoint):
         SelectionError
             There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
             applied, because no participant has a value; no participant matches, or fewer than the sample
-            needs; an argument has the wrong type; files are missing and `download` is ``False``; or the
-            address is malformed.
+            needs; an argument has the wrong type; the selection is not that of `lock`; files are missing and
+            `download` is ``False``; or the address is malformed.
         AccessError
             Accepted terms, a login, an approval or a personal link is missing; the message says what to do
             next.
         MirrorError
             A mirror cannot be reached, or refuses the request.
         IntegrityError
-            A file does not match its expected checksum or size.
+            A file does not match its expected checksum or size, or differs from `lock`.
         FetchError
             Several mirrors or files failed; ``causes`` lists the error of each.
         FormatError
@@ -355,7 +404,8 @@ class DecnefEngine(BackendEntrypoint):
         -----
         DecnefDataWarning
             Participants were left out because they have no value for a range or for `stratify`, or because
-            their site is pooled with others; or connectivity has values outside [-1, 1].
+            their site is pooled with others; a file was skipped because `strict` is ``False``; or
+            connectivity has values outside [-1, 1].
 
         Examples
         --------
@@ -383,6 +433,11 @@ class DecnefEngine(BackendEntrypoint):
             mirror=mirror,
             data_dir=data_dir,
             download=download,
+            keep_archive=keep_archive,
+            strict=strict,
+            accept_terms=accept_terms,
+            lock=lock,
+            progress=progress,
         )
         return xr.DataTree.from_dict(datasets)
 
@@ -409,6 +464,11 @@ class DecnefEngine(BackendEntrypoint):
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
+        keep_archive: bool = True,
+        strict: bool = True,
+        accept_terms: bool = False,
+        lock: str | os.PathLike[str] | None = None,
+        progress: str = "auto",
         mask_and_scale: object = None,
         decode_times: object = None,
         concat_characters: object = None,
@@ -475,6 +535,20 @@ class DecnefEngine(BackendEntrypoint):
             of the operating system.
         download
             Whether missing files may be downloaded.
+        keep_archive
+            Whether downloaded files are kept after the data have been stored in the cache for reading.
+        strict
+            Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
+        accept_terms
+            Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
+        lock
+            The path of a lock file: the data come from exactly the files that it lists, whatever the mirror,
+            and an error reports any difference.  Parts of the selection that are ``None`` are taken from the
+            lock. ``None`` means no lock.
+        progress
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
+            otherwise.
         mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
             Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 
@@ -489,15 +563,15 @@ class DecnefEngine(BackendEntrypoint):
         SelectionError
             There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
             applied, because no participant has a value; no participant matches, or fewer than the sample
-            needs; an argument has the wrong type; files are missing and `download` is ``False``; or the
-            address is malformed.
+            needs; an argument has the wrong type; the selection is not that of `lock`; files are missing and
+            `download` is ``False``; or the address is malformed.
         AccessError
             Accepted terms, a login, an approval or a personal link is missing; the message says what to do
             next.
         MirrorError
             A mirror cannot be reached, or refuses the request.
         IntegrityError
-            A file does not match its expected checksum or size.
+            A file does not match its expected checksum or size, or differs from `lock`.
         FetchError
             Several mirrors or files failed; ``causes`` lists the error of each.
         FormatError
@@ -509,7 +583,8 @@ class DecnefEngine(BackendEntrypoint):
         -----
         DecnefDataWarning
             Participants were left out because they have no value for a range or for `stratify`, or because
-            their site is pooled with others; or connectivity has values outside [-1, 1].
+            their site is pooled with others; a file was skipped because `strict` is ``False``; or
+            connectivity has values outside [-1, 1].
 
         Examples
         --------
@@ -537,6 +612,11 @@ class DecnefEngine(BackendEntrypoint):
             mirror=mirror,
             data_dir=data_dir,
             download=download,
+            keep_archive=keep_archive,
+            strict=strict,
+            accept_terms=accept_terms,
+            lock=lock,
+            progress=progress,
         )
         tree = fetched if isinstance(fetched, xr.DataTree) else xr.DataTree(fetched)
         return {

@@ -38,15 +38,20 @@ def synapse_versions(files: FileCache, copy: LocalCopy) -> tuple[str, ...]:
     return tuple(match[1] for match in matches if match)
 
 
-def citations_for(records: Records, dataset: Dataset, versions: Sequence[str] = ()) -> tuple[Citation, ...]:
+def citations_for(
+    records: Records, dataset: Dataset, versions: Sequence[str] = (), *, synthetic: bool = False
+) -> tuple[Citation, ...]:
     """Return the works to cite for a dataset; if `versions` is a single one, the data are cited in it.
 
-    A dataset of many files has a version per file, and none for all of them.
+    A dataset of many files has a version per file, and none for all of them.  `synthetic` data cite the
+    publications, but not the data: they are not what its DOI identifies.
     """
     citations = [records.citation(key) for key in dataset.citations]
+    dataset_citation = next((work for work in citations if dataset.doi and work.doi == dataset.doi), None)
+    if synthetic:
+        return tuple(work for work in citations if work is not dataset_citation)
     if len(versions) != 1:
         return tuple(citations)
-    dataset_citation = next((work for work in citations if dataset.doi and work.doi == dataset.doi), None)
     if dataset_citation is None:
         return (*citations, _with_version(_default_citation(dataset), versions[0]))
     return tuple(_with_version(work, versions[0]) if work is dataset_citation else work for work in citations)

@@ -13,6 +13,7 @@ from decnef_data import lockfile, transfer
 from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import spell_names
 from decnef_data.errors import IntegrityError, SelectionError, warn_user
+from decnef_data.file_cache import FileCache
 from decnef_data.layouts import get_layout
 from decnef_data.mirrors import Remote
 from decnef_data.model import (
@@ -82,13 +83,16 @@ def create_lock(
     )
 
 
+def has_unhashed_files(location: DatasetLocation, copy: LocalCopy) -> bool:
+    """Return whether the copy is an adopted folder whose images were only listed."""
+    caches = filter(None, (location.files.root, location.files.shared))
+    is_downloaded = copy.root in {FileCache(root).folder(copy.dataset) for root in caches}
+    return location.dataset.has_unhashed_files and not is_downloaded and len(copy.files) != 1
+
+
 def warn_about_unhashed_files(location: DatasetLocation, copy: LocalCopy) -> None:
     """Warn that the images of an adopted folder are not in the lock if they were never hashed."""
-    if (
-        not location.dataset.has_unhashed_files
-        or copy.root == location.files.folder(copy.dataset)
-        or len(copy.files) == 1
-    ):
+    if not has_unhashed_files(location, copy):
         return
     message = (
         f"The lock of '{copy.dataset}' contains only the {len(copy.files)} files of your folder that were "

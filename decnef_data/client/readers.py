@@ -160,8 +160,8 @@ class Reader(ABC):
         """
         terms = self.records.terms_of(self.dataset)
         data_versions = synapse_versions(FileCache(self.root), copy)
-        works = citations_for(self.records, self.dataset, data_versions)
         synthetic = bool(stored["synthetic"])
+        works = citations_for(self.records, self.dataset, data_versions, synthetic=synthetic)
         return {
             "title": f"SYNTHETIC phantom of {self.dataset.title}" if synthetic else self.dataset.title,
             "dataset": self.dataset.name,

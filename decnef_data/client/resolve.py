@@ -11,7 +11,7 @@ from msgspec import structs
 
 from decnef_data import transfer
 from decnef_data.archives import ByteSource, LocalSource, find_obstacle, is_readable_file
-from decnef_data.client.options import FetchOptions
+from decnef_data.client.options import FetchOptions, expand_path
 from decnef_data.consent import ConsentFile
 from decnef_data.errors import AccessError, DecnefDataError, FetchError, FormatError, SelectionError
 from decnef_data.file_cache import FileCache
@@ -48,7 +48,7 @@ def is_offline() -> bool:
 def shared_root() -> Path | None:
     """Return the read-only cache that several users share, from ``DECNEF_SHARED_DATA_DIR``."""
     shared = os.environ.get("DECNEF_SHARED_DATA_DIR")
-    return Path(shared).expanduser().absolute() if shared else None
+    return expand_path(shared) if shared else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ excludes.
 import json
 import math
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,6 @@ _DATATYPES: Final = {"bold": "func", "t1w": "anat", "fmap": "fmap"}
 _SUFFIXES: Final = {"bold": "bold.nii.gz", "t1w": "T1w.nii.gz"}
 _SIDECAR_KEYS: Final = {
     "repetition_time": "RepetitionTime",
-    "n_dummies_removed": "NumberOfVolumesDiscardedByUser",
     "site": "Site",
     "institute": "Institute",
     "protocol": "Protocol",
@@ -83,16 +83,19 @@ def _format_label(text: str) -> str:
 def format_sidecar(image: "Image", *, synthetic: bool) -> str:
     """Format the metadata of a scan as JSON; missing values are left out.
 
+    The number of discarded volumes is written only if the planned number of volumes confirms it.
+
     Examples
     --------
     >>> from types import SimpleNamespace as Scan
-    >>> metadata = {"repetition_time": 2.5, "n_dummies_removed": float("nan"), "site": "COI"}
+    >>> metadata = {"repetition_time": 2.5, "scanner": "", "site": "COI"}
     >>> names = "vol_0000/vol_0001"
     >>> scan = Scan(kind="bold", metadata=metadata, folder="data/sub-0001/rsfmri", file_names=names)
     >>> json.loads(format_sidecar(scan, synthetic=False))["RepetitionTime"]
     2.5
     """
     known = {_SIDECAR_KEYS[name]: value for name, value in image.metadata.items() if name in _SIDECAR_KEYS}
+    known |= _discarded_volumes(image.metadata)
     fields: dict[str, Any] = {
         name: _as_integer(value) for name, value in known.items() if not _is_blank(value)
     }
@@ -102,6 +105,16 @@ def format_sidecar(image: "Image", *, synthetic: bool) -> str:
     fields["NumberOfSourceFiles"] = len(names)
     task = {"TaskName": "rest"} if image.kind == "bold" else {}
     return _format_json({**task, **fields, **({"Synthetic": True} if synthetic else {})})
+
+
+def _discarded_volumes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the number of initial volumes that were removed, if as many are missing as are documented.
+
+    If another number is missing, the run lost volumes in another way, too: which ones is unknown.
+    """
+    missing = metadata.get("n_volumes_planned", math.nan) - metadata.get("n_volumes", math.nan)
+    is_confirmed = missing == metadata.get("n_dummies_removed")
+    return {"NumberOfVolumesDiscardedByUser": missing} if is_confirmed else {}
 
 
 def _is_blank(value: Any) -> bool:
@@ -120,7 +133,7 @@ def top_level_files(dataset: "Dataset", *, synthetic: bool, field_maps: bool) ->
         "Name": title,
         "BIDSVersion": _BIDS_VERSION,
         "DatasetType": "raw",
-        **({"DatasetDOI": f"doi:{dataset.doi}"} if dataset.doi else {}),
+        **({"DatasetDOI": f"doi:{dataset.doi}"} if dataset.doi and not synthetic else {}),
         "GeneratedBy": [{"Name": "decnef-data", "Version": software}],
     }
     return {

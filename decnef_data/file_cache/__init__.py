@@ -363,9 +363,11 @@ class FileCache:
         return verify_copy(recorded, deep=deep)
 
     def registry(self, dataset: str, mirror: str) -> "pooch.Pooch":
-        """Return the files as a pooch registry, with the checksums that they were verified by."""
+        """Return the files as a pooch registry, with their folder and the checksums they were verified by."""
         copy = self.find_copy(dataset, mirror)
-        return registry(self.folder(dataset), copy.files if copy else ())
+        if copy is None or copy.files_removed:
+            return registry(self.folder(dataset), ())
+        return registry(copy.root, copy.files)
 
     def entries(self) -> tuple[CacheEntry, ...]:
         """List the files, the adopted files and the partials of the cache."""

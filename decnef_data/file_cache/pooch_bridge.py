@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from decnef_data.atomic_files import make_private_folder
 from decnef_data.model import RemoteFile, VerifiedFile
+from decnef_data.path_text import unescape_path
 
 if TYPE_CHECKING:
     import pooch
@@ -46,7 +47,7 @@ def registry(folder: Path, files: Iterable[VerifiedFile]) -> "pooch.Pooch":
     """Return a pooch with the checksums of `files`; it has no base URL, so it downloads nothing."""
     import pooch
 
-    checksums = {file.path: str(file.checksums[0]) for file in files}
+    checksums = {unescape_path(file.path): str(file.checksums[0]) for file in files}
     return pooch.create(path=folder, base_url="", registry=checksums)
 
 

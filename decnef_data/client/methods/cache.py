@@ -6,6 +6,7 @@ from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.cache import CacheContents, clear, repair_files, verify_copies
+from decnef_data.client.locks import has_unhashed_files
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.client.purge import Purger
 from decnef_data.client.request import build_reader
@@ -164,6 +165,8 @@ class CacheMethods(ClientBase):
     ) -> "pooch.Pooch":
         """Return a pooch with a dataset's verified files: their folder, names and checksums.
 
+        Of an adopted copy, the folder is the one that you adopted.
+
         Parameters
         ----------
         name
@@ -183,7 +186,8 @@ class CacheMethods(ClientBase):
         Raises
         ------
         SelectionError
-            There is no such dataset or mirror.
+            There is no such dataset or mirror; or the copy is an adopted folder of images, whose checksums
+            are not known.
 
         Examples
         --------
@@ -195,6 +199,12 @@ class CacheMethods(ClientBase):
         """
         location = self._locate(name, mirror)
         copy = transfer.find_complete_copy(location)
+        if copy is not None and has_unhashed_files(location, copy):
+            message = (
+                f"A registry lists checksums, but the images in '{copy.root}' were listed without hashing "
+                f"them. Adopt the archive of '{copy.dataset}' instead, or open the folder with fetch_dataset."
+            )
+            raise SelectionError(message, requested=name)
         return location.files.registry(location.dataset.name, copy.mirror if copy else mirror)
 
     @checked

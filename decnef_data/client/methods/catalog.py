@@ -63,7 +63,8 @@ class CatalogMethods(ClientBase):
         -------
         str
             All works to cite, in the requested style.  Data from Synapse are cited with their version: that
-            of the tree or Dataset, otherwise that of the local copy.
+            of the tree or Dataset, otherwise that of the local copy.  A synthetic tree or Dataset does not
+            cite the data.
 
         Raises
         ------
@@ -85,17 +86,18 @@ class CatalogMethods(ClientBase):
                 "There is no attribute 'dataset' that names the source. Pass a name, such as 'srpbs-fc'."
             )
             raise SelectionError(message, requested="cite")
-        return self._format_citations(
-            str(attrs["dataset"]), style, _as_lines(attrs.get("source_versions", ""))
-        )
+        versions, synthetic = _as_lines(attrs.get("source_versions", "")), bool(attrs.get("synthetic"))
+        return self._format_citations(str(attrs["dataset"]), style, versions, synthetic=synthetic)
 
-    def _format_citations(self, name: str, style: str, versions: tuple[str, ...] | None) -> str:
+    def _format_citations(
+        self, name: str, style: str, versions: tuple[str, ...] | None, *, synthetic: bool = False
+    ) -> str:
         dataset = self.records.dataset(name)
         if versions is None:
             location = self._locate(name)
             copy = transfer.find_complete_copy(location, include_dropped=True)
             versions = citations.synapse_versions(location.files, copy) if copy is not None else ()
-        works = citations.citations_for(self.records, dataset, versions)
+        works = citations.citations_for(self.records, dataset, versions, synthetic=synthetic)
         return citations.format_citations(works, style)
 
 

@@ -243,7 +243,8 @@ class FetchMethods(ClientBase):
             Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
         chunks
             Chunks for dask, which has to be installed, in any form that :meth:`xarray.Dataset.chunk` accepts;
-            ``None`` means lazy arrays without dask.
+            ``None`` means lazy arrays without dask.  Images have one scan per chunk where nothing else is
+            requested, as with ``{}``, and complete scans with ``"auto"``.
         accept_terms
             Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
         lock
@@ -857,10 +858,23 @@ def _apply_chunks(dataset: "xr.Dataset", chunks: Any) -> "xr.Dataset":
         message = "chunks= needs dask. Install it with: pip install 'decnef-data[dask]'."
         raise SelectionError(message, requested=str(chunks)) from error
     try:
-        return dataset.chunk(chunks)
+        arrays = dataset.reset_coords(drop=True).chunk(_fill_in_chunks(dataset, chunks))
     except (TypeError, ValueError) as error:
         message = f'chunks={chunks!r} cannot be used: {error}. Use a mapping such as {{"subject": 100}}.'
         raise SelectionError(message, requested=str(chunks)) from error
+    return dataset.assign(arrays.data_vars)
+
+
+def _fill_in_chunks(dataset: "xr.Dataset", chunks: Any) -> Any:
+    """Return the chunks with those that the arrays prefer, which :meth:`xarray.Dataset.chunk` ignores."""
+    preferred = {
+        dim: length
+        for variable in dataset.data_vars.values()
+        for dim, length in variable.encoding.get("preferred_chunks", {}).items()
+    }
+    if preferred and isinstance(chunks, str) and chunks == "auto":
+        return {dim: "auto" if length < dataset.sizes[dim] else length for dim, length in preferred.items()}
+    return {**preferred, **chunks} if isinstance(chunks, Mapping) else chunks
 
 
 def _build_tree(datasets: "Mapping[str, xr.Dataset]") -> "xr.DataTree":

@@ -12,10 +12,10 @@ __all__ = ["document"]
 
 
 def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
-    """Build the catalog: one entry per group, or one for the dataset if no groups are recorded.
+    """Build the catalog: one entry per group, or one for the tree of all groups if none are recorded.
 
-    Of the latter, ``read(group=...)`` opens one group; ``read(mirror="phantom")`` opens synthetic data.
-    Its JSON is valid YAML, as intake reads it.
+    ``read(mirror="phantom")`` opens synthetic data.  The JSON of the catalog is valid YAML, as intake reads
+    it.
 
     Examples
     --------
@@ -24,15 +24,24 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
     >>> list(document(records.dataset("srpbs-fc"), records)["aliases"])
     ['srpbs_fc_bal140', 'srpbs_fc_roi93', 'srpbs_fc_aal116']
     """
-    groups = [atlas.group for atlas in dataset.atlases]
-    addresses = [f"{dataset.name}/{group}" for group in groups] or [dataset.name]
+    addresses = [f"{dataset.name}/{atlas.group}" for atlas in dataset.atlases]
+    readers = {address: _group_reader(address) for address in addresses} or {
+        dataset.name: _tree_reader(dataset.name)
+    }
     return {
         "version": 2,
         "metadata": _metadata(dataset, records),
         "user_parameters": {},
-        "aliases": {_identifier(address): f"open_{_identifier(address)}" for address in addresses},
+        "aliases": {_identifier(address): f"open_{_identifier(address)}" for address in readers},
         "data": {f"data_{_identifier(address)}": _data_description(address) for address in addresses},
-        "entries": {f"open_{_identifier(address)}": _reader_entry(address, dataset) for address in addresses},
+        "entries": {
+            f"open_{_identifier(address)}": {
+                **reader,
+                "metadata": {"description": f"{dataset.title}: {address}"},
+                "user_parameters": {},
+            }
+            for address, reader in readers.items()
+        },
     }
 
 
@@ -61,11 +70,18 @@ def _data_description(address: str) -> dict[str, Any]:
     }
 
 
-def _reader_entry(address: str, dataset: "Dataset") -> dict[str, Any]:
+def _group_reader(address: str) -> dict[str, Any]:
     return {
         "reader": "intake.readers.readers:XArrayDatasetReader",
         "kwargs": {"args": [f"{{data(data_{_identifier(address)})}}"], "engine": "decnef"},
-        "metadata": {"description": f"{dataset.title}: {address}"},
         "output_instance": "xarray:Dataset",
-        "user_parameters": {},
+    }
+
+
+def _tree_reader(name: str) -> dict[str, Any]:
+    # intake has no reader of trees, only one that calls any function.
+    return {
+        "reader": "intake.readers.convert:GenericFunc",
+        "kwargs": {"args": [f"decnef://{name}"], "func": "{func(xarray:open_datatree)}", "engine": "decnef"},
+        "output_instance": "xarray:DataTree",
     }
