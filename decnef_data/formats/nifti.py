@@ -354,9 +354,11 @@ def _read_scaling(fields: _Fields) -> tuple[float, float]:
 
 def _read_affine(fields: _Fields, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the matrix from voxel to millimetre: of the sform, else the qform, else the voxel sizes."""
-    for form, read_form in (("sform_code", _sform_affine), ("qform_code", _qform_affine)):
+    forms = {"sform_code": _sform_affine, "qform_code": _qform_affine}
+    for form in forms:
         if fields[form] not in _XFORM_CODES:
             raise fields.error(form, f"{fields[form]} instead of a number from 0 to 5")
+    for form, read_form in forms.items():
         if fields[form]:
             return read_form(fields)
     affine: NDArray[np.float64] = shape_zoom_affine(shape[:3], _voxel_sizes(fields), x_flip=True)

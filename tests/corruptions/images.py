@@ -157,22 +157,29 @@ def _one_voxel(root: Path) -> None:
     _edit(_data(root) / f"{_RUN}/vol_0001", _flip(352, 3))
 
 
+def _with_forms_of(one: nib.Nifti1Image, other: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Give an image of the same voxels the codes of the first, which nibabel replaces by its own."""
+    other.set_sform(one.affine, code=int(one.header["sform_code"]))
+    other.set_qform(one.affine, code=int(one.header["qform_code"]))
+    return other
+
+
 @corruption("run-is-big-endian", "open", "run header", names=_PERSON)
 def _big_endian(root: Path) -> None:
     for path in (_data(root) / _RUN).iterdir():
         one = nib.Nifti1Image.from_bytes(path.read_bytes())
         header = nib.Nifti1Header(endianness=">")
         header.set_data_dtype(">i2")
-        path.write_bytes(
-            nib.Nifti1Image(np.asarray(one.dataobj).astype(">i2"), one.affine, header).to_bytes()
-        )
+        other = nib.Nifti1Image(np.asarray(one.dataobj).astype(">i2"), one.affine, header)
+        path.write_bytes(_with_forms_of(one, other).to_bytes())
 
 
 @corruption("t1-is-nifti-2", "open", "t1 header", names=_PERSON)
 def _nifti_2(root: Path) -> None:
     path = _data(root) / _T1
     one = nib.Nifti1Image.from_bytes(path.read_bytes())
-    path.write_bytes(nib.Nifti2Image(np.asarray(one.dataobj), one.affine).to_bytes())
+    other = nib.Nifti2Image(np.asarray(one.dataobj), one.affine)
+    path.write_bytes(_with_forms_of(one, other).to_bytes())
 
 
 @corruption("offset-of-nifti-2-is-0", "open", "t1 header", names=_PERSON)
