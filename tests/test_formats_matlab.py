@@ -590,7 +590,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("version", DAMAGED)
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 def test_damaged_bytes_are_a_format_error_or_still_readable(version: str, data: st.DataObject) -> None:
     whole = bytearray(DAMAGED[version])
     for _ in range(data.draw(st.integers(0, 3))):
