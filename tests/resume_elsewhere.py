@@ -40,7 +40,7 @@ class Continued:
 
 
 def made(path: Path, size: int) -> str:
-    """Write a file that begins as a zip and that nobody could guess; gives its MD5."""
+    """Write a file that begins as a zip and cannot be guessed; gives its MD5."""
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("wb") as stream:
         for _ in range(size // MIB):

@@ -311,7 +311,7 @@ class TestLostJournal:
 
 @contextmanager
 def undeletable(folder: Path) -> Iterator[None]:
-    """Let nobody, root included, write to a folder: by its modes, and for root by a mount over itself."""
+    """Keep everyone, root included, from writing to a folder: by its modes, and for root by a mount over itself."""
     if os.geteuid() != 0:
         modes = {path: path.stat().st_mode for path in (folder, *folder.rglob("*")) if path.is_dir()}
         for path in modes:

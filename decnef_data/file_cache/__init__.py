@@ -151,8 +151,11 @@ class FileCache:
         if (receipt.size, receipt.mtime_ns) != (before.st_size, before.st_mtime_ns):
             return None  # it is being written
         _log_agreement(self._other_journals(dataset, mirror), mirror, file.path, checksums)
-        _LOG.info("'%s' was already there and is intact; it was not downloaded again.", file.path)
-        return self._append_receipt(dataset, mirror, root, receipt)
+        found = "has its expected checksum" if expected.checksum else "has the size that its mirror lists"
+        _LOG.info("'%s' was already there and %s; it was not downloaded again.", file.path, found)
+        verified = self._append_receipt(dataset, mirror, root, receipt)
+        log_unverified_checksum(mirror, (verified,))
+        return verified
 
     def _recorded_parts(
         self, dataset: str, mirror: str, path: str, checksums: tuple[Checksum, ...]
