@@ -301,15 +301,23 @@ class TestGroups:
 
     @pytest.mark.parametrize("printed", ["", "n/a"])
     def test_without_a_repetition_time_there_are_volumes_alone(self, tree: Path, printed: str) -> None:
-        trees.write(
-            tree / "SRPBS_OPEN",
-            {"MRI_protocols_rsMRI.tsv": trees.PROTOCOLS.replace("TR (s)\t2.5", f"TR (s)\t{printed}")},
-        )
+        table = trees.PROTOCOLS.replace("TR (s)\t2.5", f"TR (s)\t{printed}").replace("#\t5", "#\t77")
+        people = trees.PEOPLE.replace("COI\t5", "COI\t77")  # the catalog has no such protocol
+        trees.write(tree / "SRPBS_OPEN", {"MRI_protocols_rsMRI.tsv": table, "participants.tsv": people})
         found = self.fetch(tree, "COI/bold")
         assert np.isnan(found["repetition_time"]).all()
+        assert "source" not in found["repetition_time"].attrs
         assert "time" not in found.coords
         assert found["volume"].to_numpy().tolist() == [0, 1, 2, 3]
 
+    def test_a_repetition_time_that_the_table_lacks_is_that_of_the_catalog(self, tree: Path) -> None:
+        table = trees.PROTOCOLS.replace("TR (s)\t2.5", "TR (s)\t")
+        trees.write(tree / "SRPBS_OPEN", {"MRI_protocols_rsMRI.tsv": table})
+        time = self.fetch(tree, "COI/bold")["repetition_time"]
+        assert time.to_numpy().tolist() == [2.5, 2.5]
+        assert (time.attrs["source"], time.attrs["grade"]) == ("catalog", "B")
+
+    @pytest.mark.filterwarnings("ignore:'srpbs-open'. '.*' differs from the catalog")
     def test_scans_of_two_repetition_times_have_volumes_alone(self, tree: Path) -> None:
         top = tree / "SRPBS_OPEN"
         trees.write(top, {"participants.tsv": trees.PEOPLE.replace("sub-0002\tCOI\t5", "sub-0002\tCOI\t6")})
@@ -317,11 +325,13 @@ class TestGroups:
         trees.write(top, {"MRI_protocols_rsMRI.tsv": table})
         found = self.fetch(tree, "COI/bold")
         assert found["repetition_time"].to_numpy().tolist() == [2.5, 2.4]
+        assert found["repetition_time"].attrs["source"] == "tables of the copy"
         assert "time" not in found.coords
         assert to_nifti(found.isel(time=slice(None, None, 2)), subject="sub-0002").header.get_zooms()[
             3
         ] == pytest.approx(4.8)
 
+    @pytest.mark.filterwarnings("ignore:'srpbs-open'. '.*' differs from the catalog")
     def test_seconds_are_rounded_to_what_is_printed(self, tree: Path) -> None:
         table = trees.PROTOCOLS.replace("TR (s)\t2.5", "TR (s)\t0.8")
         trees.write(tree / "SRPBS_OPEN", {"MRI_protocols_rsMRI.tsv": table})

@@ -50,7 +50,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
         "logout.mirror", "facts_of.dataset", "to_zarr.chunks",
     ): NOT_TEXT,
     ("names", "subjects", "sites", "institutes", "diagnoses", "modalities"): NOT_NAMES,
-    ("min_age", "max_age", "max_mean_fd"): NOT_A_NUMBER,
+    ("min_age", "max_age", "max_mean_fd", "repetition_time"): NOT_A_NUMBER,
     ("seed", "run", "label.code"): NOT_WHOLE,
     ("n_subjects", "n_splits"): (*NOT_WHOLE, 0, -1),
     (

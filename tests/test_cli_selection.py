@@ -21,6 +21,7 @@ COMMANDS = ("plan", "download", "participants", "query", "lock", "export nifti")
 OPTIONS = [
     "--group", "--subject", "--site", "--institute", "--diagnosis", "--modality", "--sex", "--min-age",
     "--max-age", "--max-mean-fd", "--where", "--n-subjects", "--stratify", "--seed", "--codes",
+    "--repetition-time",
 ]  # fmt: skip
 REPEATABLE = {"--subject", "--site", "--institute", "--diagnosis", "--modality", "--where"}
 #: The participants of ShowaU who are 22, 23 and 24 years old.
@@ -106,6 +107,7 @@ def test_a_command_gets_one_mapping_of_arguments() -> None:
             "stratify": None,
             "seed": 0,
             "codes": None,
+            "repetition_time": None,
         },
         True,
     ]
@@ -274,6 +276,7 @@ def test_the_plan_as_json_has_every_field_of_the_selection(cache: tuple[str, str
         "stratify": None,
         "seed": 0,
         "codes": None,
+        "repetition_time": None,
         "is_subset": True,
     }
 

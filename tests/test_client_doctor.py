@@ -38,7 +38,7 @@ def test_every_disagreement_with_its_grade(adopted: Path) -> None:
     assert said["volumes of protocol 5"] == (
         "240",
         "4 in 2 runs, 3 in 1 run: 3 in 'SRPBS_OPEN/data/sub-0003/rsfmri'",
-        "A",
+        "B",
     )
     assert "t1w of each listed participant" not in said
 

@@ -51,6 +51,7 @@ GIVEN: dict[str, Any] = {
     "stratify": "handedness",
     "seed": 7,
     "codes": {"OsakaU": {"condition": {0: "HC", 1: "chronic pain"}, "sex": "mri"}},
+    "repetition_time": 2.5,
 }
 ARRIVING = Selection(
     "srpbs-fc",
@@ -69,6 +70,7 @@ ARRIVING = Selection(
     stratify="handedness",
     seed=7,
     codes=(CodeBook(path="OsakaU", diagnosis_codes={"0": "HC", "1": "pain"}, sex_codes="mri"),),
+    repetition_time=2.5,
 )
 
 

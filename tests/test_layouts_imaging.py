@@ -103,7 +103,7 @@ class TestGroups:
             "diagnosis_code": ["0", "2"], "age": [25, 40], "sex": ["male", "female"],
             "handedness": ["right", ""], "handedness_code": ["1", ""], "repetition_time": [2.5, 2.5],
             "n_volumes": [4, 4], "n_dummies_removed": [4, 4], "protocol_matrix": ["64x64"] * 2,
-            "protocol_phase_encoding": ["AP", "AP"], "sup": [2, 2], "quality_rating": ["good", ""],
+            "phase_encoding": ["AP", "AP"], "sup": [2, 2], "quality_rating": ["good", ""],
         }  # fmt: skip
         assert {name: found[name].to_numpy().tolist() for name in expected} == expected
         assert {str(dim) for coordinate in found.coords.values() for dim in coordinate.dims} == {
@@ -183,7 +183,7 @@ class TestSelection:
             ({"sex": "female"}, ["COI/bold", "COI/bold_2", "COI/t1w"]),
             ({"institutes": "KyotoU"}, ["KUT/bold", "KUT/t1w"]),
             ({"group": "coi"}, ["COI/bold", "COI/bold_2", "COI/t1w"]),
-            ({"where": {"protocol_phase_encoding": "PA"}}, ["KUT/bold", "KUT/t1w"]),
+            ({"where": {"phase_encoding": "PA"}}, ["KUT/bold", "KUT/t1w"]),
             ({"where": {"run": 2}, "sites": "COI", "modalities": "bold"}, None),
             ({"where": {"Run": 1}, "sites": "KUT"}, ["KUT/bold", "KUT/t1w"]),
             ({"where": {"n_volumes": 3}}, ["COI/bold_2"]),
@@ -376,6 +376,8 @@ class TestPeople:
         found = self.people()
         assert found["protocol"].tolist() == [5, 5, 5, 6, 13]
         assert found["protocol_volumes"].tolist() == [8, 8, 8, 9, 244]
+        # The table has no field strength, and the catalog has none of protocol 13.
+        np.testing.assert_array_equal(found["field_strength"], [3, 3, 3, 3, np.nan])
 
     def test_tables_that_name_nobody_are_left_apart(self, tree: Path) -> None:
         trees.write(
@@ -942,6 +944,7 @@ class TestProtocols:
             ("2500", 2.5),
             ("2,5", 2.5),
             ("2.7 s", 2.7),
+            ("2.5 or 2.7", np.nan),
             ("", np.nan),
             ("n/a", np.nan),
         ],
@@ -963,7 +966,56 @@ class TestProtocols:
             ["Flip angle (deg)", "80"],
             ["Phase encoding", "AP"],
         ]
-        assert protocols.parse(printed)[1].coordinates == protocols.parse(right)[1].coordinates
+        one, other = (protocols.parse(rows)[1].acquisition.parameters for rows in (printed, right))
+        assert one == other == {"field_strength": 3, "flip_angle": 80, "phase_encoding": "AP"}
+
+    @pytest.mark.parametrize(
+        ("label", "printed", "name", "value"),
+        [
+            ("TE (ms)", "30", "echo_time", 30),
+            ("TE (ms)", "0.027", "echo_time", 27),
+            ("Phse encoding", "A >> P", "phase_encoding", "A >> P"),
+            ("Phse encoding", "P-A", "phase_encoding", "PA"),
+            ("Phse encoding", "a>p", "phase_encoding", "AP"),
+            ("MRI Scanner", "GE Signa HDxt", "manufacturer", "GE"),
+            ("MRI Scanner", "SIEMENS TimTrio", "manufacturer", "Siemens"),
+            ("Number of channels per coil", "12ch", "coil_channels", 12),
+            ("Slice acquisition order", "Ascending", "slice_order", "ascending"),
+        ],
+    )
+    def test_standard_parameters(self, label: str, printed: str, name: str, value: object) -> None:
+        found = protocols.parse([["Protocol #", "1"], [label, printed]])[1]
+        assert found.acquisition.parameters[name] == value
+        assert found.coordinates == {}
+
+    def test_cells_that_are_not_one_number_are_missing_kept_and_said(self) -> None:
+        rows = [["Protocol #", "5"], ["TE (ms)", "30 or 31"], ["Flip angel (deg)", "80"]]
+        recorded = protocols.from_records(decnef_data.Records.load())
+        merged, (remark,) = protocols.merge([("P.tsv", rows)], recorded)
+        assert merged[5].coordinates == {"protocol_echo_time": "30 or 31"}
+        assert "echo_time" not in merged[5].acquisition.completed_by(recorded[5].acquisition).parameters
+        assert (remark.rule, remark.file) == ("unreadable-protocol", "P.tsv")
+        assert remark.message == (
+            "Cells of 'P.tsv' are not one number: echo_time '30 or 31' of protocol 5. The values are missing; "
+            "the cells are kept as printed, in coordinates with the prefix 'protocol_'."
+        )
+
+    def test_a_table_that_differs_from_the_catalog_is_used_and_said(self) -> None:
+        rows = [["Protocol #", "5"], ["TE (ms)", "31"], ["Phse encoding", "PA"], ["MRI Scanner", "Verio"]]
+        merged, (remark,) = protocols.merge(
+            [("P.tsv", rows)], protocols.from_records(decnef_data.Records.load())
+        )
+        assert merged[5].acquisition.parameters == {
+            "echo_time": 31,
+            "phase_encoding": "PA",
+            "scanner": "Verio",
+        }
+        assert (remark.rule, remark.is_warning) == ("differs-from-catalog", True)
+        assert remark.message == (
+            "'P.tsv' differs from the catalog: echo_time of protocol 5 is 31 ms, and 30 ms in the catalog "
+            "(grade B); phase_encoding of protocol 5 is PA, and AP in the catalog (grade B). The table is "
+            "used. Correct it if it is wrong, or report the difference if the catalog is."
+        )
 
     def test_a_row_that_nobody_knows_is_kept(self) -> None:
         assert protocols.parse([["Protocol #", "1"], ["Head coil", "A"], [""]])[1].coordinates == {

@@ -13,6 +13,10 @@ import decnef_data
 from decnef_data.phantom import write_imaging_phantom
 
 FORMS = ("bids", "flat")
+#: No file of the flat form states a repetition time.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'srpbs-ts'. Neither files nor tables state the repetition time"
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,8 @@ def participants(**asked: Any) -> Any:
 
 
 def name(form: str, person: int) -> str:
-    return f"sub-{person:02d}" if form == "bids" else f"MP{person:03d}"
+    del form  # both forms have the same ids
+    return f"sub-{person:02d}"
 
 
 def test_sessions(adopted: str) -> None:
@@ -79,9 +84,88 @@ def test_runs(adopted: str) -> None:
     assert not np.array_equal(found["bold"][0], found["bold"][1])
 
 
-def test_the_repetition_time_is_that_of_the_header_where_there_is_one(adopted: str) -> None:
-    expected = 2.5 if adopted == "bids" else np.nan
-    np.testing.assert_array_equal(open_group("COI/bold")["repetition_time"], expected)
+def test_the_repetition_time_is_that_of_the_header_or_else_of_the_catalog(adopted: str) -> None:
+    time = open_group("COI/bold")["repetition_time"]
+    np.testing.assert_array_equal(time, 2.5)
+    source = "headers of the files" if adopted == "bids" else "catalog"
+    assert (time.attrs["source"], time.attrs.get("grade")) == (source, None if adopted == "bids" else "C")
+
+
+@pytest.mark.parametrize("adopted", ["flat"], indirect=True)
+class TestFlatForm:
+    def test_a_repetition_time_of_the_catalog_is_in_the_account(self, adopted: str) -> None:
+        remarks = decnef_data.doctor("srpbs-ts").account.remarks
+        said = [one.message for one in remarks if one.rule == "repetition-time-of-catalog"]
+        assert said == [
+            (
+                "Neither files nor tables state the repetition time of 177 runs, so that of the catalog is used: "
+                "2.5 s (grade C) at ATT, ATV, COI, KUT, SWA, UTO. Pass repetition_time= if you know it."
+            )
+        ]
+
+    def test_without_a_record_it_is_missing_or_as_requested(self, adopted: str) -> None:
+        assert np.isnan(open_group("KPM/bold")["repetition_time"]).all()
+        found = open_group("KPM/bold", repetition_time=2.7)
+        np.testing.assert_array_equal(found["repetition_time"], 2.7)
+        assert found["repetition_time"].attrs["source"] == "repetition_time="
+        np.testing.assert_allclose(found["time"][:3], [0, 2.7, 5.4])
+
+    def test_a_request_comes_before_the_catalog(self, adopted: str) -> None:
+        found = open_group("COI/bold", repetition_time=2.7)
+        np.testing.assert_array_equal(found["repetition_time"], 2.7)
+
+    @pytest.mark.parametrize("asked", [2500, 0, -2.5])
+    def test_a_request_in_other_units_is_refused(self, adopted: str, asked: float) -> None:
+        with pytest.raises(decnef_data.SelectionError) as caught:
+            open_group("COI/bold", repetition_time=asked)
+        assert str(caught.value) == (
+            f"repetition_time={asked:g} is not the repetition time of a run in seconds. "
+            "Pass seconds, such as repetition_time=2.5."
+        )
+
+    def test_the_name_of_a_folder_is_one_session(self, adopted: str) -> None:
+        found = participants(subjects="sub-002")
+        assert found[["subject", "session", "table_subject", "participants_id"]].to_numpy().tolist() == [
+            ["sub-01", "siteATTd2", "MP001", "sub-002"]
+        ]
+        assert set(open_group("ATT/bold", subjects="sub-002")["session"].to_numpy()) == {"siteATTd2"}
+
+    def test_the_printed_name_of_a_person_is_that_person(self, adopted: str) -> None:
+        assert participants(subjects="MP001").equals(participants(subjects="sub-01"))
+
+
+#: What both forms say of each site: manufacturer, scanner, channels of the coil, phase encoding.
+SITES = {
+    "ATT": ("Siemens", "Trio", 12, "PA"), "ATV": ("Siemens", "Verio", 12, "PA"),
+    "COI": ("Siemens", "Verio", 12, "AP"), "HKH": ("Siemens", "Spectra", 12, "PA"),
+    "HUH": ("GE", "Signa", 8, "PA"), "KPM": ("Philips", "Achieva", 8, "AP"),
+    "KUS": ("Siemens", "Skyra", 32, "AP"), "KUT": ("Siemens", "Trio", 32, "PA"),
+    "SWA": ("Siemens", "Verio", 12, "PA"), "UTO": ("GE", "MR750w", 24, "PA"),
+    "YC1": ("Philips", "Achieva", 8, "AP"), "YC2": ("Philips", "Achieva", 8, "AP"),
+}  # fmt: skip
+
+
+def test_the_acquisition_has_the_same_names_and_values_in_both_forms(adopted: str) -> None:
+    names = ["manufacturer", "scanner", "coil_channels", "phase_encoding"]
+    found = participants().drop_duplicates("site").set_index("site")[names]
+    assert {site: tuple(row) for site, row in zip(found.index, found.to_numpy(), strict=True)} == SITES
+    assert set(participants()["field_strength"]) == {3}
+
+
+def test_where_the_acquisition_is_from(adopted: str) -> None:
+    leaf = open_group("COI/bold")
+    coil, time = leaf["coil_channels"].attrs, leaf["echo_time"]
+    of_table = {"source": "tables of the copy"}
+    assert {key: coil[key] for key in coil if key in {"source", "grade"}} == (
+        of_table if adopted == "flat" else {"source": "catalog", "grade": "B"}
+    )
+    assert set(time.to_numpy()) == {30}
+    assert {key: time.attrs[key] for key in ("units", "source", "grade")} == {
+        "units": "ms",
+        "source": "catalog",
+        "grade": "C",
+    }
+    assert np.isnan(open_group("KPM/bold")["echo_time"]).all()
 
 
 def test_which_sessions_carry_the_same_t1(adopted: str) -> None:

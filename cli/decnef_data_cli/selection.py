@@ -42,6 +42,7 @@ class SelectionArguments(TypedDict):
     stratify: str | None
     seed: int
     codes: str | None
+    repetition_time: float | None
 
 
 def takes_selection(command: Callable[..., None]) -> Callable[..., None]:
@@ -57,7 +58,7 @@ def takes_selection(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given_options(selection: SelectionArguments) -> Mapping[str, str]:
-    """Return the options that were given, by parameter; a seed or code books alone select nothing.
+    """Return the options that were given, by parameter; seed, codes and repetition time select nothing.
 
     Examples
     --------
@@ -67,7 +68,7 @@ def given_options(selection: SelectionArguments) -> Mapping[str, str]:
     return {
         name: _option_name(parameter)
         for name, parameter in _PARAMETERS.items()
-        if name not in {"seed", "codes"} and selection.get(name) is not None
+        if name not in {"seed", "codes", "repetition_time"} and selection.get(name) is not None
     }
 
 
@@ -181,6 +182,14 @@ _Codes = Annotated[
         metavar="FILE",
     ),
 ]
+_RepetitionTime = Annotated[
+    float | None,
+    _option(
+        "--repetition-time",
+        "The repetition time in seconds of runs of which neither files nor tables state it.",
+        metavar="SECONDS",
+    ),
+]
 
 
 def _read_options(
@@ -200,6 +209,7 @@ def _read_options(
     stratify: _Stratify = None,
     seed: _Seed = 0,
     codes: _Codes = None,
+    repetition_time: _RepetitionTime = None,
 ) -> SelectionArguments:
     """Convert options to arguments; these parameters are the options that `takes_selection` gives."""
     return SelectionArguments(
@@ -218,6 +228,7 @@ def _read_options(
         stratify=stratify,
         seed=seed,
         codes=codes,
+        repetition_time=repetition_time,
     )
 
 

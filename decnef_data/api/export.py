@@ -58,6 +58,7 @@ def export_nifti(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -121,6 +122,9 @@ def export_nifti(
         content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
         ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
         folder.
+    repetition_time
+        The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+        the one that the catalog has for their site, if any.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -202,6 +206,7 @@ def export_nifti(
         stratify=stratify,
         seed=seed,
         codes=codes,
+        repetition_time=repetition_time,
         mirror=mirror,
         download=download,
         strict=strict,

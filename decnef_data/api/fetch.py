@@ -35,6 +35,7 @@ def fetch_dataset(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -64,6 +65,7 @@ def fetch_dataset(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -93,6 +95,7 @@ def fetch_dataset(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -122,6 +125,7 @@ def fetch_dataset(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -150,6 +154,7 @@ def fetch_dataset(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -208,6 +213,9 @@ def fetch_dataset(
         content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
         ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
         folder.
+    repetition_time
+        The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+        the one that the catalog has for their site, if any.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -318,6 +326,7 @@ def fetch_dataset(
         stratify=stratify,
         seed=seed,
         codes=codes,
+        repetition_time=repetition_time,
         mirror=mirror,
         download=download,
         keep_archive=keep_archive,
@@ -347,6 +356,7 @@ def participants(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     download: bool = True,
@@ -402,6 +412,9 @@ def participants(
         content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
         ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
         folder.
+    repetition_time
+        The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+        the one that the catalog has for their site, if any.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -481,6 +494,7 @@ def participants(
         stratify=stratify,
         seed=seed,
         codes=codes,
+        repetition_time=repetition_time,
         mirror=mirror,
         download=download,
         strict=strict,
@@ -507,6 +521,7 @@ def plan(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
@@ -559,6 +574,9 @@ def plan(
         content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
         ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
         folder.
+    repetition_time
+        The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+        the one that the catalog has for their site, if any.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -613,6 +631,7 @@ def plan(
         stratify=stratify,
         seed=seed,
         codes=codes,
+        repetition_time=repetition_time,
         mirror=mirror,
         keep_archive=keep_archive,
     )
@@ -636,6 +655,7 @@ def download(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
@@ -691,6 +711,9 @@ def download(
         content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
         ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
         folder.
+    repetition_time
+        The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+        the one that the catalog has for their site, if any.
     mirror
         The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
         ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -774,6 +797,7 @@ def download(
         stratify=stratify,
         seed=seed,
         codes=codes,
+        repetition_time=repetition_time,
         mirror=mirror,
         keep_archive=keep_archive,
         accept_terms=accept_terms,

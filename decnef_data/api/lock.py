@@ -25,6 +25,7 @@ def lock(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
     split: str | None = None,
     mirror: str = "auto",
     data_dir: StrPath | None = None,
@@ -80,6 +81,9 @@ def lock(
         content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
         ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
         folder.
+    repetition_time
+        The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+        the one that the catalog has for their site, if any.
     split
         The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the
         lock; ``None`` means no split.
@@ -140,6 +144,7 @@ def lock(
         stratify=stratify,
         seed=seed,
         codes=codes,
+        repetition_time=repetition_time,
         split=split,
         mirror=mirror,
         progress=progress,

@@ -47,6 +47,7 @@ class DecnefEngine(BackendEntrypoint):
         "stratify",
         "seed",
         "codes",
+        "repetition_time",
         "mirror",
         "data_dir",
         "download",
@@ -103,6 +104,7 @@ class DecnefEngine(BackendEntrypoint):
         stratify: str | None = None,
         seed: int = 0,
         codes: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -167,6 +169,9 @@ class DecnefEngine(BackendEntrypoint):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -250,6 +255,7 @@ class DecnefEngine(BackendEntrypoint):
             stratify=stratify,
             seed=seed,
             codes=codes,
+            repetition_time=repetition_time,
             mirror=mirror,
             data_dir=data_dir,
             download=download,
@@ -283,6 +289,7 @@ class DecnefEngine(BackendEntrypoint):
         stratify: str | None = None,
         seed: int = 0,
         codes: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -347,6 +354,9 @@ class DecnefEngine(BackendEntrypoint):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -430,6 +440,7 @@ class DecnefEngine(BackendEntrypoint):
             stratify=stratify,
             seed=seed,
             codes=codes,
+            repetition_time=repetition_time,
             mirror=mirror,
             data_dir=data_dir,
             download=download,
@@ -461,6 +472,7 @@ class DecnefEngine(BackendEntrypoint):
         stratify: str | None = None,
         seed: int = 0,
         codes: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
@@ -525,6 +537,9 @@ class DecnefEngine(BackendEntrypoint):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -609,6 +624,7 @@ class DecnefEngine(BackendEntrypoint):
             stratify=stratify,
             seed=seed,
             codes=codes,
+            repetition_time=repetition_time,
             mirror=mirror,
             data_dir=data_dir,
             download=download,

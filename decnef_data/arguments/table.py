@@ -65,6 +65,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "codes": Argument(
         values.code_books, ('"mri"', '{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}', '"codes.toml"')
     ),
+    "repetition_time": _number("2.5"),
     "subject": _text("sub-0001"),
     "session": _text("COI"),
     "run": _number("1", values.whole_number),

@@ -28,6 +28,8 @@ _KIND_NAMES: Final = {
 _SEXES: Final = ("male", "female")
 #: The fewest characters by which a group is found that begins with them.
 _MIN_PREFIX: Final = 3
+#: A longer repetition time is one in milliseconds.
+_MAX_TR_SECONDS: Final = 100
 
 
 def build_selection(
@@ -48,6 +50,7 @@ def build_selection(
     stratify: str | None = None,
     seed: int = 0,
     codes: Codes | None = None,
+    repetition_time: float | None = None,
 ) -> Selection:
     """Build a selection from the arguments of a public function; `name` may be ``dataset/group``.
 
@@ -86,6 +89,7 @@ def build_selection(
         stratify=stratify,
         seed=seed,
         codes=parse_codes(codes, dataset, records),
+        repetition_time=repetition_time,
     )
     return spell_names(records, selection)
 
@@ -110,6 +114,7 @@ def spell_names(records: "Records", selection: Selection) -> Selection:
     for condition in selection.where or ():
         _require_range(condition.coordinate, condition.minimum, condition.maximum)
     _require_sample_size(selection)
+    _require_seconds(selection.repetition_time)
     return replace(
         selection,
         dataset=dataset.name,
@@ -162,6 +167,15 @@ def _require_sample_size(selection: Selection) -> None:
     if n_subjects is not None and n_subjects < 1:
         message = f"n_subjects={n_subjects} is less than 1. Use a whole number such as n_subjects=100."
         raise SelectionError(message, requested=str(n_subjects))
+
+
+def _require_seconds(repetition_time: float | None) -> None:
+    if repetition_time is not None and not 0 < repetition_time < _MAX_TR_SECONDS:
+        message = (
+            f"repetition_time={repetition_time:g} is not the repetition time of a run in seconds. "
+            "Pass seconds, such as repetition_time=2.5."
+        )
+        raise SelectionError(message, requested=f"{repetition_time:g}")
 
 
 def _only_group(

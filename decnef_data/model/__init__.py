@@ -35,6 +35,7 @@ from decnef_data.model.catalog import (
     Record,
     RunCount,
     Site,
+    SiteAcquisition,
     Terms,
 )
 from decnef_data.model.codes import CodeBook
@@ -126,6 +127,7 @@ __all__ = [
     "SelectionFields",
     "SetAside",
     "Site",
+    "SiteAcquisition",
     "TableAccount",
     "Terms",
     "Verification",

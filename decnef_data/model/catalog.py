@@ -155,17 +155,17 @@ class Code(Record, frozen=True, kw_only=True):
     grade: Grade = "A"
 
 
-class ImagingProtocol(GradedRecord, frozen=True, kw_only=True):
-    """One imaging protocol; omitted values are unknown.
+class SiteAcquisition(GradedRecord, frozen=True, kw_only=True):
+    """How sites acquired their images; omitted values are unknown.
 
     Attributes
     ----------
-    number
-        Number of the protocol in the protocol table.
     sites
-        Codes of the sites that used it.
+        Codes of the sites.
     scanner
-        Manufacturer and model of the scanner.
+        Manufacturer and model of the scanner, or the model alone.
+    manufacturer
+        Manufacturer of the scanner, if the name of the scanner does not include it.
     field_strength
         Magnetic field strength in tesla.
     coil_channels
@@ -178,6 +178,35 @@ class ImagingProtocol(GradedRecord, frozen=True, kw_only=True):
         Flip angle in degrees.
     phase_encoding
         Phase-encoding direction, ``AP`` or ``PA``.
+    slice_thickness
+        Slice thickness in millimetres.
+    slice_gap
+        Gap between slices in millimetres.
+    slice_order
+        Order of slice acquisition, as printed in the table.
+    """
+
+    sites: tuple[str, ...] = ()
+    scanner: str | None = None
+    manufacturer: str | None = None
+    field_strength: float | None = None
+    coil_channels: int | None = None
+    repetition_time: float | None = None
+    echo_time: float | None = None
+    flip_angle: float | None = None
+    phase_encoding: str | None = None
+    slice_thickness: float | None = None
+    slice_gap: float | None = None
+    slice_order: str | None = None
+
+
+class ImagingProtocol(SiteAcquisition, frozen=True, kw_only=True):
+    """One imaging protocol; omitted values are unknown.
+
+    Attributes
+    ----------
+    number
+        Number of the protocol in the protocol table.
     matrix
         In-plane matrix size in voxels.
     field_of_view
@@ -186,12 +215,6 @@ class ImagingProtocol(GradedRecord, frozen=True, kw_only=True):
         In-plane voxel size in millimetres.
     slices
         Number of slices, as printed in the table.
-    slice_thickness
-        Slice thickness in millimetres.
-    slice_gap
-        Gap between slices in millimetres.
-    slice_order
-        Order of slice acquisition, as printed in the table.
     volumes
         Planned number of volumes per run, before dummy scans are removed.
     dummies_printed
@@ -201,21 +224,10 @@ class ImagingProtocol(GradedRecord, frozen=True, kw_only=True):
     """
 
     number: int
-    sites: tuple[str, ...] = ()
-    scanner: str | None = None
-    field_strength: float | None = None
-    coil_channels: int | None = None
-    repetition_time: float | None = None
-    echo_time: float | None = None
-    flip_angle: float | None = None
-    phase_encoding: str | None = None
     matrix: tuple[int, int] | None = None
     field_of_view: tuple[float, ...] | None = None
     in_plane_resolution: float | None = None
     slices: str | None = None
-    slice_thickness: float | None = None
-    slice_gap: float | None = None
-    slice_order: str | None = None
     volumes: int | None = None
     dummies_printed: int | None = None
     dummies: int | None = None
@@ -506,6 +518,8 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
         Coordinates of which every table of participants has values.
     run_counts
         Numbers of runs of each session.
+    acquisitions
+        How sites acquired the images of a dataset without numbered protocols.
     known_files
         Files with known checksums.
     doi
@@ -538,6 +552,7 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     counts: tuple[ParticipantCount, ...] = ()
     coordinates: tuple[str, ...] = ()
     run_counts: tuple[RunCount, ...] = ()
+    acquisitions: tuple[SiteAcquisition, ...] = ()
     known_files: tuple[KnownFile, ...] = ()
     doi: str | None = None
     redistributable: bool = False
@@ -553,6 +568,10 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
         """Return the number of runs of each session at a site, or ``None`` if it is unknown."""
         named = (count for count in self.run_counts if site in count.sites)
         return next(named, next((count for count in self.run_counts if not count.sites), None))
+
+    def acquisition_at(self, site: str) -> SiteAcquisition | None:
+        """Return how a site acquired the images, or ``None`` if no record names the site."""
+        return next((each for each in self.acquisitions if site in each.sites), None)
 
     @property
     def has_unhashed_files(self) -> bool:

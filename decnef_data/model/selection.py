@@ -10,7 +10,7 @@ from decnef_data.model.codes import CodeBook
 _MAX_VALUES: Final = 5
 _SAMPLE_FIELDS: Final = frozenset({"n_subjects", "stratify", "seed"})
 #: Fields that select nothing by themselves.
-_MODIFIERS: Final = frozenset({"seed", "codes"})
+_MODIFIERS: Final = frozenset({"seed", "codes", "repetition_time"})
 
 
 class Condition(Record, frozen=True, kw_only=True):
@@ -80,6 +80,8 @@ class SelectionFields(Record, frozen=True, kw_only=True):
         Number that determines the sample.
     codes
         Code books, which give the labels that the other fields select by; the first that applies counts.
+    repetition_time
+        Repetition time in seconds of runs of which neither files nor tables state it.
     """
 
     group: str | None = None
@@ -97,6 +99,7 @@ class SelectionFields(Record, frozen=True, kw_only=True):
     stratify: str | None = None
     seed: int = 0
     codes: tuple[CodeBook, ...] | None = None
+    repetition_time: float | None = None
 
     @property
     def is_subset(self) -> bool:

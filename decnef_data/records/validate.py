@@ -107,6 +107,8 @@ def _dataset_references(dataset: Dataset) -> Iterator[_Reference]:
         yield from ((f".counts[{i}].sites[{j}]", "site", code) for j, code in enumerate(count.sites))
     for i, runs in enumerate(dataset.run_counts):
         yield from ((f".run_counts[{i}].sites[{j}]", "site", code) for j, code in enumerate(runs.sites))
+    for i, each in enumerate(dataset.acquisitions):
+        yield from ((f".acquisitions[{i}].sites[{j}]", "site", code) for j, code in enumerate(each.sites))
     for i, cohort in enumerate(dataset.cohorts):
         yield from (
             (f".cohorts[{i}]{location}", noun, name) for location, noun, name in _cohort_references(cohort)

@@ -203,7 +203,8 @@ def _flat() -> CleanCopy:
     for row in _FLAT_SESSIONS.splitlines()[1:]:
         folder, subject, site, day, *_ = row.split("\t")
         shared = f"t1 {subject} at ATT" if site == "ATT" else ""
-        _add_person(copy, folder, subject, _session(site, day), shared)
+        person = f"sub-{subject[-2:]}"  # the id that both forms have
+        _add_person(copy, folder, person, _session(site, day), shared)
     return copy.as_clean("ts-flat", "srpbs-ts")
 
 

@@ -37,6 +37,7 @@ class CohortMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
     ) -> "pd.DataFrame":
         """Find participants across the datasets on this machine; nothing is downloaded.
@@ -88,6 +89,9 @@ class CohortMethods(ClientBase):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -148,6 +152,7 @@ class CohortMethods(ClientBase):
                 stratify,
                 seed,
                 codes,
+                repetition_time,
             )
 
         datasets = self.records.datasets if names is None else map(self.records.dataset, as_names(names))

@@ -76,6 +76,7 @@ class ExportMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         download: bool = True,
         strict: bool = True,
@@ -138,6 +139,9 @@ class ExportMethods(ClientBase):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -219,6 +223,7 @@ class ExportMethods(ClientBase):
             stratify,
             seed,
             codes,
+            repetition_time,
         )
         options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
         exporter = Exporter(self._request(selection, options), self.config_dir, i_may_share)

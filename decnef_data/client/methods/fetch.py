@@ -53,6 +53,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -83,6 +84,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -113,6 +115,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -143,6 +146,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -173,6 +177,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         download: bool = True,
         keep_archive: bool = True,
@@ -230,6 +235,9 @@ class FetchMethods(ClientBase):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -342,6 +350,7 @@ class FetchMethods(ClientBase):
             stratify,
             seed,
             codes,
+            repetition_time,
         )
         lock_path = None if lock is None else expand_path(lock)
         options = FetchOptions(mirror, download, keep_archive, strict, accept_terms, progress, lock_path)
@@ -372,6 +381,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         download: bool = True,
         strict: bool = True,
@@ -426,6 +436,9 @@ class FetchMethods(ClientBase):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -505,6 +518,7 @@ class FetchMethods(ClientBase):
             stratify,
             seed,
             codes,
+            repetition_time,
         )
         options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
         return self._request(selection, options).acquire().participants()
@@ -529,6 +543,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         keep_archive: bool = True,
     ) -> Plan:
@@ -580,6 +595,9 @@ class FetchMethods(ClientBase):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -634,6 +652,7 @@ class FetchMethods(ClientBase):
             stratify,
             seed,
             codes,
+            repetition_time,
         )
         resolver = self._resolver
         location = resolver.resolve(self.records.dataset(selection.dataset), mirror)
@@ -660,6 +679,7 @@ class FetchMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         mirror: str = "auto",
         keep_archive: bool = True,
         accept_terms: bool = False,
@@ -714,6 +734,9 @@ class FetchMethods(ClientBase):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         mirror
             The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
             ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
@@ -797,6 +820,7 @@ class FetchMethods(ClientBase):
             stratify,
             seed,
             codes,
+            repetition_time,
         )
         options = FetchOptions(
             mirror,

@@ -36,6 +36,7 @@ class LockMethods(ClientBase):
         stratify: str | None = None,
         seed: int = 0,
         codes: Codes | None = None,
+        repetition_time: float | None = None,
         split: str | None = None,
         mirror: str = "auto",
         progress: str = "auto",
@@ -90,6 +91,9 @@ class LockMethods(ClientBase):
             content; or ``"mri"``, by which the codes of the image datasets hold where nothing is stated.
             ``None`` means those in the file ``codes.toml`` beside an adopted copy or in the configuration
             folder.
+        repetition_time
+            The repetition time in seconds of runs of which neither files nor tables state it; ``None`` means
+            the one that the catalog has for their site, if any.
         split
             The hash of a split of the participants, such as the ``name`` of :func:`splits`, to store in the
             lock; ``None`` means no split.
@@ -149,6 +153,7 @@ class LockMethods(ClientBase):
             stratify,
             seed,
             codes,
+            repetition_time,
         )
         return self._lock_copy(selection, mirror, split, progress)
 

@@ -1,7 +1,9 @@
 """The groups of an image dataset: the scans of one site, kind and shape, as a lazy dataset or as a list."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from decnef_data.arrays import LazySlabs, Slab, stack_lazily
 from decnef_data.formats.nifti import form_codes
+from decnef_data.layouts.imaging.acquisition import STANDARD_PARAMETERS, grade_column
 from decnef_data.model import Image, ImageSource
 
 if TYPE_CHECKING:
@@ -19,11 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNLISTED",
+    "RepetitionTimes",
     "build_dataset",
     "field_map_paths",
     "group_names",
     "list_images",
     "order_columns",
+    "repetition_times",
     "run_coords",
     "site_group",
 ]
@@ -33,8 +38,9 @@ UNLISTED: Final = "unlisted"
 _LEADING_COLUMNS: Final = (
     "subject", "session", "run", "site", "institute", "protocol", "scanner", "diagnosis", "diagnosis_code",
     "age", "sex", "sex_code", "handedness", "handedness_code", "mean_fd",
+    *(name for name in STANDARD_PARAMETERS if name != "scanner"),
 )  # fmt: skip
-_LABEL_COLUMNS: Final = ("site", "institute", "scanner", "protocol")
+_LABEL_COLUMNS: Final = ("site", "institute", "protocol", "protocol_eyes", *STANDARD_PARAMETERS)
 _SPATIAL_DIMS: Final = ("z", "y", "x")
 _RUN_ATTRS: Final[Mapping[str, dict[str, str]]] = {
     "repetition_time": {"long_name": "repetition time", "units": "s"},
@@ -55,6 +61,8 @@ _FORM_ATTRS: Final[Mapping[str, dict[str, str]]] = {
     }
     for form in ("qform", "sform")
 }
+#: Where repetition times are from, in the order in which they are used.
+_TIME_SOURCES: Final = ("tables of the copy", "headers of the files", "repetition_time=", "catalog")
 _TIME_ATTRS: Final[Mapping[str, str]] = {"long_name": "time since the first volume", "units": "s"}
 _DtypeShape = tuple[str, tuple[int, ...]]
 _RowIndices = NDArray[np.intp]
@@ -172,12 +180,28 @@ def _participant_coords(
     coords = {
         name: _scan_variable(columns[name], participants.attrs.get(name)) for name in order_columns(columns)
     }
+    for name in STANDARD_PARAMETERS:
+        values, grades = columns[name], participants.columns[grade_column(name)][rows]
+        coords[name].attrs.update(
+            _source_attrs(values != "" if values.dtype.kind == "U" else ~np.isnan(values), grades)
+        )
     missing = int(np.isnan(columns["mean_fd"]).sum())
     if missing:
         coords["mean_fd"].attrs["comment"] = (
             f"missing in the release for {missing} of these {len(rows)} scans"
         )
     return coords
+
+
+def _source_attrs(is_known: NDArray[np.bool_], grades: NDArray[np.str_]) -> dict[str, str]:
+    """Return where values are from, and the grades of those of the catalog; nothing if none is known."""
+    of_catalog = grades != ""
+    sources = [
+        *(["tables of the copy"] if (is_known & ~of_catalog).any() else []),
+        *(["catalog"] if of_catalog.any() else []),
+    ]
+    attrs = {"source": "; ".join(sources), "grade": ", ".join(sorted(set(grades[of_catalog].tolist())))}
+    return {name: text for name, text in attrs.items() if text}
 
 
 def _scan_variable(values: NDArray[Any], attrs: Mapping[str, str] | None = None) -> xr.Variable:
@@ -254,18 +278,70 @@ def run_coords(
     scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
 ) -> dict[str, xr.Variable]:
     """Return repetition times, numbers of volumes and of removed first volumes as coordinates of runs."""
-    protocol_times = participants.columns["_repetition_time"][rows]
-    header_times = np.array([scan.header.repetition_time if scan.header else np.nan for scan in scans])
     volumes = np.array([scan.volume_count for scan in scans], dtype="i4")
     # Volumes that are missing between others are no dummies.
     spans = volumes + np.array([len(scan.missing_numbers) for scan in scans], dtype="i4")
-    times = np.where(np.isnan(protocol_times), header_times, protocol_times)
+    times = repetition_times(scans, rows, participants)
     values = {
-        "repetition_time": times,
+        "repetition_time": times.seconds,
         "n_volumes": volumes,
         "n_dummies_removed": _count_removed_dummies(spans, rows, participants),
     }
-    return {name: _scan_variable(column, _RUN_ATTRS[name]) for name, column in values.items()}
+    coords = {name: _scan_variable(column, _RUN_ATTRS[name]) for name, column in values.items()}
+    coords["repetition_time"].attrs |= times.attrs
+    return coords
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RepetitionTimes:
+    """The repetition time of each run in seconds, where it is from, and its grade if it is of the catalog."""
+
+    seconds: NDArray[np.float64]
+    sources: NDArray[np.str_]
+    grades: NDArray[np.str_]
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """The attributes ``source`` and ``grade`` of the coordinate."""
+        attrs = {
+            "source": "; ".join(name for name in _TIME_SOURCES if (self.sources == name).any()),
+            "grade": ", ".join(sorted(set(self.grades.tolist()) - {""})),
+        }
+        return {name: text for name, text in attrs.items() if text}
+
+
+def repetition_times(
+    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
+) -> RepetitionTimes:
+    """Return repetition times: of the protocol, else the header, the request, or the record of the site."""
+    columns = participants.columns
+    protocol_grades = columns[grade_column("repetition_time")][rows]
+    blank = np.full(len(scans), "", "U1")
+    missing = np.full(len(participants.is_listed), np.nan)
+    candidates = (
+        (
+            "tables of the copy",
+            np.where(protocol_grades == "", columns["_repetition_time"][rows], np.nan),
+            blank,
+        ),
+        ("catalog", columns["_repetition_time"][rows], protocol_grades),
+        ("headers of the files", np.array([_header_time(scan) for scan in scans]), blank),
+        ("repetition_time=", columns.get("_requested_repetition_time", missing)[rows], blank),
+        (
+            "catalog",
+            columns.get("_site_repetition_time", missing)[rows],
+            columns.get("_grade_site_repetition_time", np.full(missing.shape, "", "U1"))[rows],
+        ),
+    )
+    seconds, sources, grades = np.full(len(scans), np.nan), np.full(len(scans), "", "U20"), blank.copy()
+    for source, values, value_grades in candidates:
+        takes = np.isnan(seconds) & ~np.isnan(values)
+        seconds[takes], sources[takes], grades[takes] = values[takes], source, value_grades[takes]
+    return RepetitionTimes(seconds, sources, grades)
+
+
+def _header_time(scan: "Scan") -> float:
+    return scan.header.repetition_time if scan.header else math.nan
 
 
 def _count_removed_dummies(

@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+import numpy as np
 
 from decnef_data.errors import FormatError
 from decnef_data.identity import ByIdentity
@@ -18,7 +19,6 @@ from decnef_data.model import Account, CodeBook
 from decnef_data.msgspec_support import prepare_type
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from decnef_data.layouts.imaging.inventory import Inventory
@@ -79,6 +79,7 @@ def join_scans(
     records: "Records",
     relabel: RelabelFunction,
     codes: "Sequence[CodeBook]" = (),
+    repetition_time: float | None = None,
 ) -> JoinedScans:
     """Join scans with participants.
 
@@ -94,6 +95,8 @@ def join_scans(
         Returns the participants with the columns of the layout.
     codes
         The code books of the copy.
+    repetition_time
+        The repetition time in seconds of runs of which neither files nor tables state it.
     """
     dataset_tables = read_tables(tables, records)
     joined = JoinedScans(
@@ -102,7 +105,11 @@ def join_scans(
         build_participant_table(dataset_tables, inventory.scans, dataset, records, codes),
         dataset,
     )
-    return replace(joined, participants=relabel(joined, records))
+    participants = relabel(joined, records)
+    if repetition_time is not None:
+        seconds = np.full(len(participants.is_listed), repetition_time)
+        participants = participants.with_columns({"_requested_repetition_time": seconds})
+    return replace(joined, participants=participants)
 
 
 def join_scans_cached(
@@ -112,6 +119,7 @@ def join_scans_cached(
     records: "Records",
     relabel: RelabelFunction,
     codes: "Sequence[CodeBook]" = (),
+    repetition_time: float | None = None,
 ) -> JoinedScans:
     """Return what :func:`join_scans` returns: the same object as long as no file changes.
 
@@ -126,6 +134,7 @@ def join_scans_cached(
         ByIdentity(records),
         ByIdentity(relabel),
         msgspec.json.encode(codes),
+        repetition_time,
     )
 
 
@@ -138,6 +147,8 @@ def _join_cached(
     records: "ByIdentity[Records]",
     relabel: ByIdentity[RelabelFunction],
     encoded_codes: bytes,
+    repetition_time: float | None,
 ) -> JoinedScans:
     codes = msgspec.json.decode(encoded_codes, type=prepare_type(tuple[CodeBook, ...]))
-    return join_scans(tables, inventory.value, dataset.value, records.value, relabel.value, codes)
+    context = (dataset.value, records.value, relabel.value, codes, repetition_time)
+    return join_scans(tables, inventory.value, *context)

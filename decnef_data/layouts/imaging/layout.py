@@ -188,7 +188,9 @@ class ImagingLayout:
     ) -> JoinedScans:
         unused_folders = inventory.other.unused_folders if inventory is not None else ()
         tables = tuple(select_tables(backend.list_tables(), unused_folders))
-        context = (request.dataset, request.records, self.relabel, request.selection.codes or ())
+        selection = request.selection
+        stated = (selection.codes or (), selection.repetition_time)
+        context = (request.dataset, request.records, self.relabel, *stated)
         if inventory is None:
             return join_scans(tables, _provisional_inventory(scans), *context)
         return join_scans_cached(tables, inventory, *context)

@@ -17,6 +17,12 @@ from decnef_data.errors import FormatError
 from decnef_data.formats.cells import parse_column, parse_numbers
 from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks, below_top
 from decnef_data.layouts.imaging import protocols
+from decnef_data.layouts.imaging.acquisition import (
+    STANDARD_ATTRS,
+    Acquisition,
+    build_columns,
+    read_columns,
+)
 from decnef_data.layouts.imaging.paths import normalize_subject
 from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
 from decnef_data.layouts.imaging.supplements import Supplement, SupplementaryColumns, read_supplement
@@ -45,7 +51,13 @@ if TYPE_CHECKING:
     from decnef_data.model import Dataset
     from decnef_data.records import Records
 
-__all__ = ["RESERVED", "ParticipantTable", "build_participant_table", "with_institutes"]
+__all__ = [
+    "RESERVED",
+    "ParticipantTable",
+    "build_participant_table",
+    "with_acquisitions",
+    "with_institutes",
+]
 
 _MAX_NAMED: Final = 3
 #: What BIDS spells "sub-" in the name of a folder.
@@ -340,29 +352,53 @@ def with_institutes(table: ParticipantTable, records: "Records") -> ParticipantT
 
 
 def _with_protocols(table: ParticipantTable, tables: DatasetTables, records: "Records") -> ParticipantTable:
-    """Add the parameters of the protocol of each row, from the table of the copy or else the catalog."""
-    by_number = {**protocols.from_records(records), **tables.protocols}
+    """Add the protocol of each row, from the table of the copy and, where that has no value, the catalog."""
+    recorded = protocols.from_records(records)
+    by_number = {**recorded, **tables.protocols}
     catalog_dummies = {protocol.number: protocol.dummies for protocol in records.protocols}
     numbers_used, inverse = np.unique(table.columns["protocol"], return_inverse=True)
     used = [int(number) if np.isfinite(number) else -1 for number in numbers_used.tolist()]
-    used_protocols = [by_number.get(number) for number in used]
-    names = dict.fromkeys(name for protocol in used_protocols if protocol for name in protocol.coordinates)
+    used_protocols = [by_number.get(number, protocols.Protocol()) for number in used]
+    names = dict.fromkeys(name for protocol in used_protocols for name in protocol.coordinates)
     columns: dict[str, NDArray[Any]] = {
-        name: parse_column(
-            [protocol.coordinates.get(name, "") if protocol else "" for protocol in used_protocols]
-        )
+        name: parse_column([protocol.coordinates.get(name, "") for protocol in used_protocols])
         for name in names
     }
-    for name in ("repetition_time", "volumes", "dummies"):
-        columns[f"_{name}"] = np.array(
-            [getattr(protocol, name) if protocol else np.nan for protocol in used_protocols], dtype="f8"
-        )
+    for name in ("volumes", "dummies"):
+        columns[f"_{name}"] = np.array([getattr(protocol, name) for protocol in used_protocols], dtype="f8")
     dummies = [catalog_dummies.get(number) for number in used]
     columns["_recorded_dummies"] = np.array(
         [np.nan if count is None else count for count in dummies], dtype="f8"
     )
-    scanners = [protocol.scanner if protocol else "" for protocol in used_protocols]
-    protocol_scanner = np.array(scanners, dtype=np.str_)[inverse]
-    own = table.columns["scanner"]
+    acquisitions = [
+        protocol.acquisition.completed_by(recorded.get(number, protocols.Protocol()).acquisition)
+        for number, protocol in zip(used, used_protocols, strict=True)
+    ]
     aligned = {name: column[inverse] for name, column in columns.items()}
-    return table.with_columns({**aligned, "scanner": np.where(own != "", own, protocol_scanner)})
+    printed, read_whole = read_columns(table.columns)
+    if printed:
+        acquisitions = [
+            own.completed_by(acquisitions[index])
+            for own, index in zip(printed, inverse.tolist(), strict=True)
+        ]
+        inverse = np.arange(len(acquisitions))
+    kept = {name: column for name, column in table.columns.items() if name not in read_whole}
+    return with_acquisitions(replace(table, columns={**kept, **aligned}), acquisitions, inverse)
+
+
+def with_acquisitions(
+    table: ParticipantTable, acquisitions: Sequence[Acquisition], rows: NDArray[np.intp]
+) -> ParticipantTable:
+    """Return the table with the columns of acquisition parameters.
+
+    Parameters
+    ----------
+    table
+        The table.
+    acquisitions
+        The parameters.
+    rows
+        The index in `acquisitions` of each row of the table.
+    """
+    columns = {name: column[rows] for name, column in build_columns(acquisitions).items()}
+    return table.with_columns(columns, STANDARD_ATTRS)

@@ -3,12 +3,22 @@
 If a copy has no table, or its table lacks a protocol, the record of the catalog is used.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from decnef_data.layouts.account import name_some
+from decnef_data.layouts.imaging.acquisition import (
+    Acquisition,
+    differences,
+    is_standard,
+    parse_acquisition,
+    parse_first_number,
+    recorded_acquisition,
+)
 from decnef_data.layouts.participants import slug
 from decnef_data.model import Remark
 from decnef_data.records import normalize_name
@@ -17,36 +27,33 @@ if TYPE_CHECKING:
     from decnef_data.model import ImagingProtocol
     from decnef_data.records import Records
 
-__all__ = ["MAX_HEADER_ROWS", "AcquisitionParameters", "from_records", "is_protocol_table", "merge", "parse"]
+__all__ = ["MAX_HEADER_ROWS", "Protocol", "from_records", "is_protocol_table", "merge", "parse"]
 
 #: In a table of protocols, one of this many first rows has their numbers.
 MAX_HEADER_ROWS: Final = 5
-_THOUSANDS: Final = re.compile(r"\d{1,3}(,\d{3})+")
-_FIRST_NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?")
-#: A larger repetition time is in milliseconds.
-_MAX_TR_SECONDS: Final = 100.0
 _MISSING: Final = frozenset({"", "-", "n/a", "na", "nan", "-1000"})
 
 
 @dataclass(frozen=True, slots=True)
-class AcquisitionParameters:
-    """The parameters of a protocol; times are in seconds, missing values NaN or ``""``.
+class Protocol:
+    """One protocol of a table or of the catalog; missing numbers are NaN.
 
-    ``dummies`` is the number of first volumes that were removed, according to the table; ``coordinates`` has
-    every row of the table, except site, scanner and repetition time, by the name of its coordinate.
+    ``acquisition`` has the parameters that have a standard name.  ``dummies`` is the number of first volumes
+    that were removed, according to the table; ``coordinates`` has every other row of the table as printed,
+    except the site, by the name of its coordinate.
     """
 
-    site: str
-    scanner: str
-    repetition_time: float
-    volumes: float
-    dummies: float
-    slices: str
-    coordinates: Mapping[str, str]
+    site: str = ""
+    acquisition: Acquisition = field(default_factory=Acquisition)
+    volumes: float = math.nan
+    dummies: float = math.nan
+    slices: str = ""
+    coordinates: Mapping[str, str] = field(default_factory=dict)
 
-
-#: The parameters of a protocol of which only a table of T1 images tells.
-_NO_PARAMETERS: Final = AcquisitionParameters("", "", float("nan"), float("nan"), float("nan"), "", {})
+    @property
+    def repetition_time(self) -> float:
+        """The repetition time in seconds."""
+        return float(self.acquisition.parameters.get("repetition_time", math.nan))
 
 
 def is_protocol_table(rows: Sequence[Sequence[str]]) -> bool:
@@ -62,7 +69,7 @@ def is_protocol_table(rows: Sequence[Sequence[str]]) -> bool:
     return _find_number_row(rows) is not None
 
 
-def parse(rows: Sequence[Sequence[str]]) -> dict[int, AcquisitionParameters]:
+def parse(rows: Sequence[Sequence[str]]) -> dict[int, Protocol]:
     """Parse the table.
 
     Parameters
@@ -78,9 +85,8 @@ def parse(rows: Sequence[Sequence[str]]) -> dict[int, AcquisitionParameters]:
     Examples
     --------
     >>> table = [["rsfMRI (EPI)"], ["Protocol #", "6"], ["MRI Scanner", "TimTrio"], ["TR (s)", "2,500"]]
-    >>> protocol = parse(table)[6]
-    >>> protocol.scanner, protocol.repetition_time
-    ('TimTrio', 2.5)
+    >>> dict(parse(table)[6].acquisition.parameters)
+    {'scanner': 'TimTrio', 'repetition_time': 2.5}
     """
     start = _find_number_row(rows)
     if start is None:
@@ -94,8 +100,8 @@ def parse(rows: Sequence[Sequence[str]]) -> dict[int, AcquisitionParameters]:
 
 
 def merge(
-    tables: Sequence[tuple[str, Sequence[Sequence[str]]]],
-) -> tuple[dict[int, AcquisitionParameters], tuple[Remark, ...]]:
+    tables: Sequence[tuple[str, Sequence[Sequence[str]]]], recorded: Mapping[int, Protocol] | None = None
+) -> tuple[dict[int, Protocol], tuple[Remark, ...]]:
     """Merge several tables: of equal numbers, the parameters of the first; those of T1 images are added.
 
     A table is one of T1 images if its first rows or its labels say so, and not if it has rows of EPI runs.
@@ -104,11 +110,14 @@ def merge(
     ----------
     tables
         The path and the rows of each table.
+    recorded
+        The protocols of the catalog.
 
     Returns
     -------
-    parameters, remarks
-        The parameters by the number of the protocol, and a warning for each table that contradicts another.
+    protocols, remarks
+        The protocols by number, and a warning for each table that contradicts another one or the catalog, or
+        has cells that cannot be read.
 
     Examples
     --------
@@ -117,7 +126,7 @@ def merge(
     >>> merge([("a.tsv", table), ("b.tsv", other)])[0][6].coordinates
     {'protocol_dummies': '4', 'protocol_t1_repetition_time': '2.3'}
     """
-    merged: dict[int, AcquisitionParameters] = {}
+    merged: dict[int, Protocol] = {}
     sources: dict[int, str] = {}
     remarks: list[Remark] = []
     runs = [(path, rows) for path, rows in tables if not _is_t1_table(rows)]
@@ -128,13 +137,44 @@ def merge(
                 remarks.append(_conflict_remark(path, sources[number], number))
             merged.setdefault(number, parameters)
             sources.setdefault(number, path)
+    remarks += _cell_remarks(merged, sources, recorded or {})
     for path, rows in (table for table in tables if table not in runs):
         message = f"'{path}' is a table of T1 images; its rows have the prefix 'protocol_t1'."
         remarks.append(Remark("t1-protocols", message, path, is_warning=False))
         for number, coordinates in _parse_t1_table(rows).items():
-            own = merged.get(number, _NO_PARAMETERS)
+            own = merged.get(number, Protocol())
             merged[number] = replace(own, coordinates={**own.coordinates, **coordinates})
     return merged, tuple(remarks)
+
+
+def _cell_remarks(
+    protocols: Mapping[int, Protocol], sources: Mapping[int, str], recorded: Mapping[int, Protocol]
+) -> Iterator[Remark]:
+    """Yield, for each table, what cannot be read, and what differs from the catalog."""
+    unreadable: dict[str, list[str]] = {}
+    differing: dict[str, list[str]] = {}
+    for number, protocol in protocols.items():
+        path, acquisition = sources[number], protocol.acquisition
+        for name, cell in acquisition.unreadable.items():
+            unreadable.setdefault(path, []).append(f"{name} {cell!r} of protocol {number}")
+        known = recorded[number].acquisition if number in recorded else Acquisition()
+        for name, own, other in differences(acquisition, known):
+            grade = known.grades[name]
+            differing.setdefault(path, []).append(
+                f"{name} of protocol {number} is {own}, and {other} in the catalog (grade {grade})"
+            )
+    for path, cells in unreadable.items():
+        message = (
+            f"Cells of '{path}' are not one number: {name_some(cells)}. The values are missing; the cells "
+            "are kept as printed, in coordinates with the prefix 'protocol_'."
+        )
+        yield Remark("unreadable-protocol", message, path)
+    for path, found in differing.items():
+        message = (
+            f"'{path}' differs from the catalog: {name_some(found)}. The table is used. Correct it if it is "
+            "wrong, or report the difference if the catalog is."
+        )
+        yield Remark("differs-from-catalog", message, path)
 
 
 def _repeated_number_remarks(path: str, rows: Sequence[Sequence[str]]) -> Iterator[Remark]:
@@ -175,7 +215,7 @@ def _parse_t1_table(rows: Sequence[Sequence[str]]) -> dict[int, dict[str, str]]:
     }
 
 
-def _is_same(one: AcquisitionParameters, other: AcquisitionParameters) -> bool:
+def _is_same(one: Protocol, other: Protocol) -> bool:
     # As texts: a missing value is NaN, which equals nothing.
     return repr(one) == repr(other)
 
@@ -188,7 +228,7 @@ def _conflict_remark(path: str, first: str, number: int) -> Remark:
     return Remark("conflicting-protocols", message, path)
 
 
-def from_records(records: "Records") -> dict[int, AcquisitionParameters]:
+def from_records(records: "Records") -> dict[int, Protocol]:
     """Return the parameters of the catalog's protocols, by number."""
     return {protocol.number: _from_record(protocol) for protocol in records.protocols}
 
@@ -215,16 +255,22 @@ def _clean_cell(row: Sequence[str], index: int) -> str:
     return "" if cell.casefold() in _MISSING else cell
 
 
-def _build_parameters(cells: Mapping[str, str]) -> AcquisitionParameters:
-    coordinates = {f"protocol_{_coordinate_name(label)}": cell for label, cell in cells.items()}
-    return AcquisitionParameters(
-        site=coordinates.pop("protocol_site", ""),
-        scanner=coordinates.pop("protocol_scanner", ""),
-        repetition_time=_parse_seconds(coordinates.pop("protocol_repetition_time", "")),
-        volumes=_parse_number(coordinates.get("protocol_volumes", "")),
-        dummies=_parse_number(coordinates.get("protocol_dummies", "")),
-        slices=coordinates.get("protocol_slices", ""),
-        coordinates={name: _NORMALIZERS.get(name, str)(cell) for name, cell in coordinates.items()},
+def _build_parameters(cells: Mapping[str, str]) -> Protocol:
+    named = {_coordinate_name(label): cell for label, cell in cells.items()}
+    acquisition = parse_acquisition(named)
+    others = {
+        name: cell for name, cell in named.items() if name in acquisition.unreadable or not is_standard(name)
+    }
+    return Protocol(
+        site=others.pop("site", ""),
+        acquisition=acquisition,
+        volumes=parse_first_number(others.get("volumes", "")),
+        dummies=parse_first_number(others.get("dummies", "")),
+        slices=others.get("slices", ""),
+        coordinates={
+            f"protocol_{name}": _join_factors(cell) if name in _FACTORS else cell
+            for name, cell in others.items()
+        },
     )
 
 
@@ -259,55 +305,34 @@ def _coordinate_name(label: str) -> str:
     )
 
 
-def _parse_number(cell: str) -> float:
-    match = _FIRST_NUMBER.search(_remove_thousands(cell))
-    return float(match[0]) if match else float("nan")
+#: "64  x  64" and "256 x192" are spellings of one form.
+_FACTORS: Final = frozenset({"matrix", "field_of_view"})
 
 
-def _remove_thousands(cell: str) -> str:
-    """Remove the separator of thousands, as in ``2,500``; any other comma is a decimal point."""
-    stripped = cell.strip().strip('"')
-    return stripped.replace(",", "") if _THOUSANDS.fullmatch(stripped) else stripped.replace(",", ".")
+def _join_factors(cell: str) -> str:
+    return re.sub(r"\s*[x\u00d7]\s*", "x", cell)
 
 
-def _parse_seconds(cell: str) -> float:
-    value = _parse_number(cell)
-    return value / 1000 if value > _MAX_TR_SECONDS else value
-
-
-_NORMALIZERS: Final[Mapping[str, Callable[[str], str]]] = {
-    # "64  x  64" and "256 x192" are spellings of one form; "3T" is 3 tesla.
-    "protocol_matrix": lambda cell: re.sub(r"\s*[x\u00d7]\s*", "x", cell),
-    "protocol_field_of_view": lambda cell: re.sub(r"\s*[x\u00d7]\s*", "x", cell),
-    "protocol_field_strength": lambda cell: re.sub(r"\s*T$", "", cell),
-    "protocol_slice_order": str.casefold,
-}
-
-
-def _from_record(protocol: "ImagingProtocol") -> AcquisitionParameters:
-    return AcquisitionParameters(
+def _from_record(protocol: "ImagingProtocol") -> Protocol:
+    printed = {
+        "protocol_in_plane_resolution": _format_number(protocol.in_plane_resolution),
+        "protocol_matrix": "x".join(map(str, protocol.matrix or ())),
+        "protocol_slices": protocol.slices or "",
+        "protocol_volumes": _format_number(protocol.volumes),
+    }
+    return Protocol(
         site="/".join(protocol.sites),
-        scanner=protocol.scanner or "",
-        repetition_time=_nan_if_none(protocol.repetition_time),
+        acquisition=recorded_acquisition(protocol),
         volumes=_nan_if_none(protocol.volumes),
         dummies=_nan_if_none(protocol.dummies),
         slices=protocol.slices or "",
-        coordinates=dict(_coordinate_texts(protocol)),
+        coordinates=printed,
     )
 
 
 def _nan_if_none(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return math.nan if value is None else float(value)
 
 
-def _coordinate_texts(protocol: "ImagingProtocol") -> Iterator[tuple[str, str]]:
-    texts = ("phase_encoding", "slice_order")
-    numbers = ("field_strength", "coil_channels", "flip_angle", "in_plane_resolution", "slice_thickness")
-    for name in (*texts, *numbers, "slice_gap"):
-        value = getattr(protocol, name)
-        yield f"protocol_{name}", "" if value is None else f"{value:g}" if name not in texts else value
-    echo = protocol.echo_time
-    yield "protocol_echo_time", "" if echo is None else f"{echo * 1000:g}"
-    yield "protocol_matrix", "x".join(map(str, protocol.matrix or ()))
-    yield "protocol_slices", protocol.slices or ""
-    yield "protocol_volumes", "" if protocol.volumes is None else str(protocol.volumes)
+def _format_number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"

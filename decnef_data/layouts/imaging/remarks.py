@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from decnef_data.layouts.imaging.groups import repetition_times
 from decnef_data.model.account import Remark
 
 if TYPE_CHECKING:
@@ -105,11 +106,32 @@ def _name_stem(scan: "Scan") -> str:
 def _repetition_times(runs: Sequence["Scan"], participants: "ParticipantTable") -> Iterator[Remark]:
     yield from _times_against_protocols(runs, participants)
     yield from _times_within_sites(runs, participants)
+    yield from _times_of_catalog(runs, participants)
 
 
 def _planned_times(runs: Sequence["Scan"], participants: "ParticipantTable") -> list[float]:
     times: list[float] = participants.columns["_repetition_time"][participants.rows_of(runs)].tolist()
     return times
+
+
+def _times_of_catalog(runs: Sequence["Scan"], participants: "ParticipantTable") -> Iterator[Remark]:
+    """Name the sites whose repetition time only the catalog states, without a table of protocols."""
+    if not runs or "_site_repetition_time" not in participants.columns:
+        return
+    rows = participants.rows_of(runs)
+    times = repetition_times(runs, rows, participants)
+    taken = times.sources == "catalog"
+    if taken.any():
+        sites = participants.columns["site"][rows][taken].tolist()
+        at_sites: dict[str, dict[str, None]] = {}
+        for site, seconds, grade in zip(sites, times.seconds[taken], times.grades[taken], strict=True):
+            at_sites.setdefault(f"{seconds:g} s (grade {grade})", {})[site] = None
+        listed = "; ".join(f"{time} at {', '.join(names)}" for time, names in at_sites.items())
+        message = (
+            f"Neither files nor tables state the repetition time of {_count(sites)}, so that of the catalog "
+            f"is used: {listed}. Pass repetition_time= if you know it."
+        )
+        yield Remark("repetition-time-of-catalog", message, is_warning=False)
 
 
 def _times_against_protocols(runs: Sequence["Scan"], participants: "ParticipantTable") -> Iterator[Remark]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from decnef_data.formats.tables import Table
-    from decnef_data.layouts.imaging.protocols import AcquisitionParameters
+    from decnef_data.layouts.imaging.protocols import Protocol
     from decnef_data.model import VerifiedFile
     from decnef_data.records import Records
 
@@ -49,7 +49,7 @@ class DatasetTables:
     """
 
     tables: Mapping[str, "Table"]
-    protocols: Mapping[int, "AcquisitionParameters"]
+    protocols: Mapping[int, "Protocol"]
     accounts: tuple[TableAccount, ...]
     problems: tuple[FormatError, ...]
     remarks: tuple[Remark, ...]
@@ -97,7 +97,7 @@ def read_tables(files: Iterable["VerifiedFile"], records: "Records") -> DatasetT
             if not file.path.casefold().endswith(".txt"):  # prose, such as a README
                 accounts.append(TableAccount(file.path, "unreadable"))
                 problems.append(error)
-    merged, protocol_remarks = protocols.merge(acquisitions)
+    merged, protocol_remarks = protocols.merge(acquisitions, protocols.from_records(records))
     return DatasetTables(found, merged, tuple(accounts), tuple(problems), (*remarks, *protocol_remarks))
 
 

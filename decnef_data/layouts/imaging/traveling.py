@@ -1,6 +1,7 @@
 """The layout of srpbs-ts in both forms that exist: flat, with one folder per session, and BIDS-like.
 
-In both, a session is named after its site and day (``siteATTd1``), and aliases of a site become its code.
+In both, a session is named after its site and day (``siteATTd1``), aliases of a site become its code, and a
+person has the id of the BIDS-like form (``sub-01``).
 """
 
 import re
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from decnef_data.layouts.imaging.join import JoinedScans
 from decnef_data.layouts.imaging.layout import ImagingLayout
 from decnef_data.layouts.imaging.participants import with_institutes
+from decnef_data.layouts.imaging.site_acquisitions import with_site_acquisitions
 
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.participants import ParticipantTable
@@ -23,6 +25,9 @@ __all__ = ["LAYOUT", "relabel_sessions"]
 
 #: The site is matched non-greedily, so that a day at the end is not part of it.
 _SESSION_LABEL: Final = re.compile(r"(?:site)?(\w+?)(?:d(\d+))?")
+#: How the table of the flat form names a person.
+_FLAT_PERSON: Final = re.compile(r"MP0*(\d+)", re.IGNORECASE)
+_FOLDER_ATTRS: Final = {"long_name": "name of the folder of the session, as the table lists it"}
 
 
 def relabel_sessions(joined: JoinedScans, records: "Records") -> "ParticipantTable":
@@ -38,11 +43,10 @@ def relabel_sessions(joined: JoinedScans, records: "Records") -> "ParticipantTab
     participants = joined.participants
     columns = participants.columns
     table_subjects = columns.get("table_subject", np.array([], dtype=np.str_))
-    subjects = (
-        np.where(table_subjects != "", table_subjects, columns["subject"])
-        if table_subjects.size
-        else columns["subject"]
-    )
+    subjects = columns["subject"]
+    if table_subjects.size:
+        people = np.array(list(map(_person_id, table_subjects.tolist())), dtype=np.str_)
+        subjects = np.where(people != "", people, subjects)
     labels = [_split_label(label, records) for label in columns["session"].tolist()]
     pairs = zip(labels, columns["site"].tolist(), strict=True)
     sites = np.array([label[0] or site for label, site in pairs], dtype=np.str_)
@@ -53,7 +57,24 @@ def relabel_sessions(joined: JoinedScans, records: "Records") -> "ParticipantTab
     table = participants.with_columns(
         {"subject": subjects, "site": sites, "session": np.array(sessions, dtype=np.str_)}
     )
-    return with_institutes(_with_shared_t1w(table, joined), records)
+    if table_subjects.size:
+        table = table.with_columns(
+            {"participants_id": columns["subject"]}, {"participants_id": _FOLDER_ATTRS}
+        )
+    table = with_site_acquisitions(_with_shared_t1w(table, joined), joined.dataset)
+    return with_institutes(table, records)
+
+
+def _person_id(printed: str) -> str:
+    """Return the id of a person in the BIDS-like form; one of another form stays as printed.
+
+    Examples
+    --------
+    >>> _person_id("MP009")
+    'sub-09'
+    """
+    match = _FLAT_PERSON.fullmatch(printed.strip())
+    return f"sub-{int(match[1]):02d}" if match else printed
 
 
 def _split_label(label: str, records: "Records") -> tuple[str, str]:

@@ -30,6 +30,7 @@ __all__ = [
     "Criterion",
     "RangeCriterion",
     "SiteCriterion",
+    "SubjectCriterion",
     "ValueCriterion",
     "build_conditions",
     "build_criteria",
@@ -40,6 +41,9 @@ __all__ = [
 _Mask = NDArray[np.bool_]
 _Groups = Mapping[str, Columns]
 _MAX_NAMED: Final = 3
+#: The ids by which a subject may be requested: its own, and those that the flat form of srpbs-ts prints, of a
+#: session (the name of its folder) and of a person.
+_ID_COLUMNS: Final = ("subject", "participants_id", "table_subject")
 
 
 class Criterion(Protocol):
@@ -86,6 +90,28 @@ class ValueCriterion(_CategoryCriterion):
             for value, criterion in single.items()
             if not any(criterion.matches(columns).any() for columns in groups)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectCriterion:
+    """The ids of the accepted subjects: their own, or those that a table has beside them."""
+
+    subjects: Sequence[str]
+
+    @property
+    def coordinate(self) -> str:
+        """The coordinate of the subjects' own ids."""
+        return "subject"
+
+    def matches(self, columns: Columns) -> _Mask:
+        """Return which rows have one of the ids."""
+        accepted = np.array(self.subjects, dtype=np.str_)
+        matching = [np.isin(columns[name], accepted) for name in _ID_COLUMNS if name in columns]
+        return np.any(matching, axis=0) if matching else _no_rows(columns)
+
+    def undecided(self, columns: Columns) -> _Mask:
+        """Return no rows: an id is known."""
+        return _no_rows(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +241,11 @@ def _subject_criteria(
 ) -> Iterator[Criterion]:
     if subjects is None:
         return
-    known = unique_texts(groups.values(), "subject")
+    known = {text for name in _ID_COLUMNS for text in unique_texts(groups.values(), name)}
     unknown = [subject for subject in subjects if subject not in known]
     if unknown:
         raise _unknown_subject_error(unknown, dataset)
-    yield _CategoryCriterion("subject", subjects)
+    yield SubjectCriterion(subjects)
 
 
 def _unknown_subject_error(unknown: Sequence[str], dataset: "Dataset") -> SelectionError:
