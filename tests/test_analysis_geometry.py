@@ -325,7 +325,7 @@ class TestGroups:
         trees.write(top, {"MRI_protocols_rsMRI.tsv": table})
         found = self.fetch(tree, "COI/bold")
         assert found["repetition_time"].to_numpy().tolist() == [2.5, 2.4]
-        assert found["repetition_time"].attrs["source"] == "tables of the copy"
+        assert found["repetition_time"].attrs["source"] == "copy"
         assert "time" not in found.coords
         assert to_nifti(found.isel(time=slice(None, None, 2)), subject="sub-0002").header.get_zooms()[
             3

@@ -995,12 +995,12 @@ def test_pairs_have_equal_counts_and_depend_on_no_order(
 
 def test_a_layout_that_is_not_built() -> None:
     message = (
-        "This version cannot open the layout 'attic' (supported: 'connectivity', 'mri', 'traveling'). "
+        "This version cannot open the layout 'attic' (supported: 'bids', 'connectivity', 'mri', 'traveling'). "
         "Upgrade decnef-data, or download the original files with decnef_data.download."
     )
     with pytest.raises(SelectionError, match=f"^{re.escape(message)}$") as caught:
         get_layout("attic")
-    assert (caught.value.requested, caught.value.known) == ("attic", ("connectivity", "mri", "traveling"))
+    assert (caught.value.requested, caught.value.known) == ("attic", ("bids", "connectivity", "mri", "traveling"))
 
 
 def test_the_layout_has_a_name_and_a_version() -> None:

@@ -225,9 +225,9 @@ class TestRepetitionTime:
         trees.write(root, {"sub-0002/func/a_bold.nii": t1w(2, (*trees.SHAPE, 4))})
         remark = remarks_of(root, 2.5)["repetition-time"]
         assert remark.message == (
-            "The repetition time in the header of 1 run differs from that of the protocol: "
+            "The repetition time in the header of 1 run differs from the stated one: "
             "'sub-0002/func/a_bold.nii' (1 s instead of 2.5 s). "
-            "The coordinate 'repetition_time' has that of the protocol."
+            "The coordinate 'repetition_time' has the one of the protocol or sidecar."
         )
         assert remarks_of(root, 1.0009) == {}
         assert remarks_of(root) == {}  # no protocol states one

@@ -155,7 +155,7 @@ def test_the_acquisition_has_the_same_names_and_values_in_both_forms(adopted: st
 def test_where_the_acquisition_is_from(adopted: str) -> None:
     leaf = open_group("COI/bold")
     coil, time = leaf["coil_channels"].attrs, leaf["echo_time"]
-    of_table = {"source": "tables of the copy"}
+    of_table = {"source": "copy"}
     assert {key: coil[key] for key in coil if key in {"source", "grade"}} == (
         of_table if adopted == "flat" else {"source": "catalog", "grade": "B"}
     )

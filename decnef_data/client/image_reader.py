@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from decnef_data.archives import ByteSource
 from decnef_data.client.code_books import codes_attrs, warn_about_unused_books
 from decnef_data.client.readers import Reader, no_match_error, raise_or_warn
-from decnef_data.layouts import LayoutRequest, MappedLayout, ReadReport
+from decnef_data.layouts import LayoutRequest, MappedLayout, ReadReport, get_layout
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.model import Account, FileCheck, Finding, ImageSet, ImageSizes, LocalCopy, Selection
 from decnef_data.stores import store_key
@@ -37,7 +37,7 @@ class ImageReader(Reader):
 
     def open(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "Mapping[str, xr.Dataset]":
         """Open the selected groups; the selected scans of an archive are stored first."""
-        result = self.layout.open(copy, self._layout_request(copy, selection))
+        result = self._layout_of(copy).open(copy, self._layout_request(copy, selection))
         raise_or_warn(self.dataset.name, result.report, strict=strict)
         if not result.groups:
             raise no_match_error(selection)
@@ -50,7 +50,7 @@ class ImageReader(Reader):
 
     def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "pd.DataFrame":
         """Return the selected participants as a table, one row per participant and session."""
-        table, report = self.layout.participants(copy, self._layout_request(copy, selection))
+        table, report = self._layout_of(copy).participants(copy, self._layout_request(copy, selection))
         raise_or_warn(self.dataset.name, report, strict=strict)
         self._check_books(selection, report)
         if table.empty:
@@ -65,7 +65,7 @@ class ImageReader(Reader):
         SelectionError
             No scan is selected.
         """
-        selected, report = self.layout.images(copy, self._layout_request(copy, selection))
+        selected, report = self._layout_of(copy).images(copy, self._layout_request(copy, selection))
         raise_or_warn(self.dataset.name, report, strict=strict)
         if not selected.images:
             raise no_match_error(selection)
@@ -73,36 +73,44 @@ class ImageReader(Reader):
 
     def image_sizes(self, copy: LocalCopy, selection: Selection) -> ImageSizes | None:
         """Return the sizes of the selected images and of those without a store; ``None`` if unknown."""
-        return self.layout.image_sizes(copy, self._layout_request(copy, selection))
+        return self._layout_of(copy).image_sizes(copy, self._layout_request(copy, selection))
 
     def select_paths(self, copy: LocalCopy, selection: Selection, paths: Iterable[str]) -> tuple[str, ...]:
         """Return which of the files at `paths` are selected images, by the tables of the copy."""
-        return self.layout.select_paths(copy, self._layout_request(copy, selection), paths)
+        return self._layout_of(copy).select_paths(copy, self._layout_request(copy, selection), paths)
 
     def store_stream(
         self, copy: LocalCopy, selection: Selection, scan_cache: ScanCache, source: ByteSource
     ) -> None:
         """Read an archive while it is downloaded, and store the selected scans in `scan_cache`."""
         request = self._layout_request(copy, selection)
-        self.layout.ingest(copy, replace(request, scan_cache=scan_cache, open_source=lambda: source))
+        self._layout_of(copy).ingest(
+            copy, replace(request, scan_cache=scan_cache, open_source=lambda: source)
+        )
 
     def refresh_inventory(self, copy: LocalCopy) -> None:
         """List the files of a copy that is read in place."""
-        self.layout.refresh_inventory(copy, self._layout_request(copy, Selection(self.dataset.name)))
+        self._layout_of(copy).refresh_inventory(
+            copy, self._layout_request(copy, Selection(self.dataset.name))
+        )
 
     def check_files(self, copy: LocalCopy, *, deep: bool) -> Iterator[FileCheck]:
         """Compare the files that have no receipt with their state when they were listed."""
-        return self.layout.check_files(
+        return self._layout_of(copy).check_files(
             copy, self._layout_request(copy, Selection(self.dataset.name)), deep=deep
         )
 
     def account(self, copy: LocalCopy) -> Account:
         """Return what every file, row, column and cell of the copy was used for."""
-        return self.layout.account(copy, self._layout_request(copy, Selection(self.dataset.name)))
+        return self._layout_of(copy).account(copy, self._layout_request(copy, Selection(self.dataset.name)))
 
     def examine(self, copy: LocalCopy) -> Iterator[Finding]:
         """Recount the images and tables, and compare them with the records."""
-        return self.layout.examine(copy, self._layout_request(copy, Selection(self.dataset.name)))
+        return self._layout_of(copy).examine(copy, self._layout_request(copy, Selection(self.dataset.name)))
+
+    def _layout_of(self, copy: LocalCopy) -> MappedLayout:
+        """Return the layout of a copy: that of the dataset, unless the copy was adopted in another one."""
+        return cast("MappedLayout", get_layout(copy.layout)) if copy.layout else self.layout
 
     def _check_books(self, selection: Selection, report: ReadReport) -> None:
         warn_about_unused_books(selection.codes or (), report.account, (), self.dataset)

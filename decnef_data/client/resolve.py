@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from decnef_data.client.options import FetchOptions, expand_path
 from decnef_data.consent import ConsentFile
 from decnef_data.errors import AccessError, DecnefDataError, FetchError, FormatError, SelectionError
 from decnef_data.file_cache import FileCache
-from decnef_data.layouts import MappedLayout, get_layout
+from decnef_data.layouts import MappedLayout, get_layout, recognize_layout
 from decnef_data.mirror_index import known_versions
 from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Dataset, Holding, LocalCopy, Mirror, RemoteFile, Requirement
@@ -101,7 +101,8 @@ class LocationResolver:
         _require_adoptable(dataset, path)
         mirrors = tuple(mirror for mirror in self.mirrors if mirror.protocol == "folder")
         files, adopted = FileCache(self.root), {dataset.name: path}
-        return self._build_location(dataset, mirrors[:1], files, adopted, follow_links=follow_links)
+        location = self._build_location(dataset, mirrors[:1], files, adopted, follow_links=follow_links)
+        return replace(location, layout=recognize_layout(dataset.layout, path))
 
     def ensure_phantom(self, location: DatasetLocation) -> DatasetLocation:
         """Return the location; if it is the phantom's, generate the phantom first."""

@@ -271,10 +271,12 @@ class FileCache:
         progress: Progress,
         *,
         follow_links: bool = False,
+        layout: str = "",
     ) -> LocalCopy:
         """Verify files in place, below `root`, and record their receipts; nothing is copied.
 
-        `follow_links` is kept with the copy: whether links that lead out of the root are followed.
+        Kept with the copy are `follow_links`, whether links that lead out of the root are followed, and
+        `layout`, if it is another one than that of the dataset's record.
 
         Raises
         ------
@@ -282,14 +284,15 @@ class FileCache:
             A file does not have its expected checksum.
         """
         remote_files = tuple(files)
-        header = build_header(root, self.root, follow_links=follow_links)
+        header = build_header(root, self.root, follow_links=follow_links, layout=layout)
         append_entries(self._journal_path(dataset, mirror), header)
         with combined_progress(progress, remote_files) as combined:
             verified = tuple(
                 self._register_file(dataset, mirror, root, file, combined) for file in remote_files
             )
         log_unverified_checksum(mirror, verified)
-        return replace(self.mark_complete(dataset, mirror, root, verified), follow_links=follow_links)
+        copy = self.mark_complete(dataset, mirror, root, verified)
+        return replace(copy, follow_links=follow_links, layout=layout)
 
     def mark_complete(
         self, dataset: str, mirror: str, root: Path, files: tuple[VerifiedFile, ...]

@@ -33,13 +33,15 @@ _CHECKSUM: Final = "|".join(
 
 
 class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="root"):
-    """The folder of the files of this journal, and whether links out of it are followed.
+    """The folder of the files of this journal, whether links out of it are followed, and its layout.
 
     ``root`` is relative to the cache where the folder is in it; version 0.1.0 wrote the complete path.
+    ``layout`` is blank where it is that of the dataset's record.
     """
 
     root: str
     follow_links: bool = False
+    layout: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file", gc=False):
@@ -92,6 +94,7 @@ class ReceiptJournal:
     status: CopyStatus | None = None
     follow_links: bool = False
     has_header: bool = False
+    layout: str = ""
 
     def verified_file(self, path: str) -> VerifiedFile | None:
         """Return the file at `path` if its size and time are those of the verified file, or ``None``."""
@@ -128,6 +131,7 @@ class ReceiptJournal:
             _VerifiedFiles(self, present),
             files_removed=dropped,
             follow_links=self.follow_links,
+            layout=self.layout,
         )
 
 
@@ -269,7 +273,7 @@ def _apply_entries(
     journal: ReceiptJournal, entries: Iterable[JournalHeader | Receipt | CopyStatus], cache: Path
 ) -> ReceiptJournal:
     root, receipts, status = journal.root, journal.receipts, journal.status
-    follow_links, has_header = journal.follow_links, journal.has_header
+    follow_links, has_header, layout = journal.follow_links, journal.has_header, journal.layout
     for entry in entries:
         match entry:
             case Receipt():
@@ -277,11 +281,13 @@ def _apply_entries(
             case CopyStatus():
                 status = entry
             case JournalHeader():
-                follow_links, has_header = entry.follow_links, True
+                follow_links, has_header, layout = entry.follow_links, True, entry.layout
                 recorded_root = _resolve_root(entry.root, journal, cache)
                 if recorded_root != root:
                     root, receipts, status = recorded_root, {}, None
-    return ReceiptJournal(journal.dataset, journal.mirror, root, receipts, status, follow_links, has_header)
+    return ReceiptJournal(
+        journal.dataset, journal.mirror, root, receipts, status, follow_links, has_header, layout
+    )
 
 
 def _resolve_root(recorded: str, journal: ReceiptJournal, cache: Path) -> Path:
@@ -293,10 +299,10 @@ def _resolve_root(recorded: str, journal: ReceiptJournal, cache: Path) -> Path:
     return root if may_be_elsewhere else own_folder
 
 
-def build_header(root: Path, cache: Path, *, follow_links: bool = False) -> JournalHeader:
+def build_header(root: Path, cache: Path, *, follow_links: bool = False, layout: str = "") -> JournalHeader:
     """Build the header of a journal in `cache` of files below `root`."""
     recorded = root.relative_to(cache).as_posix() if root.is_relative_to(cache) else str(root)
-    return JournalHeader(root=escape_path(recorded), follow_links=follow_links)
+    return JournalHeader(root=escape_path(recorded), follow_links=follow_links, layout=layout)
 
 
 def _decode_entries(text: bytes) -> Sequence[JournalHeader | Receipt | CopyStatus]:

@@ -40,6 +40,7 @@ __all__ = [
     "ReadReport",
     "StoredLayout",
     "get_layout",
+    "recognize_layout",
 ]
 
 
@@ -158,6 +159,7 @@ class MappedLayout(Layout, Protocol):
 
 
 _MODULES = {
+    "bids": "decnef_data.layouts.imaging.bids",
     "connectivity": "decnef_data.layouts.connectivity.layout",
     "mri": "decnef_data.layouts.imaging.layout",
     "traveling": "decnef_data.layouts.imaging.traveling",
@@ -195,3 +197,28 @@ def get_layout(name: str) -> "StoredLayout | MappedLayout":
         )
         raise SelectionError(message, requested=name, known=tuple(_MODULES))
     return cast("StoredLayout | MappedLayout", import_module(_MODULES[name]).LAYOUT)
+
+
+def recognize_layout(recorded: str, path: Path) -> str:
+    """Return the name of the layout of a copy, blank if it is the recorded one of its dataset.
+
+    A folder of images is a BIDS dataset if it has ``dataset_description.json`` and folders of subjects.
+
+    Parameters
+    ----------
+    recorded
+        The layout in the record of the dataset.
+    path
+        The archive or folder.
+
+    Examples
+    --------
+    >>> recognize_layout("mri", Path("SRPBS_OPEN.tar.gz"))
+    ''
+    """
+    if (
+        not isinstance(get_layout(recorded), MappedLayout)
+        or not (path / "dataset_description.json").is_file()
+    ):
+        return ""
+    return "bids" if any(folder.is_dir() for folder in path.glob("sub-*")) else ""

@@ -22,6 +22,7 @@ from decnef_data.layouts.code_books import (
     decode_column,
 )
 from decnef_data.model import ColumnAccount, Remark
+from decnef_data.records import normalize_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,8 @@ class ParticipantColumns:
 
     ``headers`` are the printed headers of the ``extra_columns``; ``unknown_codes`` counts, per coded column,
     the cells without a known meaning; ``accounts`` says of every column of the table what it was used for.
-    ``others`` has, per coded column, the label that the path states and those of the table that differ.
+    ``others`` has, per coded column, the label that the path states and those of the table that differ;
+    ``contradictions`` has the codes and labels that differ where a table has both.
     """
 
     coordinates: Mapping[str, Sequence[str]]
@@ -73,6 +75,7 @@ class ParticipantColumns:
     unknown_codes: Mapping[str, int]
     accounts: tuple[ColumnAccount, ...] = ()
     others: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
+    contradictions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +154,35 @@ def label_participants(
     coordinates: dict[str, Sequence[str]] = dict(cells)
     coordinates["institute"] = [cell or institute for cell in cells["institute"]]
     decoded: dict[str, DecodedColumn] = {}
+    cells_of: dict[str, Sequence[str]] = {}
+    contradictions: dict[str, Sequence[str]] = {}
     for name in CODED_COLUMNS:
         header = next((column.header for column in columns.printed if column.is_known_as(name)), "")
         stated = stated_meaning(path, name, dataset, books, header)
-        coordinates[f"{name}_code"] = columns.cells(name)
-        decoded[name] = decode_column(name, coordinates[f"{name}_code"], stated, records)
+        cells_of[name] = columns.cells(name)
+        coordinates[f"{name}_code"] = columns.codes.get(name, cells_of[name])
+        decoded[name] = decode_column(name, cells_of[name], stated, records)
         coordinates[name] = decoded[name].labels
+        if name in columns.codes:
+            by_code = decode_column(name, columns.codes[name], stated, records).labels
+            differing = [
+                row
+                for row, labels in enumerate(zip(by_code, coordinates[name], strict=True))
+                if all(labels) and labels[0] != labels[1]
+            ]
+            contradictions[name] = [
+                f"{columns.codes[name][row]!r} and {cells_of[name][row]!r}" for row in differing
+            ]
     unknown_codes = {
-        name: sum(cell in decoded[name].undecoded for cell in coordinates[f"{name}_code"])
-        for name in CODED_COLUMNS
+        name: sum(cell in decoded[name].undecoded for cell in cells_of[name]) for name in CODED_COLUMNS
     }
     extra_columns = {f"{slug(institute, '_')}_{name}": cells for name, cells in columns.extra_columns.items()}
     headers = {f"{slug(institute, '_')}_{name}": header for name, header in columns.headers.items()}
     accounts = tuple(_account_of(column, coordinates, decoded) for column in columns.printed)
     others = {name: (defaults.text(name), column.others) for name, column in decoded.items() if column.others}
-    return ParticipantColumns(coordinates, extra_columns, headers, unknown_codes, accounts, others)
+    return ParticipantColumns(
+        coordinates, extra_columns, headers, unknown_codes, accounts, others, contradictions
+    )
 
 
 def column_remarks(file: str, columns: ParticipantColumns, required: Sequence[str] = ()) -> Iterator[Remark]:
@@ -183,6 +200,14 @@ def column_remarks(file: str, columns: ParticipantColumns, required: Sequence[st
     yield from code_remarks(file, columns.accounts)
     for name, (stated, labels) in columns.others.items():
         yield other_label_remark(file, name, stated, labels)
+    for name, pairs in columns.contradictions.items():
+        if pairs:
+            seen = ", ".join(dict.fromkeys(pairs[:_MAX_EXAMPLES]))
+            message = (
+                f"'{name}_code' and '{name}' differ in {count_noun(len(pairs), 'row')} of '{file}': {seen}. "
+                f"The values of '{name}' are used; correct the table."
+            )
+            yield Remark("code-and-label", message, file, name)
     for column in columns.accounts:
         if column.use == "known" and column.n_undecoded and column.name not in CODED_COLUMNS:
             yield _undecoded_remark(file, column)
@@ -374,6 +399,7 @@ class _TableColumns:
     extra_columns: Mapping[str, list[str]]
     headers: Mapping[str, str]
     printed: Sequence["_PrintedColumn"]
+    codes: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: "pd.DataFrame", records: "Records", id_column: int | None) -> "_TableColumns":
@@ -381,8 +407,15 @@ class _TableColumns:
         extra_columns: dict[str, list[str]] = {}
         headers: dict[str, str] = {}
         printed: list[_PrintedColumn] = []
+        codes: dict[str, list[str]] = {}
         grid = table.to_numpy()
+        code_columns = _find_code_columns(list(map(str, table.columns)), records)
         for index, header in enumerate(map(str, table.columns)):
+            if index in code_columns:
+                name = code_columns[index]
+                codes[name] = clean_cells(grid[:, index], ())
+                printed.append(_PrintedColumn(header, f"{name}_code", codes[name], "known"))
+                continue
             column = _find_column(header, records) if index != id_column else None
             cells = clean_cells(grid[:, index], column.missing if column else ())
             is_new = column is not None and column.name not in coordinates
@@ -398,11 +431,27 @@ class _TableColumns:
             if column is None or not is_new or values != cells:
                 kept_name = _unique_name(slug(header, "_") or f"column_{index + 1}", extra_columns)
                 extra_columns[kept_name], headers[kept_name] = cells, header
-        return cls(len(table), coordinates, extra_columns, headers, printed)
+        return cls(len(table), coordinates, extra_columns, headers, printed, codes)
 
     def cells(self, name: str, default: str = "") -> list[str]:
         column = self.coordinates.get(name)
         return [default] * self.row_count if column is None else [cell or default for cell in column]
+
+
+def _find_code_columns(headers: Sequence[str], records: "Records") -> dict[int, str]:
+    """Return, by index, the columns of printed codes beside one of labels, as this package writes them."""
+    code_headers = {normalize_name(f"{name}_code"): name for name in CODED_COLUMNS}
+    codes = {
+        index: code_headers[normalize_name(header)]
+        for index, header in enumerate(headers)
+        if normalize_name(header) in code_headers
+    }
+    labels = {
+        column.name
+        for index, header in enumerate(headers)
+        if index not in codes and (column := _find_column(header, records)) is not None
+    }
+    return {index: name for index, name in codes.items() if name in labels}
 
 
 def _find_column(header: str, records: "Records") -> "Column | None":

@@ -40,6 +40,7 @@ RULES: Final[Mapping[str, str]] = {
     "code-books": "codes.toml, which states what codes in the tables mean",
     "document": "document, program or picture",
     "list-of-ids": "list of ids without any other column",
+    "original-table": "original table in sourcedata, of a table that a BIDS dataset made from it",
     "repeated-matrix": "matrix with the same values as another one, and its table, which a remark names",
     "no-matrix": "MATLAB file without connectivity matrix or names of regions",
 }
@@ -234,8 +235,8 @@ class TableAccount:
     file
         Path of the table.
     role
-        ``"participants"``, ``"supplement"``, ``"protocols"``, ``"list-of-ids"``, ``"unused"`` or
-        ``"unreadable"``.
+        ``"participants"``, ``"supplement"``, ``"protocols"``, ``"original"`` (of another table),
+        ``"list-of-ids"``, ``"unused"`` or ``"unreadable"``.
     rows
         What its rows were used for.
     columns

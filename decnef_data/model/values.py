@@ -155,6 +155,8 @@ class LocalCopy:
         Whether the files were removed after they were stored as arrays.
     follow_links
         Whether links that lead out of the folder are followed.
+    layout
+        Name of the layout of the copy, if it is another one than that of the dataset's record.
     """
 
     dataset: str
@@ -163,6 +165,7 @@ class LocalCopy:
     files: Sequence[VerifiedFile]
     files_removed: bool = False
     follow_links: bool = False
+    layout: str = ""
 
     @property
     def checksums(self) -> tuple[Checksum, ...]:

@@ -55,7 +55,8 @@ class DatasetLocation:
     """Where one dataset can come from, in order, and where its files go.
 
     ``terms`` is the requirement that the dataset's terms be accepted, met or not; ``follow_links`` is whether
-    links that lead out of an adopted folder are followed.
+    links that lead out of an adopted folder are followed, and ``layout`` that of the folder, if it is another
+    one than the record's.
     """
 
     dataset: Dataset
@@ -63,6 +64,7 @@ class DatasetLocation:
     files: FileCache
     terms: Requirement
     follow_links: bool = False
+    layout: str = ""
 
     @property
     def ready_sources(self) -> tuple[MirrorSource, ...]:
@@ -200,6 +202,7 @@ def fetch_or_register(location: DatasetLocation, source: MirrorSource, run: Tran
             files_to_hash,
             run.progress,
             follow_links=location.follow_links,
+            layout=location.layout,
         )
     return location.files.mark_complete(
         name, remote.name, location.files.folder(name), run.fetch_files(remote)

@@ -71,6 +71,8 @@ def _rule_of(path: str, role: str | None, unused_folders: Mapping[str, str]) -> 
         return "used"
     if role in {"unreadable", "list-of-ids"}:
         return str(role)
+    if role == "original":
+        return "original-table"
     unused = (rule for folder, rule in unused_folders.items() if folder and path.startswith(f"{folder}/"))
     return next(unused, None) or rule_of_document(path) or ""
 

@@ -99,6 +99,18 @@ class Acquisition:
         grades = {name: grade for name, grade in other.grades.items() if name not in self.parameters}
         return Acquisition({**added, **self.parameters}, {**grades, **self.grades}, self.unreadable)
 
+    @property
+    def of_copy(self) -> "Acquisition":
+        """The parameters that are not of the catalog.
+
+        Examples
+        --------
+        >>> Acquisition({"scanner": "Trio", "echo_time": 30.0}, {"echo_time": "B"}).of_copy.parameters
+        {'scanner': 'Trio'}
+        """
+        own = {name: value for name, value in self.parameters.items() if name not in self.grades}
+        return Acquisition(own, {}, self.unreadable)
+
     def without(self, name: str) -> "Acquisition":
         """Return the parameters but one.
 
@@ -268,7 +280,7 @@ def acquisitions_of(columns: Mapping[str, NDArray[Any]]) -> list[Acquisition]:
 
     Examples
     --------
-    >>> own = Acquisition({"manufacturer": "GE", "echo_time": 27.0}, {"echo_time": "B"})
+    >>> own = Acquisition({"manufacturer": "GE", "slice_gap": 0.0}, {"slice_gap": "B"})
     >>> acquisitions_of(build_columns([own])) == [own]
     True
     """
@@ -277,7 +289,11 @@ def acquisitions_of(columns: Mapping[str, NDArray[Any]]) -> list[Acquisition]:
     grades = zip(*(columns[grade_column(name)].tolist() for name in names), strict=True)
     return [
         Acquisition(
-            {name: value for name, value in zip(names, row, strict=True) if value and not _is_nan(value)},
+            {
+                name: value
+                for name, value in zip(names, row, strict=True)
+                if value != "" and not _is_nan(value)
+            },
             {name: grade for name, grade in zip(names, row_grades, strict=True) if grade},
         )
         for row, row_grades in zip(values, grades, strict=True)

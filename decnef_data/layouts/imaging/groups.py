@@ -62,7 +62,7 @@ _FORM_ATTRS: Final[Mapping[str, dict[str, str]]] = {
     for form in ("qform", "sform")
 }
 #: Where repetition times are from, in the order in which they are used.
-_TIME_SOURCES: Final = ("tables of the copy", "headers of the files", "repetition_time=", "catalog")
+_TIME_SOURCES: Final = ("copy", "headers of the files", "repetition_time=", "catalog")
 _TIME_ATTRS: Final[Mapping[str, str]] = {"long_name": "time since the first volume", "units": "s"}
 _DtypeShape = tuple[str, tuple[int, ...]]
 _RowIndices = NDArray[np.intp]
@@ -197,7 +197,7 @@ def _source_attrs(is_known: NDArray[np.bool_], grades: NDArray[np.str_]) -> dict
     """Return where values are from, and the grades of those of the catalog; nothing if none is known."""
     of_catalog = grades != ""
     sources = [
-        *(["tables of the copy"] if (is_known & ~of_catalog).any() else []),
+        *(["copy"] if (is_known & ~of_catalog).any() else []),
         *(["catalog"] if of_catalog.any() else []),
     ]
     attrs = {"source": "; ".join(sources), "grade": ", ".join(sorted(set(grades[of_catalog].tolist())))}
@@ -320,7 +320,7 @@ def repetition_times(
     missing = np.full(len(participants.is_listed), np.nan)
     candidates = (
         (
-            "tables of the copy",
+            "copy",
             np.where(protocol_grades == "", columns["_repetition_time"][rows], np.nan),
             blank,
         ),

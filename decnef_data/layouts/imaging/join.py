@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from decnef_data.model import Dataset, VerifiedFile
     from decnef_data.records import Records
 
-__all__ = ["JoinedScans", "RelabelFunction", "join_scans", "join_scans_cached"]
+__all__ = ["JoinOptions", "JoinedScans", "RelabelFunction", "join_scans", "join_scans_cached"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +72,27 @@ class RelabelFunction(Protocol):
         """Return the participants with the columns of the layout."""
 
 
+@dataclass(frozen=True, slots=True)
+class JoinOptions:
+    """How the tables of a copy are read.
+
+    ``relabel`` adjusts the columns of the layout, ``codes`` are the code books of the copy,
+    ``repetition_time`` is that of runs (s) of which neither files nor tables state it, and ``is_bids`` is
+    whether the tables in ``sourcedata`` are the originals of others.
+    """
+
+    relabel: RelabelFunction
+    codes: "Sequence[CodeBook]" = ()
+    repetition_time: float | None = None
+    is_bids: bool = False
+
+
 def join_scans(
     tables: Sequence["VerifiedFile"],
     inventory: "Inventory",
     dataset: "Dataset",
     records: "Records",
-    relabel: RelabelFunction,
-    codes: "Sequence[CodeBook]" = (),
-    repetition_time: float | None = None,
+    options: JoinOptions,
 ) -> JoinedScans:
     """Join scans with participants.
 
@@ -91,23 +104,19 @@ def join_scans(
         The scans, or those that are known so far.
     dataset, records
         The catalog's records.
-    relabel
-        Returns the participants with the columns of the layout.
-    codes
-        The code books of the copy.
-    repetition_time
-        The repetition time in seconds of runs of which neither files nor tables state it.
+    options
+        How the tables are read.
     """
-    dataset_tables = read_tables(tables, records)
+    dataset_tables = read_tables(tables, records, are_bids=options.is_bids)
     joined = JoinedScans(
         inventory,
         dataset_tables,
-        build_participant_table(dataset_tables, inventory.scans, dataset, records, codes),
+        build_participant_table(dataset_tables, inventory.scans, dataset, records, options.codes),
         dataset,
     )
-    participants = relabel(joined, records)
-    if repetition_time is not None:
-        seconds = np.full(len(participants.is_listed), repetition_time)
+    participants = options.relabel(joined, records)
+    if options.repetition_time is not None:
+        seconds = np.full(len(participants.is_listed), options.repetition_time)
         participants = participants.with_columns({"_requested_repetition_time": seconds})
     return replace(joined, participants=participants)
 
@@ -117,24 +126,21 @@ def join_scans_cached(
     inventory: "Inventory",
     dataset: "Dataset",
     records: "Records",
-    relabel: RelabelFunction,
-    codes: "Sequence[CodeBook]" = (),
-    repetition_time: float | None = None,
+    options: JoinOptions,
 ) -> JoinedScans:
     """Return what :func:`join_scans` returns: the same object as long as no file changes.
 
     A script typically opens one subject after the other of one copy.
     """
     mtimes = tuple(table.location.stat().st_mtime_ns for table in tables)
+    encoded = msgspec.json.encode(options.codes)
     return _join_cached(
         tables,
         mtimes,
         ByIdentity(inventory),
         ByIdentity(dataset),
         ByIdentity(records),
-        ByIdentity(relabel),
-        msgspec.json.encode(codes),
-        repetition_time,
+        (ByIdentity(options.relabel), encoded, options.repetition_time, options.is_bids),
     )
 
 
@@ -145,10 +151,9 @@ def _join_cached(
     inventory: "ByIdentity[Inventory]",
     dataset: "ByIdentity[Dataset]",
     records: "ByIdentity[Records]",
-    relabel: ByIdentity[RelabelFunction],
-    encoded_codes: bytes,
-    repetition_time: float | None,
+    hashable: tuple[ByIdentity[RelabelFunction], bytes, float | None, bool],
 ) -> JoinedScans:
-    codes = msgspec.json.decode(encoded_codes, type=prepare_type(tuple[CodeBook, ...]))
-    context = (dataset.value, records.value, relabel.value, codes, repetition_time)
-    return join_scans(tables, inventory.value, *context)
+    relabel, encoded, repetition_time, is_bids = hashable
+    codes = msgspec.json.decode(encoded, type=prepare_type(tuple[CodeBook, ...]))
+    options = JoinOptions(relabel.value, codes, repetition_time, is_bids)
+    return join_scans(tables, inventory.value, dataset.value, records.value, options)

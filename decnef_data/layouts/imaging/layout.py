@@ -28,7 +28,13 @@ from decnef_data.layouts.imaging.filter import (
 )
 from decnef_data.layouts.imaging.groups import build_dataset, field_map_paths, list_images, order_columns
 from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, Scan
-from decnef_data.layouts.imaging.join import JoinedScans, RelabelFunction, join_scans, join_scans_cached
+from decnef_data.layouts.imaging.join import (
+    JoinedScans,
+    JoinOptions,
+    RelabelFunction,
+    join_scans,
+    join_scans_cached,
+)
 from decnef_data.layouts.imaging.participants import ParticipantTable
 from decnef_data.layouts.imaging.paths import KINDS, parse_image_path
 from decnef_data.layouts.imaging.recount import recount
@@ -63,6 +69,8 @@ class ImagingLayout:
     relabel: RelabelFunction = _keep_participants
     #: Whether T1 images in an archive are compared by their content, however they are compressed.
     compute_fingerprints: bool = False
+    #: Whether tables in ``sourcedata`` are the originals of those of a BIDS dataset.
+    is_bids: bool = False
 
     def open(self, copy: "LocalCopy", request: LayoutRequest) -> LayoutResult:
         """Open the selected groups, such as ``COI/bold``, lazily."""
@@ -189,8 +197,8 @@ class ImagingLayout:
         unused_folders = inventory.other.unused_folders if inventory is not None else ()
         tables = tuple(select_tables(backend.list_tables(), unused_folders))
         selection = request.selection
-        stated = (selection.codes or (), selection.repetition_time)
-        context = (request.dataset, request.records, self.relabel, *stated)
+        options = JoinOptions(self.relabel, selection.codes or (), selection.repetition_time, self.is_bids)
+        context = (request.dataset, request.records, options)
         if inventory is None:
             return join_scans(tables, _provisional_inventory(scans), *context)
         return join_scans_cached(tables, inventory, *context)

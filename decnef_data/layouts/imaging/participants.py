@@ -346,9 +346,9 @@ def with_institutes(table: ParticipantTable, records: "Records") -> ParticipantT
     """Return the table with the institute of each site."""
     sites = {code: records.site(code) for code in set(table.columns["site"].tolist())}
     institutes = {code: site.institute if site else "" for code, site in sites.items()}
-    return table.with_columns(
-        {"institute": np.array([institutes[code] for code in table.columns["site"].tolist()], dtype=np.str_)}
-    )
+    own = zip(table.columns["site"].tolist(), table.columns["institute"].tolist(), strict=True)
+    names = [institutes[code] or printed for code, printed in own]
+    return table.with_columns({"institute": np.array(names, dtype=np.str_)})
 
 
 def _with_protocols(table: ParticipantTable, tables: DatasetTables, records: "Records") -> ParticipantTable:

@@ -149,8 +149,8 @@ def _times_against_protocols(runs: Sequence["Scan"], participants: "ParticipantT
             f"'{scan.files[0]}' ({seconds:g} s instead of {time:g} s)" for scan, seconds, time in differing
         )
         message = (
-            f"The repetition time in the header of {_count(differing)} differs from that of the protocol: "
-            f"{listed}. The coordinate 'repetition_time' has that of the protocol."
+            f"The repetition time in the header of {_count(differing)} differs from the stated one: "
+            f"{listed}. The coordinate 'repetition_time' has the one of the protocol or sidecar."
         )
         yield Remark("repetition-time", message, _only_file([scan for scan, *_ in differing]))
 

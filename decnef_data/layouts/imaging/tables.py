@@ -74,14 +74,20 @@ def select_tables(
             yield file
 
 
-def read_tables(files: Iterable["VerifiedFile"], records: "Records") -> DatasetTables:
-    """Read the tables that :func:`select_tables` yields."""
+def read_tables(
+    files: Sequence["VerifiedFile"], records: "Records", *, are_bids: bool = False
+) -> DatasetTables:
+    """Read the tables that :func:`select_tables` yields; in a BIDS dataset, not the originals of others."""
     found: dict[str, Table] = {}
     acquisitions: list[tuple[str, Sequence[Sequence[str]]]] = []
     accounts: list[TableAccount] = []
     problems: list[FormatError] = []
     remarks: list[Remark] = []
+    originals = _find_originals(file.path for file in files) if are_bids else frozenset()
+    accounts += (TableAccount(path, "original") for path in sorted(originals))
     for file in files:
+        if file.path in originals:
+            continue
         try:
             tables.require_size(file.size, file.path)
             data = file.location.read_bytes()
@@ -99,6 +105,17 @@ def read_tables(files: Iterable["VerifiedFile"], records: "Records") -> DatasetT
                 problems.append(error)
     merged, protocol_remarks = protocols.merge(acquisitions, protocols.from_records(records))
     return DatasetTables(found, merged, tuple(accounts), tuple(problems), (*remarks, *protocol_remarks))
+
+
+def _find_originals(paths: Iterable[str]) -> frozenset[str]:
+    """Return the tables in ``sourcedata`` of whose names there is another table outside of it."""
+    is_source = {path: "sourcedata" in path.split("/")[:-1] for path in paths}
+    outside = {PurePosixPath(path).stem.casefold() for path, source in is_source.items() if not source}
+    return frozenset(
+        path
+        for path, source in is_source.items()
+        if source and PurePosixPath(path).stem.casefold() in outside
+    )
 
 
 def _is_known(header: str, records: "Records") -> bool:
