@@ -1000,7 +1000,10 @@ def test_a_layout_that_is_not_built() -> None:
     )
     with pytest.raises(SelectionError, match=f"^{re.escape(message)}$") as caught:
         get_layout("attic")
-    assert (caught.value.requested, caught.value.known) == ("attic", ("bids", "connectivity", "mri", "traveling"))
+    assert (caught.value.requested, caught.value.known) == (
+        "attic",
+        ("bids", "connectivity", "mri", "traveling"),
+    )
 
 
 def test_the_layout_has_a_name_and_a_version() -> None:

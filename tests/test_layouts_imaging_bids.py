@@ -227,3 +227,14 @@ class TestWhatIsSaid:
         }
         assert {part.rule: part.count for part in account.files.set_aside}["original-table"] == 1
         assert len(decnef_data.participants("srpbs-open", progress="none")) == 2
+
+    def test_numbers_that_two_tables_print_differently(self, tmp_path: Path, cache: Path) -> None:
+        people = PEOPLE.replace("\tsex", "\tsex\tmean_fd").replace("\t1\n", "\t1\t0.12\n")
+        own = srpbs_bids(tmp_path / "own", people.replace("40\t2\n", "40\t2\t0.3\n"))
+        quality = "participant_id\tmean_fd\nsub-0001\t0.120\nsub-0002\t0.31\n"
+        trees.write(own / "sourcedata", {"quality.tsv": quality})
+        adopt(own)
+        with pytest.warns(
+            decnef_data.DecnefDataWarning, match="differ in 'mean_fd' of 1 participant: 'sub-0002'"
+        ):
+            np.testing.assert_array_equal(open_bold()["mean_fd"], [0.12, 0.3])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from decnef_data.formats.cells import has_leading_zeros, parse_number
 from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks
 from decnef_data.layouts.imaging.paths import normalize_subject
 from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
@@ -160,7 +161,7 @@ class SupplementaryColumns:
                 continue
             source, cells = self._find(column.name)
             pairs = list(zip(cells, column.cells, strict=True))
-            rows = [row for row, (own, other) in enumerate(pairs) if own and other and own != other]
+            rows = [row for row, pair in enumerate(pairs) if all(pair) and not _is_same(*pair)]
             if rows:
                 yield _conflict_remark(column, path, source, [subjects[row] for row in rows])
             merged = SupplementaryColumn(column.name, column.header, [own or other for own, other in pairs])
@@ -170,6 +171,19 @@ class SupplementaryColumns:
     def _find(self, name: str) -> tuple[str, Sequence[str]]:
         column = self.columns.get(name)
         return self.known[name] if column is None else (self.sources[name], column.cells)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Return whether two cells have the same text, or are the same number, such as 0.12 and 0.120.
+
+    Numbers with leading zeros are ids, which have to be the same text.
+
+    Examples
+    --------
+    >>> _is_same("0.12", "0.120"), _is_same("007", "7")
+    (True, False)
+    """
+    return one == other or (parse_number(one) == parse_number(other) and not has_leading_zeros((one, other)))
 
 
 def _namesake_remark(path: str, first: str, prefix: str) -> Remark:
