@@ -17,6 +17,8 @@ from .api.cache import verify as verify
 from .api.catalog import catalog as catalog
 from .api.catalog import cite as cite
 from .api.cohort import query as query
+from .api.derivatives import label as label
+from .api.derivatives import open_derivatives as open_derivatives
 from .api.doctor import doctor as doctor
 from .api.export import export as export
 from .api.export import export_nifti as export_nifti
@@ -76,10 +78,12 @@ __all__ = [
     "export_nifti",
     "fetch_dataset",
     "index",
+    "label",
     "lock",
     "lock_text",
     "login",
     "logout",
+    "open_derivatives",
     "participants",
     "phantom_truth",
     "plan",

@@ -46,10 +46,13 @@ NOT_DATA = ("srpbs-fc", 1, [1], {"fc": [1]}, np.zeros(3))
 WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     (
         "name", "mirror.name", "group", "sex", "stratify", "subject", "session", "mirror", "progress", "split",
-        "style", "export.style", "by", "key", "code", "column", "header", "secret", "login.mirror", "login.dataset",
+        "style", "export.style", "desc", "by", "key", "code", "column", "header", "secret", "login.mirror", "login.dataset",
         "logout.mirror", "facts_of.dataset", "to_zarr.chunks",
     ): NOT_TEXT,
-    ("names", "subjects", "sites", "institutes", "diagnoses", "modalities"): NOT_NAMES,
+    (
+        "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims",
+        "label.subject", "label.session",
+    ): NOT_NAMES,
     ("min_age", "max_age", "max_mean_fd", "repetition_time"): NOT_A_NUMBER,
     ("seed", "run", "label.code"): NOT_WHOLE,
     ("n_subjects", "n_splits"): (*NOT_WHOLE, 0, -1),
@@ -63,6 +66,8 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ): NOT_A_PATH,
     ("where",): (5, "age", ["age"], {1: 2}, {"age": (30, 20)}, {"age": True}, {"age": (None, None)}),
     ("codes",): (5, b"mri", ["mri"], True),
+    ("values",): ("values.npy", b"values", True, {"value": [1]}, {1, 2}),
+    ("label.run",): (*NOT_WHOLE[:3], 1.0, 1j, b"30", [1, 2.0], [1, "2"], {1: 1}),
     ("chunks",): (1.5, True, ["subject"], {1: 2}),
     ("dataset", "to_nifti.dataset", "timeseries.dataset", "to_zarr.data"): (*NOT_DATA, TABLE, CUBE.fc),
     ("terms_of.dataset", "lock_text.lock", "Client.records"): (*NOT_DATA, TABLE, CUBE),
@@ -84,6 +89,8 @@ VALID: Mapping[str, object] = {
     "data": CUBE,
     "dataset": CUBE,
     "labels_img": "atlas.nii.gz",
+    "values": [0.5],
+    "subject": "sub-0001",
     "column": "diagnosis",
     "code": 1,
 }  # fmt: skip

@@ -39,7 +39,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "deep": ({"audit"},),
     "filename_or_obj": ({"DecnefEngine.guess_can_open"},),
     "lock": ({"lock_text"},),
-    "mirror": ({"index", "login"}, {"logout"}, {"probe"}),
+    "mirror": ({"index", "login"}, {"logout"}, {"probe"}, {"open_derivatives", "label"}),
     # Field maps are opened only on request, and downloaded, locked and exported with everything else;
     # participants are listed whether or not they have images.
     "modalities": ({"download", "export_nifti", "lock"}, {"participants", "query"}),
@@ -47,14 +47,20 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
         {"fetch_dataset", "participants", "plan", "download", "lock", "export_nifti", "phantom_truth"},
         {"access", "clear_cache"},
         {"cite"},
+        {"label"},
         {"Records.mirror"},
     ),
     "names": ({"timeseries", "Accessor.timeseries"},),
+    "path": ({"open_derivatives"},),
     "progress": ({"index"},),
+    # Of each scan of several, and of the one that is returned.
+    "run": ({"label"},),
     # Of a sample, and of a split.
     "seed": ({"splits", "Accessor.splits"},),
+    "session": ({"label"},),
     "stratify": ({"splits", "Accessor.splits"},),
     "style": ({"export"},),
+    "subject": ({"label"},),
 }
 
 
@@ -182,7 +188,12 @@ class TestCompleteness:
         [name for name, function in FUNCTIONS.items() if "name" in inspect.signature(function).parameters],
     )
     def test_the_error_of_an_unknown_dataset_is_documented(self, name: str, tmp_path: Path) -> None:
-        values = {"name": "no-such-dataset", "path": tmp_path, "destination": tmp_path / "export"}
+        values: dict[str, Any] = {
+            "name": "no-such-dataset",
+            "path": tmp_path,
+            "destination": tmp_path / "export",
+        }
+        values |= {"values": [0.5], "subject": ["sub-0001"]}
         required = [
             parameter.name
             for parameter in inspect.signature(FUNCTIONS[name]).parameters.values()

@@ -36,6 +36,12 @@ def series() -> None:
     assert_type(to_matrix(connectivity(found)), xr.DataArray)
 
 
+def results_of_others() -> None:
+    assert_type(decnef_data.open_derivatives("srpbs-open", Path("fmriprep"), space="T1w"), xr.DataTree)
+    assert_type(decnef_data.label([0.5], "srpbs-open", subject=["sub-0001"], run=[1]), xr.Dataset)
+    assert_type(decnef_data.label(0.5, "srpbs-ts", subject="sub-01", session="siteSWA"), xr.Dataset)
+
+
 def copies() -> None:
     to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="time")
     to_zarr(fetch_dataset("srpbs-fc", group="bal140"), Path("cube.zarr"))

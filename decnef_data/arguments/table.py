@@ -97,6 +97,12 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "first": _path("decnef.lock"),
     "second": _path("other.lock"),
     "statement": _path("statement.md"),
+    # Results of other programs
+    "space": _names("MNI152NLin2009cAsym", "T1w"),
+    "desc": _text("preproc"),
+    "confounds": _names("csf", "global_signal"),
+    "values": Argument(values.array, ('numpy.load("matrices.npy")', 'pandas.read_csv("measures.csv")')),
+    "dims": _names("time", "roi"),
     # Exports and documents
     "destination": _path("exported"),
     "dest": _path("selection.zarr"),
@@ -141,6 +147,9 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "terms_of.dataset": _data(
         "the record of a dataset", 'records.dataset("srpbs-fc")', "decnef_data.Dataset"
     ),
+    "label.subject": _names("sub-0001", "sub-0002"),
+    "label.session": _names("siteCOI", "siteSWA"),
+    "label.run": Argument(values.whole_numbers, ("1", "[1, 2]")),
     "label.code": _number("1", values.whole_number),
     "lock_text.lock": _data("a lock", 'lock("srpbs-fc")', "decnef_data.Lock"),
     "splits.data": _data("xarray data or a table", _CUBE, *_XARRAY, "pandas.DataFrame"),

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -12,6 +12,8 @@ from decnef_data.arguments.quoting import quote
 from decnef_data.errors import SelectionError
 from decnef_data.model import Secret
 
+#: Data without ``__array__`` that are arrays by name.
+_ARRAY_CLASSES = frozenset({"xarray.Dataset", "pandas.DataFrame"})
 Converter = Callable[[object], object]
 
 
@@ -126,6 +128,24 @@ def path(value: object) -> str | os.PathLike[str]:
     if not isinstance(value, str | os.PathLike):
         raise WrongValueError("is not a path")
     return value
+
+
+def whole_numbers(value: object) -> int | tuple[int, ...]:
+    """Convert one whole number or several."""
+    plain = as_scalar(value)
+    if isinstance(plain, str | bytes | bytearray | Mapping) or not isinstance(plain, Iterable):
+        return whole_number(plain)
+    return tuple(map(whole_number, as_items(plain)))
+
+
+def array(value: object) -> object:
+    """Accept arrays, tables, xarray data, numbers and lists of these."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return value
+    is_array = hasattr(value, "__array__") or not classes_of(value).isdisjoint(_ARRAY_CLASSES)
+    if is_array or (isinstance(value, Real) and not isinstance(value, bool)):
+        return value
+    raise WrongValueError("is not an array")
 
 
 def image(value: object) -> object:

@@ -10,6 +10,7 @@ from decnef_data.client.methods.access import AccessMethods
 from decnef_data.client.methods.cache import CacheMethods
 from decnef_data.client.methods.catalog import CatalogMethods
 from decnef_data.client.methods.cohort import CohortMethods
+from decnef_data.client.methods.derivatives import DerivativesMethods
 from decnef_data.client.methods.doctor import DoctorMethods
 from decnef_data.client.methods.export import ExportMethods
 from decnef_data.client.methods.fetch import FetchMethods
@@ -31,6 +32,7 @@ class Client(
     FetchMethods,
     CohortMethods,
     ExportMethods,
+    DerivativesMethods,
     AccessMethods,
     CatalogMethods,
     CacheMethods,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from decnef_data.layouts.imaging.labels import ScanLabels
+
 __all__ = ["ImageReader"]
 
 
@@ -42,11 +44,21 @@ class ImageReader(Reader):
         if not result.groups:
             raise no_match_error(selection)
         self._check_books(selection, result.report)
-        codes = codes_attrs(self.with_stored_books(copy, selection).codes)
-        attrs = {**self._attrs(copy, {"synthetic": result.synthetic}), **codes}
+        attrs = self.result_attrs(copy, selection, synthetic=result.synthetic)
         for dataset in result.groups.values():
             dataset.attrs.update(attrs)  # made for this call: copying each would be slow
         return result.groups
+
+    def result_attrs(self, copy: LocalCopy, selection: Selection, *, synthetic: bool) -> dict[str, str | int]:
+        """Return the attributes of every result from a copy."""
+        codes = codes_attrs(self.with_stored_books(copy, selection).codes)
+        return {**self._attrs(copy, {"synthetic": synthetic}), **codes}
+
+    def scan_labels(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "ScanLabels":
+        """Return the participants of a copy and their runs, for scans that are elsewhere."""
+        labels, report = self.layout.scan_labels(copy, self._layout_request(copy, selection))
+        raise_or_warn(self.dataset.name, report, strict=strict)
+        return labels
 
     def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> "pd.DataFrame":
         """Return the selected participants as a table, one row per participant and session."""

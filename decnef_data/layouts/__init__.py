@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from decnef_data.archives import ByteSource, Member
+    from decnef_data.layouts.imaging.labels import ScanLabels
     from decnef_data.layouts.imaging.scan_cache import ScanCache
     from decnef_data.model import (
         Account,
@@ -133,6 +134,9 @@ class MappedLayout(Layout, Protocol):
         Participants without images are included, unless the selection is one of scans or is a sample.
         ``attrs["synthetic"]`` of the first is 1 if the copy is a phantom, else absent.
         """
+
+    def scan_labels(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[ScanLabels, ReadReport]":
+        """Return the participants of the copy and the numbers of their runs."""
 
     def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> "ImageSizes | None":
         """Return how many bytes are selected and how many of them have no store yet, ``None`` if unknown."""

@@ -42,6 +42,8 @@ RULES: Final[Mapping[str, str]] = {
     "list-of-ids": "list of ids without any other column",
     "original-table": "original table in sourcedata, of a table that a BIDS dataset made from it",
     "repeated-matrix": "matrix with the same values as another one, and its table, which a remark names",
+    "unknown-run": "derivative of a participant, session or run that the dataset does not have",
+    "other-derivative": "derivative that is not opened: another space, T1, surface, transform or report",
     "no-matrix": "MATLAB file without connectivity matrix or names of regions",
 }
 

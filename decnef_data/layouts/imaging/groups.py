@@ -26,6 +26,7 @@ __all__ = [
     "build_dataset",
     "field_map_paths",
     "group_names",
+    "label_coords",
     "list_images",
     "order_columns",
     "repetition_times",
@@ -172,10 +173,16 @@ def order_columns(columns: Iterable[str]) -> list[str]:
 def _participant_coords(
     scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
 ) -> dict[str, xr.Variable]:
-    runs = np.array([scan.run for scan in scans], dtype="i2")
+    return label_coords([scan.run for scan in scans], rows, participants)
+
+
+def label_coords(
+    runs: Sequence[int], rows: _RowIndices, participants: "ParticipantTable"
+) -> dict[str, xr.Variable]:
+    """Return the coordinates of scans that tables and the catalog state, by the numbers of runs and rows."""
     columns = {
         **{name: participants.columns[name][rows] for name in order_columns(participants.columns)},
-        "run": runs,
+        "run": np.array(runs, dtype="i2"),
     }
     coords = {
         name: _scan_variable(columns[name], participants.attrs.get(name)) for name in order_columns(columns)
@@ -311,7 +318,7 @@ class RepetitionTimes:
 
 
 def repetition_times(
-    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
+    scans: Sequence["Scan | None"], rows: _RowIndices, participants: "ParticipantTable"
 ) -> RepetitionTimes:
     """Return repetition times: of the protocol, else the header, the request, or the record of the site."""
     columns = participants.columns
@@ -340,8 +347,8 @@ def repetition_times(
     return RepetitionTimes(seconds, sources, grades)
 
 
-def _header_time(scan: "Scan") -> float:
-    return scan.header.repetition_time if scan.header else math.nan
+def _header_time(scan: "Scan | None") -> float:
+    return scan.header.repetition_time if scan and scan.header else math.nan
 
 
 def _count_removed_dummies(

@@ -35,6 +35,7 @@ from decnef_data.layouts.imaging.join import (
     join_scans,
     join_scans_cached,
 )
+from decnef_data.layouts.imaging.labels import ScanLabels
 from decnef_data.layouts.imaging.participants import ParticipantTable
 from decnef_data.layouts.imaging.paths import KINDS, parse_image_path
 from decnef_data.layouts.imaging.recount import recount
@@ -122,6 +123,14 @@ class ImagingLayout:
         if _is_synthetic(backend, joined.inventory):
             selected.attrs["synthetic"] = 1
         return selected, ReadReport(joined.problems, joined.account)
+
+    def scan_labels(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[ScanLabels, ReadReport]:
+        """Return the participants of the copy and the numbers of their runs."""
+        backend = self._image_backend(copy, request)
+        joined = self._join_inventory(backend, request, ())
+        synthetic = _is_synthetic(backend, joined.inventory)
+        labels = ScanLabels.of_scans(joined.participants, joined.inventory.scans, synthetic=synthetic)
+        return labels, ReadReport(joined.problems, joined.account)
 
     def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> ImageSizes | None:
         """Return the sizes of the selected scans and of those not stored yet, ``None`` if unknown."""
