@@ -101,7 +101,15 @@ class Accessor:
         return to_nifti(self._dataset, subject=subject, session=session, run=run)
 
     def timeseries(
-        self, labels_img: Any, *, names: Mapping[int, str] | Sequence[str] | None = None
+        self,
+        labels_img: Any,
+        *,
+        names: Mapping[int, str] | Sequence[str] | None = None,
+        labels: Sequence[int] | None = None,
+        confounds: Any = None,
+        clean: Mapping[str, Any] | None = None,
+        fd: Any = None,
+        max_fd: float | None = None,
     ) -> xr.Dataset:
         """Average the signal over each region, lazily by scan; same as :func:`decnef_data.timeseries`.
 
@@ -110,29 +118,54 @@ class Accessor:
         Parameters
         ----------
         labels_img
-            A path or a nibabel image of whole numbers on the grid of the scans; 0 is the background.  It may
-            extend beyond the voxels of a cropped dataset.
+            The regions: a path or a nibabel image on the grid of the scans, beyond whose voxels it may
+            extend.  A 3-D image has whole numbers as labels, where 0 and NaN are the background; a 4-D image
+            has one map of weights per region, with the labels 1, 2, ….  For an image per scan, a mapping from
+            subject, ``(subject, session)`` or ``(subject, session, run)``, or a function of one scan of
+            `dataset`.  Or a masker of nilearn (extra ``analysis``), which transforms each scan; it is copied,
+            and fitted if it is not.
         names
-            The names of the regions, by label or in the order of the labels; ``None`` means the labels
-            themselves.
+            The names of the regions, in the order of the labels or by label, which also states the labels;
+            ``None`` means those of the masker, or else the labels themselves.
+        labels
+            The labels of the regions, in the order of the result; ``None`` means those of `names`, or else
+            all labels of the images.
+        confounds
+            What to remove from the series: the name of a variable ``(scan, time[, name])`` of the dataset, or
+            a list of names in its variable ``confound``; such a DataArray; or a mapping, with keys as for
+            `labels_img`, to a table with a row per volume or the path of a ``.tsv`` file.
+        clean
+            Options of ``nilearn.signal.clean`` (extra ``analysis``), such as ``low_pass``, ``high_pass``
+            (Hz), ``standardize`` and ``detrend``; others have the defaults of nilearn.  ``None`` means not to
+            clean, or these defaults if there are `confounds`.
+        fd
+            The framewise displacement (mm), in the forms of `confounds`; ``None`` means the variable ``fd``
+            of the dataset, or ``framewise_displacement`` in its variable ``confound``.
+        max_fd
+            Leave out the volumes with a larger displacement (mm); ``None`` means to keep all volumes.
 
         Returns
         -------
         xarray.Dataset
-            ``timeseries (scan, time, roi)``, float64, in the units of the files with their scaling applied,
-            and all coordinates of the scans and volumes; one scan has no dimension ``scan``.  ``roi`` is the
-            names if given, else the labels; ``label (roi)`` and ``n_voxels (roi)`` are the label and the size
-            of each region; ``repetition_time`` is the time between the selected volumes, NaN where they are
-            not equidistant.  A scan is read when its values are accessed; a dataset that was fetched with
+            ``timeseries (scan, time, roi)``, float64, in the units of the files with their scaling applied
+            unless they are cleaned, and all coordinates of the scans and volumes; one scan has no dimension
+            ``scan``. ``roi`` is the names, or else the labels; ``label (roi)`` and ``n_voxels (roi)``, or
+            ``(scan, roi)`` for an image per scan, are the label and the size of each region.  A region that a
+            scan does not have is NaN and has 0 voxels; a masker does not count voxels.  With `max_fd`, ``kept
+            (scan, time)`` marks the volumes that are not left out, in which the series are NaN, and ``n_kept
+            (scan)`` counts them. ``repetition_time`` is the time between the selected volumes, NaN where they
+            are not equidistant.  A scan is read when its values are accessed; a dataset that was fetched with
             ``chunks=`` gives a dask array.
 
         Raises
         ------
         SelectionError
-            The dataset does not have such images, or the selected voxels are not equidistant; or the label
-            image is on another grid or has no labels, or `names` does not match its labels.
+            The dataset does not have such images, or the selected voxels are not equidistant; an image is on
+            another grid, has no regions, or has none of the stated `labels`; a region has no name; a scan has
+            no image, confounds, displacement or repetition time that is needed; or nilearn is not installed,
+            or refuses the options.
         FormatError
-            The label image cannot be read, or has several volumes.
+            An image or a table cannot be read.
 
         Examples
         --------
@@ -145,7 +178,16 @@ class Accessor:
         """
         from decnef_data.analysis.timeseries import timeseries
 
-        return timeseries(self._dataset, labels_img, names=names)
+        return timeseries(
+            self._dataset,
+            labels_img,
+            names=names,
+            labels=labels,
+            confounds=confounds,
+            clean=clean,
+            fd=fd,
+            max_fd=max_fd,
+        )
 
     def connectivity(self) -> xr.Dataset:
         """Correlate the series of every pair of regions; same as :func:`decnef_data.connectivity`.
@@ -158,8 +200,10 @@ class Accessor:
             ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge
             order of srpbs-fc, and the coordinates and attributes of the series.  ``n_nan (scan)`` counts the
             regions whose edges are NaN: their series do not vary, or contain NaN or infinity;
-            ``n_constant (scan)`` counts those that do not vary.  A scan is computed when its values are
-            accessed; a dask array gives a dask array.
+            ``n_constant (scan)`` counts those that do not vary.  Where the series have a coordinate
+            ``kept (scan, time)``, as after scrubbing with :func:`decnef_data.timeseries`, only the volumes
+            that it marks are used.  A scan is computed when its values are accessed; a dask array gives a
+            dask array.
 
         Raises
         ------

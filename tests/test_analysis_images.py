@@ -10,7 +10,7 @@ import xarray as xr
 
 import decnef_data
 from decnef_data import FormatError, SelectionError, to_nifti
-from decnef_data.formats.images import build_image, read_volume
+from decnef_data.formats.images import build_image, read_image
 from tests import trees
 
 
@@ -177,27 +177,31 @@ class TestVolumes:
     def test_a_path_and_an_image_are_read_alike(self, tmp_path: Path) -> None:
         made = nib.Nifti1Image(np.arange(24, dtype="i2").reshape(2, 3, 4), trees.AFFINE)
         nib.save(made, tmp_path / "atlas.nii.gz")
-        assert read_volume(made).name == "atlas.nii.gz"  # where it was saved
+        assert read_image(made).name == "atlas.nii.gz"  # where it was saved
         for source in (tmp_path / "atlas.nii.gz", str(tmp_path / "atlas.nii.gz"), made):
-            read = read_volume(source)
+            read = read_image(source)
             assert np.array_equal(read.values, made.dataobj)
             assert np.array_equal(read.affine, trees.AFFINE)
-        assert read_volume(nib.Nifti1Image(made.dataobj, None)).name == "in-memory image"
+        assert read_image(nib.Nifti1Image(made.dataobj, None)).name == "in-memory image"
 
     def test_what_is_no_image_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "atlas.nii").write_text("regions")
         with pytest.raises(FormatError) as caught:
-            read_volume(tmp_path / "atlas.nii")
+            read_image(tmp_path / "atlas.nii")
         assert str(caught.value).startswith("'atlas.nii' cannot be read as an image: ")
         assert str(caught.value).endswith(". Use a format that nibabel reads, such as NIfTI.")
 
-    def test_several_volumes_are_an_error(self) -> None:
-        with pytest.raises(FormatError) as caught:
-            read_volume(nib.Nifti1Image(np.zeros((2, 3, 4, 5)), np.eye(4)))
-        assert str(caught.value) == (
-            "'in-memory image' has the shape (2, 3, 4, 5), but a single volume is needed. Pass one of its volumes."
-        )
+    def test_several_maps_are_an_image_and_further_dimensions_are_an_error(self) -> None:
+        assert read_image(nib.Nifti1Image(np.zeros((2, 3, 4, 5)), np.eye(4))).values.shape == (2, 3, 4, 5)
+        assert read_image(nib.Nifti1Image(np.zeros((2, 3, 4, 1)), np.eye(4))).values.shape == (2, 3, 4)
+        for shape in ((2, 3, 4, 5, 6), (2, 3)):
+            with pytest.raises(FormatError) as caught:
+                read_image(nib.Nifti1Image(np.zeros(shape), np.eye(4)))
+            assert str(caught.value) == (
+                f"'in-memory image' has the shape {shape}, but an image of regions has three dimensions, or four "
+                "for several maps. Pass one of its parts."
+            )
 
     def test_a_path_that_is_not_there_stays_an_oserror(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
-            read_volume(tmp_path / "absent.nii")
+            read_image(tmp_path / "absent.nii")

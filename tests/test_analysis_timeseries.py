@@ -208,7 +208,7 @@ class TestCoordinates:
         assert found.attrs == {"dataset": "srpbs-open"}
 
     @pytest.mark.parametrize(
-        "names", [["a", "b", "c", "d"], {7: "b", 3: "a", 140: "d", 12: "c", 500: "unused"}]
+        "names", [["a", "b", "c", "d"], {7: "b", 3: "a", 140: "d", 12: "c", 0: "background"}]
     )
     def test_names_become_the_regions(self, bold: NDArray, labels: NDArray, names: Any) -> None:
         found = timeseries(bold_dataset(bold), atlas(labels), names=names)
@@ -289,7 +289,12 @@ class TestLabels:
         assert np.array_equal(found["timeseries"].to_numpy(), means_by_mask(bold, labels))
         assert found["label"].dtype == np.dtype("i8")
 
-    @pytest.mark.parametrize(("wrong", "shown"), [(2.5, "2.5"), (np.nan, "nan"), (np.inf, "inf")])
+    def test_nan_is_the_background(self, bold: NDArray, labels: NDArray) -> None:
+        outside = np.where(labels == 0, np.nan, labels.astype("f4"))
+        found = timeseries(bold_dataset(bold), atlas(outside))
+        assert np.array_equal(found["timeseries"].to_numpy(), means_by_mask(bold, labels))
+
+    @pytest.mark.parametrize(("wrong", "shown"), [(2.5, "2.5"), (np.inf, "inf")])
     def test_other_numbers_are_none(self, bold: NDArray, labels: NDArray, wrong: float, shown: str) -> None:
         weights = labels.astype("f4")
         weights[1, 2, 3] = wrong

@@ -74,7 +74,11 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("timeseries",): (*NOT_DATA, TABLE),
     ("splits.data",): NOT_DATA,
     ("cite.name",): (1, b"srpbs-fc", ["srpbs-fc"], TABLE),
-    ("labels_img",): (1, b"atlas.nii.gz", np.zeros((2, 2, 2)), CUBE),
+    ("labels_img",): (1, b"atlas.nii.gz", np.zeros((2, 2, 2)), CUBE, int, ["atlas.nii.gz"]),
+    ("labels",): (3, "3", ["a"], [1.5], [], [0, 1], [3, 3], {3: "VERM"}, CUBE),
+    ("timeseries.confounds", "fd"): (1, b"csf", [1], {"csf"}, np.zeros((2, 2)), TABLE, CUBE),
+    ("clean",): (1, "low_pass", ["low_pass"], {1: 2}, CUBE),
+    ("max_fd",): (*NOT_A_NUMBER, 0, -0.5),
     ("timeseries.names",): ("VERM", 3, {"VERM"}, [1], {"a": "VERM"}, {3: 1}, CUBE),
 }  # fmt: skip
 

@@ -34,6 +34,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "X": ({"Splits.get_n_splits"},),
     "chunks": ({"to_zarr", "Accessor.to_zarr"},),
     "code": ({"Records.site"},),
+    "confounds": ({"timeseries", "Accessor.timeseries"},),
     "data": ({"splits"},),
     "dataset": ({"login"}, {"timeseries"}, {"to_matrix"}, {"to_nifti"}, {"Records.terms_of"}),
     "deep": ({"audit"},),

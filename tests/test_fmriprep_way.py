@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import xarray as xr
+from nilearn import signal
 
 import decnef_data
 from decnef_data import DecnefDataWarning
@@ -89,12 +90,6 @@ def labels_of(space: str) -> nib.Nifti1Image:
     return nib.Nifti1Image((1 + (x > 4) + 2 * (y > 5) + (z > 4) * (y < 3)).astype("i2"), affine)
 
 
-def regress(series: np.ndarray, confounds: np.ndarray) -> np.ndarray:
-    """Return series ``(time, roi)`` without their mean and what confounds explain."""
-    design = np.column_stack([np.ones(len(confounds)), confounds])
-    return series - design @ np.linalg.lstsq(design, series, rcond=None)[0]
-
-
 def leaves(tree: xr.DataTree, space: str) -> Iterator[xr.Dataset]:
     yield from (node.to_dataset() for node in tree.leaves if node.name == space)
 
@@ -139,19 +134,17 @@ def test_from_images_to_labelled_matrices(way: Way, space: str) -> None:
     atlas = labels_of(space)
     inside = np.asarray(atlas.dataobj)
     for leaf in leaves(opened(way), space):
-        series = leaf.decnef.timeseries(atlas)
-        clean = np.stack(
-            [
-                regress(one, confounds)
-                for one, confounds in zip(series.timeseries.to_numpy(), leaf.confound.to_numpy(), strict=True)
-            ]
-        )
-        cube = series.assign(timeseries=(series.timeseries.dims, clean)).decnef.connectivity()
+        clean = {"high_pass": 0.01, "standardize": None}
+        cube = leaf.decnef.timeseries(atlas, confounds=CONFOUNDS, clean=clean).decnef.connectivity()
         matrices = []
-        for subject, confounds in zip(leaf.subject.values.tolist(), leaf.confound.to_numpy(), strict=True):
+        times = leaf.repetition_time.to_numpy().tolist()
+        for place, subject in enumerate(leaf.subject.values.tolist()):
             values = way.arrays[space][subject].astype("f8")
             means = np.stack([values[inside == label].mean(axis=0) for label in np.unique(inside)], axis=1)
-            matrices.append(np.corrcoef(regress(means, confounds).T))
+            confounds = leaf.confound.to_numpy()[place]
+            confounds[0] = np.where(np.isnan(confounds[0]), confounds[1], confounds[0])
+            cleaned = signal.clean(means, confounds=confounds, t_r=times[place], **clean)
+            matrices.append(np.corrcoef(cleaned.T))
         ours = decnef_data.to_matrix(cube)
         np.testing.assert_allclose(ours, matrices, atol=1e-6)
         theirs = decnef_data.label(

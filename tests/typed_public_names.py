@@ -32,6 +32,8 @@ def people() -> None:
 def series() -> None:
     found = timeseries(fetch_dataset("srpbs-open", group="COI/bold"), "atlas.nii.gz", names={1: "L.CB"})
     assert_type(found, xr.Dataset)
+    images = {("sub-0001", "COI"): "own.nii.gz"}
+    assert_type(timeseries(found, images, labels=[1], clean={"low_pass": 0.1}, max_fd=0.5), xr.Dataset)
     assert_type(connectivity(found["timeseries"]), xr.Dataset)
     assert_type(to_matrix(connectivity(found)), xr.DataArray)
 

@@ -58,8 +58,9 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
         ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge order of
         srpbs-fc, and the coordinates and attributes of the series.  ``n_nan (scan)`` counts the regions whose
         edges are NaN: their series do not vary, or contain NaN or infinity; ``n_constant (scan)`` counts
-        those that do not vary.  A scan is computed when its values are accessed; a dask array gives a dask
-        array.
+        those that do not vary.  Where the series have a coordinate ``kept (scan, time)``, as after scrubbing
+        with :func:`decnef_data.timeseries`, only the volumes that it marks are used.  A scan is computed when
+        its values are accessed; a dask array gives a dask array.
 
     Raises
     ------
@@ -82,9 +83,10 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
     leading_dims = tuple(dim for dim in series.dims if dim not in {"time", "roi"})
     _require_dims(series, leading_dims)
     variable = series.variable.transpose(*leading_dims, "time", "roi")
+    kept = _kept_volumes(series, leading_dims)
     apply = _apply_lazily if variable.chunks is None else _apply_with_dask
-    fc = apply(variable, _correlate, ("edge",))
-    n_constant, n_nan = apply(variable, _count_constant, ()), apply(variable, _count_nan, ())
+    fc = apply(variable, kept, _correlate, ("edge",))
+    n_constant, n_nan = apply(variable, kept, _count_constant, ()), apply(variable, kept, _count_nan, ())
     fc.attrs, n_constant.attrs, n_nan.attrs = dict(_FC_ATTRS), dict(_CONSTANT_ATTRS), dict(_NAN_ATTRS)
     coords = {
         name: coord.variable
@@ -110,6 +112,16 @@ def _get_series(timeseries: xr.Dataset | xr.DataArray) -> xr.DataArray:
         return timeseries
     names = [f"roi_{number:03d}" for number in range(1, timeseries.sizes["roi"] + 1)]
     return timeseries.assign_coords(roi=names)
+
+
+def _kept_volumes(series: xr.DataArray, leading_dims: tuple[Any, ...]) -> NDArray[np.bool_] | None:
+    """Return which volumes ``(scan, time)`` are used, ``None`` if all of them are."""
+    coord = series.coords.get("kept")
+    if coord is None or coord.dtype.kind != "b" or "time" not in coord.dims:
+        return None
+    shape = (*(series.sizes[dim] for dim in leading_dims), series.sizes["time"])
+    kept = np.broadcast_to(coord.transpose(..., "time").to_numpy(), shape)
+    return np.array(np.atleast_2d(kept))
 
 
 def _require_dims(series: xr.DataArray, leading_dims: tuple[Any, ...]) -> None:
@@ -216,11 +228,38 @@ class _SeriesFunction(Protocol):
     def __call__(self, series: NDArray[Any], out: NDArray[Any]) -> None: ...
 
 
-class _ScanwiseArray(BackendArray):
-    """A function of the series ``([scan,] time, roi)``, computed for the scans that are accessed."""
+def _apply_to_kept(
+    function: _SeriesFunction, series: NDArray[Any], kept: NDArray[np.bool_] | None, out: NDArray[Any]
+) -> None:
+    """Call a function with the volumes that each scan keeps, whose number differs between the scans."""
+    if kept is None or kept.all():
+        function(series, out)
+        return
+    for index, volumes in enumerate(kept):
+        scan = slice(index, index + 1)
+        values = series[scan, volumes]
+        # Fewer volumes have no correlation.
+        enough = (
+            values if values.shape[1] >= _MIN_LENGTH else np.full((1, _MIN_LENGTH, series.shape[2]), np.nan)
+        )
+        function(enough, out[scan])
 
-    def __init__(self, series: xr.Variable, function: _SeriesFunction, dims: tuple[str, ...]) -> None:
+
+class _ScanwiseArray(BackendArray):
+    """A function of the series ``([scan,] time, roi)``, computed for the scans that are accessed.
+
+    ``kept (scan, time)`` are the volumes that are used, ``None`` if all of them are.
+    """
+
+    def __init__(
+        self,
+        series: xr.Variable,
+        kept: NDArray[np.bool_] | None,
+        function: _SeriesFunction,
+        dims: tuple[str, ...],
+    ) -> None:
         self.series = series
+        self.kept = kept
         self.function = function
         self.dims = dims
         self.shape = (*(series.shape[:-2] or (1,)), *_result_shape(series.shape[-1], dims))
@@ -238,11 +277,12 @@ class _ScanwiseArray(BackendArray):
         def fill(start: int) -> None:
             task = slice(start, start + _SCANS_PER_TASK)
             series, results = self._read_series(scans[task]), out[task]
+            kept = None if self.kept is None else self.kept[scans[task]]
             if all(isinstance(part, slice) and part == slice(None) for part in inner):
-                self.function(series, results)
+                _apply_to_kept(self.function, series, kept, results)
                 return
             complete = np.empty((len(series), *self.shape[1:]), self.dtype)
-            self.function(series, complete)
+            _apply_to_kept(self.function, series, kept, complete)
             results[...] = complete[(slice(None), *inner)]
 
         _run_on_threads(fill, range(0, scans.size, _SCANS_PER_TASK))
@@ -250,7 +290,8 @@ class _ScanwiseArray(BackendArray):
 
     def select(self, scans: NDArray[np.intp]) -> "_ScanwiseArray":
         """Return the array of some of the scans."""
-        return _ScanwiseArray(self.series[scans], self.function, self.dims)
+        kept = None if self.kept is None else self.kept[scans]
+        return _ScanwiseArray(self.series[scans], kept, self.function, self.dims)
 
     def _read_series(self, scans: NDArray[np.intp]) -> NDArray[Any]:
         if self.series.ndim == _MIN_LENGTH:
@@ -289,18 +330,30 @@ class _LazyScans(indexing.LazilyIndexedArray):
         return _LazyScans, (selected, type(self.key)((kept, *inner)))
 
 
-def _apply_lazily(series: xr.Variable, function: _SeriesFunction, dims: tuple[str, ...]) -> xr.Variable:
+def _apply_lazily(
+    series: xr.Variable, kept: NDArray[np.bool_] | None, function: _SeriesFunction, dims: tuple[str, ...]
+) -> xr.Variable:
     leading_dims = series.dims[:-2] or ("scan",)
-    result = xr.Variable((*leading_dims, *dims), _LazyScans(_ScanwiseArray(series, function, dims)))
+    result = xr.Variable((*leading_dims, *dims), _LazyScans(_ScanwiseArray(series, kept, function, dims)))
     return result if series.dims[:-2] else result[0]
 
 
-def _apply_with_dask(series: xr.Variable, function: _SeriesFunction, dims: tuple[str, ...]) -> xr.Variable:
+def _apply_with_dask(
+    series: xr.Variable, kept: NDArray[np.bool_] | None, function: _SeriesFunction, dims: tuple[str, ...]
+) -> xr.Variable:
+    used = np.ones((1, series.sizes["time"]), np.bool_) if kept is None else kept
+    # Scans that all use every volume need no mask each.
+    mask = (
+        xr.Variable(("time",), used[0])
+        if kept is None or series.ndim == _MIN_LENGTH
+        else (xr.Variable(series.dims[:-1], used).chunk({series.dims[0]: series.chunksizes[series.dims[0]]}))
+    )
     result: xr.Variable = xr.apply_ufunc(
         _compute_block,
         series.chunk(time=-1, roi=-1),
+        mask,
         kwargs={"function": function, "dims": dims},
-        input_core_dims=[("time", "roi")],
+        input_core_dims=[("time", "roi"), ("time",)],
         output_core_dims=[dims],
         dask="parallelized",
         output_dtypes=[_result_dtype(dims)],
@@ -311,11 +364,14 @@ def _apply_with_dask(series: xr.Variable, function: _SeriesFunction, dims: tuple
     return result
 
 
-def _compute_block(block: NDArray[Any], *, function: _SeriesFunction, dims: tuple[str, ...]) -> NDArray[Any]:
-    """Compute the results of a block ``(..., time, roi)``."""
+def _compute_block(
+    block: NDArray[Any], kept: NDArray[np.bool_], *, function: _SeriesFunction, dims: tuple[str, ...]
+) -> NDArray[Any]:
+    """Compute the results of a block ``(..., time, roi)``, from the volumes that are kept."""
     shape = _result_shape(block.shape[-1], dims)
     out = np.empty((*block.shape[:-2], *shape), _result_dtype(dims))
-    function(block.reshape(-1, *block.shape[-2:]), out.reshape(-1, *shape))
+    series = block.reshape(-1, *block.shape[-2:])
+    _apply_to_kept(function, series, np.broadcast_to(kept, series.shape[:2]), out.reshape(-1, *shape))
     return out
 
 

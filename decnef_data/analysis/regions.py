@@ -1,24 +1,39 @@
-"""The regions of a label image: their voxels, the check that scans share its grid, and means over them."""
+"""Regions of a label image or of maps: their voxels or weights, and means over them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from decnef_data.analysis.geometry import SPATIAL_DIMS, selected_affines
+from decnef_data.analysis.geometry import SPATIAL_DIMS
+from decnef_data.analysis.grids import look_up, scan_shape, shared_index_map
 from decnef_data.errors import SelectionError
 
 if TYPE_CHECKING:
     from decnef_data.formats.images import Volume
 
-__all__ = ["RegionVoxels", "load_regions", "region_names"]
+__all__ = ["RegionVoxels", "RegionWeights", "Regions", "load_regions"]
 
-#: Largest distance, in millimetres, between the same voxel of two images on one grid: qform and sform of one
-#: file differ by about a thousandth.
-_TOLERANCE: Final = 0.01
+
+class Regions(Protocol):
+    """Regions in the volumes of a scan: ``labels``, and ``counts``, the number of voxels of each."""
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The labels of the regions, which are the axis of the means."""
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """The number of voxels of each region; a region without voxels has the mean NaN."""
+
+    def means(self, voxels: NDArray[Any]) -> NDArray[np.float64]:
+        """Average voxels ``(..., z, y, x)`` over each region to ``(..., region)``."""
+
+    def with_labels(self, labels: NDArray[Any]) -> "Regions":
+        """Return the regions with these labels, in this order; those that are absent have no voxels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +49,8 @@ class RegionVoxels:
     >>> regions = RegionVoxels.from_labels(np.array([[[0, 7], [7, 3]]]))
     >>> regions.labels.tolist(), regions.means(np.array([[[10, 20], [30, 40]]])).tolist()
     ([3, 7], [40.0, 25.0])
+    >>> regions.with_labels(np.array([7, 5])).means(np.array([[[10, 20], [30, 40]]])).tolist()
+    [25.0, nan]
     """
 
     labels: NDArray[Any]
@@ -50,176 +67,171 @@ class RegionVoxels:
         unique, starts, counts = np.unique(flat[voxel_indices], return_index=True, return_counts=True)
         return cls(unique, voxel_indices, starts, counts)
 
+    def with_labels(self, labels: NDArray[Any]) -> "RegionVoxels":
+        """Return the regions with these labels, in this order; those that are absent have no voxels."""
+        if np.array_equal(labels, self.labels):
+            return self
+        parts = dict(
+            zip(self.labels.tolist(), np.split(self.voxel_indices, self.starts[1:].tolist()), strict=False)
+        )
+        voxels = [parts.get(label, self.voxel_indices[:0]) for label in labels.tolist()]
+        counts = np.array(list(map(len, voxels)), dtype=np.intp)
+        return RegionVoxels(labels, np.concatenate(voxels), np.cumsum(counts) - counts, counts)
+
     def means(self, voxels: NDArray[Any]) -> NDArray[np.float64]:
         """Average voxels ``(..., z, y, x)`` over each region to ``(..., region)``.
 
         Integers are summed as integers, so that the mean of the stored values is rounded once, at the end.
         """
-        leading_shape = voxels.shape[:-3]
-        volumes = voxels.reshape(-1, int(np.prod(voxels.shape[-3:])))
-        sums = np.empty((len(volumes), self.labels.size), _sum_dtype(voxels.dtype))
+        volumes = _flatten_volumes(voxels)
+        present = self.counts > 0
+        starts, counts = self.starts[present], self.counts[present]
+        sums = np.empty((len(volumes), starts.size), _sum_dtype(voxels.dtype))
         for values, out in zip(volumes, sums, strict=True):
-            np.add.reduceat(values.take(self.voxel_indices), self.starts, dtype=sums.dtype, out=out)
-        return (sums / self.counts).reshape((*leading_shape, self.labels.size))
+            if starts.size:
+                np.add.reduceat(values.take(self.voxel_indices), starts, dtype=sums.dtype, out=out)
+        means = np.full((len(volumes), present.size), np.nan)
+        means[:, present] = sums / counts
+        return means.reshape((*voxels.shape[:-3], present.size))
+
+
+def _flatten_volumes(voxels: NDArray[Any]) -> NDArray[Any]:
+    return voxels.reshape(-1, int(np.prod(voxels.shape[-3:])))
 
 
 def _sum_dtype(dtype: np.dtype[Any]) -> type[np.int64 | np.float64]:
     return np.int64 if dtype.kind in "iu" and dtype.itemsize < np.dtype(np.int64).itemsize else np.float64
 
 
-def load_regions(labels_img: Any, dataset: xr.Dataset) -> RegionVoxels:
-    """Read the labels of the voxels of a dataset's scans from an image on their grid.
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionWeights:
+    """Weights of voxels in each region, which sum to 1 in a region.
+
+    ``labels`` are the numbers of the maps from 1, ``voxel_indices`` the flat indices of the voxels with a
+    weight in a volume ``(z, y, x)``, ``weights`` a sparse matrix ``(region, voxel)``, and ``counts`` the
+    number of voxels with a weight in each region.
+
+    Examples
+    --------
+    >>> regions = RegionWeights.from_maps([np.array([[[3.0, 1.0]]]), np.array([[[0.0, 0.5]]])])
+    >>> regions.means(np.array([[[10, 20]]])).tolist(), regions.counts.tolist()
+    ([12.5, 20.0], [2, 1])
+    """
+
+    labels: NDArray[Any]
+    voxel_indices: NDArray[np.intp]
+    weights: Any
+    counts: NDArray[np.intp]
+
+    @classmethod
+    def from_maps(cls, maps: Iterable[NDArray[Any]]) -> "RegionWeights":
+        """Build the regions of maps ``(z, y, x)`` of weights that are not negative."""
+        from scipy import sparse
+
+        columns, shares = [], []
+        for weights in maps:  # one after the other: all of an atlas may be a gigabyte
+            flat = weights.reshape(-1)
+            columns.append(np.flatnonzero(flat))
+            shares.append(flat[columns[-1]] / flat[columns[-1]].sum())
+        counts = np.array(list(map(len, columns)), dtype=np.intp)
+        voxel_indices, indices = np.unique(np.concatenate(columns), return_inverse=True)
+        matrix = sparse.csr_array(
+            (np.concatenate(shares), indices, np.concatenate([[0], np.cumsum(counts)])),
+            shape=(len(columns), voxel_indices.size),
+        )
+        return cls(np.arange(1, len(columns) + 1), voxel_indices, matrix, counts)
+
+    def with_labels(self, labels: NDArray[Any]) -> "RegionWeights":
+        """Return the regions with these labels, in this order; those that are absent have no voxels."""
+        if np.array_equal(labels, self.labels):
+            return self
+        from scipy import sparse
+
+        rows = {label: row for row, label in enumerate(self.labels.tolist())}
+        known = [(place, rows[label]) for place, label in enumerate(labels.tolist()) if label in rows]
+        places, found = np.array(known, dtype=np.intp).reshape(-1, 2).T
+        shape = (labels.size, self.labels.size)
+        selection = sparse.csr_array((np.ones(places.size), (places, found)), shape=shape)
+        weights = selection @ self.weights
+        weights.sort_indices()  # in another order, a sum is rounded otherwise
+        counts = np.zeros(labels.size, np.intp)
+        counts[places] = self.counts[found]
+        return RegionWeights(labels, self.voxel_indices, weights, counts)
+
+    def means(self, voxels: NDArray[Any]) -> NDArray[np.float64]:
+        """Average voxels ``(..., z, y, x)`` over each region to ``(..., region)``, by their weights."""
+        values = _flatten_volumes(voxels)[:, self.voxel_indices].astype(np.float64, copy=False)
+        means: NDArray[np.float64] = np.ascontiguousarray((self.weights @ values.T).T)
+        means[:, self.counts == 0] = np.nan
+        return means.reshape((*voxels.shape[:-3], self.labels.size))
+
+
+def load_regions(source: Any, dataset: xr.Dataset) -> Regions:
+    """Read the regions of a dataset's scans from an image on their grid.
+
+    The regions are those of the complete image: one without a voxel in the selected part of the volumes has
+    no voxels.
 
     Raises
     ------
     SelectionError
-        It is on another grid, its labels are not whole numbers, or the voxels have none.
+        The image is on another grid, has no regions or none in the selected voxels, or contains values that
+        are not labels or weights.
     """
-    from decnef_data.formats.images import read_volume
+    from decnef_data.formats.images import read_image
 
-    labels = read_volume(labels_img)
-    index_map = _shared_index_map(labels, dataset)
-    values = _integer_labels(labels)
-    regions = RegionVoxels.from_labels(_look_up(values, index_map, _scan_shape(dataset)).transpose())
-    if regions.labels.size:
-        return regions
-    if values.any():
-        message = (
-            f"No region of '{labels.name}' is in the selected voxels. Select a larger part of the volumes."
-        )
+    image = read_image(source)
+    index_map, shape = shared_index_map(image, dataset), scan_shape(dataset)
+    if image.values.ndim == len(SPATIAL_DIMS):
+        labels = _integer_labels(image)
+        inside = RegionVoxels.from_labels(look_up(labels, index_map, shape).transpose())
+        # np.unique of all voxels takes as long as the rest; a complete scan has all labels.
+        complete = inside.labels if labels.shape == shape else np.unique(labels[labels != 0])
+        regions: Regions = inside.with_labels(complete)
     else:
-        message = (
-            f"'{labels.name}' contains only the background label 0. Pass an image with labelled regions."
-        )
-    raise SelectionError(message, requested=labels.name)
+        maps = (_weights(image, index) for index in range(image.values.shape[-1]))
+        regions = RegionWeights.from_maps(look_up(each, index_map, shape).transpose() for each in maps)
+    if not regions.counts.any():
+        raise _no_region_error(image)
+    return regions
 
 
-def _integer_labels(labels: "Volume") -> NDArray[Any]:
+def _integer_labels(image: "Volume") -> NDArray[Any]:
     integers: NDArray[Any]
-    if labels.values.dtype.kind in "iub":
-        return labels.values
-    # Many atlases store whole numbers as floats.
-    integers = np.rint(np.nan_to_num(labels.values.real, posinf=0, neginf=0)).astype(np.int64)
-    fractional = labels.values[integers != labels.values]
+    if image.values.dtype.kind in "iub":
+        return image.values
+    # Many atlases store whole numbers as floats, and some NaN outside of the brain.
+    values = np.where(np.isnan(image.values), 0, image.values)
+    integers = np.rint(np.nan_to_num(values.real, posinf=0, neginf=0)).astype(np.int64)
+    fractional = values[integers != values]
     if fractional.size:
         raise SelectionError(
-            f"'{labels.name}' contains {fractional[0]:g}, which is not a label: labels are integers. "
+            f"'{image.name}' contains {fractional[0]:g}, which is not a label: labels are integers. "
             "Pass the original atlas, or resample it with interpolation='nearest'.",
-            requested=labels.name,
+            requested=image.name,
         )
     return integers
 
 
-def _scan_shape(dataset: xr.Dataset) -> tuple[int, ...]:
-    """Return the lengths ``(x, y, z)`` of a dataset's volumes."""
-    return tuple(dataset.sizes[dim] for dim in reversed(SPATIAL_DIMS))
-
-
-def _shared_index_map(labels: "Volume", dataset: xr.Dataset) -> NDArray[np.intp]:
-    """Return the matrix from a position in the scans to that of the same voxel in the label image.
-
-    Every voxel of the scans has to be a voxel of the label image, the same one in all scans.
-    """
-    affines, shape = selected_affines(dataset).reshape(-1, 4, 4), _scan_shape(dataset)
-    index_maps = [_index_map(labels, affine, shape) for affine in affines]
-    shared = next((found for found in index_maps if found is not None), np.eye(4, dtype=np.intp))
-    mismatched = [
-        index for index, found in enumerate(index_maps) if found is None or not np.array_equal(found, shared)
-    ]
-    if mismatched:
-        raise _grid_mismatch_error(labels, dataset, affines, mismatched)
-    return shared
-
-
-def _index_map(labels: "Volume", affine: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.intp] | None:
-    """Return the matrix from a position in a scan to that of the same voxel in the label image, if any."""
-    if labels.values.shape == shape and _grid_distance(labels.affine, affine, shape) <= _TOLERANCE:
-        return np.eye(4, dtype=np.intp)
-    try:
-        index_map = np.rint(np.linalg.solve(labels.affine, affine))
-    except np.linalg.LinAlgError:
-        return None
-    is_close = _grid_distance(labels.affine @ index_map, affine, shape) <= _TOLERANCE
-    corners = _corners(shape) @ index_map[:3].T
-    is_inside = ((corners >= 0) & (corners < labels.values.shape)).all()
-    return index_map.astype(np.intp) if is_close and is_inside else None
-
-
-def _look_up(labels: NDArray[Any], index_map: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return the labels of all positions ``(x, y, z)`` of a scan."""
-    positions = np.ogrid[tuple(slice(length) for length in shape)]
-    # Without the terms that are zero, the index arrays are as short as the axes.
-    indices = tuple(
-        sum(factor * position for factor, position in zip(row[:3], positions, strict=True) if factor) + row[3]
-        for row in index_map[:3]
-    )
-    return np.broadcast_to(labels[indices], shape)
-
-
-def _corners(shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Return the positions ``(x, y, z, 1)`` of the corners of a volume."""
-    return np.stack(np.meshgrid(*((0, length - 1) for length in shape), [1]), axis=-1).reshape(-1, 4)
-
-
-def _grid_distance(one: NDArray[Any], other: NDArray[Any], shape: tuple[int, ...]) -> float:
-    """Return the largest distance, in millimetres, between the corners of the grid under two affines."""
-    return float(np.linalg.norm(_corners(shape) @ (one - other).T, axis=1).max())
-
-
-def _grid_mismatch_error(
-    labels: "Volume", dataset: xr.Dataset, affines: NDArray[Any], mismatched: Sequence[int]
-) -> SelectionError:
-    affine, shape = affines[mismatched[0]], _scan_shape(dataset)
-    subjects = (
-        np.atleast_1d(dataset["subject"].to_numpy()) if "subject" in dataset.coords else [""] * len(affines)
-    )
-    distance = (
-        f", up to {_grid_distance(labels.affine, affine, shape):.3g} mm apart"
-        if labels.values.shape == shape
-        else ""
-    )
-    return SelectionError(
-        f"'{labels.name}' ({_format_grid(labels.values.shape, labels.affine)}) is not on the grid of "
-        f"{len(mismatched)} of the {len(affines)} scans, first that of '{subjects[mismatched[0]]}' "
-        f"({_format_grid(shape, affine)}{distance}). "
-        "Resample it to the scan with interpolation='nearest', or select scans that are on its grid.",
-        requested=labels.name,
-    )
-
-
-def _format_grid(shape: tuple[int, ...], affine: NDArray[Any]) -> str:
-    sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    origin = ", ".join(f"{coordinate:.6g}" for coordinate in affine[:3, 3])
-    lengths, spacings = (" x ".join(f"{number:.4g}" for number in numbers) for numbers in (shape, sizes))
-    return f"{lengths} voxels of {spacings} mm, origin {origin}"
-
-
-def region_names(regions: RegionVoxels, names: Mapping[int, str] | Sequence[str] | None) -> NDArray[Any]:
-    """Return the names of the regions as given, or else their labels.
-
-    Raises
-    ------
-    SelectionError
-        A region has no name, or the numbers of names and of regions differ.
-
-    Examples
-    --------
-    >>> region_names(RegionVoxels.from_labels(np.array([[[3, 7]]])), {7: "VERM", 3: "L.CB"}).tolist()
-    ['L.CB', 'VERM']
-    """
-    labels = [int(label) for label in regions.labels]
-    if names is None:
-        return np.array(labels, dtype=np.int64)
-    if isinstance(names, Mapping):
-        unnamed = next((label for label in labels if label not in names), None)
-        if unnamed is not None:
-            message = f"Label {unnamed} of the image has no name. Name every label except 0, or omit names=."
-            raise SelectionError(message, requested=str(unnamed))
-        return np.array([names[label] for label in labels], dtype=np.str_)
-    if len(names) != len(labels):
+def _weights(image: "Volume", index: int) -> NDArray[np.float64]:
+    """Return the weights ``(x, y, z)`` of one map; NaN is outside of it."""
+    weights: NDArray[np.float64] = np.asarray(image.values[..., index], np.float64)
+    weights = np.where(np.isnan(weights), 0, weights)
+    wrong = weights[(weights < 0) | np.isinf(weights)]
+    if wrong.size:
         raise SelectionError(
-            f"The image has {len(labels)} labels, but {len(names)} names were passed. "
-            "Pass one name per label, in ascending order of the labels, or a mapping from label to name.",
-            requested=str(len(names)),
+            f"Map {index + 1} of '{image.name}' contains {wrong[0]:g}, which is not a weight: weights are "
+            "finite and not negative. Pass nilearn's NiftiMapsMasker, which fits such maps by least squares.",
+            requested=image.name,
         )
-    return np.array(list(names), dtype=np.str_)
+    return weights
+
+
+def _no_region_error(image: "Volume") -> SelectionError:
+    if np.nan_to_num(image.values).any():
+        message = (
+            f"No region of '{image.name}' is in the selected voxels. Select a larger part of the volumes."
+        )
+    else:
+        message = f"'{image.name}' contains only the background label 0. Pass an image with labelled regions."
+    return SelectionError(message, requested=image.name)

@@ -155,6 +155,67 @@ def image(value: object) -> object:
     raise WrongValueError("is neither a path nor a nibabel image")
 
 
+def regions(value: object) -> object:
+    """Accept a path, an image, a mapping or a function from scan to image, or a masker of nilearn."""
+    is_masker = all(callable(getattr(value, name, None)) for name in ("fit", "transform"))
+    if _is_mapping(value) or is_masker or (callable(value) and not isinstance(value, type)):
+        return value
+    try:
+        return image(value)
+    except WrongValueError:
+        problem = "is neither a path or image, nor a mapping or function from scan to image, nor a masker"
+        raise WrongValueError(problem) from None
+
+
+def region_labels(value: object) -> list[int]:
+    """Convert distinct labels of regions; 0 is the background."""
+    labels = [_label(label) for label in _label_items(value)]
+    if not labels:
+        raise WrongValueError("contains no label")
+    if 0 in labels:
+        raise WrongValueError("contains 0, which is the background")
+    repeated = next((label for label in labels if labels.count(label) > 1), None)
+    if repeated is not None:
+        raise WrongValueError(f"contains the label {repeated} twice")
+    return labels
+
+
+def _label_items(value: object) -> Iterable[object]:
+    try:
+        return as_items(value)
+    except WrongValueError:
+        raise WrongValueError("is not a list of whole numbers") from None
+
+
+def scan_values(value: object) -> object:
+    """Accept a name or several, an array of xarray, or a mapping from scan to table."""
+    if _is_mapping(value) or "xarray.DataArray" in classes_of(value):
+        return value
+    if isinstance(value, AbstractSet):
+        raise WrongValueError("has no order")
+    return one_of("is neither a name, an xarray DataArray, nor a mapping from scan to table", names)(value)
+
+
+def _is_mapping(value: object) -> bool:
+    """Return whether a value is a mapping, but not of variables."""
+    return isinstance(value, Mapping) and "xarray.Dataset" not in classes_of(value)
+
+
+def options(value: object) -> object:
+    """Accept a mapping from the name of an option."""
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value) and _is_mapping(value):
+        return dict(value)
+    raise WrongValueError("is not a mapping from option to value")
+
+
+def positive_number(value: object) -> int | float:
+    """Convert a number above 0."""
+    converted = number(value)
+    if converted <= 0:
+        raise WrongValueError("is not above 0")
+    return converted
+
+
 def chunk_sizes(value: object) -> object:
     """Accept the sizes of chunks by dimension, one size, or a text such as ``auto``."""
     if isinstance(value, Mapping) and all(isinstance(dim, str) for dim in value):

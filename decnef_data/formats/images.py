@@ -1,4 +1,4 @@
-"""Images of nibabel: a volume read from any format that it supports, and an image built from an array."""
+"""Images of nibabel: one read from any format that it supports, and one built from an array."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from decnef_data.errors import FormatError
 
-__all__ = ["Volume", "build_image", "read_volume", "set_form_codes"]
+__all__ = ["Volume", "build_image", "read_image", "set_form_codes"]
 
 _N_SPATIAL_DIMS: Final = 3
 #: What nibabel and the libraries below it raise for a damaged file; a wrong header may end in any of them.
@@ -35,15 +35,15 @@ _MAX_DESCRIPTION: Final = 79  # what NIfTI's field of 80 bytes holds with a zero
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:
-    """Voxels ``(x, y, z)``, the matrix from voxel to millimetre, and a name for errors."""
+    """Voxels ``(x, y, z)`` or ``(x, y, z, map)``, the matrix to millimetres, and a name for errors."""
 
     values: NDArray[Any]
     affine: NDArray[np.float64]
     name: str
 
 
-def read_volume(source: Any) -> Volume:
-    """Read an image with three dimensions.
+def read_image(source: Any) -> Volume:
+    """Read an image with three dimensions, or with four, the last of which is longer than one.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ def read_volume(source: Any) -> Volume:
     Raises
     ------
     FormatError
-        It is not an image that nibabel can read, or has more than one volume.
+        It is not an image that nibabel can read, or has another number of dimensions.
 
     Examples
     --------
-    >>> read_volume(nib.Nifti1Image(np.ones((4, 5, 6, 1), "u1"), np.eye(4))).values.shape
+    >>> read_image(nib.Nifti1Image(np.ones((4, 5, 6, 1), "u1"), np.eye(4))).values.shape
     (4, 5, 6)
     """
     name = Path(source).name if isinstance(source, str | os.PathLike) else _image_name(source)
@@ -79,9 +79,10 @@ def read_volume(source: Any) -> Volume:
         raise FormatError(message, file=name) from error
     if set(values.shape[_N_SPATIAL_DIMS:]) == {1}:
         values = values.reshape(values.shape[:_N_SPATIAL_DIMS])
-    if values.ndim != _N_SPATIAL_DIMS:
+    if values.ndim not in {_N_SPATIAL_DIMS, _N_SPATIAL_DIMS + 1}:
         message = (
-            f"'{name}' has the shape {values.shape}, but a single volume is needed. Pass one of its volumes."
+            f"'{name}' has the shape {values.shape}, but an image of regions has three dimensions, or four "
+            "for several maps. Pass one of its parts."
         )
         raise FormatError(message, file=name)
     return Volume(values, affine, name)
