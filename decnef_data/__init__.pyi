@@ -21,6 +21,7 @@ from .api.derivatives import label as label
 from .api.derivatives import open_derivatives as open_derivatives
 from .api.doctor import doctor as doctor
 from .api.export import export as export
+from .api.export import export_bids as export_bids
 from .api.export import export_nifti as export_nifti
 from .api.fetch import demo as demo
 from .api.fetch import download as download
@@ -75,6 +76,7 @@ __all__ = [
     "doctor",
     "download",
     "export",
+    "export_bids",
     "export_nifti",
     "fetch_dataset",
     "index",

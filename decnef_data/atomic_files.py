@@ -5,6 +5,7 @@ leaves the file as it was before, or as it is now.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import BinaryIO, Final
 
 from decnef_data.file_systems import add_path_to_errors, keep_private, sync_file, sync_folder
 
-__all__ = ["append_private", "make_private_folder", "open_atomic", "write_atomic"]
+__all__ = ["append_private", "link_or_copy", "make_private_folder", "open_atomic", "write_atomic"]
 
 _PRIVATE: Final = 0o600
 #: Of the name of a file, what its temporary name begins with: a long name leaves no room for more.
@@ -83,6 +84,31 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write a file with mode 0600, completely or not at all."""
     with open_atomic(path) as file:
         file.write(data)
+
+
+def link_or_copy(origin: Path, path: Path, *, staging: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no hard links between the two.
+
+    Parameters
+    ----------
+    origin
+        The file.
+    path
+        The other name; missing folders above it are created, and a file that has it is replaced.
+    staging
+        A folder on the disk of `path` for a temporary file.
+    """
+    make_private_folder(path.parent)
+    temporary = staging / f".{path.name[:_MAX_PREFIX]}.link"
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.hardlink_to(origin)
+    except OSError:  # another disk, or a file system without hard links
+        with origin.open("rb") as source, open_atomic(path, staging=staging, durable=False) as file:
+            shutil.copyfileobj(source, file)
+        return
+    temporary.replace(path)
+    temporary.unlink(missing_ok=True)  # renaming a file to its own other name does nothing
 
 
 def append_private(path: Path, data: bytes, *, durable: bool = True) -> None:

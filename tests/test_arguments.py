@@ -47,7 +47,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     (
         "name", "mirror.name", "group", "sex", "stratify", "subject", "session", "mirror", "progress", "split",
         "style", "export.style", "desc", "by", "key", "code", "column", "header", "secret", "login.mirror", "login.dataset",
-        "logout.mirror", "facts_of.dataset", "to_zarr.chunks",
+        "logout.mirror", "facts_of.dataset", "to_zarr.chunks", "slice_timing",
     ): NOT_TEXT,
     (
         "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims",
@@ -58,7 +58,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("n_subjects", "n_splits"): (*NOT_WHOLE, 0, -1),
     (
         "download", "keep_archive", "strict", "accept_terms", "offline", "checksums", "deep", "repair", "phantom",
-        "dry_run", "shared", "stores", "synthetic", "original", "i_may_share", "follow_links",
+        "dry_run", "shared", "stores", "synthetic", "original", "compress", "i_may_share", "follow_links",
     ): (1, 0, "yes", [True]),
     (
         "data_dir", "config_dir", "lock", "records", "path", "first", "second", "destination", "dest", "folders",

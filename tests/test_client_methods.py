@@ -30,7 +30,16 @@ METHODS = {
 }
 #: Functions that need neither a cache nor a catalog, because they are given what they work on.
 OF_VALUES = {"connectivity", "lock_text", "splits", "timeseries", "to_matrix", "to_nifti", "to_zarr"}
-SELECTING = ("fetch_dataset", "plan", "participants", "download", "query", "lock", "export_nifti")
+SELECTING = (
+    "fetch_dataset",
+    "plan",
+    "participants",
+    "download",
+    "query",
+    "lock",
+    "export_bids",
+    "export_nifti",
+)
 ENGINE = ("open_dataset", "open_datatree", "open_groups_as_dict")
 FIELDS = tuple(SelectionFields.__struct_fields__)
 
@@ -171,7 +180,7 @@ def call(name: str, **fields: object) -> object:
     """Call one of the functions and engines that select data."""
     if name in ENGINE:
         return getattr(DecnefEngine(), name)("decnef://srpbs-fc", **fields)
-    further = ("exported",) if name == "export_nifti" else ()
+    further = ("exported",) if name in {"export_bids", "export_nifti"} else ()
     return FUNCTIONS[name]("srpbs-fc", *further, **fields)
 
 

@@ -38,14 +38,24 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "data": ({"splits"},),
     "dataset": ({"login"}, {"timeseries"}, {"to_matrix"}, {"to_nifti"}, {"Records.terms_of"}),
     "deep": ({"audit"},),
+    "destination": ({"export_bids"},),
     "filename_or_obj": ({"DecnefEngine.guess_can_open"},),
     "lock": ({"lock_text"},),
     "mirror": ({"index", "login"}, {"logout"}, {"probe"}, {"open_derivatives", "label"}),
     # Field maps are opened only on request, and downloaded, locked and exported with everything else;
     # participants are listed whether or not they have images.
-    "modalities": ({"download", "export_nifti", "lock"}, {"participants", "query"}),
+    "modalities": ({"download", "export_bids", "export_nifti", "lock"}, {"participants", "query"}),
     "name": (
-        {"fetch_dataset", "participants", "plan", "download", "lock", "export_nifti", "phantom_truth"},
+        {
+            "fetch_dataset",
+            "participants",
+            "plan",
+            "download",
+            "lock",
+            "export_bids",
+            "export_nifti",
+            "phantom_truth",
+        },
         {"access", "clear_cache"},
         {"cite"},
         {"label"},
@@ -225,7 +235,16 @@ def selecting() -> dict[str, Documented]:
 
 class TestSelections:
     def test_they_are_known(self) -> None:
-        functions = {"fetch_dataset", "participants", "plan", "download", "query", "lock", "export_nifti"}
+        functions = {
+            "fetch_dataset",
+            "participants",
+            "plan",
+            "download",
+            "query",
+            "lock",
+            "export_bids",
+            "export_nifti",
+        }
         engine = {f"DecnefEngine.{name}" for name in ("open_dataset", "open_datatree", "open_groups_as_dict")}
         assert selecting().keys() == _with_methods(functions) | engine
 

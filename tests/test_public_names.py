@@ -34,6 +34,7 @@ FUNCTIONS = [
     "doctor",
     "download",
     "export",
+    "export_bids",
     "export_nifti",
     "fetch_dataset",
     "index",

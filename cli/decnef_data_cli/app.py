@@ -70,6 +70,7 @@ app.command("download", rich_help_panel=_DOWNLOAD_PANEL)(files.download)
 app.command("adopt", rich_help_panel=_DOWNLOAD_PANEL)(files.adopt)
 app.command("participants", rich_help_panel=_USE_PANEL)(catalog.participants)
 app.add_typer(_export, name="export", rich_help_panel=_USE_PANEL)
+_export.command("bids")(export.bids)
 _export.command("nifti")(export.nifti)
 for _style in export.DESCRIPTIONS:
     _export.command(_style)(export.create_description_command(_style))

@@ -107,6 +107,8 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "destination": _path("exported"),
     "dest": _path("selection.zarr"),
     "original": _FLAG,
+    "slice_timing": _text("known"),
+    "compress": _FLAG,
     "i_may_share": _FLAG,
     "client": Argument(values.anything, ()),
     "style": _text("text"),

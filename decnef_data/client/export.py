@@ -12,7 +12,9 @@ from decnef_data.client.resolve import is_phantom
 from decnef_data.errors import SelectionError
 from decnef_data.export_log import ExportLog
 from decnef_data.exports import nifti
-from decnef_data.model import ExportSummary
+from decnef_data.exports.bids import tree
+from decnef_data.exports.bids.slice_timing import CHOICES
+from decnef_data.model import Export, ExportSummary
 from decnef_data.progress import create_progress
 
 
@@ -41,6 +43,29 @@ class Exporter:
         target = nifti.Destination(folder, original, options.strict)
         return nifti.write_scans(image_set, self.request.dataset, target, create_progress(options.progress))
 
+    def write_bids(self, destination: str, *, slice_timing: str, compress: bool) -> Export:
+        """Write the selected scans and tables as a BIDS dataset.
+
+        Raises
+        ------
+        AccessError
+            Others can read the folder.
+        SelectionError
+            The destination is on another machine, there is no such choice of slice timing, there are no
+            images to export, or the folder contains something else.
+        """
+        if slice_timing not in CHOICES:
+            message = f"There is no slice timing '{slice_timing}'. Choose known, inferred or omit."
+            raise SelectionError(message, requested=slice_timing, known=CHOICES)
+        self._require_local(destination)
+        folder, request = self._resolve_folder(destination), self.request
+        source = request.acquire().export_source()
+        if not source.images.synthetic:
+            ExportLog(self.config).add(request.dataset.name, str(folder))
+        options = tree.BidsOptions(folder, slice_timing, compress, request.options.strict)
+        progress = create_progress(request.options.progress)
+        return tree.write_dataset(source, request.dataset, request.records, options, progress)
+
     def _prepare_folder(self, folder: Path) -> None:
         """Log the export and write the terms before any data, so that an interrupted export has both too."""
         dataset, records = self.request.dataset, self.request.records
@@ -51,7 +76,10 @@ class Exporter:
     def _resolve_folder(self, destination: str) -> Path:
         if not is_phantom(self.request.options.mirror):  # synthetic data are of no real participant
             privacy.require_private(destination, self.request.dataset, i_may_share=self.i_may_share)
+        self._require_local(destination)
+        return Path(destination).expanduser().absolute()
+
+    def _require_local(self, destination: str) -> None:
         if privacy.is_remote(destination):
             message = f"'{destination}' is on another machine. Export to a local folder, then copy it."
             raise SelectionError(message, requested=destination)
-        return Path(destination).expanduser().absolute()

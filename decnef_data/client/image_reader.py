@@ -7,11 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from decnef_data.archives import ByteSource
+from decnef_data.client.citations import synapse_versions
 from decnef_data.client.code_books import codes_attrs, warn_about_unused_books
 from decnef_data.client.readers import Reader, no_match_error, raise_or_warn
+from decnef_data.file_cache import FileCache
 from decnef_data.layouts import LayoutRequest, MappedLayout, ReadReport, get_layout
 from decnef_data.layouts.imaging.scan_cache import ScanCache
-from decnef_data.model import Account, FileCheck, Finding, ImageSet, ImageSizes, LocalCopy, Selection
+from decnef_data.model import (
+    Account,
+    ExportSource,
+    FileCheck,
+    Finding,
+    ImageSet,
+    ImageSizes,
+    LocalCopy,
+    Selection,
+)
 from decnef_data.stores import store_key
 
 if TYPE_CHECKING:
@@ -82,6 +93,22 @@ class ImageReader(Reader):
         if not selected.images:
             raise no_match_error(selection)
         return selected
+
+    def export_source(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> ExportSource:
+        """Return the selected scans and participants, with the tables and documents of the release.
+
+        Raises
+        ------
+        SelectionError
+            No scan is selected.
+        """
+        images = self.images(copy, selection, strict=strict)
+        request = self._layout_request(copy, selection)
+        layout = self._layout_of(copy)
+        participants, _ = layout.participants(copy, request)  # its report is part of that of the images
+        documents, headers = layout.documents(copy, request)
+        versions = synapse_versions(FileCache(self.root), copy)
+        return ExportSource(images, participants, documents, headers, versions)
 
     def image_sizes(self, copy: LocalCopy, selection: Selection) -> ImageSizes | None:
         """Return the sizes of the selected images and of those without a store; ``None`` if unknown."""

@@ -20,6 +20,7 @@ from decnef_data.model import (
     Account,
     CodeBook,
     Dataset,
+    ExportSource,
     FileCheck,
     Finding,
     ImageSet,
@@ -119,6 +120,18 @@ class Reader(ABC):
             f"To get its original files, run `decnef download {self.dataset.name}`."
         )
         raise SelectionError(message, requested=self.dataset.name)
+
+    def export_source(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> ExportSource:
+        """Return the selected scans and participants, with the tables and documents of the release.
+
+        Raises
+        ------
+        SelectionError
+            The dataset does not contain images, or none is selected.
+        """
+        images = self.images(copy, selection, strict=strict)
+        participants = self.participants(copy, selection, strict=strict)
+        return ExportSource(images, participants, ())
 
     def stored_size(self, copy: LocalCopy) -> int | None:
         """Return the size of the copy's store in bytes, or ``None`` if no single store holds all of it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from decnef_data.client.image_reader import ImageReader
     from decnef_data.client.readers import Reader
-    from decnef_data.model import CodeBook, ImageSet
+    from decnef_data.model import CodeBook, ExportSource, ImageSet
 
 __all__ = ["AcquiredData", "DataRequest", "build_reader"]
 
@@ -57,6 +57,11 @@ class AcquiredData:
         """Return the selected scans one by one, each with the source of its bytes."""
         with reject_unreadable(self.copy, self.location):
             return self.reader.images(self.copy, self.selection, strict=self.options.strict)
+
+    def export_source(self) -> "ExportSource":
+        """Return the selected scans and participants, with the tables and documents of the release."""
+        with reject_unreadable(self.copy, self.location):
+            return self.reader.export_source(self.copy, self.selection, strict=self.options.strict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ _DATA_TYPES: Final = frozenset(nib.nifti1.data_type_codes.value_set())
 #: Units of time in a second by NIfTI's code, which is in three bits of ``xyzt_units``; 0 is unknown.
 _UNITS_PER_SECOND: Final = {0: 1.0, 8: 1.0, 16: 1e3, 24: 1e6}
 _SPACE_BITS, _TIME_BITS, _SECOND_CODE = 0x07, 0x38, 8
+_MILLIMETER_CODE: Final = 2
 #: A longer repetition time is taken to be in milliseconds, whatever unit the header has.
 _MAX_REPETITION_TIME: Final = 100.0
 #: Byte ranges in NIfTI-1 and NIfTI-2 that must be the same in every volume of a run: dimensions, type, voxel
@@ -164,6 +165,8 @@ def read(start: bytes, file: str) -> NiftiHeader:
 def rewrite_header(start: bytes, file: str, shape: tuple[int, ...], repetition_time: float) -> bytes:
     """Return the header of a file with another shape and repetition time, otherwise unchanged.
 
+    Lengths without a unit get the unit millimetre.
+
     Parameters
     ----------
     start
@@ -189,9 +192,12 @@ def rewrite_header(start: bytes, file: str, shape: tuple[int, ...], repetition_t
             header.set_data_shape(shape)
         except HeaderDataError as error:
             raise fields.error("dim", f"too short for the shape {shape} of all volumes") from error
+    units = fields["xyzt_units"]
+    if not units & _SPACE_BITS:  # every reader takes unknown lengths to be in millimetres
+        header["xyzt_units"] = units | _MILLIMETER_CODE
     if len(shape) > 3:  # noqa: PLR2004 - space
         header["pixdim"][4] = 0.0 if np.isnan(repetition_time) else repetition_time
-        header["xyzt_units"] = (fields["xyzt_units"] & _SPACE_BITS) | _SECOND_CODE
+        header["xyzt_units"] = (units & _SPACE_BITS or _MILLIMETER_CODE) | _SECOND_CODE
     if fields["vox_offset"] < _MIN_OFFSET[fields.version]:
         header["vox_offset"] = _MIN_OFFSET[fields.version]
     rewritten: bytes = header.binaryblock

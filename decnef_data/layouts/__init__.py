@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Progress,
         Remark,
         Selection,
+        VerifiedFile,
     )
     from decnef_data.records import Records
 
@@ -134,6 +135,11 @@ class MappedLayout(Layout, Protocol):
         Participants without images are included, unless the selection is one of scans or is a sample.
         ``attrs["synthetic"]`` of the first is 1 if the copy is a phantom, else absent.
         """
+
+    def documents(
+        self, copy: "LocalCopy", request: LayoutRequest
+    ) -> "tuple[tuple[VerifiedFile, ...], Mapping[str, str]]":
+        """Return the tables and documents outside the folders of subjects, and the headers of columns."""
 
     def scan_labels(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[ScanLabels, ReadReport]":
         """Return the participants of the copy and the numbers of their runs."""

@@ -40,7 +40,7 @@ from decnef_data.model.catalog import (
 )
 from decnef_data.model.codes import CodeBook
 from decnef_data.model.findings import DoctorReport, Finding
-from decnef_data.model.images import ExportSummary, Image, ImageSet, ImageSource
+from decnef_data.model.images import Export, ExportSource, ExportSummary, Image, ImageSet, ImageSource
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile
 from decnef_data.model.plans import ImageSizes, MirrorCost, Plan, PlannedFile
 from decnef_data.model.purge import ExportRecord, PurgeRecord, RemovedItem
@@ -88,7 +88,9 @@ __all__ = [
     "Dataset",
     "Difference",
     "DoctorReport",
+    "Export",
     "ExportRecord",
+    "ExportSource",
     "ExportSummary",
     "Fact",
     "FileAccount",

@@ -221,6 +221,9 @@ class ImagingProtocol(SiteAcquisition, frozen=True, kw_only=True):
         Number of removed dummy scans according to the table.
     dummies
         Number of dummy scans that were actually removed from the files.
+    uncertain
+        Values that other sources contradict, or that are not known of a single site: exports to BIDS leave
+        them out.
     """
 
     number: int
@@ -231,6 +234,7 @@ class ImagingProtocol(SiteAcquisition, frozen=True, kw_only=True):
     volumes: int | None = None
     dummies_printed: int | None = None
     dummies: int | None = None
+    uncertain: tuple[Literal["institution", "scanner"], ...] = ()
 
 
 class Column(GradedRecord, frozen=True, kw_only=True):

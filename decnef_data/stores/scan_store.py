@@ -196,6 +196,11 @@ class StoredScan:
         """The attributes that were published with the scan."""
         return self._load_manifest().attrs
 
+    @property
+    def volumes_per_read(self) -> int:
+        """How many volumes are best read at once: those of one block."""
+        return _VOLUMES
+
     def fill(self, key: tuple[Any, ...], out: NDArray[Any]) -> None:
         """Read what `key` (an integer, slice or vector per dimension) selects into `out`.
 
@@ -221,6 +226,10 @@ class StoredScan:
     def iter_originals(self) -> Iterator[tuple[str, bytes]]:
         """Yield the path and the bytes of every original file of the scan."""
         yield from bit_exact.iter_originals(self._files(), self._image_array_name())
+
+    def find_uncompressed(self) -> Path | None:
+        """Return nothing: a store has no original file."""
+        return None
 
     def _image_array_name(self) -> str | None:
         return next((name for name in self._load_manifest().arrays if name in _DIMS), None)

@@ -431,6 +431,7 @@ def _run_facts(runs: Sequence["Scan"], participants: "ParticipantTable") -> list
     columns = {
         name: column.to_numpy().tolist() for name, column in run_coords(runs, rows, participants).items()
     }
+    columns["grade_repetition_time"] = repetition_times(runs, rows, participants).grades.tolist()
     columns["n_volumes_planned"] = participants.columns["_volumes"][rows].tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -448,6 +449,11 @@ def _build_image(
         for name in _LABEL_COLUMNS
         if name in participants.columns
     }
+    grades = {
+        f"grade_{name}": grade
+        for name in STANDARD_PARAMETERS
+        if (grade := participants.columns[grade_column(name)][row].item())
+    }
     return Image(
         subject=str(participants.columns["subject"][row]),
         session=str(participants.columns["session"][row]),
@@ -459,6 +465,6 @@ def _build_image(
         file_sizes=scan.file_sizes,
         shape=scan.shape,
         dtype=np.dtype(scan.header.dtype).str if scan.header else "",
-        metadata={**labels, **facts},
+        metadata={**labels, **grades, **facts},
         source=source,
     )

@@ -5,7 +5,7 @@ participant table describes their subjects, and the scans of one site, kind and 
 :mod:`~decnef_data.layouts.imaging.backends` knows whether they are in a folder or in an archive.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -37,14 +37,14 @@ from decnef_data.layouts.imaging.join import (
 )
 from decnef_data.layouts.imaging.labels import ScanLabels
 from decnef_data.layouts.imaging.participants import ParticipantTable
-from decnef_data.layouts.imaging.paths import KINDS, parse_image_path
+from decnef_data.layouts.imaging.paths import KINDS, parse_image_path, subject_folder
 from decnef_data.layouts.imaging.recount import recount
 from decnef_data.layouts.imaging.table_findings import compare_tables
 from decnef_data.layouts.imaging.tables import select_tables
 from decnef_data.model import Account, ImageSet, ImageSizes
 
 if TYPE_CHECKING:
-    from decnef_data.model import FileCheck, Finding, LocalCopy
+    from decnef_data.model import FileCheck, Finding, LocalCopy, VerifiedFile
     from decnef_data.records import Records
 
 __all__ = ["LAYOUT", "ImagingLayout"]
@@ -123,6 +123,26 @@ class ImagingLayout:
         if _is_synthetic(backend, joined.inventory):
             selected.attrs["synthetic"] = 1
         return selected, ReadReport(joined.problems, joined.account)
+
+    def documents(
+        self, copy: "LocalCopy", request: LayoutRequest
+    ) -> "tuple[tuple[VerifiedFile, ...], Mapping[str, str]]":
+        """Return the tables and documents outside the folders of subjects, and the headers of columns.
+
+        The headers are as printed, with their file, by the names of the columns.
+        """
+        backend = self._image_backend(copy, request)
+        joined = self._join_inventory(backend, request, ())
+        unused = tuple(f"{folder}/" for folder in joined.inventory.other.unused_folders if folder)
+        documents = (
+            file
+            for file in backend.list_tables()
+            if subject_folder(file.path.rpartition("/")[0]) is None and not file.path.startswith(unused)
+        )
+        known = {column.name for column in request.records.columns}
+        attrs = joined.participants.attrs
+        headers = {name: attrs[name]["long_name"] for name in attrs if name not in known}
+        return tuple(documents), headers
 
     def scan_labels(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[ScanLabels, ReadReport]:
         """Return the participants of the copy and the numbers of their runs."""

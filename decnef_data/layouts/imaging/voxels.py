@@ -38,6 +38,7 @@ __all__ = [
 _Key = tuple[Any, ...]
 #: A gzipped image with more bytes than this behind its last voxel is damaged, or made to fill the memory.
 _MAX_EXCESS: Final = 1 << 20
+_VOLUMES_PER_READ: Final = 8
 #: A second thread saves time from this many bytes per volume, and this many volumes per thread.
 _MIN_THREADED_SIZE: Final = 64 << 10
 _MIN_THREADED_COUNT: Final = 8
@@ -62,6 +63,11 @@ class FileScan:
         self.root = root
         self.scan = scan
         self.has_time = has_time
+
+    @property
+    def volumes_per_read(self) -> int:
+        """How many volumes are best read at once: few enough to stay in the cache of the processor."""
+        return _VOLUMES_PER_READ
 
     def fill(self, key: _Key, out: NDArray[Any]) -> None:
         """Read the voxels that `key` selects into `out`."""
@@ -103,6 +109,14 @@ class FileScan:
                 _require_unchanged(path, os.fstat(file.descriptor), expected)
                 file.read_into(0, content)
             yield name, content.tobytes()
+
+    def find_uncompressed(self) -> Path | None:
+        """Return the only file of the scan if it is uncompressed; it is unchanged since it was listed."""
+        paths, expected = self._expected_files()
+        if self.scan.gzipped or len(paths) > 1:
+            return None
+        self._open_file(paths[0], expected[0]).close()
+        return Path(unescape_path(paths[0])).resolve()
 
     def _expected_files(self) -> tuple[list[str], list[tuple[int, int]]]:
         """Return the path of each file, and its size and modification time in the inventory."""

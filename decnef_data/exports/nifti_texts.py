@@ -1,4 +1,4 @@
-"""File names and sidecars of exported scans, which follow BIDS as far as it applies.
+"""Texts beside scans that are exported as NIfTI files: sidecars, a README and a description.
 
 BIDS has no names for images of unknown content: field maps keep their own, in a folder that ``.bidsignore``
 excludes.
@@ -6,7 +6,6 @@ excludes.
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from decnef_data.model import Dataset, Image
 
-__all__ = ["FIELD_MAP_NOTE", "NOTE_NAME", "format_sidecar", "scan_folder", "scan_path", "top_level_files"]
+__all__ = ["FIELD_MAP_NOTE", "NOTE_NAME", "format_sidecar", "top_level_files"]
 
 NOTE_NAME: Final = "NOTE.txt"
 FIELD_MAP_NOTE: Final = """\
@@ -24,8 +23,6 @@ Inspect the files before you use them.
 """
 #: The version of BIDS that the names follow.
 _BIDS_VERSION: Final = "1.10.0"
-_DATATYPES: Final = {"bold": "func", "t1w": "anat", "fmap": "fmap"}
-_SUFFIXES: Final = {"bold": "bold.nii.gz", "t1w": "T1w.nii.gz"}
 _SIDECAR_KEYS: Final = {
     "repetition_time": "RepetitionTime",
     "site": "Site",
@@ -39,45 +36,8 @@ Exported by decnef-data {version}, with one file per run and per T1-weighted ima
 The voxel values are those of the distributed files.
 Repetition times are from the protocol table where it has them, and from the file headers otherwise.
 Folders named 'fmap' contain field maps as distributed; the data do not document what each file contains.
+A complete BIDS dataset, with tables of participants, is written by `decnef export bids`.
 """
-
-
-def scan_folder(image: "Image") -> str:
-    """Return the folder of a scan.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as Scan
-    >>> scan_folder(Scan(subject="sub-0001", session="siteATV", kind="bold"))
-    'sub-0001/ses-siteATV/func'
-    """
-    return "/".join([*_format_entities(image), _DATATYPES[image.kind]])
-
-
-def scan_path(image: "Image") -> str:
-    """Return the path of the file of a run or a T1 image.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as Scan
-    >>> scan_path(Scan(subject="sub-0001", session="", kind="bold", run=2, is_only_scan=False))
-    'sub-0001/func/sub-0001_task-rest_run-2_bold.nii.gz'
-    """
-    task = ["task-rest"] if image.kind == "bold" else []
-    run = [] if image.is_only_scan else [f"run-{image.run}"]
-    name = "_".join([*_format_entities(image), *task, *run, _SUFFIXES[image.kind]])
-    return f"{scan_folder(image)}/{name}"
-
-
-def _format_entities(image: "Image") -> list[str]:
-    subject = _format_label(re.sub(r"^sub-?", "", image.subject, flags=re.IGNORECASE))
-    session = [f"ses-{_format_label(image.session)}"] if image.session else []
-    return [f"sub-{subject}", *session]
-
-
-def _format_label(text: str) -> str:
-    """Remove the characters that BIDS does not allow in a label: all but letters and digits."""
-    return re.sub(r"[^0-9A-Za-z]", "", text)
 
 
 def format_sidecar(image: "Image", *, synthetic: bool) -> str:
