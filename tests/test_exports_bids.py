@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import nibabel as nib
 import numpy as np
@@ -330,17 +330,22 @@ class TestImages:
         assert files_below(tmp_path / "out") == expected
 
 
+SUBJECT: Final = {"subjects": "sub-01"}
+SLOW: Final = pytest.mark.slow
+
+
 class TestParts:
     @pytest.mark.parametrize(
-        ("name", "whole", "parts"),
+        ("name", "whole", "parts", "compress"),
         [
-            ("srpbs-open", {"sites": ["COI", "SWA"]}, [{"sites": "COI"}, {"sites": "SWA"}]),
-            ("srpbs-open", {"sites": ["COI", "SWA"]}, [{"sites": "SWA"}, {"sites": "COI"}]),
-            ("srpbs-ts", {"sites": ["ATT", "ATV"]}, [{"sites": "ATV"}, {"sites": "ATT"}]),
-            ("srpbs-ts", {"subjects": "sub-01"}, [{"subjects": "sub-01", "modalities": "t1w"}, {"subjects": "sub-01"}]),
+            ("srpbs-open", {"sites": ["COI", "SWA"]}, [{"sites": "COI"}, {"sites": "SWA"}], True),
+            ("srpbs-ts", SUBJECT, [{**SUBJECT, "modalities": "t1w"}, SUBJECT], False),
+            pytest.param("srpbs-open", {"sites": ["COI", "SWA"]}, [{"sites": "SWA"}, {"sites": "COI"}], False, marks=SLOW),
+            pytest.param("srpbs-ts", {"sites": ["ATT", "ATV"]}, [{"sites": "ATV"}, {"sites": "ATT"}], True, marks=SLOW),
+            pytest.param("srpbs-ts", {"sites": ["ATT", "ATV"]}, [{"sites": "ATT"}, {"sites": "ATV"}], False, marks=SLOW),
+            pytest.param("srpbs-ts", SUBJECT, [{**SUBJECT, "modalities": "t1w"}, SUBJECT], True, marks=SLOW),
         ],
     )  # fmt: skip
-    @pytest.mark.parametrize("compress", [True, False])
     def test_they_add_up_to_one_export(
         self, name: str, whole: Any, parts: Any, compress: bool, phantom_dir: Path, tmp_path: Path
     ) -> None:
