@@ -214,7 +214,12 @@ class TestWhatIsSaid:
         own = srpbs_bids(
             tmp_path / "own", PEOPLE.replace("\tsite", "\tprotocol\tsite").replace("\tCOI", "\t5\tCOI")
         )
-        source = {"participants.tsv": trees.PEOPLE, "MRI_protocols_rsMRI.tsv": trees.PROTOCOLS}
+        others = "participant_id\tAQ\nsub-0099\t31\n"  # of participants who were not exported
+        source = {
+            "participants.tsv": trees.PEOPLE,
+            "MRI_protocols_rsMRI.tsv": trees.PROTOCOLS,
+            "sup1.tsv": others,
+        }
         trees.write(own / "sourcedata/srpbs-open", source)
         adopt(own)
         assert set(open_bold()["scanner"].to_numpy()) == {"Verio.Dot"}
@@ -223,9 +228,10 @@ class TestWhatIsSaid:
         assert roles == {
             "participants.tsv": "participants",
             "sourcedata/srpbs-open/participants.tsv": "original",
+            "sourcedata/srpbs-open/sup1.tsv": "original",
             "sourcedata/srpbs-open/MRI_protocols_rsMRI.tsv": "protocols",
         }
-        assert {part.rule: part.count for part in account.files.set_aside}["original-table"] == 1
+        assert {part.rule: part.count for part in account.files.set_aside}["original-table"] == 2
         assert len(decnef_data.participants("srpbs-open", progress="none")) == 2
 
     def test_numbers_that_two_tables_print_differently(self, tmp_path: Path, cache: Path) -> None:

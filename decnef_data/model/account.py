@@ -40,7 +40,7 @@ RULES: Final[Mapping[str, str]] = {
     "code-books": "codes.toml, which states what codes in the tables mean",
     "document": "document, program or picture",
     "list-of-ids": "list of ids without any other column",
-    "original-table": "original table in sourcedata, of a table that a BIDS dataset made from it",
+    "original-table": "original table in sourcedata that a BIDS dataset has as another table, or not at all",
     "repeated-matrix": "matrix with the same values as another one, and its table, which a remark names",
     "unknown-run": "derivative of a participant, session or run that the dataset does not have",
     "other-derivative": "derivative that is not opened: another space, T1, surface, transform or report",

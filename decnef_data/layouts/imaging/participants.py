@@ -211,7 +211,8 @@ class _Join:
             if supplement is None and other.casefold().endswith(".txt") and find_id_column(table) is None:
                 continue  # a text that names no participant is a document, whatever it looks like
             if supplement is None:
-                role = "list-of-ids" if is_list_of_ids(table) else "unused"
+                unjoined_role = "original" if other in self.tables.sources else "unused"
+                role = "list-of-ids" if is_list_of_ids(table) else unjoined_role
                 accounts.append(table_account(other, role, table, _unused_rows(table)))
                 if role == "unused" and other not in others:
                     unjoined.append(other)

@@ -45,7 +45,8 @@ class DatasetTables:
 
     ``tables`` has those that may list participants by path, the nearest to the root first; ``protocols`` the
     parameters by number.  ``accounts`` are those of all other tables, and ``problems`` the errors of tables
-    that cannot be read.
+    that cannot be read.  ``sources`` are the tables in ``sourcedata`` of a BIDS dataset, which may be of more
+    participants than it has.
     """
 
     tables: Mapping[str, "Table"]
@@ -53,6 +54,7 @@ class DatasetTables:
     accounts: tuple[TableAccount, ...]
     problems: tuple[FormatError, ...]
     remarks: tuple[Remark, ...]
+    sources: frozenset[str] = frozenset()
 
 
 def select_tables(
@@ -104,12 +106,23 @@ def read_tables(
                 accounts.append(TableAccount(file.path, "unreadable"))
                 problems.append(error)
     merged, protocol_remarks = protocols.merge(acquisitions, protocols.from_records(records))
-    return DatasetTables(found, merged, tuple(accounts), tuple(problems), (*remarks, *protocol_remarks))
+    return DatasetTables(
+        found,
+        merged,
+        tuple(accounts),
+        tuple(problems),
+        (*remarks, *protocol_remarks),
+        frozenset(filter(_is_source, found)) if are_bids else frozenset(),
+    )
+
+
+def _is_source(path: str) -> bool:
+    return "sourcedata" in path.split("/")[:-1]
 
 
 def _find_originals(paths: Iterable[str]) -> frozenset[str]:
     """Return the tables in ``sourcedata`` of whose names there is another table outside of it."""
-    is_source = {path: "sourcedata" in path.split("/")[:-1] for path in paths}
+    is_source = {path: _is_source(path) for path in paths}
     outside = {PurePosixPath(path).stem.casefold() for path, source in is_source.items() if not source}
     return frozenset(
         path
