@@ -108,6 +108,18 @@ class TestPhantoms:
             assert metadata["TaskName"] == "rest"
             assert metadata["RepetitionTime"] == nib.load(found.path).header.get_zooms()[3]
 
+    def test_niworkflows_collects_the_runs_of_each_subject(
+        self, name: str, phantoms: dict[str, Path]
+    ) -> None:
+        reason = "niworkflows, which takes 700 MB, is not installed (pip install niworkflows)"
+        bids = pytest.importorskip("niworkflows.utils.bids", reason=reason)
+        for folder in sorted(phantoms[name].glob("sub-*")):
+            found, _ = bids.collect_data(
+                str(phantoms[name]), folder.name.removeprefix("sub-"), bids_validate=True
+            )
+            expected = {str(path) for path in folder.rglob("*_bold.nii.gz")}
+            assert {path for paths in found["bold"] for path in np.atleast_1d(paths).tolist()} == expected
+
     def test_keys_of_a_run_are_in_its_sidecar_or_that_of_the_task(
         self, name: str, phantoms: dict[str, Path]
     ) -> None:
