@@ -168,6 +168,10 @@ class TestTravelingSubjects:
         assert table.set_index("session_id").loc["ses-siteATTd5", "site"] == "ATT"
         described = json.loads((phantoms["srpbs-ts"] / "sessions.json").read_text())
         assert set(table.columns) == described.keys()
+        scanner = table.set_index("session_id").loc["ses-siteUTO"]
+        found = [scanner[name] for name in ("scanner", "manufacturer", "coil_channels", "phase_encoding")]
+        assert list(map(str, found)) == ["MR750w", "GE", "24", "PA"]
+        assert not {"echo_time", "flip_angle", "field_strength"} & set(table.columns)  # only inferred
 
     def test_all_runs_are_there(self, phantoms: dict[str, Path]) -> None:
         names = [path.name for path in phantoms["srpbs-ts"].rglob("*_bold.nii.gz")]

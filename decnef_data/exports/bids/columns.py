@@ -25,6 +25,8 @@ _ACQUISITION: Final = frozenset({
     "manufacturer", "coil_channels", "field_strength", "echo_time", "flip_angle", "phase_encoding",
     "slice_thickness", "slice_gap", "slice_order", "repetition_time",
 })  # fmt: skip
+#: Those that tell the scanners of sessions apart, which no catalog infers.
+_SESSION_ACQUISITION: Final = ("manufacturer", "coil_channels", "phase_encoding")
 _IDENTIFIERS: Final = frozenset({"subject", "session"})
 _CODED: Final = ("diagnosis", "sex", "handedness", "site")
 _SUPPLEMENT: Final = re.compile(r"(sup\d+)_(.+)")
@@ -85,7 +87,8 @@ class Columns:
     def of_sessions(self) -> tuple[str, ...]:
         """Return the columns of the tables of sessions."""
         varying = self._varying()
-        return tuple(name for name in self._own() if name not in _PERSON or name in varying)
+        own = (name for name in self._own() if not _is_acquisition(name) or name in _SESSION_ACQUISITION)
+        return tuple(name for name in own if name not in _PERSON or name in varying)
 
     def _varying(self) -> set[str]:
         """Return the columns of a person that differ between the sessions of someone."""
