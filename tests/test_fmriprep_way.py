@@ -111,6 +111,15 @@ def test_one_unknown_person_and_the_missing_run_are_reported(way: Way) -> None:
     assert tree.attrs["synthetic"] == 1
 
 
+@pytest.mark.filterwarnings("ignore::decnef_data.DecnefDataWarning")
+def test_both_names_of_the_mirror_are_the_same(way: Way) -> None:
+    tree = decnef_data.open_derivatives(
+        "srpbs-open", way.root, confounds=CONFOUNDS, mirror="synthetic", progress="none"
+    )
+    assert tree.attrs["synthetic"] == 1
+    assert tree.attrs["unknown_runs"] == "sub-9999"
+
+
 @pytest.mark.parametrize("space", GRIDS)
 def test_images_have_the_values_of_the_files_and_the_labels_of_the_data(way: Way, space: str) -> None:
     seen = []

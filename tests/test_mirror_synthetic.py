@@ -17,8 +17,10 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "diff": ("srpbs-fc", "srpbs-fc"),
     "doctor": ("srpbs-fc",),
     "download": ("srpbs-fc",),
+    "export_bids": ("srpbs-open", "bids"),
     "export_nifti": ("srpbs-open", "scans"),
     "fetch_dataset": ("srpbs-fc/bal140",),
+    "label": ([0.5], "srpbs-open"),
     "lock": ("srpbs-fc",),
     "participants": ("srpbs-fc",),
     "plan": ("srpbs-fc",),
@@ -28,7 +30,13 @@ CALLS: dict[str, tuple[Any, ...]] = {
 }
 #: Their mirror is one of the catalog, which the phantom is not.
 OTHERS = {"index", "login", "logout", "probe"}
-OPTIONS: dict[str, dict[str, Any]] = {"export_nifti": {"subjects": "sub-0001", "modalities": "t1w"}}
+#: Needs the output of another program: see test_fmriprep_way.
+OF_A_FOLDER = {"open_derivatives"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "export_bids": {"subjects": "sub-0001", "modalities": "t1w"},
+    "export_nifti": {"subjects": "sub-0001", "modalities": "t1w"},
+    "label": {"subject": ["sub-0001"]},
+}
 
 
 def described(value: object) -> object:
@@ -48,7 +56,7 @@ def parameters(name: str) -> set[str]:
 
 def test_every_function_with_a_mirror_is_here() -> None:
     functions = {name for name in decnef_data.__all__ if inspect.isfunction(getattr(decnef_data, name))}
-    assert {name for name in functions if "mirror" in parameters(name)} == {*CALLS, *OTHERS}
+    assert {name for name in functions if "mirror" in parameters(name)} == {*CALLS, *OTHERS, *OF_A_FOLDER}
 
 
 @pytest.mark.parametrize("name", CALLS)

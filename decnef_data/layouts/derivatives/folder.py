@@ -199,7 +199,7 @@ def _read_description(root: str, folder: str) -> dict[str, Any]:
     """Return the description of a folder, empty if there is none that can be read."""
     try:
         content = Path(unescape_path(_join(root, folder)), _DESCRIPTION).read_bytes()
-        return msgspec.json.decode(content, type=dict[str, Any])
+        return msgspec.json.decode(content, type=dict)
     except (OSError, *DECODE_ERRORS):
         return {}
 

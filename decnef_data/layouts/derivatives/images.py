@@ -123,7 +123,7 @@ def read_repetition_time(root: str, file: DerivativeFile | None, header: nifti.N
     if file is not None:
         try:
             content = Path(unescape_path(f"{root}/{file.path}")).read_bytes()
-            sidecar = msgspec.json.decode(content, type=dict[str, Any])
+            sidecar = msgspec.json.decode(content, type=dict)
         except OSError as error:
             raise unreadable_error(file.path, Path(unescape_path(f"{root}/{file.path}")), error) from None
         except DECODE_ERRORS as error:
