@@ -33,6 +33,7 @@ from .api.lock import lock as lock
 from .api.mirrors import audit as audit
 from .api.mirrors import index as index
 from .api.mirrors import probe as probe
+from .api.motion import motion as motion
 from .api.phantom import phantom_truth as phantom_truth
 from .arrays import to_matrix as to_matrix
 from .client import Client as Client
@@ -85,6 +86,7 @@ __all__ = [
     "lock_text",
     "login",
     "logout",
+    "motion",
     "open_derivatives",
     "participants",
     "phantom_truth",

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from decnef_data.arguments import checked
 from decnef_data.arrays import to_matrix
+from decnef_data.cache_folder import resolve_cache_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from decnef_data.analysis.splits import Splits
     from decnef_data.stores.portable import Chunks
 
@@ -189,6 +193,208 @@ class Accessor:
             max_fd=max_fd,
         )
 
+    def motion(
+        self,
+        *,
+        radius: float = 50.0,
+        reference: str | int = "middle",
+        data_dir: str | os.PathLike[str] | None = None,
+        progress: str = "auto",
+    ) -> xr.Dataset:
+        """Compute head motion and framewise displacement, lazily; same as :func:`decnef_data.motion`.
+
+        The dataset needs ``bold (scan, time, z, y, x)``, or one scan of it, and ``affine``.
+
+        Parameters
+        ----------
+        radius
+            The radius in mm of the sphere on which a rotation counts as a displacement.
+        reference
+            The volume to which the others are registered: ``"middle"``, the one with the index ``n // 2``, or
+            an index from 0.
+        data_dir
+            The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder
+            of the operating system.
+        progress
+            How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
+            ``"none"``, or ``"auto"``, which means bars on a terminal and lines otherwise.
+
+        Returns
+        -------
+        xarray.Dataset
+            All in float64: ``motion (scan, time, parameter)`` in mm and rad, ``fd (scan, time)``,
+            ``mean_fd_computed (scan)``, ``fd_floor (scan)`` and ``rotation_centre (scan, axis)`` in mm, with
+            all coordinates of the dataset.  A scan is read when its values are accessed; a dataset that was
+            fetched with ``chunks=`` gives dask arrays.
+
+        Raises
+        ------
+        SelectionError
+            The dataset has no ``bold`` or no ``affine``, or fewer than two volumes or 16 voxels along an
+            axis; voxels or volumes are not equidistant; `reference` is not one of the volumes, or `radius` is
+            not positive.
+        FormatError
+            An affine is singular; or, when values are accessed, a volume is empty or contains NaN.
+
+        Warns
+        -----
+        DecnefDataWarning
+            The scans have several repetition times, between which displacements cannot be compared.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> volume = np.random.default_rng(1).integers(500, 900, (16, 16, 16))
+        >>> scan = xr.Dataset({"bold": (("time", "z", "y", "x"), np.stack([volume] * 3))},
+        ...                   {"affine": (("row", "column"), np.diag([4.0, 4, 4, 1]))})
+        >>> scan.decnef.motion().fd.values.tolist()
+        [nan, 0.0, 0.0]
+        """
+        return _compute_motion(self._dataset, radius, reference, data_dir, progress)
+
+    def with_motion(
+        self,
+        *,
+        radius: float = 50.0,
+        reference: str | int = "middle",
+        data_dir: str | os.PathLike[str] | None = None,
+        progress: str = "auto",
+    ) -> xr.Dataset:
+        """Return the dataset with ``mean_fd_computed`` and ``fd_floor`` as coordinates, lazily.
+
+        The dataset needs what :meth:`motion` needs.
+
+        Parameters
+        ----------
+        radius
+            The radius in mm of the sphere on which a rotation counts as a displacement.
+        reference
+            The volume to which the others are registered: ``"middle"``, the one with the index ``n // 2``, or
+            an index from 0.
+        data_dir
+            The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder
+            of the operating system.
+        progress
+            How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
+            ``"none"``, or ``"auto"``, which means bars on a terminal and lines otherwise.
+
+        Returns
+        -------
+        xarray.Dataset
+            The dataset with the coordinates ``mean_fd_computed (scan)`` and ``fd_floor (scan)``, float64 in
+            mm, and the attributes of the method.  Both are computed when they are accessed; ``mean_fd`` stays
+            what the release states.
+
+        Raises
+        ------
+        SelectionError
+            The dataset is not one of which :meth:`motion` can be computed.
+        FormatError
+            An affine is singular; or, when values are accessed, a volume is empty or contains NaN.
+
+        Warns
+        -----
+        DecnefDataWarning
+            The scans have several repetition times, between which displacements cannot be compared.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> volume = np.random.default_rng(1).integers(500, 900, (16, 16, 16))
+        >>> scan = xr.Dataset({"bold": (("time", "z", "y", "x"), np.stack([volume] * 3))},
+        ...                   {"affine": (("row", "column"), np.diag([4.0, 4, 4, 1]))})
+        >>> float(scan.decnef.with_motion().mean_fd_computed)
+        0.0
+        """
+        found = _compute_motion(self._dataset, radius, reference, data_dir, progress)
+        coords = {name: found[name].variable for name in ("mean_fd_computed", "fd_floor")}
+        return self._dataset.assign_coords(coords).assign_attrs(found.attrs)
+
+    def to_confounds(self, dest: str | os.PathLike[str], *, i_may_share: bool = False) -> tuple["Path", ...]:
+        """Write head motion as one table per run, with the names and columns of fMRIPrep.
+
+        The dataset needs ``motion`` and ``fd``, as :meth:`motion` returns them.
+
+        Parameters
+        ----------
+        dest
+            The folder; a table is ``sub-…[/ses-…]/func/…_task-rest[_run-…]_desc-confounds_timeseries.tsv``.
+        i_may_share
+            Whether you confirm that you are allowed to share the data; otherwise real data are not written to
+            another machine or into a checkout of a repository.
+
+        Returns
+        -------
+        tuple of pathlib.Path
+            The paths of the tables.  Their columns are the six parameters, in mm and rad, and
+            ``framewise_displacement`` in mm, ``n/a`` for the first volume.  A file in JSON beside each states
+            the method: axes and centre are not those of FSL.
+
+        Raises
+        ------
+        AccessError
+            The terms do not permit sharing the data, and `dest` is on another machine or in a checkout of a
+            repository.
+        FileExistsError
+            A table exists and has other content; nothing was written.
+        SelectionError
+            The dataset has no motion, or `dest` is a URL.
+
+        Examples
+        --------
+        >>> import numpy as np, tempfile
+        >>> volume = np.random.default_rng(1).integers(500, 900, (16, 16, 16))
+        >>> scan = xr.Dataset({"bold": (("time", "z", "y", "x"), np.stack([volume] * 3))},
+        ...                   {"affine": (("row", "column"), np.diag([4.0, 4, 4, 1])), "subject": "sub-01"})
+        >>> (path,) = scan.decnef.motion().decnef.to_confounds(tempfile.mkdtemp())
+        >>> path.name
+        'sub-01_task-rest_desc-confounds_timeseries.tsv'
+        """
+        from decnef_data.exports.motion_tables import to_confounds
+
+        return to_confounds(self._dataset, dest, i_may_share=i_may_share)
+
+    def to_motion_table(self, dest: str | os.PathLike[str], *, i_may_share: bool = False) -> "Path":
+        """Write head motion as a table of tab-separated values with one row per scan.
+
+        The dataset needs ``mean_fd_computed``, as :meth:`motion` and :meth:`with_motion` return it.
+
+        Parameters
+        ----------
+        dest
+            The path of the table; a file with this name is replaced.
+        i_may_share
+            Whether you confirm that you are allowed to share the data; otherwise real data are not written to
+            another machine or into a checkout of a repository.
+
+        Returns
+        -------
+        pathlib.Path
+            The path.  The columns are ``subject``, ``session``, ``run``, ``site``, ``n_volumes``,
+            ``repetition_time`` (s), and ``mean_fd``, ``mean_fd_computed`` and ``fd_floor`` (mm), as far as
+            the dataset has them; ``n/a`` is a missing number.
+
+        Raises
+        ------
+        AccessError
+            The terms do not permit sharing the data, and `dest` is on another machine or in a checkout of a
+            repository.
+        SelectionError
+            The dataset has no ``mean_fd_computed``, or `dest` is a URL.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> found = xr.Dataset({"mean_fd_computed": ("scan", [0.25])}, {"subject": ("scan", ["sub-01"])})
+        >>> path = found.decnef.to_motion_table(Path(tempfile.mkdtemp(), "motion.tsv"))
+        >>> path.read_text().split()
+        ['subject', 'mean_fd_computed', 'sub-01', '0.25']
+        """
+        from decnef_data.exports.motion_tables import to_motion_table
+
+        return to_motion_table(self._dataset, dest, i_may_share=i_may_share)
+
     def connectivity(self) -> xr.Dataset:
         """Correlate the series of every pair of regions; same as :func:`decnef_data.connectivity`.
 
@@ -346,6 +552,20 @@ class Accessor:
         # Version 0.1.0 saved a list of works.
         works = citation.split("\n") if isinstance(citation, str) else map(str, citation)
         return "\n\n".join(works)
+
+
+@checked
+def _compute_motion(
+    dataset: xr.Dataset,
+    radius: float,
+    reference: str | int,
+    data_dir: str | os.PathLike[str] | None,
+    progress: str,
+) -> xr.Dataset:
+    from decnef_data.analysis.motion import compute_motion
+
+    cache = resolve_cache_folder(data_dir)
+    return compute_motion(dataset, radius=radius, reference=reference, cache=cache, progress=progress)
 
 
 if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, e.g. on reload

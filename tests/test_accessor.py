@@ -38,7 +38,9 @@ def test_every_method_gives_what_the_function_of_its_name_gives() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["connectivity", "splits", "timeseries", "to_matrix", "to_nifti", "to_zarr"])
+@pytest.mark.parametrize(
+    "name", ["connectivity", "motion", "splits", "timeseries", "to_matrix", "to_nifti", "to_zarr"]
+)
 def test_every_function_of_arrays_is_a_method_with_the_same_parameters(name: str) -> None:
     _, *of_function = inspect.signature(getattr(decnef_data, name)).parameters.values()
     _, *of_method = inspect.signature(getattr(accessor.Accessor, name)).parameters.values()

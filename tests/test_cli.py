@@ -104,6 +104,7 @@ OPTIONS = {
     "cache list": "--json",
     "cache clear": "--stores --synthetic --dry-run --yes --json",
     "demo": "--json",
+    "motion": "--out --confounds --json --quiet",
 }
 
 

@@ -17,7 +17,7 @@ from decnef_data.model import Selection
 from tests import small, trees
 from tests.command import run
 
-COMMANDS = ("plan", "download", "participants", "query", "lock", "export bids", "export nifti")
+COMMANDS = ("plan", "download", "participants", "query", "lock", "motion", "export bids", "export nifti")
 OPTIONS = [
     "--group", "--subject", "--site", "--institute", "--diagnosis", "--modality", "--sex", "--min-age",
     "--max-age", "--max-mean-fd", "--where", "--n-subjects", "--stratify", "--seed", "--codes",

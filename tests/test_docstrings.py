@@ -36,9 +36,10 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "code": ({"Records.site"},),
     "confounds": ({"timeseries", "Accessor.timeseries"},),
     "data": ({"splits"},),
-    "dataset": ({"login"}, {"timeseries"}, {"to_matrix"}, {"to_nifti"}, {"Records.terms_of"}),
+    "dataset": ({"login"}, {"motion"}, {"timeseries"}, {"to_matrix"}, {"to_nifti"}, {"Records.terms_of"}),
     "deep": ({"audit"},),
     "destination": ({"export_bids"},),
+    "dest": ({"Accessor.to_confounds"}, {"Accessor.to_motion_table"}),
     "filename_or_obj": ({"DecnefEngine.guess_can_open"},),
     "lock": ({"lock_text"},),
     "mirror": ({"index", "login"}, {"logout"}, {"probe"}, {"open_derivatives", "label"}),
@@ -63,7 +64,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     ),
     "names": ({"timeseries", "Accessor.timeseries"},),
     "path": ({"open_derivatives"},),
-    "progress": ({"index"},),
+    "progress": ({"index"}, {"motion", "Accessor.motion", "Accessor.with_motion"}),
     # Of each scan of several, and of the one that is returned.
     "run": ({"label"},),
     # Of a sample, and of a split.

@@ -43,6 +43,7 @@ FUNCTIONS = [
     "lock_text",
     "login",
     "logout",
+    "motion",
     "open_derivatives",
     "participants",
     "phantom_truth",

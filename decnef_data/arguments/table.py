@@ -125,6 +125,11 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "clean": Argument(values.options, ('{"low_pass": 0.1}',)),
     "fd": Argument(values.scan_values, ('"framewise_displacement"', '{"sub-0001": series}')),
     "max_fd": _number("0.5", values.positive_number),
+    "radius": _number("50"),
+    "reference": Argument(
+        values.one_of("is neither text nor a whole number", values.text(), values.whole_number),
+        ('"middle"', "0"),
+    ),
     "by": _text("site"),
     "n_splits": _number("5", values.count),
     # The catalog
@@ -158,6 +163,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "label.run": Argument(values.whole_numbers, ("1", "[1, 2]")),
     "label.code": _number("1", values.whole_number),
     "lock_text.lock": _data("a lock", 'lock("srpbs-fc")', "decnef_data.Lock"),
+    "motion.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),
     "splits.data": _data("xarray data or a table", _CUBE, *_XARRAY, "pandas.DataFrame"),
     "to_nifti.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),
     "timeseries.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),

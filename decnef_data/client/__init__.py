@@ -1,11 +1,9 @@
 """The client: every public function that uses the cache, as a method of one catalog and one cache."""
 
-import os
-from typing import Final
-
 import platformdirs
 
 from decnef_data.arguments import checked
+from decnef_data.cache_folder import APPLICATION, resolve_cache_folder
 from decnef_data.client.methods.access import AccessMethods
 from decnef_data.client.methods.cache import CacheMethods
 from decnef_data.client.methods.catalog import CatalogMethods
@@ -16,14 +14,13 @@ from decnef_data.client.methods.export import ExportMethods
 from decnef_data.client.methods.fetch import FetchMethods
 from decnef_data.client.methods.lock import LockMethods
 from decnef_data.client.methods.mirrors import MirrorMethods
+from decnef_data.client.methods.motion import MotionMethods
 from decnef_data.client.methods.phantom import PhantomMethods
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.display import notebook
 from decnef_data.records import Records, default_records
 
 __all__ = ["Client"]
-
-_APPLICATION: Final = "decnef-data"
 
 notebook.register()  # every value with an HTML representation reaches users through a client
 
@@ -39,6 +36,7 @@ class Client(
     LockMethods,
     DoctorMethods,
     MirrorMethods,
+    MotionMethods,
     PhantomMethods,
 ):
     """One cache with one catalog and one configuration: the public functions as methods.
@@ -88,9 +86,8 @@ class Client(
         records: Records | None = None,
         config_dir: StrPath | None = None,
     ) -> None:
-        folder = data_dir or os.environ.get("DECNEF_DATA_DIR") or platformdirs.user_cache_path(_APPLICATION)
-        self.data_dir = expand_path(folder)
-        self.config_dir = expand_path(config_dir or platformdirs.user_config_path(_APPLICATION))
+        self.data_dir = resolve_cache_folder(data_dir)
+        self.config_dir = expand_path(config_dir or platformdirs.user_config_path(APPLICATION))
         self.records = default_records() if records is None else records
 
     def __repr__(self) -> str:

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["Removal", "cached_datasets", "read_store_dataset", "remove_items", "unreadable_stores"]
 
 #: The folders below a root with one subfolder per dataset, and the kind of what they contain.
-_FOLDER_KINDS: Final = {"files": "file", "partial": "partial", "index": "index", "receipts": "receipt"}
+_FOLDER_KINDS: Final = {
+    "files": "file",
+    "partial": "partial",
+    "motion": "motion",
+    "index": "index",
+    "receipts": "receipt",
+}
 _STORES: Final = "stores"
 
 

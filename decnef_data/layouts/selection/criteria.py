@@ -40,6 +40,7 @@ __all__ = [
 
 _Mask = NDArray[np.bool_]
 _Groups = Mapping[str, Columns]
+_MEAN_FD: Final = "mean_fd"
 _MAX_NAMED: Final = 3
 #: The ids by which a subject may be requested: its own, and those that the flat form of srpbs-ts prints, of a
 #: session (the name of its folder) and of a person.
@@ -356,9 +357,12 @@ def _require_values(groups: _Groups, criterion: RangeCriterion, dataset: str) ->
         return
     coordinate = criterion.coordinate
     subject = criterion.arguments or f"The condition on {coordinate}"
+    of_images = any("session" in columns for columns in candidates)
+    instead = ", and select by what decnef_data.motion computes from the images"
     message = (
         f"{subject} cannot be applied: no participant of '{dataset}' has {with_article(coordinate)}. "
-        f"Omit {criterion.arguments or 'the condition'}."
+        f"Omit {criterion.arguments or 'the condition'}"
+        f"{instead if coordinate == _MEAN_FD and of_images else ''}."
     )
     raise TableContentError(message, requested=criterion.arguments or coordinate)
 

@@ -1,0 +1,106 @@
+"""Head motion: framewise displacement from images."""
+
+from typing import TYPE_CHECKING
+
+from decnef_data.arguments import checked
+from decnef_data.client.base import ClientBase
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class MotionMethods(ClientBase):
+    """Head motion: framewise displacement from images."""
+
+    @checked
+    def motion(
+        self,
+        dataset: "xr.Dataset",
+        *,
+        radius: float = 50.0,
+        reference: str | int = "middle",
+        progress: str = "auto",
+    ) -> "xr.Dataset":
+        """Compute head motion and framewise displacement from images, lazily by scan.
+
+        Every volume is registered to one volume of its run, rigidly and as a whole.
+
+        Parameters
+        ----------
+        dataset
+            The Dataset of a group of images with ``bold (scan, time, z, y, x)``, or one scan of it; any other
+            Dataset with ``bold`` and the coordinate ``affine`` too.  It needs 16 voxels along each axis.
+        radius
+            The radius in mm of the sphere on which a rotation counts as a displacement.
+        reference
+            The volume to which the others are registered: ``"middle"``, the one with the index ``n // 2``, or
+            an index from 0.
+        progress
+            How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
+            ``"none"``, or ``"auto"``, which means bars on a terminal and lines otherwise.
+
+        Returns
+        -------
+        xarray.Dataset
+            All in float64: ``motion (scan, time, parameter)``, the pose of the head against the reference,
+            with the parameters ``trans_x``, ``trans_y`` and ``trans_z`` in mm and ``rot_x``, ``rot_y`` and
+            ``rot_z`` in rad; ``fd (scan, time)``, the framewise displacement in mm [1]_, NaN for the first
+            volume; ``mean_fd_computed (scan)``, its mean in mm; ``fd_floor (scan)`` in mm, the mean that
+            noise alone makes; ``rotation_centre (scan, axis)`` in mm.  All coordinates are kept, and
+            ``repetition_time`` is that of the selected volumes; one scan has no dimension ``scan``.  The
+            attributes ``motion_…`` state the method.  A scan is read when its values are accessed; a dataset
+            that was fetched with ``chunks=`` gives dask arrays.
+
+        Raises
+        ------
+        SelectionError
+            The dataset has no ``bold`` or no ``affine``, or fewer than two volumes or 16 voxels along an
+            axis; voxels or volumes are not equidistant; `reference` is not one of the volumes, or `radius` is
+            not positive.
+        FormatError
+            An affine is singular; or, when values are accessed, a volume is empty or contains NaN.
+
+        Warns
+        -----
+        DecnefDataWarning
+            The scans have several repetition times, between which displacements cannot be compared.
+
+        Notes
+        -----
+        A point y of the reference is at ``x = R (y - c) + c + t`` in world coordinates (RAS+, mm), where
+        ``R = Rx(rot_x) Ry(rot_y) Rz(rot_z)``, t is the translation and c is ``rotation_centre``, the mean
+        position of the head in the reference, weighted by its signal.  Volumes are smoothed with a full width
+        at half maximum of 5 mm and interpolated by cubic splines; the registration is Gauss-Newton with a
+        column for the scale of the signal and Tukey weights, so that slices that are lost or dimmed hardly
+        count.  ``fd_floor`` is the mean displacement of half the difference of two registrations, each by
+        half of the voxels, which are interleaved in blocks.
+
+        The poses of complete scans as they were fetched are kept in the cache, so that a computation that was
+        stopped continues.  What is read to find them again is all voxels of the scan: a changed voxel is
+        another scan.  Those of other selections are computed each time.
+
+        ``mean_fd`` is what the release states, by another method; it is never filled from this.  The method
+        was not tried on real runs yet.
+
+        References
+        ----------
+        .. [1] Power JD, Barnes KA, Snyder AZ, Schlaggar BL, Petersen SE. Spurious but systematic correlations
+           in functional connectivity MRI networks arise from subject motion. NeuroImage. 2012;59:2142-2154.
+           doi:10.1016/j.neuroimage.2011.10.018
+
+        Examples
+        --------
+        >>> import numpy as np, xarray as xr
+        >>> from decnef_data import Client
+        >>> client = Client()
+        >>> volume = np.random.default_rng(1).integers(500, 900, (16, 16, 16))
+        >>> dataset = xr.Dataset({"bold": (("time", "z", "y", "x"), np.stack([volume] * 3))},
+        ...                   {"affine": (("row", "column"), np.diag([4.0, 4, 4, 1]))})
+        >>> client.motion(dataset).fd.values.tolist()
+        [nan, 0.0, 0.0]
+        """
+        from decnef_data.analysis.motion import compute_motion
+
+        return compute_motion(
+            dataset, radius=radius, reference=reference, cache=self.data_dir, progress=progress
+        )
