@@ -1,5 +1,7 @@
 from .analysis.connectivity import connectivity as connectivity
 from .analysis.images import to_nifti as to_nifti
+from .analysis.leakage import leakage as leakage
+from .analysis.matching import match as match
 from .analysis.splits import splits as splits
 from .analysis.timeseries import timeseries as timeseries
 from .api.access import accept as accept
@@ -82,10 +84,12 @@ __all__ = [
     "fetch_dataset",
     "index",
     "label",
+    "leakage",
     "lock",
     "lock_text",
     "login",
     "logout",
+    "match",
     "motion",
     "open_derivatives",
     "participants",

@@ -444,7 +444,8 @@ class Accessor:
             What is kept together: ``"site"``; ``"institute"``, which is also known where tables pool their
             sites; or ``"subject"``, for participants who were scanned more than once.
         n_splits
-            The number of parts; ``None`` means that one site (institute, subject) is left out at a time.
+            The number of parts, at least 2; ``None`` means that one site (institute, subject) is left out at
+            a time.
         stratify
             The column whose classes should have the same proportions in each part, as far as undivided sites
             allow; ``None`` means no stratification.

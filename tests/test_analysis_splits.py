@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -262,6 +263,48 @@ def test_a_tree_is_no_leaf(tmp_path: Path) -> None:
         decnef_data.splits(tree)  # type: ignore[arg-type]
     assert str(caught.value) == (
         "The data have no coordinate 'site' to split by. Pass the Dataset of one group, or a table."
+    )
+
+
+@pytest.mark.parametrize("n_splits", [0, 1, -1])
+def test_no_training_set_is_empty(n_splits: int) -> None:
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        decnef_data.splits(invented(), n_splits=n_splits)
+    assert str(caught.value) == (
+        f"n_splits={n_splits} is less than 2. Use a whole number such as n_splits=5."
+    )
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        split(invented(), SplitOptions("site", n_splits))
+    assert str(caught.value) == (
+        f"n_splits={n_splits} leaves no rows to train on. "
+        "Use n_splits=2 or more, or n_splits=None to leave out one site at a time."
+    )
+
+
+def test_several_columns_to_split_by_are_refused() -> None:
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        decnef_data.splits(invented(), by=["site", "subject"])  # type: ignore[arg-type]
+    assert str(caught.value) == ("by=['site', 'subject'] is not text. Use a text such as by=\"site\".")
+
+
+def test_a_node_with_the_data_of_one_group_is_split_as_its_dataset(tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip"), data_dir=tmp_path / "c", progress="none")
+    tree = decnef_data.fetch_dataset("srpbs-fc", data_dir=tmp_path / "c", progress="none")
+    node = tree["bal140"]
+    splits = decnef_data.splits(node, by="institute")  # type: ignore[arg-type]
+    assert splits.name == decnef_data.splits(node.to_dataset(), by="institute").name
+    assert all(len(train) and len(test) for train, test in splits)
+
+
+def test_one_participant_cannot_be_split(tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "a.zip"), data_dir=tmp_path / "c", progress="none")
+    cube = decnef_data.fetch_dataset("srpbs-fc/bal140", data_dir=tmp_path / "c", progress="none")
+    assert isinstance(cube, xr.Dataset)
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        decnef_data.splits(cube.isel(subject=0), by="institute")
+    assert str(caught.value) == (
+        "The coordinate 'institute' is along 0 dimensions and not along one. "
+        "Pass the Dataset of one group with its dimension 'subject' or 'scan', or a table."
     )
 
 

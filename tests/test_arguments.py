@@ -45,18 +45,20 @@ NOT_DATA = ("srpbs-fc", 1, [1], {"fc": [1]}, np.zeros(3))
 #: The values that parameters refuse; `function.parameter` has another meaning than elsewhere.
 WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     (
-        "name", "mirror.name", "group", "sex", "stratify", "subject", "session", "mirror", "progress", "split",
+        "name", "mirror.name", "group", "sex", "stratify", "subject", "session", "mirror", "progress", "split", "within",
         "style", "export.style", "desc", "by", "key", "code", "column", "header", "secret", "login.mirror", "login.dataset",
         "logout.mirror", "facts_of.dataset", "to_zarr.chunks", "slice_timing",
     ): NOT_TEXT,
     (
-        "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims",
+        "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims", "on",
         "label.subject", "label.session",
     ): NOT_NAMES,
     ("min_age", "max_age", "max_mean_fd", "radius", "repetition_time"): NOT_A_NUMBER,
     ("seed", "run", "label.code"): NOT_WHOLE,
     ("reference",): (1.0, True, b"middle", ["middle"], float("nan")),
     ("n_subjects", "n_splits"): (*NOT_WHOLE, 0, -1),
+    ("n_subjects", "ratio"): (*NOT_WHOLE, 0, -1),
+    ("n_splits",): (*NOT_WHOLE, 0, -1, 1),
     (
         "download", "keep_archive", "strict", "accept_terms", "offline", "checksums", "deep", "repair", "phantom",
         "dry_run", "shared", "stores", "synthetic", "original", "compress", "i_may_share", "follow_links",
@@ -74,6 +76,8 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("terms_of.dataset", "lock_text.lock", "Client.records"): (*NOT_DATA, TABLE, CUBE),
     ("timeseries",): (*NOT_DATA, TABLE),
     ("splits.data",): NOT_DATA,
+    ("table",): (*NOT_DATA, CUBE.fc),
+    ("splits",): (5, "site", TABLE, {"site": 1}, None),
     ("cite.name",): (1, b"srpbs-fc", ["srpbs-fc"], TABLE),
     ("labels_img",): (1, b"atlas.nii.gz", np.zeros((2, 2, 2)), CUBE, int, ["atlas.nii.gz"]),
     ("labels",): (3, "3", ["a"], [1.5], [], [0, 1], [3, 3], {3: "VERM"}, CUBE),
@@ -93,6 +97,8 @@ VALID: Mapping[str, object] = {
     "dest": "copy.zarr",
     "data": CUBE,
     "dataset": CUBE,
+    "table": TABLE,
+    "splits": [],
     "labels_img": "atlas.nii.gz",
     "values": [0.5],
     "subject": "sub-0001",

@@ -28,8 +28,6 @@ METHODS = {
     for name, method in inspect.getmembers(Client, inspect.isfunction)
     if not name.startswith("_") and name != "default"
 }
-#: Functions that need neither a cache nor a catalog, because they are given what they work on.
-OF_VALUES = {"connectivity", "lock_text", "splits", "timeseries", "to_matrix", "to_nifti", "to_zarr"}
 SELECTING = (
     "fetch_dataset",
     "plan",
@@ -40,6 +38,18 @@ SELECTING = (
     "export_bids",
     "export_nifti",
 )
+#: Functions that need neither a cache nor a catalog, because they are given what they work on.
+OF_VALUES = {
+    "connectivity",
+    "leakage",
+    "lock_text",
+    "match",
+    "splits",
+    "timeseries",
+    "to_matrix",
+    "to_nifti",
+    "to_zarr",
+}
 ENGINE = ("open_dataset", "open_datatree", "open_groups_as_dict")
 FIELDS = tuple(SelectionFields.__struct_fields__)
 

@@ -206,7 +206,7 @@ def _serve(need: str, archive: Path, bench: Bench, stack: contextlib.ExitStack) 
 
 
 #: Pages whose blocks take seconds: they start clusters, or write copies.
-_SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md"}
+_SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md", "depression-marker.md"}
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,10 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     # Of each scan of several, and of the one that is returned.
     "run": ({"label"},),
     # Of a sample, and of a split.
-    "seed": ({"splits", "Accessor.splits"},),
+    "seed": ({"match"}, {"splits", "Accessor.splits"}),
     "session": ({"label"},),
+    # Of participants to match, and of splits that were made of them.
+    "table": ({"leakage"},),
     "stratify": ({"splits", "Accessor.splits"},),
     "style": ({"export"},),
     "subject": ({"label"},),

@@ -39,11 +39,13 @@ FUNCTIONS = [
     "fetch_dataset",
     "index",
     "label",
+    "leakage",
     "lock",
     "lock_text",
     "login",
     "logout",
     "motion",
+    "match",
     "open_derivatives",
     "participants",
     "phantom_truth",
@@ -60,7 +62,17 @@ FUNCTIONS = [
     "to_zarr",
     "verify",
 ]
-NO_METHODS = {"connectivity", "lock_text", "splits", "timeseries", "to_matrix", "to_nifti", "to_zarr"}
+NO_METHODS = {
+    "connectivity",
+    "leakage",
+    "lock_text",
+    "match",
+    "splits",
+    "timeseries",
+    "to_matrix",
+    "to_nifti",
+    "to_zarr",
+}
 METHODS = [name for name in FUNCTIONS if name not in NO_METHODS]
 CLASSES = [
     "AccessError",

@@ -29,6 +29,13 @@ def people() -> None:
     assert_type(participants("srpbs-fc"), pd.DataFrame)
 
 
+def groups_of_people() -> None:
+    table = participants("srpbs-fc", group="bal140")
+    assert_type(decnef_data.match(table, on="age", within=None).table, pd.DataFrame)
+    assert_type(decnef_data.leakage(table, decnef_data.splits(table, by="institute")), pd.DataFrame)
+    assert_type(decnef_data.leakage(table, [([0], [1])]), pd.DataFrame)
+
+
 def series() -> None:
     found = timeseries(fetch_dataset("srpbs-open", group="COI/bold"), "atlas.nii.gz", names={1: "L.CB"})
     assert_type(found, xr.Dataset)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from decnef_data.analysis.rows import hash_rows, missing_place_error, participant_table, row_identifiers
 from decnef_data.arguments import checked
 from decnef_data.errors import SelectionError, warn_user
 from decnef_data.records import default_records
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SplitOptions", "Splits", "split", "splits"]
 
-#: Columns that together identify a row, as far as a table has them.
-_ID_COLUMNS = ("dataset", "group", "subject", "session", "run")
+#: With fewer parts, no rows are left to train on.
+_MIN_SPLITS = 2
 _Indices = NDArray[np.intp]
 
 
@@ -140,12 +141,12 @@ class Splits:
     @property
     def names(self) -> tuple[str, ...]:
         """Name of each pair: a hash of the rows on each side, independent of their order."""
-        return tuple(_hash_rows(self._row_ids[train], self._row_ids[test]) for train, test in self)
+        return tuple(hash_rows("split", self._row_ids[train], self._row_ids[test]) for train, test in self)
 
     @property
     def name(self) -> str:
         """Name of all pairs together, independent of the order of the rows."""
-        return _hash_rows(sorted(self.names))
+        return hash_rows("split", sorted(self.names))
 
 
 @checked
@@ -168,7 +169,8 @@ def splits(
         What is kept together: ``"site"``; ``"institute"``, which is also known where tables pool their sites;
         or ``"subject"``, for participants who were scanned more than once.
     n_splits
-        The number of parts; ``None`` means that one site (institute, subject) is left out at a time.
+        The number of parts, at least 2; ``None`` means that one site (institute, subject) is left out at a
+        time.
     stratify
         The column whose classes should have the same proportions in each part, as far as undivided sites
         allow; ``None`` means no stratification.
@@ -205,21 +207,9 @@ def splits(
     set()
     """
     unlinked_groups = {atlas.group for dataset in default_records().datasets for atlas in dataset.atlases}
-    return split(_participant_table(data, by), SplitOptions(by, n_splits, stratify, seed), unlinked_groups)
-
-
-def _participant_table(data: "xr.Dataset | pd.DataFrame", by: str) -> pd.DataFrame:
-    """Collect the coordinates along the dimension of `by` into a table; a table is returned as it is."""
-    if isinstance(data, pd.DataFrame):
-        return data
-    coords = getattr(data, "coords", {})
-    if by not in coords:
-        message = (
-            f"The data have no coordinate '{by}' to split by. Pass the Dataset of one group, or a table."
-        )
-        raise SelectionError(message, requested=by, known=tuple(map(str, coords)))
-    columns = {str(name): value.to_numpy() for name, value in coords.items() if value.dims == coords[by].dims}
-    return pd.DataFrame(columns)
+    return split(
+        participant_table(data, by, "split by"), SplitOptions(by, n_splits, stratify, seed), unlinked_groups
+    )
 
 
 def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collection[str] = ()) -> Splits:
@@ -240,7 +230,7 @@ def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collect
     Raises
     ------
     SelectionError
-        A row has no value to split by, or there are too few different values.
+        A row has no value to split by, there are too few different values, or fewer than two splits.
 
     Warns
     -----
@@ -260,9 +250,11 @@ def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collect
     _warn_of_travelers(table, labels, options.by)
     classes = _classes(table, options.stratify)
     unique_labels = sorted(set(labels))
-    if len(unique_labels) < max(options.n_splits or 0, 2):
+    _require_training_rows(options)
+    n_splits = options.n_splits or _MIN_SPLITS
+    if len(unique_labels) < n_splits:
         message = (
-            f"{options.n_splits or 2} splits need as many different values of '{options.by}', but the table "
+            f"{n_splits} splits need as many different values of '{options.by}', but the table "
             f"has {len(unique_labels)}. Use fewer splits, or split by a column with more values."
         )
         raise SelectionError(message, requested=str(options.n_splits))
@@ -271,7 +263,16 @@ def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collect
     n_folds = max(fold_of.values()) + 1
     held_out = [tuple(label for label in unique_labels if fold_of[label] == fold) for fold in range(n_folds)]
     folds = np.array([fold_of[label] for label in labels], dtype=np.intp)
-    return Splits(options, _row_identifiers(table), folds, held_out)
+    return Splits(options, row_identifiers(table, "split"), folds, held_out)
+
+
+def _require_training_rows(options: SplitOptions) -> None:
+    if options.n_splits is not None and options.n_splits < _MIN_SPLITS:
+        message = (
+            f"n_splits={options.n_splits} leaves no rows to train on. "
+            f"Use n_splits=2 or more, or n_splits=None to leave out one {options.by} at a time."
+        )
+        raise SelectionError(message, requested=str(options.n_splits))
 
 
 def _require_linked_subjects(table: "pd.DataFrame", by: str, unlinked_groups: Collection[str]) -> None:
@@ -315,16 +316,12 @@ def _labels(table: "pd.DataFrame", by: str) -> list[str]:
 
 
 def _missing_label_error(table: "pd.DataFrame", by: str, count: int) -> SelectionError:
-    message = f"{count} of {len(table)} rows have no '{by}', so the same {by} could be on both sides."
     if by == "site" and "institute" in table.columns:
-        institutes = sorted(set(table.loc[table["site"].fillna("").eq(""), "institute"]))
-        pooled = ", ".join(f"'{institute}'" for institute in institutes)
-        message = (
-            f"{count} of {len(table)} rows have no site: their tables pool the sites of {pooled}. "
-            "Use by='institute', or exclude those rows."
-        )
-    else:
-        message += " Exclude those rows, or split by another column."
+        return missing_place_error(table, count, "by='institute'")
+    message = (
+        f"{count} of {len(table)} rows have no '{by}', so the same {by} could be on both sides. "
+        "Exclude those rows, or split by another column."
+    )
     return SelectionError(message, requested=by)
 
 
@@ -337,22 +334,6 @@ def _classes(table: "pd.DataFrame", stratify: str | None) -> list[str]:
         )
         raise SelectionError(message, requested=stratify, known=tuple(map(str, table.columns)))
     return [str(label) for label in table[stratify].fillna("")]
-
-
-def _row_identifiers(table: "pd.DataFrame") -> list[str]:
-    """Build an identifier of each row; rows with the same one cannot be distinguished, and are counted."""
-    columns = [
-        name for name in _ID_COLUMNS if name in table.columns and _distinguishes_rows(name, table[name])
-    ]
-    if "subject" not in columns:
-        message = "The table has no column 'subject', which identifies the rows of a split. Keep that column."
-        raise SelectionError(message, requested="subject")
-    return ["\x1f".join(map(str, row)) for row in table[columns].itertuples(index=False)]
-
-
-def _distinguishes_rows(name: str, column: "pd.Series[str]") -> bool:
-    # A group and its table, which has the group as a column, are split alike and under the same name.
-    return name not in {"dataset", "group"} or len(set(column)) > 1
 
 
 def _assign_folds(labels: Sequence[str], classes: Sequence[str], options: SplitOptions) -> dict[str, int]:
@@ -403,9 +384,3 @@ def _class_weights(classes: Sequence[str]) -> dict[str, int]:
 def _imbalance(present: Mapping[str, int], added: Mapping[str, int], weights: Mapping[str, int]) -> int:
     """Compute how much `added` increases the imbalance of a fold that has `present`."""
     return sum(weights[kind] * present.get(kind, 0) * number for kind, number in added.items())
-
-
-def _hash_rows(*sides: Iterable[str]) -> str:
-    """Return the first sixteen hex digits of the hash of sets of rows."""
-    text = "\x1d".join("\x1e".join(sorted(map(str, side))) for side in sides)
-    return hashlib.sha256(f"decnef-data split 1\x1d{text}".encode()).hexdigest()[:16]

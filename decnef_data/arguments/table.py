@@ -42,6 +42,7 @@ _DATASET_NAMES: Final = _names("srpbs-fc", "srpbs-open")
 _LOGIN_MIRROR: Final = _text("synapse", quoted=False)  # a secret could be passed in its place
 _XARRAY: Final = ("xarray.Dataset", "xarray.DataArray", "xarray.DataTree")
 _CUBE: Final = 'fetch_dataset("srpbs-fc/bal140")'
+_PEOPLE: Final = 'participants("srpbs-fc", group="bal140")'
 _IMAGES: Final = 'fetch_dataset("srpbs-open", group="COI/bold")'
 
 ARGUMENTS: Final[Mapping[str, Argument]] = {
@@ -131,7 +132,12 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
         ('"middle"', "0"),
     ),
     "by": _text("site"),
-    "n_splits": _number("5", values.count),
+    "table": _data("a table or an xarray Dataset", _PEOPLE, "pandas.DataFrame", "xarray.Dataset"),
+    "splits": Argument(values.index_pairs, ('splits(table, by="institute")',)),
+    "on": _names("age", "mean_fd"),
+    "within": _text("site"),
+    "ratio": _number("1", values.count),
+    "n_splits": _number("5", values.at_least(2)),
     # The catalog
     "key": _text("tanaka2021"),
     "code": _text("SWA"),

@@ -115,12 +115,19 @@ def whole_number(value: object) -> int:
     return int(plain)
 
 
-def count(value: object) -> int:
-    """Convert a whole number of at least 1."""
-    converted = whole_number(value)
-    if converted < 1:
-        raise WrongValueError("is less than 1")
-    return converted
+def at_least(minimum: int) -> Converter:
+    """Build the converter of a whole number that is not less than `minimum`."""
+
+    def convert(value: object) -> int:
+        converted = whole_number(value)
+        if converted < minimum:
+            raise WrongValueError(f"is less than {minimum}")
+        return converted
+
+    return convert
+
+
+count = at_least(1)
 
 
 def path(value: object) -> str | os.PathLike[str]:
@@ -256,6 +263,13 @@ def one_of(problem: str, *converters: Converter) -> Converter:
         raise WrongValueError(problem)
 
     return convert
+
+
+def index_pairs(value: object) -> object:
+    """Accept splits, or a list of pairs of training and test indices."""
+    if isinstance(value, list | tuple) or "decnef_data.Splits" in classes_of(value):
+        return value
+    raise WrongValueError("is neither splits nor a list of pairs of indices")
 
 
 def anything(value: object) -> object:

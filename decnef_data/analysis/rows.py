@@ -1,0 +1,104 @@
+"""The rows of a table of participants or scans: where they come from, and what identifies each."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from decnef_data.errors import SelectionError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["hash_rows", "missing_place_error", "participant_table", "require_column", "row_identifiers"]
+
+#: Columns that together identify a row, as far as a table has them.
+_ID_COLUMNS = ("dataset", "group", "subject", "session", "run")
+
+
+def participant_table(data: "xr.Dataset | pd.DataFrame", along: str, purpose: str) -> pd.DataFrame:
+    """Collect the coordinates along the dimension of `along` into a table; a table is returned as it is.
+
+    Raises
+    ------
+    SelectionError
+        The data have no such coordinate, or it is a single value; `purpose` says what it is needed for.
+    """
+    if isinstance(data, pd.DataFrame):
+        return data
+    coords = getattr(data, "coords", {})
+    if along not in coords:
+        message = (
+            f"The data have no coordinate '{along}' to {purpose}. Pass the Dataset of one group, or a table."
+        )
+        raise SelectionError(message, requested=along, known=tuple(map(str, coords)))
+    dims = coords[along].dims
+    if len(dims) != 1:
+        message = (
+            f"The coordinate '{along}' is along {len(dims)} dimensions and not along one. "
+            "Pass the Dataset of one group with its dimension 'subject' or 'scan', or a table."
+        )
+        raise SelectionError(message, requested=along)
+    columns = {str(name): value.to_numpy() for name, value in coords.items() if value.dims == dims}
+    return pd.DataFrame(columns)
+
+
+def require_column(table: pd.DataFrame, column: str, purpose: str) -> None:
+    """Refuse a table without a column that is needed.
+
+    Raises
+    ------
+    SelectionError
+        The table has no such column; `purpose` says what it is needed for.
+    """
+    if column not in table.columns:
+        message = f"The table has no column '{column}' to {purpose}. Keep that column, or name another one."
+        raise SelectionError(message, requested=column, known=tuple(map(str, table.columns)))
+
+
+def missing_place_error(table: pd.DataFrame, count: int, use_institute: str) -> SelectionError:
+    """Build the error of rows without a site because their tables pool several sites."""
+    institutes = sorted(set(table.loc[table["site"].fillna("").eq(""), "institute"]))
+    pooled = ", ".join(f"'{institute}'" for institute in institutes)
+    message = (
+        f"{count} of {len(table)} rows have no site: their tables pool the sites of {pooled}. "
+        f"Use {use_institute}, or exclude those rows."
+    )
+    return SelectionError(message, requested="site")
+
+
+def row_identifiers(table: pd.DataFrame, purpose: str) -> list[str]:
+    """Build an identifier of each row; rows with the same one cannot be distinguished.
+
+    Raises
+    ------
+    SelectionError
+        The table has no subjects.
+    """
+    columns = [
+        name for name in _ID_COLUMNS if name in table.columns and _distinguishes_rows(name, table[name])
+    ]
+    if "subject" not in columns:
+        message = (
+            f"The table has no column 'subject', which identifies the rows of a {purpose}. Keep that column."
+        )
+        raise SelectionError(message, requested="subject")
+    return ["\x1f".join(map(str, row)) for row in table[columns].itertuples(index=False)]
+
+
+def _distinguishes_rows(name: str, column: "pd.Series[str]") -> bool:
+    # A group and its table, which has the group as a column, have the same identifiers.
+    return name not in {"dataset", "group"} or len(set(column)) > 1
+
+
+def hash_rows(purpose: str, *sides: Iterable[str]) -> str:
+    """Return the first sixteen hex digits of the hash of sets of rows, independent of their order.
+
+    Examples
+    --------
+    >>> hash_rows("split", ["a", "b"], ["c"]) == hash_rows("split", ["b", "a"], ["c"])
+    True
+    """
+    text = "\x1d".join("\x1e".join(sorted(map(str, side))) for side in sides)
+    return hashlib.sha256(f"decnef-data {purpose} 1\x1d{text}".encode()).hexdigest()[:16]
