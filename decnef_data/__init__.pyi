@@ -1,4 +1,6 @@
 from .analysis.connectivity import connectivity as connectivity
+from .analysis.estimators import TravelingSubjects as TravelingSubjects
+from .analysis.harmonization import harmonize as harmonize
 from .analysis.images import to_nifti as to_nifti
 from .analysis.leakage import leakage as leakage
 from .analysis.matching import match as match
@@ -50,6 +52,7 @@ from .errors import MirrorError as MirrorError
 from .errors import SelectionError as SelectionError
 from .exports.portable import to_zarr as to_zarr
 from .lockfile import lock_text as lock_text
+from .phantom.traveling_connectivity import synthetic_travelers as synthetic_travelers
 from .records import Records as Records
 
 __all__ = [
@@ -64,6 +67,7 @@ __all__ = [
     "MirrorError",
     "Records",
     "SelectionError",
+    "TravelingSubjects",
     "accept",
     "accepted",
     "access",
@@ -82,6 +86,7 @@ __all__ = [
     "export_bids",
     "export_nifti",
     "fetch_dataset",
+    "harmonize",
     "index",
     "label",
     "leakage",
@@ -100,6 +105,7 @@ __all__ = [
     "query",
     "registry",
     "splits",
+    "synthetic_travelers",
     "terms",
     "timeseries",
     "to_matrix",

@@ -83,6 +83,8 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("labels",): (3, "3", ["a"], [1.5], [], [0, 1], [3, 3], {3: "VERM"}, CUBE),
     ("timeseries.confounds", "fd"): (1, b"csf", [1], {"csf"}, np.zeros((2, 2)), TABLE, CUBE),
     ("clean",): (1, "low_pass", ["low_pass"], {1: 2}, CUBE),
+    ("people", "traveled"): (*NOT_DATA, TABLE, CUBE.fc),
+    ("shrinkage",): ("loocv", True, float("nan"), [30], b"30", 1j, -1, -0.5),
     ("max_fd",): (*NOT_A_NUMBER, 0, -0.5),
     ("timeseries.names",): ("VERM", 3, {"VERM"}, [1], {"a": "VERM"}, {3: 1}, CUBE),
 }  # fmt: skip
@@ -100,6 +102,8 @@ VALID: Mapping[str, object] = {
     "table": TABLE,
     "splits": [],
     "labels_img": "atlas.nii.gz",
+    "people": CUBE,
+    "traveled": CUBE,
     "values": [0.5],
     "subject": "sub-0001",
     "column": "diagnosis",

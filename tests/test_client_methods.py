@@ -41,10 +41,12 @@ SELECTING = (
 #: Functions that need neither a cache nor a catalog, because they are given what they work on.
 OF_VALUES = {
     "connectivity",
+    "harmonize",
     "leakage",
     "lock_text",
     "match",
     "splits",
+    "synthetic_travelers",
     "timeseries",
     "to_matrix",
     "to_nifti",

@@ -17,10 +17,17 @@ from decnef_data.api.xarray_engine import DecnefEngine
 
 Documented = Callable[..., Any]
 
-CLASSES = (decnef_data.Client, decnef_data.Records, Accessor, Splits, DecnefEngine)
+CLASSES = (
+    decnef_data.Client,
+    decnef_data.Records,
+    decnef_data.TravelingSubjects,
+    Accessor,
+    Splits,
+    DecnefEngine,
+)
 FUNCTIONS = {name: getattr(decnef_data, name) for name in decnef_data.__all__ if name[0].islower()}
-#: Functions that raise no error of their own: one lists what there is, the other formats a value.
-NEVER_FAILS = {"cache", "lock_text"}
+#: Functions that raise no error of their own: they list what there is, format a value, or draw data.
+NEVER_FAILS = {"cache", "lock_text", "synthetic_travelers"}
 #: Checks of numpydoc; types are in the annotations, so that PR04 (no type) is not among them.
 NUMPYDOC_CHECKS = {
     "GL01", "GL02", "GL03", "GL05", "GL06", "GL07", "GL08",
@@ -31,7 +38,10 @@ NUMPYDOC_CHECKS = {
 #: Parameters that have another meaning in these functions; those in one set share a description.
 #: The methods of the client mean what the functions of the same names do.
 _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
-    "X": ({"Splits.get_n_splits"},),
+    "X": (
+        {"Splits.get_n_splits"},
+        {"TravelingSubjects.fit", "TravelingSubjects.transform", "TravelingSubjects.fit_transform"},
+    ),
     "chunks": ({"to_zarr", "Accessor.to_zarr"},),
     "code": ({"Records.site"},),
     "confounds": ({"timeseries", "Accessor.timeseries"},),
@@ -72,9 +82,11 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "session": ({"label"},),
     # Of participants to match, and of splits that were made of them.
     "table": ({"leakage"},),
+    "site": ({"TravelingSubjects.transform"},),
     "stratify": ({"splits", "Accessor.splits"},),
     "style": ({"export"},),
     "subject": ({"label"},),
+    "y": ({"TravelingSubjects.fit", "TravelingSubjects.fit_transform"},),
 }
 
 
@@ -176,7 +188,9 @@ class TestCompleteness:
     def test_numpydoc_finds_nothing_missing(self, name: str) -> None:
         assert numpydoc_errors(documented()[name]) == []
 
-    @pytest.mark.parametrize("cls", [decnef_data.Client, decnef_data.Records, Splits])
+    @pytest.mark.parametrize(
+        "cls", [decnef_data.Client, decnef_data.Records, decnef_data.TravelingSubjects, Splits]
+    )
     def test_numpydoc_finds_nothing_missing_in_a_class(self, cls: type) -> None:
         assert numpydoc_errors(cls) == []
 

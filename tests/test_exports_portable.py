@@ -504,3 +504,13 @@ class TestCluster:
         with pytest.raises(FileNotFoundError, match="given-up"):
             FolderSink(tmp_path / "given-up").put("own/c/0", b"late")
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_was_opened_can_be_copied(tmp_path: Path) -> None:
+    cube = xr.Dataset({"fc": (("subject", "edge"), [[0.5], [0.25]])}, {"site": ("subject", ["SWA", "é"])})
+    to_zarr(cube, tmp_path / "first.zarr", progress="none")
+    with xr.open_zarr(tmp_path / "first.zarr", chunks=None) as opened:
+        to_zarr(opened, tmp_path / "second.zarr", progress="none")
+    with xr.open_zarr(tmp_path / "second.zarr", chunks=None) as copied:
+        assert copied.site.to_numpy().tolist() == ["SWA", "é"]
+        assert copied.fc.to_numpy().tolist() == [[0.5], [0.25]]

@@ -37,6 +37,7 @@ FUNCTIONS = [
     "export_bids",
     "export_nifti",
     "fetch_dataset",
+    "harmonize",
     "index",
     "label",
     "leakage",
@@ -55,6 +56,7 @@ FUNCTIONS = [
     "query",
     "registry",
     "splits",
+    "synthetic_travelers",
     "terms",
     "timeseries",
     "to_matrix",
@@ -64,10 +66,12 @@ FUNCTIONS = [
 ]
 NO_METHODS = {
     "connectivity",
+    "harmonize",
     "leakage",
     "lock_text",
     "match",
     "splits",
+    "synthetic_travelers",
     "timeseries",
     "to_matrix",
     "to_nifti",
@@ -86,6 +90,7 @@ CLASSES = [
     "MirrorError",
     "Records",
     "SelectionError",
+    "TravelingSubjects",
 ]
 
 

@@ -51,6 +51,14 @@ def results_of_others() -> None:
     assert_type(decnef_data.label(0.5, "srpbs-ts", subject="sub-01", session="siteSWA"), xr.Dataset)
 
 
+def harmonized() -> None:
+    found, traveled, truth = decnef_data.synthetic_travelers()
+    assert_type(truth, xr.Dataset)
+    assert_type(decnef_data.harmonize(found, traveled, shrinkage=4.5), xr.Dataset)
+    estimator = decnef_data.TravelingSubjects("gcv", min_travelers=3)
+    assert_type(estimator.fit([[0.5]], site=["SWA"], traveler=["a"]), decnef_data.TravelingSubjects)
+
+
 def copies() -> None:
     to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="time")
     to_zarr(fetch_dataset("srpbs-fc", group="bal140"), Path("cube.zarr"))

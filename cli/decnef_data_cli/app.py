@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 import decnef_data
-from decnef_data_cli import access, catalog, demo, doctor, export, files, lock, mirrors, motion, purge, query
+from decnef_data_cli import (
+    access,
+    catalog,
+    demo,
+    doctor,
+    export,
+    files,
+    harmonize,
+    lock,
+    mirrors,
+    motion,
+    purge,
+    query,
+)
 from decnef_data_cli.console import print_result
 from decnef_data_cli.errors import ErrorHandlingGroup, log_to_stderr
 
@@ -70,6 +83,7 @@ app.command("download", rich_help_panel=_DOWNLOAD_PANEL)(files.download)
 app.command("adopt", rich_help_panel=_DOWNLOAD_PANEL)(files.adopt)
 app.command("participants", rich_help_panel=_USE_PANEL)(catalog.participants)
 app.command("motion", rich_help_panel=_USE_PANEL)(motion.motion)
+app.command("harmonize", rich_help_panel=_USE_PANEL)(harmonize.harmonize)
 app.add_typer(_export, name="export", rich_help_panel=_USE_PANEL)
 _export.command("bids")(export.bids)
 _export.command("nifti")(export.nifti)

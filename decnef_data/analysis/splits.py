@@ -207,9 +207,24 @@ def splits(
     set()
     """
     unlinked_groups = {atlas.group for dataset in default_records().datasets for atlas in dataset.atlases}
+    _require_one_estimate(data)
     return split(
         participant_table(data, by, "split by"), SplitOptions(by, n_splits, stratify, seed), unlinked_groups
     )
+
+
+def _require_one_estimate(data: Any) -> None:
+    """Refuse rows whose site biases were estimated apart: each estimate has another reference."""
+    marks = getattr(data, "coords", {}).get("harmonized")
+    if marks is None:
+        return
+    n_estimates = len(np.unique(marks.to_numpy().astype(str)))
+    if n_estimates > 1:
+        message = (
+            f"The rows were harmonized with {n_estimates} estimates of the site biases, which are not "
+            "comparable. Harmonize them together, or split the rows of one 'harmonized'."
+        )
+        raise SelectionError(message, requested="harmonized")
 
 
 def split(table: "pd.DataFrame", options: SplitOptions, unlinked_groups: Collection[str] = ()) -> Splits:

@@ -223,6 +223,20 @@ def positive_number(value: object) -> int | float:
     return converted
 
 
+def penalty(value: object) -> int | float | str:
+    """Convert a number of at least 0, or ``"gcv"``."""
+    plain = as_scalar(value)
+    if isinstance(plain, str) and plain == "gcv":
+        return plain
+    try:
+        converted = number(plain)
+    except WrongValueError:
+        converted = -1
+    if converted < 0:
+        raise WrongValueError('is neither "gcv" nor a number of at least 0')
+    return converted
+
+
 def chunk_sizes(value: object) -> object:
     """Accept the sizes of chunks by dimension, one size, or a text such as ``auto``."""
     if isinstance(value, Mapping) and all(isinstance(dim, str) for dim in value):

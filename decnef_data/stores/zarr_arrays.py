@@ -117,7 +117,9 @@ def array_metadata(
 def to_storable(variable: xr.Variable) -> NDArray[Any]:
     """Convert the values to what a store holds: little-endian numbers, or text."""
     values = variable.to_numpy()
-    if values.dtype.kind in "UT" or _is_text(values):
+    if values.dtype.kind == "T":
+        values = values.astype(object)  # NumPy does not convert text of any length to text of one
+    if values.dtype.kind == "U" or _is_text(values):
         return values.astype(str)
     if values.dtype.kind not in "biuf":
         raise TypeError(
