@@ -56,7 +56,6 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("min_age", "max_age", "max_mean_fd", "radius", "repetition_time"): NOT_A_NUMBER,
     ("seed", "run", "label.code"): NOT_WHOLE,
     ("reference",): (1.0, True, b"middle", ["middle"], float("nan")),
-    ("n_subjects", "n_splits"): (*NOT_WHOLE, 0, -1),
     ("n_subjects", "ratio"): (*NOT_WHOLE, 0, -1),
     ("n_splits",): (*NOT_WHOLE, 0, -1, 1),
     (
