@@ -35,7 +35,7 @@ def assign(distances: _Floats, ratio: int) -> tuple[_Indices, _Indices]:
     --------
     >>> chosen, controls = assign(np.array([[1.0, 9.0, 2.0], [1.0, 3.0, 9.0]]), 1)
     >>> chosen.tolist(), controls.tolist()
-    ([0, 1], [[2], [1]])
+    ([0, 1], [[2], [0]])
     """
     n_patients, n_controls = distances.shape
     chosen: _Indices = np.arange(n_patients)
