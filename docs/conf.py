@@ -25,7 +25,7 @@ autodoc_member_order = "bysource"
 maximum_signature_line_length = 60
 numpydoc_show_class_members = False
 # Links into other projects' documentation would need the network to build; their names are plain text here.
-_FOREIGN = "collections|datetime|hashlib|json|numpy|os|pandas|pathlib|pd|pooch|typing|xarray|xr"
+_FOREIGN = "collections|datetime|hashlib|json|numpy|os|pandas|pathlib|pd|pooch|sklearn|typing|xarray|xr"
 nitpick_ignore_regex = [
     ("py:.*", rf"({_FOREIGN})(\..*)?"),
     ("py:class", r"decnef_data\.(?!model\.)\w+\..*|[A-Z]\w*"),  # of rooms that are not public
