@@ -49,8 +49,8 @@ class TestTables:
         ]
         table = pd.read_csv(paths[1], sep="\t", na_values="n/a")
         assert table.columns.tolist() == COLUMNS
-        assert np.array_equal(table[COLUMNS[:6]], found.motion[1])
-        assert np.array_equal(table[COLUMNS[6]], found.fd[1], equal_nan=True)
+        np.testing.assert_allclose(table[COLUMNS[:6]], found.motion[1], rtol=1e-14, atol=0)
+        np.testing.assert_allclose(table[COLUMNS[6]], found.fd[1], rtol=1e-14, atol=0)
         assert paths[1].read_text().splitlines()[1].endswith("\tn/a")
         assert json.loads(paths[1].with_suffix(".json").read_text())["Motion"]["motion_radius"] == 50.0
 

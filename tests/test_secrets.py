@@ -12,6 +12,7 @@ import typer.main
 from decnef_data_cli.app import app
 
 import decnef_data
+from decnef_data.phantom import write_imaging_phantom
 from tests import small
 from tests.servers import faults
 from tests.servers.links import LinkServer
@@ -160,6 +161,10 @@ def test_what_commands_say_and_write_when_all_goes_well(
         "lock srpbs-fc",
     )
     (tmp_path / "decnef.lock").write_text(decnef_data.lock_text(decnef_data.lock("srpbs-fc")))
+    runs = write_imaging_phantom("srpbs-open", tmp_path, n_subjects=2, full_size=True, n_volumes=10)
+    people, traveled, _ = decnef_data.synthetic_travelers()
+    for name, cube in (("people", people), ("traveled", traveled)):
+        decnef_data.to_zarr(cube, tmp_path / name, progress="none")
     ended = run(
         f"diff {tmp_path / 'decnef.lock'} srpbs-fc",
         f"download srpbs-fc --lock {tmp_path / 'decnef.lock'}",
@@ -170,6 +175,10 @@ def test_what_commands_say_and_write_when_all_goes_well(
         "cache clear --yes",
         f"demo --data-dir {phantom_dir}",
         f"export nifti srpbs-ts {tmp_path / 'images'} --subject sub-01 --mirror phantom --data-dir {phantom_dir}",
+        f"export bids srpbs-open {tmp_path / 'bids'} --subject sub-0002 --mirror phantom --data-dir {phantom_dir}",
+        f"adopt srpbs-open {runs}",
+        "motion srpbs-open",
+        f"harmonize {tmp_path / 'people'} {tmp_path / 'traveled'} {tmp_path / 'harmonized'}",
         "logout",
     )
     found = codes(began + ended)
