@@ -358,8 +358,6 @@ class TestParts:
             ("srpbs-ts", SUBJECT, [{**SUBJECT, "modalities": "t1w"}, SUBJECT], False),
             pytest.param("srpbs-open", {"sites": ["COI", "SWA"]}, [{"sites": "SWA"}, {"sites": "COI"}], False, marks=SLOW),
             pytest.param("srpbs-ts", {"sites": ["ATT", "ATV"]}, [{"sites": "ATV"}, {"sites": "ATT"}], True, marks=SLOW),
-            pytest.param("srpbs-ts", {"sites": ["ATT", "ATV"]}, [{"sites": "ATT"}, {"sites": "ATV"}], False, marks=SLOW),
-            pytest.param("srpbs-ts", SUBJECT, [{**SUBJECT, "modalities": "t1w"}, SUBJECT], True, marks=SLOW),
         ],
     )  # fmt: skip
     def test_they_add_up_to_one_export(
