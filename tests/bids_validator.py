@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-#: Fields that nobody states of these data, and the only author of synthetic data.
+#: Fields that the release does not state, and the only author of synthetic data.
 ALLOWED = {"SIDECAR_KEY_RECOMMENDED", "JSON_KEY_RECOMMENDED", "TOO_FEW_AUTHORS"}
 
 

@@ -40,7 +40,7 @@ def by_gzip(run: Run, target: Path) -> None:
 
 
 def exported(folder: Path, suffix: str) -> Callable[[Run], None]:
-    """Return a function that exports a run from its volumes, each time anew."""
+    """Return a function that exports a run from its volumes, and not from files of an earlier call."""
 
     def act(run: Run) -> None:
         (folder / f"ours{suffix}").unlink(missing_ok=True)  # else it is complete already
