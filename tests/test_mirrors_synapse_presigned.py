@@ -1,7 +1,8 @@
 """Pre-signed links: which files share a call, which links are prefetched, and which are requested again."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -91,3 +92,24 @@ def test_many_threads_ask_for_each_once() -> None:
         thread.join(60)
     assert len(given) == len(KEYS)
     assert sorted(key for call in source.calls for key in call) == sorted(KEYS)
+
+
+def test_a_link_needed_just_before_a_batch_starts_is_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = LinkSource()
+    links = PresignedUrls(source)
+    links.set_upcoming(dict.fromkeys(KEYS[:60], 1000))
+    switched = []
+
+    @contextmanager
+    def switch_threads() -> Iterator[None]:
+        """Let another thread request its link at the place where threads switch."""
+        if not switched:
+            switched.append(True)
+            other = threading.Thread(target=links.get, args=(KEYS[1],))
+            other.start()
+            other.join(60)
+        yield
+
+    monkeypatch.setattr(presigned, "blocking_section", switch_threads)
+    assert links.get(KEYS[0]) is not None
+    assert [sorted(call) for call in source.calls] == [sorted(KEYS[:60])]

@@ -106,6 +106,8 @@ class PresignedUrls:
         with self._changed:
             self._upcoming.pop(key, None)
             cached = self._get_valid(key)
+            if cached is None:
+                self._enqueue(key)  # at once, so that a batch that another thread starts now contains it
         if cached is None:
             with blocking_section():
                 cached = self._request_or_wait(key)
@@ -120,14 +122,17 @@ class PresignedUrls:
                 cached = self._get_valid(key)
                 if cached is not None:
                     return cached
-                if key not in self._queue and key not in self._in_flight:
-                    self._queue.append(key)
+                self._enqueue(key)
                 if self._in_flight:
                     self._changed.wait()
                     continue
                 self._in_flight, self._queue = self._queue[:_MAX_BATCH], self._queue[_MAX_BATCH:]
                 self._in_flight += self._take_upcoming(_MAX_BATCH - len(self._in_flight))
             self._request_batch(self._in_flight)
+
+    def _enqueue(self, key: FileHandleKey) -> None:
+        if key not in self._queue and key not in self._in_flight:
+            self._queue.append(key)
 
     def discard(self, key: FileHandleKey, link: Link) -> None:
         """Remove a refused link, unless it was renewed meanwhile."""
