@@ -22,9 +22,11 @@ __all__ = [
     "Slab",
     "StackedArray",
     "apply_indexer",
+    "find_slab",
     "memmap_variable",
     "stack_lazily",
     "to_matrix",
+    "without_dask",
 ]
 
 _Key = tuple[Any, ...]
@@ -271,6 +273,44 @@ class _LazyStack(indexing.LazilyIndexedArray):
         array = StackedArray(slabs, self.array.dtype, (len(slabs), *self.array.shape[1:]))
         kept = 0 if isinstance(first, int | np.integer) else slice(None)
         return _LazyStack, (array, type(self.key)((kept, *inner)))
+
+
+def find_slab(variable: xr.Variable) -> Slab | None:
+    """Return the slab that a variable is, if it is one position of a lazy stack with everything in it.
+
+    Only an array of which nothing was computed, assigned, loaded or left out is still lazy in this way.
+
+    Examples
+    --------
+    >>> class Ones:
+    ...     def fill(self, key, out):
+    ...         out[...] = 1
+    >>> stack = stack_lazily([Ones()], ("scan", "time"), "i2", (3,))
+    >>> [find_slab(part) is not None for part in (stack[0], stack[0].load(), stack[0][1:])]
+    [True, False, False]
+    """
+    data = variable._data  # noqa: SLF001 - `data` would read it
+    if not isinstance(data, _LazyStack):
+        return None
+    (first, *inner), lengths = data.key.tuple, data.array.shape[1:]
+    is_complete = all(
+        isinstance(part, slice) and part.indices(length) == (0, length, 1)
+        for part, length in zip(inner, lengths, strict=True)
+    )
+    return data.array.slabs[first] if is_complete and isinstance(first, int | np.integer) else None
+
+
+def without_dask(variable: xr.Variable) -> xr.Variable | None:
+    """Return the lazy stack of which a dask array was made, ``None`` if the array is not just that.
+
+    The name of a dask array stands for its content, and that of the array from which another one was made
+    has a prefix (``dask.array.from_array``).
+    """
+    array: Any = variable.data
+    stack = getattr(array.dask.get(f"original-{array.name}"), "array", None)
+    if not isinstance(stack, _LazyStack) or (stack.shape, stack.dtype) != (array.shape, array.dtype):
+        return None
+    return xr.Variable(variable.dims, stack, variable.attrs, variable.encoding)
 
 
 class StackedArray(BackendArray):

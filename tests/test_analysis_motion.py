@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import decnef_data
+import decnef_data.accessor  # registers Dataset.decnef
 from decnef_data import DecnefDataWarning, FormatError, SelectionError, motion
-from decnef_data.analysis.motion_cache import write_result
 from decnef_data.analysis.registration import (
     Reference,
     compute_displacement,
@@ -408,7 +408,7 @@ class TestDataset:
         for name in whole.data_vars:
             assert np.array_equal(single[name], whole[name][1], equal_nan=True)
 
-    @pytest.mark.parametrize("chunks", [{}, {"time": 3}, {"scan": 2, "z": 10}])
+    @pytest.mark.parametrize("chunks", [{}, {"scan": 2, "time": 3, "z": 10}])
     def test_dask_computes_the_same(self, leaf: xr.Dataset, chunks: dict[str, int]) -> None:
         whole, found = find(leaf), find(leaf.chunk(chunks))
         for name in whole.data_vars:
@@ -417,11 +417,6 @@ class TestDataset:
         single = find(leaf.chunk(chunks).isel(scan=2))
         np.testing.assert_allclose(single.fd_floor, whole.fd_floor[2], atol=1e-12)
         assert single.motion.dims == ("time", "parameter")
-
-    def test_workers_in_processes_share_the_scans(self, leaf: xr.Dataset) -> None:
-        found = find(leaf.chunk(scan=1)).mean_fd_computed
-        assert found.chunks == ((1, 1, 1),)
-        np.testing.assert_allclose(found.compute(scheduler="processes"), find(leaf).mean_fd_computed)
 
     def test_coordinates_of_the_leaf(self, leaf: xr.Dataset) -> None:
         found = leaf.decnef.with_motion(progress="none")
@@ -605,107 +600,6 @@ class TestRefused:
         broken["bold"][1, 0] = 0
         with pytest.raises(FormatError, match="'bold' of 'a session COI run 2' has no motion: volume 0,"):
             find(broken).fd.load()
-
-
-class TestCache:
-    @pytest.fixture
-    def leaf(self, tmp_path: Path, cache: Path) -> xr.Dataset:
-        folder = write_imaging_phantom("srpbs-open", tmp_path, n_subjects=2, full_size=True, n_volumes=10)
-        decnef_data.adopt("srpbs-open", folder, progress="none")
-        (node,) = decnef_data.fetch_dataset("srpbs-open", modalities="bold", progress="none").leaves
-        return node.to_dataset()
-
-    @staticmethod
-    def results(cache: Path) -> list[Path]:
-        return sorted((cache / "motion/srpbs-open").glob("*"))
-
-    def test_displacement_is_kept_without_its_floor(self, leaf: xr.Dataset, cache: Path) -> None:
-        find(leaf)
-        assert self.results(cache) == []
-        find(leaf).fd.load()
-        assert [path.suffix for path in self.results(cache)] == [".poses"]
-        find(leaf).fd_floor.load()
-        assert [path.suffix for path in self.results(cache)] == [".noise", ".poses"]
-        assert max(path.stat().st_size for path in self.results(cache)) == 8 * leaf.sizes["time"] * 6 + 4
-
-    def test_it_is_read_again_and_not_computed(self, leaf: xr.Dataset, cache: Path) -> None:
-        find(leaf).fd.load()
-        (path,) = self.results(cache)
-        other = np.arange(6.0 * leaf.sizes["time"]).reshape(1, -1, 6)
-        write_result(path, other[0])
-        assert np.array_equal(find(leaf).motion, other)
-        assert np.array_equal(find(leaf.chunk()).motion, other)
-        # The radius is applied afterwards.
-        assert float(find(leaf, radius=10).fd[0, 1]) == 6 * 3 + 10 * 6 * 3
-
-    def test_damaged_results_are_computed_again(self, leaf: xr.Dataset, cache: Path) -> None:
-        expected = find(leaf).fd.to_numpy()
-        (path,) = self.results(cache)
-        for damaged in (b"", path.read_bytes()[:-1] + b"\0", path.read_bytes()[:-48]):
-            path.write_bytes(damaged)
-            assert np.array_equal(find(leaf).fd.to_numpy(), expected, equal_nan=True)
-            assert path.stat().st_size == 8 * leaf.sizes["time"] * 6 + 4
-
-    def test_another_folder_can_be_used(self, leaf: xr.Dataset, cache: Path, tmp_path: Path) -> None:
-        find(leaf, data_dir=tmp_path / "other").fd.load()
-        assert self.results(cache) == []
-        assert len(self.results(tmp_path / "other")) == 1
-        leaf.decnef.with_motion(data_dir=tmp_path / "other", progress="none").fd_floor.load()
-        assert len(self.results(tmp_path / "other")) == 2
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda leaf: leaf.isel(x=slice(2, None)),
-            lambda leaf: leaf.isel(x=slice(-2)),
-            lambda leaf: leaf.isel(time=slice(8)),
-            lambda leaf: leaf.isel(z=slice(None, None, -1)),
-            lambda leaf: leaf.assign(bold=leaf.bold * 2),
-            lambda leaf: leaf.drop_attrs(deep=False),
-            lambda leaf: leaf.assign_attrs(dataset="../../elsewhere"),
-        ],
-    )
-    def test_what_is_not_a_complete_scan_is_not_kept(
-        self, leaf: xr.Dataset, cache: Path, change: Any
-    ) -> None:
-        assert np.isfinite(find(change(leaf)).fd[0, 1:]).all()
-        assert not [path for path in cache.rglob("*") if path.suffix in {".poses", ".noise"}]
-
-    def test_a_changed_voxel_affine_or_reference_is_another_result(
-        self, leaf: xr.Dataset, cache: Path
-    ) -> None:
-        find(leaf).fd.load()
-        changed = leaf.load().copy(deep=True)
-        changed["bold"][0, 2, 16, 30, 30] += 1
-        find(changed).fd.load()
-        assert len(self.results(cache)) == 2
-        moved = leaf.copy(deep=True)
-        moved["affine"][0, 0, 3] += 1
-        find(moved).fd.load()
-        assert len(self.results(cache)) == 3
-        find(leaf, reference=1).fd.load()
-        assert len(self.results(cache)) == 4
-
-    def test_it_goes_on_after_a_stop(self, leaf: xr.Dataset, cache: Path) -> None:
-        """The first scan is there, the second is not an image: the first stays."""
-        both = xr.concat([leaf, leaf], "scan", combine_attrs="override", join="exact")
-        both["bold"] = both.bold.copy(deep=True)
-        both["bold"].encoding = dict(leaf.bold.encoding)
-        both["bold"][1] += 1
-        both["bold"][1, 4] = 7
-        with pytest.raises(FormatError):
-            find(both).fd.load()
-        (path,) = self.results(cache)
-        before = path.stat().st_mtime_ns
-        assert np.array_equal(find(both).fd[0], find(leaf).fd[0], equal_nan=True)
-        assert path.stat().st_mtime_ns == before
-
-    def test_it_is_removed_with_the_dataset(self, leaf: xr.Dataset, cache: Path) -> None:
-        find(leaf).fd_floor.load()
-        listed = decnef_data.purge("srpbs-open", dry_run=True).removed
-        assert sorted(item.path for item in listed if item.kind == "motion") == self.results(cache)
-        decnef_data.purge("srpbs-open")
-        assert self.results(cache) == []
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """Head motion and framewise displacement of every run, computed scan by scan on access."""
 
 import json
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -13,17 +12,12 @@ from numpy.typing import NDArray
 
 from decnef_data.analysis.geometry import SPATIAL_DIMS, selected_affines, selected_repetition_times
 from decnef_data.analysis.images import image_kind, scale_factors
-from decnef_data.analysis.registration import (
-    METHOD_VERSION,
-    MIN_VOXELS,
-    PARAMETERS,
-    SMOOTHING_FWHM,
-    compute_displacement,
-)
-from decnef_data.analysis.run_motion import MotionSettings, RunMotion, RunOfScan
-from decnef_data.arrays import stack_lazily
+from decnef_data.analysis.motion_variables import build_variables
+from decnef_data.analysis.registration import MIN_VOXELS, PARAMETERS, SMOOTHING_FWHM
+from decnef_data.analysis.run_motion import MotionSettings, RunOfScan
 from decnef_data.errors import FormatError, SelectionError, warn_user
 from decnef_data.model.names import is_file_name
+from decnef_data.motion_results import COMPUTED, METHOD_VERSION, MotionResults
 from decnef_data.progress import create_count_progress
 
 __all__ = ["compute_motion"]
@@ -32,21 +26,6 @@ _TIME_DIMS: Final = ("time", *SPATIAL_DIMS)
 _MIDDLE: Final = "middle"
 _MIN_VOLUMES: Final = 2
 _MAX_LISTED: Final = 5
-_MM: Final = {"units": "mm"}
-_DIMS: Final[dict[str, tuple[str, ...]]] = {
-    "motion": ("time", "parameter"),
-    "fd": ("time",),
-    "mean_fd_computed": (),
-    "fd_floor": (),
-    "rotation_centre": ("axis",),
-}
-_MEASURES: Final[dict[str, Callable[[RunMotion], NDArray[np.float64]]]] = {
-    "motion": lambda run: run.poses,
-    "fd": lambda run: run.displacement,
-    "mean_fd_computed": lambda run: run.mean_displacement,
-    "fd_floor": lambda run: run.floor,
-    "rotation_centre": lambda run: run.centre,
-}
 
 
 def compute_motion(
@@ -70,17 +49,17 @@ def compute_motion(
         radius=float(radius),
         volumes=_volume_numbers(dataset, bold.sizes["time"]),
         coordinates=_describe_coordinates(dataset),
-        folder=_results_folder(dataset, cache),
+        results=_find_results(dataset, cache),
         progress=progress,
     )
-    build = _build_lazily if bold.chunks is None else _build_with_dask
-    variables = build(bold, runs, settings)
-    coords: dict[Hashable, Any] = {name: coord.variable for name, coord in dataset.coords.items()}
+    coords: dict[Hashable, Any] = {
+        name: coord.variable for name, coord in dataset.coords.items() if name not in COMPUTED
+    }
     if repetition_times is not None:
         coords["repetition_time"] = repetition_times
     coords |= {"parameter": list(PARAMETERS), "axis": list("xyz")}
     attrs = {**dataset.attrs, **_method_attrs(settings, reference)}
-    return xr.Dataset(_with_attrs(variables, settings), coords, attrs)
+    return xr.Dataset(build_variables(bold, runs, settings), coords, attrs)
 
 
 def _require_volumes(bold: xr.Variable) -> None:
@@ -220,13 +199,13 @@ def _describe_coordinates(dataset: xr.Dataset) -> str:
     return json.dumps(coords)
 
 
-def _results_folder(dataset: xr.Dataset, cache: Path | None) -> Path | None:
-    """Return where the results of a dataset are kept, ``None`` unless its scans are complete."""
+def _find_results(dataset: xr.Dataset, cache: Path | None) -> MotionResults | None:
+    """Return the results that are kept of a dataset, ``None`` unless its scans are complete."""
     name = dataset.attrs.get("dataset")
     if cache is None or not isinstance(name, str) or not is_file_name(name) or not _is_complete(dataset):
         return None
     root = cache / "phantom" if dataset.attrs.get("mirror") == "phantom" else cache
-    return root / "motion" / name
+    return MotionResults(root / "motion" / name)
 
 
 def _is_complete(dataset: xr.Dataset) -> bool:
@@ -242,138 +221,6 @@ def _is_complete(dataset: xr.Dataset) -> bool:
         and np.array_equal(dataset[name].to_numpy(), np.arange(dataset.sizes[dim]))
         for dim, name in numbers.items()
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Measure:
-    """One result of one run, as a slab of a stack."""
-
-    run: RunMotion
-    name: str
-
-    def fill(self, key: tuple[Any, ...], out: NDArray[Any]) -> None:
-        """Compute the result, and write what `key` selects of it into `out`."""
-        values = _MEASURES[self.name](self.run)
-        for axis in reversed(range(len(key))):  # an integer removes its axis
-            values = values[(*[slice(None)] * axis, key[axis])]
-        out[...] = values
-
-
-def _build_lazily(
-    bold: xr.Variable, runs: list[RunOfScan], settings: MotionSettings
-) -> dict[str, xr.Variable]:
-    single = "scan" not in bold.dims
-    motions = [RunMotion(bold if single else bold[number], run, settings) for number, run in enumerate(runs)]
-    sizes = _result_sizes(bold)
-    variables = {}
-    for name, dims in _DIMS.items():
-        slabs = [_Measure(each, name) for each in motions]
-        stack = stack_lazily(slabs, ("scan", *dims), np.float64, [sizes[dim] for dim in dims])
-        variables[name] = stack[0] if single else stack
-    return variables
-
-
-def _build_with_dask(
-    bold: xr.Variable, runs: list[RunOfScan], settings: MotionSettings
-) -> dict[str, xr.Variable]:
-    scan_dims = () if "scan" not in bold.dims else ("scan",)
-    described = np.empty(len(runs), dtype=object)
-    described[:] = runs
-    of_scan = xr.Variable("scan", described)
-    of_scan = of_scan.chunk(scan=1) if scan_dims else of_scan[0]
-    chunked = bold.chunk({**dict.fromkeys(_TIME_DIMS, -1), **dict.fromkeys(scan_dims, 1)})
-    sizes = _result_sizes(bold)
-
-    def apply(name: str, *inputs: xr.Variable) -> xr.Variable:
-        variable: xr.Variable = xr.apply_ufunc(
-            _compute_block,
-            chunked,
-            of_scan,
-            *inputs,
-            kwargs={"settings": settings, "name": name},
-            input_core_dims=[_TIME_DIMS, (), *(_DIMS["motion"] for _ in inputs)],
-            output_core_dims=[_DIMS[name]],
-            dask="parallelized",
-            output_dtypes=[np.float64],
-            dask_gufunc_kwargs={"output_sizes": {dim: sizes[dim] for dim in _DIMS[name] if dim != "time"}},
-        )
-        return variable
-
-    poses = apply("motion")
-    fd = _displacement_with_dask(poses, settings.radius)
-    return {
-        "motion": poses,
-        "fd": fd,
-        "mean_fd_computed": fd[..., 1:].mean("time"),
-        "fd_floor": apply("fd_floor", poses),
-        "rotation_centre": apply("rotation_centre"),
-    }
-
-
-def _displacement_with_dask(poses: xr.Variable, radius: float) -> xr.Variable:
-    fd: xr.Variable = xr.apply_ufunc(
-        compute_displacement,
-        poses,
-        kwargs={"radius": radius},
-        input_core_dims=[_DIMS["motion"]],
-        output_core_dims=[("time",)],
-        vectorize=True,
-        dask="parallelized",
-        output_dtypes=[np.float64],
-    )
-    return fd
-
-
-def _compute_block(
-    bold: NDArray[Any],
-    runs: NDArray[Any],
-    *poses: NDArray[np.float64],
-    settings: MotionSettings,
-    name: str,
-) -> NDArray[np.float64]:
-    """Compute one result of the runs of a block ``([scan,] time, z, y, x)``."""
-    results = []
-    for number, run in enumerate(np.atleast_1d(runs)):
-        voxels = bold.reshape(-1, *bold.shape[-len(_TIME_DIMS) :])[number]
-        known = poses[0].reshape(-1, *poses[0].shape[-2:])[number] if poses else None
-        motion = RunMotion(xr.Variable(_TIME_DIMS, voxels), run, settings, known)
-        results.append(_MEASURES[name](motion))
-    stacked = np.stack(results)
-    return stacked if np.ndim(runs) else stacked[0]
-
-
-def _result_sizes(bold: xr.Variable) -> dict[str, int]:
-    return {"time": bold.sizes["time"], "parameter": len(PARAMETERS), "axis": 3}
-
-
-def _with_attrs(variables: dict[str, xr.Variable], settings: MotionSettings) -> dict[str, xr.Variable]:
-    attrs = {
-        "motion": {
-            "long_name": "pose of the head against the reference volume, in world coordinates (RAS+)",
-            "units": "mm for trans_x, trans_y and trans_z; rad for rot_x, rot_y and rot_z",
-            "comment": "x = Rx(rot_x) Ry(rot_y) Rz(rot_z) (y - c) + c + t, where c is rotation_centre",
-        },
-        "fd": _MM
-        | {
-            "long_name": "framewise displacement",
-            "comment": "sum of absolute differences to the volume before, rotations on a sphere of "
-            f"{settings.radius:g} mm; volume-wise",
-        },
-        "mean_fd_computed": _MM
-        | {
-            "long_name": "mean of fd, computed from the images",
-            "comment": "mean_fd is what the release states, by another method",
-        },
-        "fd_floor": _MM
-        | {
-            "long_name": "mean fd that noise alone makes",
-            "comment": "half the difference of the registrations of two interleaved halves of the voxels",
-        },
-        "rotation_centre": _MM | {"long_name": "point about which the head turns, in world coordinates"},
-    }
-    for name, variable in variables.items():
-        variable.attrs = dict(attrs[name])
-    return variables
 
 
 def _method_attrs(settings: MotionSettings, reference: str | int) -> dict[str, str | int | float]:

@@ -6,7 +6,9 @@ reference is at ``x = R (y - c) + c + t`` in the other volume, where ``R = Rx(ro
 
 Volumes are smoothed and interpolated by cubic splines.  The derivatives are those of the reference, so that
 the model is the same for all volumes (Baker and Matthews, Int J Comput Vis 2004;56:221, "inverse
-compositional"); the signal of the reference is a column of the model, so that its scale is free.
+compositional"); the signal of the reference is a column of the model, so that its scale is free.  A change
+of what is returned has to increase ``METHOD_VERSION`` in :mod:`decnef_data.motion_results`, by which results
+are kept.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 __all__ = [
-    "METHOD_VERSION",
     "MIN_VOXELS",
     "PARAMETERS",
     "SMOOTHING_FWHM",
@@ -32,8 +33,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 _Volume = NDArray[np.float32]
 
-#: Changes with every change of the results, so that those of an earlier version are computed again.
-METHOD_VERSION: Final = 1
 PARAMETERS: Final = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 _N_PARAMETERS: Final = len(PARAMETERS)
 #: Full width at half maximum of the Gaussian that smooths volumes, in mm.

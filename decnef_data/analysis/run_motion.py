@@ -1,26 +1,31 @@
 """The motion of the head in one run: poses, their centre, and their noise, computed once and kept."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from decnef_data.analysis.motion_cache import read_result, write_result
 from decnef_data.analysis.registration import (
-    METHOD_VERSION,
     PARAMETERS,
     NotRegisteredError,
     Reference,
     compute_displacement,
 )
+from decnef_data.arrays import find_slab
 from decnef_data.errors import FormatError
+from decnef_data.motion_results import (
+    METHOD_VERSION,
+    RADIUS,
+    MotionResults,
+    RunEntry,
+    digest,
+    scan_key,
+)
 from decnef_data.progress import create_count_progress
 
 __all__ = ["MotionSettings", "RunMotion", "RunOfScan"]
@@ -36,7 +41,7 @@ class MotionSettings:
     """What is the same for all runs of a dataset.
 
     ``reference`` is the index of the volume to which the others are registered, ``volumes`` are the numbers
-    of all of them, ``coordinates`` is the text of the index coordinates, and ``folder`` is where results are
+    of all of them, ``coordinates`` is the text of the index coordinates, and ``results`` is where results are
     kept; ``None`` means nowhere.
     """
 
@@ -44,7 +49,7 @@ class MotionSettings:
     radius: float
     volumes: tuple[int, ...]
     coordinates: str
-    folder: Path | None
+    results: MotionResults | None
     progress: str
 
 
@@ -116,34 +121,64 @@ class RunMotion:
         return Reference(volume, self._run.affine)
 
     def _load_or_compute(self, kind: str, compute: Callable[[], Floats]) -> Floats:
-        folder = self._settings.folder
-        if folder is None:
-            computed: Floats = compute()
-            return computed
-        path = folder / f"{self._key}.{kind}"
-        shape = (len(self._settings.volumes), len(PARAMETERS))
-        found = read_result(path, shape)
+        results = self._settings.results
+        if results is None:
+            return compute()
+        name = f"{self._result}.{kind}"
+        found = results.read_array(name, (len(self._settings.volumes), len(PARAMETERS)))
         if found is None:
             found = compute()
-            write_result(path, found)
+            results.write_array(name, found)
+        self._record(results, kind, found)
         return found
 
+    def _record(self, results: MotionResults, kind: str, found: Floats) -> None:
+        """Record the result of a scan that is as in its files, so that it is found without its voxels."""
+        if self._scan_key is None or self._run_key is None:
+            return
+        is_default = self._settings.reference == len(self._settings.volumes) // 2
+        mean = float(compute_displacement(found, RADIUS)[1:].mean()) if is_default else None
+        measured = {"mean_fd" if kind == "poses" else "fd_floor": mean}
+        results.add(RunEntry(scan=self._scan_key, run=self._run_key, result=self._result, **measured))
+
     @cached_property
-    def _key(self) -> str:
-        """A digest of all that the results depend on: a run with one voxel changed has another."""
-        run, settings = asdict(self._run), self._settings
+    def _result(self) -> str:
+        """The name of the results: a digest of all that they depend on, the voxels among it."""
+        results = self._settings.results
+        known = None if results is None or self._run_key is None else results.find(self._run_key)
+        return self._hash_voxels() if known is None else known.result
+
+    @cached_property
+    def _scan_key(self) -> str | None:
+        """The key of the scan, ``None`` if its voxels may be others than those of its files."""
+        source = getattr(find_slab(self._bold), "source", "")
+        run = self._run
+        return scan_key(source, run.affine, run.slope, run.inter) if source else None
+
+    @cached_property
+    def _run_key(self) -> str | None:
+        settings = self._settings
+        if self._scan_key is None:
+            return None
+        described = {"reference": settings.reference, "coordinates": settings.coordinates}
+        return digest({"scan": self._scan_key, **described})
+
+    def _hash_voxels(self) -> str:
+        """Read all voxels: a run with one of them changed has another result."""
+        run, settings = self._run, self._settings
         described = {
             "version": METHOD_VERSION,
             "reference": settings.reference,
             "coordinates": settings.coordinates,
-            "affine": run["affine"].tolist(),
-            "scaling": [run["slope"], run["inter"]],
+            "affine": run.affine.tolist(),
+            "scaling": [run.slope, run.inter],
             "voxels": [self._bold.dtype.str, *self._bold.shape],
         }
-        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+        voxels = hashlib.sha256(digest(described).encode())
         for start in range(0, len(settings.volumes), _BLOCK_VOLUMES):
-            digest.update(np.ascontiguousarray(self._read(range(start, start + _BLOCK_VOLUMES))).data)
-        return digest.hexdigest()
+            block = self._read(range(start, start + _BLOCK_VOLUMES))
+            voxels.update(np.ascontiguousarray(block).data)
+        return voxels.hexdigest()
 
     def _register(self) -> Floats:
         reference = self._reference

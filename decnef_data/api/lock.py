@@ -109,8 +109,10 @@ def lock(
     Raises
     ------
     SelectionError
-        There is no such dataset, group or mirror; an argument has the wrong type; or there is no complete
-        local copy of the dataset. Whether participants match is checked when the lock is used.
+        There is no such dataset, group or mirror; an argument has the wrong type; a condition is on
+        ``mean_fd_computed`` or ``fd_floor``, which depend on what was computed on this machine; or there
+        is no complete local copy of the dataset. Whether participants match is checked when the lock is
+        used.
     IntegrityError
         A file has changed since it was verified.
 

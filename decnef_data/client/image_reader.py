@@ -23,6 +23,7 @@ from decnef_data.model import (
     LocalCopy,
     Selection,
 )
+from decnef_data.motion_results import COMPUTED, MotionResults
 from decnef_data.stores import store_key
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ class ImageReader(Reader):
         request = self._layout_request(copy, selection)
         layout = self._layout_of(copy)
         participants, _ = layout.participants(copy, request)  # its report is part of that of the images
+        participants = participants.drop(
+            columns=list(COMPUTED), errors="ignore"
+        )  # the tables are the release's
         documents, headers = layout.documents(copy, request)
         versions = synapse_versions(FileCache(self.root), copy)
         return ExportSource(images, participants, documents, headers, versions)
@@ -147,6 +151,11 @@ class ImageReader(Reader):
         """Recount the images and tables, and compare them with the records."""
         return self._layout_of(copy).examine(copy, self._layout_request(copy, Selection(self.dataset.name)))
 
+    @property
+    def motion_results(self) -> MotionResults:
+        """The head motion that was computed from images of the dataset."""
+        return MotionResults(self.root / "motion" / self.dataset.name)
+
     def _layout_of(self, copy: LocalCopy) -> MappedLayout:
         """Return the layout of a copy: that of the dataset, unless the copy was adopted in another one."""
         return cast("MappedLayout", get_layout(copy.layout)) if copy.layout else self.layout
@@ -169,5 +178,12 @@ class ImageReader(Reader):
         source = partial(self.resolve_archive, copy)
         selection = self.with_stored_books(copy, selection)
         return LayoutRequest(
-            self.dataset, self.records, selection, inventory_path, scan_cache, source, self.progress
+            self.dataset,
+            self.records,
+            selection,
+            inventory_path,
+            scan_cache,
+            source,
+            self.progress,
+            self.motion_results,
         )

@@ -17,8 +17,10 @@ from decnef_data.archives import has_archive_name
 from decnef_data.atomic_files import write_atomic
 from decnef_data.client.image_reader import ImageReader
 from decnef_data.errors import FormatError, IntegrityError
+from decnef_data.layouts.imaging.computed_motion import require_computed
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.model import LocalCopy, Progress, RemoteFile, Selection, VerifiedFile
+from decnef_data.motion_results import COMPUTED
 from decnef_data.msgspec_support import DECODE_ERRORS
 from decnef_data.stores.staging import staging_folder_with_cleanup
 from decnef_data.transfer import DatasetLocation, MirrorSource, TransferRun
@@ -40,11 +42,13 @@ class ImageIngester:
     def fetch(self, location: DatasetLocation, progress: Progress) -> LocalCopy:
         """Download the selected images from the first mirror that provides them.
 
-        Raises as :func:`decnef_data.transfer.fetch` does.
+        Raises as :func:`decnef_data.transfer.fetch` does, and a SelectionError if a condition is on motion
+        that was not computed of any scan: with the download, nothing would be selected.
         """
         local_copy = transfer.find_complete_copy(location)
         if local_copy is not None and self.has_selected(local_copy):
             return local_copy
+        require_computed(self.selection, COMPUTED if self.reader.motion_results.displacements else ())
         run = transfer.start_run(location, progress)
         return transfer.try_mirrors(location, run, lambda source: self._fetch_from(location, source, run))
 

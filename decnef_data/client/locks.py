@@ -32,7 +32,7 @@ from decnef_data.model import (
     SelectionFields,
     VerifiedFile,
 )
-from decnef_data.records import Records
+from decnef_data.records import Records, normalize_name
 from decnef_data.transfer import DatasetLocation, MirrorSource
 
 if TYPE_CHECKING:
@@ -60,10 +60,11 @@ def create_lock(
     Raises
     ------
     SelectionError
-        There is no complete local copy.
+        There is no complete local copy, or a condition is on motion that has to be computed.
     IntegrityError
         A file is not the one that was verified any more.
     """
+    _require_fixed_conditions(selection)
     copy = transfer.find_complete_copy(location, include_dropped=True)
     name = location.dataset.name
     if copy is None:
@@ -81,6 +82,23 @@ def create_lock(
         selection=SelectionFields(**{field: getattr(selection, field) for field in _SELECTION_FIELDS}),
         files=tuple(_hash_locked_file(file, location, progress) for file in copy.files),
     )
+
+
+def _require_fixed_conditions(selection: Selection) -> None:
+    """Require that what a selection selects depends on the bytes alone, which a lock has."""
+    if not selection.where:
+        return
+    from decnef_data.motion_results import COMPUTED  # loads numpy
+
+    computed = set(map(normalize_name, COMPUTED))
+    for name in (condition.coordinate for condition in selection.where):
+        if normalize_name(name) in computed:
+            message = (
+                f"A lock cannot have a condition on {name}: it depends on what was computed on this machine, "
+                "and by which version of the method. Create the lock without it, and pass the condition with "
+                "the lock when you fetch."
+            )
+            raise SelectionError(message, requested=name)
 
 
 def has_unhashed_files(location: DatasetLocation, copy: LocalCopy) -> bool:

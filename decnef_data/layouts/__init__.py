@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Selection,
         VerifiedFile,
     )
+    from decnef_data.motion_results import MotionResults
     from decnef_data.records import Records
 
 __all__ = [
@@ -82,6 +83,7 @@ class LayoutRequest:
 
     ``inventory_path`` is the file for the inventory of a folder, ``scan_cache`` the cache for everything
     derived from an archive; ``open_source`` opens the bytes of the archive, wherever they are now.
+    ``motion`` has the head motion that was computed.
     """
 
     dataset: "Dataset"
@@ -91,6 +93,7 @@ class LayoutRequest:
     scan_cache: "ScanCache"
     open_source: "Callable[[], ByteSource]"
     progress: "Progress"
+    motion: "MotionResults"
 
 
 class Layout(Protocol):

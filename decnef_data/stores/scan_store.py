@@ -173,23 +173,26 @@ def _require_voxels(scan: InMemoryScan, block_shape: BlockShape) -> None:
 
 
 class StoredScan:
-    """A scan in its store; creating one reads nothing, and its pickle holds only the path.
+    """A scan in its store; creating one reads nothing, and its pickle holds only what it was created with.
 
     Parameters
     ----------
     path
         The store.
+    source
+        What identifies the files that the store was made of, and their content; blank if that is not known.
     """
 
-    __slots__ = ("_blocks", "_manifest", "path")
+    __slots__ = ("_blocks", "_manifest", "path", "source")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: str = "") -> None:
         self.path = path
+        self.source = source
         self._manifest: Manifest | None = None
         self._blocks: BlockedArray | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoredScan, (self.path,)
+        return StoredScan, (self.path, self.source)
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -277,7 +277,9 @@ class FetchMethods(ClientBase):
             x)``, as stored in the files, with ``affine (scan, row, column)`` from voxels to mm and
             ``repetition_time (scan)`` in s.  Where shapes differ within a site, the rarer ones are in
             ``bold_2`` and so on.  Field maps are listed as files, with ``path (scan)`` and ``size (scan)`` in
-            bytes, and only if `modalities` or `group` requests them.
+            bytes, and only if `modalities` or `group` requests them.  A group of which :func:`motion` was
+            computed has ``mean_fd_computed (scan)`` and ``fd_floor (scan)`` in mm, NaN for scans of which it
+            was not; ``mean_fd`` stays what the release states.
 
             ``attrs`` are texts and numbers: the terms, the citation and the checksums of the files, one work
             or file per line; ``synthetic``, which is 1 for the phantom and absent otherwise; and ``sample``,
@@ -461,9 +463,11 @@ class FetchMethods(ClientBase):
             For connectivity one row per participant and group, because srpbs-fc does not link participants
             across atlases; for images one row per participant (srpbs-ts: per session) in the tables, with the
             number of available scans in the columns ``bold``, ``t1w`` and ``fmap``.  ``age`` is in years,
-            ``mean_fd`` in mm; text that is missing is empty, a missing number is NaN.  ``attrs["synthetic"]``
-            is 1 for the phantom and absent otherwise, and ``attrs["sample"]`` names the sample if
-            `n_subjects` is given; of connectivity, one per group and line.
+            ``mean_fd`` in mm; text that is missing is empty, a missing number is NaN.  Where :func:`motion`
+            was computed, there are ``mean_fd_computed`` and ``fd_floor`` in mm: the mean of the runs of the
+            session, NaN until all of these were computed.  ``attrs["synthetic"]`` is 1 for the phantom and
+            absent otherwise, and ``attrs["sample"]`` names the sample if `n_subjects` is given; of
+            connectivity, one per group and line.
 
         Raises
         ------

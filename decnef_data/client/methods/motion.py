@@ -75,9 +75,16 @@ class MotionMethods(ClientBase):
         count.  ``fd_floor`` is the mean displacement of half the difference of two registrations, each by
         half of the voxels, which are interleaved in blocks.
 
-        The poses of complete scans as they were fetched are kept in the cache, so that a computation that was
-        stopped continues.  What is read to find them again is all voxels of the scan: a changed voxel is
-        another scan.  Those of other selections are computed each time.
+        The poses of complete scans are kept in the cache, so that a computation that was stopped continues.
+        Those of a scan as it was fetched, also with ``chunks=``, are found by the checksums of its members in
+        an archive, or by the sizes and modification times of its files in a folder, without reading voxels.
+        Those of a dataset that was loaded, also if it was written into, and of a selection of scans of dask
+        arrays, are found by all voxels, which are read: a changed voxel is another scan.  Those of selections
+        of voxels or volumes are computed each time.
+
+        Once they were computed, ``mean_fd_computed`` and ``fd_floor`` by the middle volume and 50 mm are
+        coordinates of what :func:`fetch_dataset` returns, columns of :func:`participants` and fields of
+        ``where``, as long as the files and the version of the method are the same.
 
         ``mean_fd`` is what the release states, by another method; it is never filled from this.  The method
         was not tried on real runs yet.

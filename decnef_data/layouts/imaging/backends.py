@@ -15,6 +15,7 @@ from decnef_data.layouts.imaging.extract import compressed_size, extract_scans
 from decnef_data.layouts.imaging.folder_inventory import check_images
 from decnef_data.layouts.imaging.ingest import IngestContext, ScanFilter, ingest_archive
 from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.sources import scan_source
 from decnef_data.layouts.imaging.voxels import FileScan
 from decnef_data.model import FileCheck
 from decnef_data.path_text import escape_path
@@ -35,6 +36,10 @@ class ImageBackend(Protocol):
     @property
     def has_inventory(self) -> bool:
         """Whether the inventory can be loaded without reading an archive."""
+
+    @property
+    def place(self) -> str:
+        """Where the scans are, as :func:`.sources.scan_source` uses it."""
 
     def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
         """Return those of the scans that :meth:`prepare_scans` would have to extract."""
@@ -109,6 +114,11 @@ class FolderBackend:
         """True: a folder is listed on demand."""
         return True
 
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return escape_path(str(self.copy.root))
+
     def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
         """Return nothing: no scan has to be extracted."""
         del scans
@@ -141,7 +151,7 @@ class FolderBackend:
 
     def open_scan(self, scan: "Scan") -> "ImageSource":
         """Return the scan in its files."""
-        return FileScan(escape_path(str(self.copy.root)), scan, has_time=scan.kind == "bold")
+        return FileScan(self.place, scan, has_time=scan.kind == "bold")
 
     def refresh_inventory(self) -> None:
         """List the folder again and log the counts."""
@@ -176,6 +186,11 @@ class ArchiveBackend:
     def scan_cache(self) -> ScanCache:
         """The cache for everything derived from the archive."""
         return self.request.scan_cache
+
+    @property
+    def place(self) -> str:
+        """The name of the scan cache, which contains the checksum of the archive."""
+        return self.scan_cache.folder.name
 
     @property
     def has_inventory(self) -> bool:
@@ -249,7 +264,7 @@ class ArchiveBackend:
 
     def open_scan(self, scan: "Scan") -> "ImageSource":
         """Return the scan in its store."""
-        return StoredScan(self.scan_cache.store_path(scan))
+        return StoredScan(self.scan_cache.store_path(scan), scan_source(self.place, scan))
 
     def refresh_inventory(self) -> None:
         """Do nothing: an archive is read when images are first requested, to store these at the same time."""

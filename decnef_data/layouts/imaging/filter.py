@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.layouts import LayoutRequest
+from decnef_data.layouts.imaging.computed_motion import (
+    computed_conditions,
+    motion_columns,
+    require_computed,
+)
 from decnef_data.layouts.imaging.groups import order_columns, run_coords, site_group
 from decnef_data.layouts.imaging.join import JoinedScans
 from decnef_data.layouts.imaging.participants import ParticipantTable
@@ -82,8 +87,9 @@ def needs_scans(request: LayoutRequest) -> bool:
 
 def select_participants(joined: JoinedScans, request: LayoutRequest) -> frozenset[int]:
     """Return the rows of the selected participants, with or without scans."""
-    columns = {_ALL: _public_columns(joined.participants)}
-    matched = match_rows(columns, request.selection, request.dataset, request.records)
+    columns = _public_columns(joined.participants)
+    require_computed(request.selection, columns)
+    matched = match_rows({_ALL: columns}, request.selection, request.dataset, request.records)
     matched.warn()
     return frozenset(matched.rows[_ALL].tolist())
 
@@ -110,6 +116,7 @@ def select_scans(
         A name, group or coordinate does not exist, a criterion cannot be applied, or the sample is too large.
     """
     columns = _public_columns(joined.participants)
+    require_computed(request.selection, columns)
     selection, conditions = _split_conditions(request.selection, columns)
     matched = match_rows({_ALL: columns}, selection, request.dataset, request.records)
     matching_rows = frozenset(matched.rows[_ALL].tolist())
@@ -145,11 +152,16 @@ def _without_scan_conditions(selection: "Selection") -> "Selection":
 
 
 def _split_conditions(selection: "Selection", columns: _Columns) -> "tuple[Selection, tuple[Condition, ...]]":
-    """Return the selection without the conditions on scans, and these; every coordinate has to exist."""
+    """Return the selection without the conditions on scans, and all that scans have to meet.
+
+    Motion that was computed is a value of each run, and of each participant in a session: both have to meet
+    the conditions on it.  Every coordinate has to exist.
+    """
     known: dict[str, _Columns] = {_ALL: columns, "scans": dict.fromkeys(_SCAN_COORDINATES, np.empty(0))}
     for condition in selection.where or ():
         resolve_coordinate(condition.coordinate, known)
-    return _without_scan_conditions(selection), _scan_conditions(selection)
+    conditions = (*_scan_conditions(selection), *computed_conditions(selection))
+    return _without_scan_conditions(selection), conditions
 
 
 def _scans_in_groups(joined: JoinedScans, request: LayoutRequest, kinds: Sequence[str]) -> list[int]:
@@ -191,14 +203,17 @@ def _match_scans(
 
 def _scan_columns(joined: JoinedScans, indices: Sequence[int], kind: str) -> _Columns:
     scans, rows = [joined.inventory.scans[index] for index in indices], joined.rows[list(indices)]
+    table = joined.participants.columns
     columns: _Columns = {
-        "subject": joined.participants.columns["subject"][rows],
+        "subject": table["subject"][rows],
         "run": np.array([scan.run for scan in scans], dtype="i2"),
     }
     if kind == "bold":
         coords = run_coords(scans, rows, joined.participants)
         columns |= {name: coords[name].to_numpy() for name in _RUN_COORDINATES}
-    return columns
+    motion = motion_columns(scans, joined.motion)
+    computed = [name for name in motion if name in table]
+    return columns | {name: motion[name] if kind == "bold" else table[name][rows] for name in computed}
 
 
 def _sample_scans(

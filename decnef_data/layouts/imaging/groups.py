@@ -38,7 +38,7 @@ __all__ = [
 UNLISTED: Final = "unlisted"
 _LEADING_COLUMNS: Final = (
     "subject", "session", "run", "site", "institute", "protocol", "scanner", "diagnosis", "diagnosis_code",
-    "age", "sex", "sex_code", "handedness", "handedness_code", "mean_fd",
+    "age", "sex", "sex_code", "handedness", "handedness_code", "mean_fd", "mean_fd_computed", "fd_floor",
     *(name for name in STANDARD_PARAMETERS if name != "scanner"),
 )  # fmt: skip
 _LABEL_COLUMNS: Final = ("site", "institute", "protocol", "protocol_eyes", *STANDARD_PARAMETERS)

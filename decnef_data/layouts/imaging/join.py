@@ -1,7 +1,7 @@
 """The scans of a copy joined with its tables; the result is cached until one of them changes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,7 @@ from decnef_data.layouts.imaging.participants import ParticipantTable, build_par
 from decnef_data.layouts.imaging.remarks import list_remarks
 from decnef_data.layouts.imaging.tables import DatasetTables, read_tables
 from decnef_data.model import Account, CodeBook
+from decnef_data.motion_results import Displacement
 from decnef_data.msgspec_support import prepare_type
 
 if TYPE_CHECKING:
@@ -30,12 +31,16 @@ __all__ = ["JoinOptions", "JoinedScans", "RelabelFunction", "join_scans", "join_
 
 @dataclass(frozen=True, eq=False)
 class JoinedScans:
-    """The scans of a copy, its tables and its participants."""
+    """The scans of a copy, its tables and its participants.
+
+    ``motion`` is what was computed of runs, by their folder and files.
+    """
 
     inventory: "Inventory"
     tables: DatasetTables
     participants: ParticipantTable
     dataset: "Dataset"
+    motion: Mapping[tuple[str, str], Displacement] = field(default_factory=dict)
 
     @property
     def problems(self) -> tuple[FormatError, ...]:

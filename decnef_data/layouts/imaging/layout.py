@@ -17,6 +17,11 @@ from decnef_data.errors import FormatError
 from decnef_data.layouts import LayoutRequest, LayoutResult, ReadReport
 from decnef_data.layouts.account import MARKER_FILE
 from decnef_data.layouts.imaging.backends import ImageBackend, image_backend
+from decnef_data.layouts.imaging.computed_motion import (
+    drop_uncomputed,
+    join_motion,
+    with_motion_of_scans,
+)
 from decnef_data.layouts.imaging.filter import (
     SelectedScans,
     StreamingFilter,
@@ -77,12 +82,14 @@ class ImagingLayout:
         """Open the selected groups, such as ``COI/bold``, lazily."""
         kinds = requested_kinds(request)
         backend = self._image_backend(copy, request)
-        joined = self._join_inventory(backend, request, kinds)
+        joined = self._join_all(backend, request, kinds)
         selected = select_scans(joined, request, kinds)
         backend.prepare_scans(selected.scans)
         field_maps = field_map_paths(joined.inventory.scans)
         groups = {
-            name: build_dataset(scans, backend.open_scan, joined.participants, field_maps)
+            name: with_motion_of_scans(
+                build_dataset(scans, backend.open_scan, joined.participants, field_maps), scans, joined.motion
+            )
             for name, scans in selected.groups.items()
         }
         for dataset in groups.values():
@@ -94,7 +101,7 @@ class ImagingLayout:
         """List the selected scans, including field maps unless the request names modalities."""
         kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
         backend = self._image_backend(copy, request)
-        joined = self._join_inventory(backend, request, kinds)
+        joined = self._join_all(backend, request, kinds)
         selected = select_scans(joined, request, kinds)
         backend.prepare_scans(selected.scans)
         selected_images = list_images(
@@ -110,7 +117,7 @@ class ImagingLayout:
         ``attrs["synthetic"]`` of the table is 1 if the copy is a phantom, wherever it came from, else absent.
         """
         backend = self._image_backend(copy, request)
-        joined = self._join_inventory(backend, request, ())
+        joined = self._join_all(backend, request, ())
         participants, scans = joined.participants, joined.inventory.scans
         table = pd.DataFrame(
             {name: participants.columns[name] for name in order_columns(participants.columns)}
@@ -118,7 +125,7 @@ class ImagingLayout:
         for kind in KINDS:
             table[kind] = _count_scans(participants, (scan for scan in scans if scan.kind == kind))
         rows, sample = _participant_rows(joined, request)
-        selected = table.iloc[sorted(rows)].reset_index(drop=True)
+        selected = drop_uncomputed(table.iloc[sorted(rows)].reset_index(drop=True))
         selected.attrs.update(_sample_attrs(sample))
         if _is_synthetic(backend, joined.inventory):
             selected.attrs["synthetic"] = 1
@@ -157,7 +164,7 @@ class ImagingLayout:
         backend = self._image_backend(copy, request)
         if not backend.has_inventory:
             return None
-        joined = self._join_inventory(backend, request, ())
+        joined = self._join_all(backend, request, ())
         scans = select_scans(joined, request, requested_kinds(request), warn=False).scans
         missing = backend.missing_scans(scans)
         return ImageSizes(
@@ -209,6 +216,11 @@ class ImagingLayout:
         return backend.load_inventory(
             lambda: StreamingFilter(request, kinds, lambda scans: self._join(backend, request, scans))
         )
+
+    def _join_all(self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]) -> JoinedScans:
+        """Join the scans with the tables, and with the motion that was computed of them."""
+        joined = self._join_inventory(backend, request, kinds)
+        return join_motion(joined, backend.place, request.motion.displacements)
 
     def _join_inventory(
         self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]

@@ -67,7 +67,7 @@ RESERVED: Final = frozenset({
     "subject", "session", "run", "affine", "repetition_time", "n_volumes", "n_dummies_removed", "field_maps",
     "t1w_shared", "scl_slope", "scl_inter", "qform_code", "sform_code", "bold", "t1w", "fmap", "scan",
     "time", "z", "y", "x", "row", "column", "path", "size", "volume",
-    "mask", "confound", "name", "mean_fd_confounds",
+    "mask", "confound", "name", "mean_fd_confounds", "mean_fd_computed", "fd_floor",
 })  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from decnef_data.errors import FormatError, IntegrityError
 from decnef_data.formats import nifti
 from decnef_data.layouts.imaging.inventory import Scan
+from decnef_data.layouts.imaging.sources import scan_source
 from decnef_data.path_text import unescape_path
 from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan
 
@@ -68,6 +69,16 @@ class FileScan:
     def volumes_per_read(self) -> int:
         """How many volumes are best read at once: few enough to stay in the cache of the processor."""
         return _VOLUMES_PER_READ
+
+    @property
+    def source(self) -> str:
+        """What identifies the files and their content; blank if they are not those that were listed."""
+        try:
+            for path, expected in zip(*self._expected_files(), strict=True):
+                _require_unchanged(path, _stat_file(path), expected)
+        except IntegrityError:  # raised again when voxels are read
+            return ""
+        return scan_source(self.root, self.scan)
 
     def fill(self, key: _Key, out: NDArray[Any]) -> None:
         """Read the voxels that `key` selects into `out`."""
