@@ -178,6 +178,7 @@ class TestRefusals:
              "Exclude them from 'people' or from 'traveled'.")),
             (lambda data: data.drop_vars("fc"), "'people' has no variable 'fc'. Pass fc (scan, edge) or fc (subject, edge)."),
             (lambda data: data.rename(edge="pair"), "'people' has fc ('scan', 'pair'). Pass fc (scan, edge) or fc (subject, edge)."),
+            (lambda data: data.astype("U4"), "fc of 'people' has the type <U4. Pass correlations as numbers."),
             (lambda data: data.drop_vars("site"), "'people' has no coordinate 'site' along 'scan'. Add the site of each scan."),
             (lambda data: data.drop_vars("subject"), "'people' has no coordinate 'subject' along 'scan'. Add the subject of each scan."),
         ],
@@ -229,37 +230,6 @@ class TestRefusals:
 
 
 class TestWarnings:
-    def test_a_site_with_two_protocols(self) -> None:
-        people, traveled = small()
-        protocols = people.assign_coords(protocol=("scan", ["1", "2", "3"]))
-        with pytest.warns(DecnefDataWarning) as caught:
-            harmonize(protocols, traveled)
-        assert [str(warning.message) for warning in caught] == [
-            (
-                "The scans of site 'SWA' have several protocols, and one bias is subtracted from all of them. "
-                "Harmonize one protocol of a site at a time if they differ."
-            )
-        ]
-        assert caught[0].filename == __file__
-
-    def test_missing_protocols_are_not_another(self) -> None:
-        people, traveled = small()
-        harmonize(people.assign_coords(protocol=("scan", [1.0, 2.0, np.nan])), traveled)
-
-    def test_a_matrix_that_is_no_longer_semidefinite(self) -> None:
-        people, traveled = small()
-        series = np.random.default_rng(3).normal(size=(4, 3))  # fewer volumes than regions
-        edges = np.corrcoef(series)[np.triu_indices(4, k=1)]
-        singular = people.assign(fc=(("scan", "edge"), np.stack([edges] * 3)))
-        with pytest.warns(DecnefDataWarning) as caught:
-            harmonize(singular, traveled)
-        assert [str(warning.message) for warning in caught] == [
-            (
-                "A matrix of correlations is no longer positive semidefinite after harmonization. Before methods "
-                "that need this, such as tangent space, project the matrices to the nearest that is."
-            )
-        ]
-
     def test_few_travelers(self) -> None:
         people, traveled = small()
         with pytest.warns(DecnefDataWarning, match=r"travelers were at site 'SWA' \(4\), 'UTO' \(4\)"):
@@ -298,6 +268,13 @@ class TestSyntheticTravelers:
         people, traveled, _ = synthetic
         assert set(people.subject.to_numpy()).isdisjoint(traveled.subject.to_numpy())
         assert set(people.site.to_numpy()) < set(traveled.site.to_numpy())
+
+    def test_the_people_of_a_site_have_one_protocol_of_the_catalog(self, synthetic: Cubes) -> None:
+        people = synthetic[0]
+        found = set(zip(people.site.to_numpy().tolist(), people.protocol.to_numpy().tolist(), strict=True))
+        assert len(found) == len(set(people.site.to_numpy()))
+        records = decnef_data.catalog().protocols
+        assert found < {(site, record.number) for record in records for site in record.sites}
 
     def test_harmonizing_removes_a_third_of_the_planted_bias(self, synthetic: Cubes) -> None:
         people, traveled, truth = synthetic

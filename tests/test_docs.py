@@ -28,6 +28,7 @@ from typer.testing import CliRunner
 import decnef_data
 from decnef_data import model
 from tests import small
+from tests.benchmarks.harmonize import METHODS
 from tests.servers.links import LinkServer
 from tests.servers.synapse import SynapseServer, project
 
@@ -263,6 +264,12 @@ class TestGenerated:
     def test_tables_say_what_the_catalog_says(self, page: Path) -> None:
         text = page.read_text("utf-8")
         assert tool("tables").fill_tables(text) == text, "run `python docs/_make/tables.py`"
+
+    def test_the_table_of_harmonization_has_the_methods_that_are_measured(self) -> None:
+        text = (DOCS / "how-to/harmonize.md").read_text("utf-8")
+        table = text.split("<!-- harmonize: begin -->")[1].split("<!-- harmonize: end -->")[0]
+        names = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
+        assert names == ["method", "---", *(method.name for method in METHODS)]
 
     def test_pictures_show_what_the_code_does(self) -> None:
         drawn = tool("figures").figures()

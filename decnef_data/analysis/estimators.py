@@ -19,12 +19,15 @@ from decnef_data.analysis.site_bias import (
 from decnef_data.errors import SelectionError
 
 try:
-    from sklearn.base import BaseEstimator, TransformerMixin
+    from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     _MISSING: ImportError | None = error
 
     class BaseEstimator:  # type: ignore[no-redef]
+        """Stands for the class of scikit-learn, which is not installed."""
+
+    class OneToOneFeatureMixin:  # type: ignore[no-redef]
         """Stands for the class of scikit-learn, which is not installed."""
 
     class TransformerMixin:  # type: ignore[no-redef]
@@ -35,7 +38,7 @@ else:
 __all__ = ["TravelingSubjects"]
 
 
-class TravelingSubjects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class TravelingSubjects(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Subtract the bias of each site, estimated from travelers who were scanned at several sites.
 
     The bias of a site is what it adds to the connectivity of the same persons, in Fisher z [1]_.  The runs of
@@ -74,7 +77,9 @@ class TravelingSubjects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     -----
     Differences in variance between sites are not corrected, and neither is the difference between the people
     who were sampled at each site.  The travelers and the others must have been processed alike.  Sites are
-    compared as text, after the aliases of the catalog (``"UTA"`` is ``"UTO"``).
+    compared as text, after the aliases of the catalog (``"UTA"`` is ``"UTO"``).  Protocols are not known:
+    ``"ATT"`` and ``"ATV"`` have two each in the catalog, and :func:`decnef_data.harmonize` warns of them.  A
+    matrix of correlations that is made of a result, by tanh, need not be positive semidefinite.
 
     References
     ----------
@@ -98,7 +103,7 @@ class TravelingSubjects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, shrinkage: float | str = "gcv", min_travelers: int = 2) -> None:
         if _MISSING is not None:
             message = (
-                "TravelingSubjects needs scikit-learn, which is not installed. "
+                "TravelingSubjects needs scikit-learn 1.6 or later, which is not installed. "
                 "Install it: pip install 'decnef-data[learn]'."
             )
             raise SelectionError(message, requested="scikit-learn") from _MISSING
@@ -177,7 +182,7 @@ class TravelingSubjects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         numpy.ndarray
-            Fisher z ``(run, edge)``, float64, without the biases.
+            Fisher z ``(run, edge)``, float64, without the biases; a DataFrame after ``set_output``.
 
         Raises
         ------
@@ -226,7 +231,8 @@ class TravelingSubjects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         numpy.ndarray
-            Fisher z ``(run, edge)``, float64, without the biases; runs with the traveler ``""`` included.
+            Fisher z ``(run, edge)``, float64, without the biases, with the runs of the traveler ``""``; a
+            DataFrame after ``set_output``.
 
         Raises
         ------
@@ -248,6 +254,48 @@ class TravelingSubjects(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         True
         """
         return self.fit(X, y, site=site, traveler=traveler).transform(X, site=site)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the edges in the result, which are those of the input.
+
+        Parameters
+        ----------
+        input_features
+            The names of the columns of the input, where ``"site"`` is left out; ``None`` means those of the
+            DataFrame that was fitted, or else ``"x0"``, ``"x1"`` and so on.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(edge,)``, text: the names of the columns, as of a DataFrame after ``set_output``.
+
+        Raises
+        ------
+        SelectionError
+            `input_features` has another length than the edges, or other names than the DataFrame that was
+            fitted.  It is a ValueError too.
+        ValueError
+            The estimator was not fitted: scikit-learn's ``NotFittedError``.
+
+        Examples
+        --------
+        >>> site, traveler = np.repeat(["SWA", "KUT"], 5), np.tile(["a", "b", "c", "d", "e"], 2)
+        >>> table = pd.DataFrame(np.eye(10)[:, :2], columns=["edge 1", "edge 2"]).assign(site=site)
+        >>> harmonizer = TravelingSubjects().fit(table, site=site, traveler=traveler)
+        >>> harmonizer.get_feature_names_out().tolist()
+        ['edge 1', 'edge 2']
+        >>> harmonizer.set_output(transform="pandas").transform(table).columns.tolist()
+        ['edge 1', 'edge 2']
+        """
+        check_is_fitted(self)
+        names = None if input_features is None else [name for name in input_features if name != "site"]
+        try:
+            edges: NDArray[np.object_] = super().get_feature_names_out(names)
+        except ValueError as error:
+            raise InputError(
+                f"{error}. Pass the names of the edges, or None.", requested="input_features"
+            ) from error
+        return edges
 
     def _read(self, table: Any, site: Any, *, reset: bool) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         """Return the values of the edges, and the site of each row."""

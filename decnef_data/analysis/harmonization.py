@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from decnef_data.analysis.harmonization_limits import warn_of_indefinite, warn_of_protocols, warn_of_variances
 from decnef_data.analysis.site_bias import (
     InputError,
     SiteBias,
@@ -19,7 +20,6 @@ from decnef_data.analysis.site_bias import (
     resolve_sites,
 )
 from decnef_data.arguments import checked
-from decnef_data.errors import warn_user
 
 __all__ = ["harmonize"]
 
@@ -29,23 +29,19 @@ _VERSION: Final = 1
 _MIN_TRAVELERS: Final = 2
 _ROW_DIMS: Final = ("scan", "subject")
 _REGION_COORDS: Final = ("roi", "roi_a", "roi_b")
-_MATRIX_NDIM: Final = 2
 _HASH_DIGITS: Final = 16
-#: Added to the diagonal: a correlation matrix of few volumes has eigenvalues of 0, give or take rounding.
-_TOLERANCE: Final = 1e-6
-#: So many matrices are checked; all of them would take longer than the rest.
-_MAX_CHECKED: Final = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cube:
-    """Pearson r ``(row, edge)``, with the dimension of the rows, and the site and the subject of each."""
+    """Pearson r ``(row, edge)``, with the dimension of the rows, and the labels of each."""
 
     name: str
     dim: str
     r: NDArray[np.float64]
     sites: tuple[str, ...]
     subjects: tuple[str, ...]
+    protocols: tuple[str, ...]
 
     def fingerprint(self) -> str:
         """Return a hash of the values, sites and subjects, in their order."""
@@ -83,22 +79,24 @@ def harmonize(people: xr.Dataset, traveled: xr.Dataset, *, shrinkage: float | st
     Raises
     ------
     SelectionError
-        A cube lacks ``fc``, ``site`` or ``subject``; the cubes have other regions, or in another order; a
-        correlation is NaN, or not between -1 and 1; a site of `people` is ``""`` or has no travelers; a
-        traveler is among the people; a cube was harmonized before; or the biases cannot be estimated, as
-        there is one site, fewer than two travelers at a site, or a site that no traveler links with the
-        others.  It is a ValueError too.
+        An argument has the wrong type; a cube lacks ``fc``, ``site`` or ``subject``; the cubes have other
+        regions, or in another order; a correlation is NaN, or not between -1 and 1; a site of `people` is
+        ``""`` or has no travelers; a traveler is among the people; a cube was harmonized before; or the
+        biases cannot be estimated, as there is one site, fewer than two travelers at a site, or a site that
+        no traveler links with the others.  If a cube is the cause, it is a ValueError too.
 
     Warns
     -----
     DecnefDataWarning
-        A site had fewer than five travelers; the scans of a site have several protocols; or a matrix, of up
-        to 50 that are checked, is no longer positive semidefinite.
+        A site had fewer than five travelers; a site of `people` has several protocols, by the coordinates
+        ``protocol`` or, where `people` states none, by the catalog; Fisher z varies 1.5 times as much within
+        one site as within another, of those with ten people or more; or a matrix, of up to 50 that are
+        checked, is no longer positive semidefinite.
 
     Notes
     -----
     Differences in variance between sites are not corrected.  What is left of the sites includes the
-    difference between the people who were sampled at each.
+    difference between the people who were sampled at each.  The result need not be positive semidefinite.
 
     References
     ----------
@@ -119,12 +117,14 @@ def harmonize(people: xr.Dataset, traveled: xr.Dataset, *, shrinkage: float | st
     cohort, travelers = _read_cube(people, "people"), _read_cube(traveled, "traveled")
     _require_same_regions(people, traveled)
     _require_apart(cohort, travelers)
-    _warn_of_protocols(people, traveled)
     bias = estimate_site_bias(
         np.arctanh(travelers.r), Travels(travelers.sites, travelers.subjects), shrinkage, _MIN_TRAVELERS
     )
-    r = np.tanh(bias.subtract(np.arctanh(cohort.r), cohort.sites))
-    _warn_of_indefinite(cohort.r, r)
+    z = bias.subtract(np.arctanh(cohort.r), cohort.sites)
+    r = np.tanh(z)
+    warn_of_protocols((cohort.sites, cohort.protocols), (travelers.sites, travelers.protocols))
+    warn_of_variances(z, cohort.sites)
+    warn_of_indefinite(cohort.r, r)
     return _label_result(people, traveled, r, _describe(cohort, travelers, bias))
 
 
@@ -140,9 +140,15 @@ def _read_cube(data: xr.Dataset, name: str) -> _Cube:
         if label not in data.coords or data[label].dims != (dim,):
             message = f"'{name}' has no coordinate '{label}' along '{dim}'. Add the {label} of each {dim}."
             raise InputError(message, requested=label)
+    if data["fc"].dtype.kind not in "iuf":
+        message = f"fc of '{name}' has the type {data['fc'].dtype}. Pass correlations as numbers."
+        raise InputError(message, requested="fc")
     r = data["fc"].transpose(dim, "edge").to_numpy().astype(np.float64, copy=False)
     labels = {label: read_labels(data[label].to_numpy(), label, len(r)) for label in ("site", "subject")}
-    cube = _Cube(name, dim, r, resolve_sites(labels["site"]), labels["subject"])
+    protocol = data.coords.get("protocol")
+    stated = [""] * len(r) if protocol is None or protocol.dims != (dim,) else protocol.to_numpy()
+    protocols = read_labels(stated, "protocol", len(r))
+    cube = _Cube(name, dim, r, resolve_sites(labels["site"]), labels["subject"], protocols)
     _require_correlations(cube)
     return cube
 
@@ -211,56 +217,6 @@ def _require_apart(cohort: _Cube, travelers: _Cube) -> None:
     if "" in travelers.subjects:
         message = "A run of 'traveled' has no subject. State the traveler of each run, or exclude the run."
         raise InputError(message, requested="subject")
-
-
-def _warn_of_protocols(*cubes: xr.Dataset) -> None:
-    """Warn of sites whose scans have several protocols: one bias is estimated for them together."""
-    found: set[str] = set()
-    for cube in cubes:
-        if "protocol" not in cube.coords or cube["protocol"].dims != cube["site"].dims:
-            continue
-        sites = resolve_sites(read_labels(cube["site"].to_numpy(), "site", cube["site"].size))
-        protocols = read_labels(cube["protocol"].to_numpy(), "protocol", len(sites))
-        pairs = {pair for pair in zip(sites, protocols, strict=True) if pair[1]}
-        places = [site for site, _ in pairs]
-        found |= {site for site in places if places.count(site) > 1}
-    if found:
-        sites_text = ", ".join(f"'{site}'" for site in sorted(found))
-        warn_user(
-            f"The scans of site {sites_text} have several protocols, and one bias is subtracted from all of "
-            "them. Harmonize one protocol of a site at a time if they differ."
-        )
-
-
-def _warn_of_indefinite(before: NDArray[np.float64], after: NDArray[np.float64]) -> None:
-    """Warn if a matrix, of up to 50, was positive semidefinite and no longer is."""
-    n_regions = (1 + math.isqrt(1 + 8 * before.shape[1])) // 2
-    if n_regions * (n_regions - 1) // 2 != before.shape[1]:
-        return
-    rows = np.unique(np.linspace(0, max(len(after) - 1, 0), _MAX_CHECKED).astype(np.intp))[: len(after)]
-    if np.any(_are_semidefinite(before[rows], n_regions) & ~_are_semidefinite(after[rows], n_regions)):
-        warn_user(
-            "A matrix of correlations is no longer positive semidefinite after harmonization. Before "
-            "methods that need this, such as tangent space, project the matrices to the nearest that is."
-        )
-
-
-def _are_semidefinite(edges: NDArray[np.float64], n_regions: int) -> NDArray[np.bool_]:
-    """Return whether all pivots of each matrix are positive, by elimination in all of them together.
-
-    The threads of a Cholesky factorization wait for each other far longer than one of this size takes.
-    """
-    upper = np.triu_indices(n_regions, k=1)
-    matrices = np.zeros((len(edges), n_regions, n_regions))
-    matrices[:, *upper] = matrices[:, *upper[::-1]] = edges
-    matrices[:, range(n_regions), range(n_regions)] = 1 + _TOLERANCE
-    valid = np.ones(len(edges), np.bool_)
-    for first in range(n_regions):
-        pivots = matrices[:, first, first]
-        valid &= pivots > 0
-        rows = matrices[:, first, first + 1 :] / np.sqrt(np.where(valid, pivots, np.inf))[:, np.newaxis]
-        matrices[:, first + 1 :, first + 1 :] -= rows[:, :, np.newaxis] * rows[:, np.newaxis]
-    return valid
 
 
 def _describe(cohort: _Cube, travelers: _Cube, bias: SiteBias) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _COHORT: Final = (
     ("SWA", 60, 0),
     ("UTO", 60, 20),
 )
+#: The imaging protocol of each site of the cohort: of those that share ATT in the catalog, the first.
+_PROTOCOLS: Final = {"ATT": 11, "COI": 5, "HKH": 4, "HUH": 2, "KUT": 6, "SWA": 1, "UTO": 8}
 #: Noise has a standard deviation of NORMAL_SD / 2**shift / GRID: 0.009 of a session, and 0.036 of a run.
 _SESSION_SHIFT: Final = 7
 _RUN_SHIFT: Final = 5
@@ -59,7 +61,8 @@ def synthetic_travelers() -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     -------
     people : Dataset
         The cohort: ``fc (subject, edge)``, Pearson r, float64, of 487 participants and 9730 edges, with
-        ``site``, ``scanner``, ``diagnosis`` (HC and MDD), ``age`` (years), ``sex`` and ``mean_fd`` (mm).
+        ``site``, ``scanner``, ``protocol``, ``diagnosis`` (HC and MDD), ``age`` (years), ``sex`` and
+        ``mean_fd`` (mm).
     traveled : Dataset
         The travelers: ``fc (scan, edge)``, Pearson r, float64, of 411 runs, with ``subject``, ``session``,
         ``run``, ``site`` and ``scanner``.
@@ -127,6 +130,7 @@ def _draw_people(edges: Mapping[str, Any]) -> xr.Dataset:
         "subject": [f"synthetic-{number:04d}" for number in range(1, len(people) + 1)],
         "site": ("subject", [person.site for person in people]),
         "scanner": ("subject", [person.scanner for person in people]),
+        "protocol": ("subject", [_PROTOCOLS[person.site] for person in people]),
         "diagnosis": ("subject", [person.diagnosis for person in people]),
         "age": ("subject", np.array([person.age for person in people], float), {"units": "year"}),
         "sex": ("subject", ["male" if person.sex == 1 else "female" for person in people]),
