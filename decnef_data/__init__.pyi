@@ -39,6 +39,7 @@ from .api.mirrors import index as index
 from .api.mirrors import probe as probe
 from .api.motion import motion as motion
 from .api.phantom import phantom_truth as phantom_truth
+from .api.report import report as report
 from .arrays import to_matrix as to_matrix
 from .client import Client as Client
 from .errors import AccessError as AccessError
@@ -104,6 +105,7 @@ __all__ = [
     "purge",
     "query",
     "registry",
+    "report",
     "splits",
     "synthetic_travelers",
     "terms",

@@ -60,7 +60,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("n_splits",): (*NOT_WHOLE, 0, -1, 1),
     (
         "download", "keep_archive", "strict", "accept_terms", "offline", "checksums", "deep", "repair", "phantom",
-        "dry_run", "shared", "stores", "synthetic", "original", "compress", "i_may_share", "follow_links",
+        "dry_run", "shared", "stores", "synthetic", "original", "compress", "i_may_share", "follow_links", "individuals",
     ): (1, 0, "yes", [True]),
     (
         "data_dir", "config_dir", "lock", "records", "path", "first", "second", "destination", "dest", "folders",
@@ -74,10 +74,11 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("dataset", "motion.dataset", "to_nifti.dataset", "timeseries.dataset", "to_zarr.data"): (*NOT_DATA, TABLE, CUBE.fc),
     ("terms_of.dataset", "lock_text.lock", "Client.records"): (*NOT_DATA, TABLE, CUBE),
     ("timeseries",): (*NOT_DATA, TABLE),
+    ("report.harmonized",): (1, b"cube.zarr", ["cube.zarr"], TABLE),
     ("splits.data",): NOT_DATA,
     ("table",): (*NOT_DATA, CUBE.fc),
     ("splits",): (5, "site", TABLE, {"site": 1}, None),
-    ("cite.name",): (1, b"srpbs-fc", ["srpbs-fc"], TABLE),
+    ("cite.name", "report.what"): (1, b"srpbs-fc", ["srpbs-fc"], TABLE),
     ("labels_img",): (1, b"atlas.nii.gz", np.zeros((2, 2, 2)), CUBE, int, ["atlas.nii.gz"]),
     ("labels",): (3, "3", ["a"], [1.5], [], [0, 1], [3, 3], {3: "VERM"}, CUBE),
     ("timeseries.confounds", "fd"): (1, b"csf", [1], {"csf"}, np.zeros((2, 2)), TABLE, CUBE),
@@ -92,6 +93,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
 VALID: Mapping[str, object] = {
     "name": "srpbs-fc",
     "path": "no-such-file",
+    "what": "srpbs-fc",
     "first": "no-such-file",
     "mirror": "synapse",
     "destination": "exported",

@@ -104,6 +104,7 @@ OPTIONS = {
     "cache list": "--json",
     "cache clear": "--stores --synthetic --dry-run --yes --json",
     "demo": "--json",
+    "report": "--group --individuals --harmonized --mirror --data-dir --i-may-share --progress --quiet",
     "motion": "--out --confounds --json --quiet",
 }
 

@@ -51,6 +51,8 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "destination": ({"export_bids"},),
     "dest": ({"Accessor.to_confounds"}, {"Accessor.to_motion_table"}),
     "filename_or_obj": ({"DecnefEngine.guess_can_open"},),
+    "group": ({"report"},),
+    "i_may_share": ({"report"},),
     "lock": ({"lock_text"},),
     "mirror": ({"index", "login"}, {"logout"}, {"probe"}, {"open_derivatives", "label"}),
     # Field maps are opened only on request, and downloaded, locked and exported with everything else;
@@ -73,7 +75,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
         {"Records.mirror"},
     ),
     "names": ({"timeseries", "Accessor.timeseries"},),
-    "path": ({"open_derivatives"},),
+    "path": ({"open_derivatives"}, {"report"}),
     "progress": ({"index"}, {"motion", "Accessor.motion", "Accessor.with_motion"}),
     # Of each scan of several, and of the one that is returned.
     "run": ({"label"},),

@@ -26,6 +26,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "plan": ("srpbs-fc",),
     "query": ("srpbs-fc",),
     "registry": ("srpbs-fc",),
+    "report": ("srpbs-ts", "page.html"),
     "verify": ("srpbs-fc",),
 }
 #: Their mirror is one of the catalog, which the phantom is not.

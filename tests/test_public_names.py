@@ -55,6 +55,7 @@ FUNCTIONS = [
     "purge",
     "query",
     "registry",
+    "report",
     "splits",
     "synthetic_travelers",
     "terms",

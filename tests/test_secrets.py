@@ -174,6 +174,7 @@ def test_what_commands_say_and_write_when_all_goes_well(
         "purge srpbs-fc --yes",
         "cache clear --yes",
         f"demo --data-dir {phantom_dir}",
+        f"report srpbs-ts {tmp_path / 'page.html'} --mirror phantom --data-dir {phantom_dir}",
         f"export nifti srpbs-ts {tmp_path / 'images'} --subject sub-01 --mirror phantom --data-dir {phantom_dir}",
         f"export bids srpbs-open {tmp_path / 'bids'} --subject sub-0002 --mirror phantom --data-dir {phantom_dir}",
         f"adopt srpbs-open {runs}",

@@ -59,6 +59,11 @@ def harmonized() -> None:
     assert_type(estimator.fit([[0.5]], site=["SWA"], traveler=["a"]), decnef_data.TravelingSubjects)
 
 
+def pages() -> None:
+    assert_type(decnef_data.report("srpbs-fc", "page.html", harmonized="harmonized.zarr"), Path)
+    assert_type(decnef_data.report(decnef_data.fetch_dataset("srpbs-open"), Path("page.html")), Path)
+
+
 def copies() -> None:
     to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="time")
     to_zarr(fetch_dataset("srpbs-fc", group="bal140"), Path("cube.zarr"))

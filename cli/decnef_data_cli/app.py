@@ -18,6 +18,7 @@ from decnef_data_cli import (
     motion,
     purge,
     query,
+    report,
 )
 from decnef_data_cli.console import print_result
 from decnef_data_cli.errors import ErrorHandlingGroup, log_to_stderr
@@ -84,6 +85,7 @@ app.command("adopt", rich_help_panel=_DOWNLOAD_PANEL)(files.adopt)
 app.command("participants", rich_help_panel=_USE_PANEL)(catalog.participants)
 app.command("motion", rich_help_panel=_USE_PANEL)(motion.motion)
 app.command("harmonize", rich_help_panel=_USE_PANEL)(harmonize.harmonize)
+app.command("report", rich_help_panel=_USE_PANEL)(report.report)
 app.add_typer(_export, name="export", rich_help_panel=_USE_PANEL)
 _export.command("bids")(export.bids)
 _export.command("nifti")(export.nifti)

@@ -110,6 +110,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "original": _FLAG,
     "slice_timing": _text("known"),
     "compress": _FLAG,
+    "individuals": _FLAG,
     "i_may_share": _FLAG,
     "client": Argument(values.anything, ()),
     "style": _text("text"),
@@ -173,6 +174,22 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "label.code": _number("1", values.whole_number),
     "lock_text.lock": _data("a lock", 'lock("srpbs-fc")', "decnef_data.Lock"),
     "motion.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),
+    "report.what": Argument(
+        values.one_of(
+            "is neither a dataset name nor xarray data",
+            values.text(),
+            values.instance("xarray data", "xarray.Dataset", "xarray.DataTree"),
+        ),
+        ('"srpbs-fc"', _CUBE),
+    ),
+    "report.harmonized": Argument(
+        values.one_of(
+            "is neither a path nor an xarray Dataset",
+            values.path,
+            values.instance("an xarray Dataset", "xarray.Dataset"),
+        ),
+        ('"harmonized.zarr"', "harmonize(cube, traveled)"),
+    ),
     "splits.data": _data("xarray data or a table", _CUBE, *_XARRAY, "pandas.DataFrame"),
     "to_nifti.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),
     "timeseries.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),

@@ -16,6 +16,7 @@ from decnef_data.client.methods.lock import LockMethods
 from decnef_data.client.methods.mirrors import MirrorMethods
 from decnef_data.client.methods.motion import MotionMethods
 from decnef_data.client.methods.phantom import PhantomMethods
+from decnef_data.client.methods.report import ReportMethods
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.display import notebook
 from decnef_data.records import Records, default_records
@@ -38,6 +39,7 @@ class Client(
     MirrorMethods,
     MotionMethods,
     PhantomMethods,
+    ReportMethods,
 ):
     """One cache with one catalog and one configuration: the public functions as methods.
 

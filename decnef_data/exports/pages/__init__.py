@@ -1,0 +1,1 @@
+"""Pages to look at: one HTML file without scripts, from people and connectivity to text and pictures."""
