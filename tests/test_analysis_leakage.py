@@ -1,10 +1,14 @@
 """Leakage: a planted confound is found where the splits let it through, and nothing is found where nothing is."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import beta
 
 import decnef_data
+from decnef_data.analysis.splits import Splits
 
 SITES = ("SWA", "KUT", "UTO", "COI", "HUH")
 
@@ -67,19 +71,118 @@ def test_the_table_has_these_columns_and_rows() -> None:
     assert found.auc["mean_fd_computed"] == found.auc["mean_fd"]
 
 
-def test_the_auc_is_that_of_scikit_learn() -> None:
+@pytest.mark.parametrize("seed", [2, 3])
+def test_the_auc_is_that_of_scikit_learn(seed: int) -> None:
+    """Ages are whole decades, and sites and sexes have few levels, so most ranks are tied."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_score
+    from sklearn.metrics import roc_auc_score
+    from sklearn.preprocessing import TargetEncoder
 
-    table = invented(2, motion=0.4)
-    splits = decnef_data.splits(table)
+    table = invented(seed, motion=0.4, prevalence=0.5).assign(age=lambda each: each.age.round(-1))
+    table["sex"] = np.where(table.diagnosis.eq("MDD") & (table.index % 3 == 0), "female", table.sex)
+    splits = decnef_data.splits(table, by="subject", n_splits=4, stratify=None)
     found = decnef_data.leakage(table, splits).set_index("source").auc
-    for column in ("mean_fd", "age"):
-        scores = cross_val_score(
-            LogisticRegression(), table[[column]], table.diagnosis.eq("MDD"), cv=splits, scoring="roc_auc"
+    label = table.diagnosis.eq("MDD").to_numpy()
+    for column in ("mean_fd", "age", "site", "sex"):
+        encoder = TargetEncoder(target_type="binary", smooth=1.0)
+        values, aucs = table[[column]].to_numpy(), []
+        for train, test in splits:
+            if column in {"mean_fd", "age"}:
+                scores = LogisticRegression().fit(values[train], label[train]).decision_function(values[test])
+            else:
+                scores = encoder.fit(values[train], label[train]).transform(values[test])[:, 0]
+            aucs.append(roc_auc_score(label[test], scores))
+        assert found[column] == pytest.approx(np.mean(aucs), abs=1e-12)
+
+
+# What chance is
+
+
+def assert_percentile_of(nulls: Sequence[np.ndarray], chances: Sequence[float]) -> None:
+    """Require that each value is the 95th percentile of 200 draws from a distribution, up to their number.
+
+    The share of a continuous distribution above the value between the 190th and the 191st of 200 draws is
+    distributed as Beta(10.95, 190.05).  The mean of these shares, and the shares that thousands of other draws
+    give, may differ from it by four standard errors.
+    """
+    expected = beta(10.95, 190.05)
+    errors = [expected.var() + expected.mean() * (1 - expected.mean()) / null.size for null in nulls]
+    tolerance = 4 * np.sqrt(np.sum(errors)) / len(nulls)
+    # The same AUCs added in another order differ by rounding; with ties, some are equal to the percentile.
+    above = [np.mean(null > chance + 1e-9) for null, chance in zip(nulls, chances, strict=True)]
+    not_below = [np.mean(null > chance - 1e-9) for null, chance in zip(nulls, chances, strict=True)]
+    assert np.mean(above) < expected.mean() + tolerance
+    assert np.mean(not_below) > expected.mean() - tolerance
+
+
+def mann_whitney_draws(n_patients: int, n_controls: int) -> np.ndarray:
+    """Return one million AUCs in proportion to their probability if all orders of the rows are equally likely."""
+    ways = np.zeros((n_patients + 1, n_patients * n_controls + 1))
+    ways[0, 0] = 1
+    for rank in range(n_patients + n_controls):
+        for before in range(min(rank, n_patients - 1), -1, -1):
+            n_below = rank - before  # the controls below this patient
+            if n_below <= n_controls:
+                ways[before + 1, n_below:] += ways[before, : ways.shape[1] - n_below]
+    total = ways[-1].cumsum() / ways[-1].sum()
+    return np.searchsorted(total, (np.arange(10**6) + 0.5) / 10**6) / (n_patients * n_controls)
+
+
+def test_the_chance_of_one_split_is_the_percentile_of_the_mann_whitney_distribution() -> None:
+    """With one test set, a number without ties has a known distribution, whatever is planted in the table."""
+    nulls, chances = [], []
+    for n_rows in range(60, 140, 8):
+        table = invented(n_rows, n_rows, motion=1.0)
+        patient = table.diagnosis.eq("MDD").to_numpy()
+        train, test = np.arange(n_rows // 2), np.arange(n_rows // 2, n_rows)
+        found = decnef_data.leakage(table, [(train, test)]).set_index("source")
+        nulls.append(mann_whitney_draws(int(patient[test].sum()), int((~patient[test]).sum())))
+        chances.append(found.chance["mean_fd"])
+    assert_percentile_of(nulls, chances)
+
+
+def auc_by_pairs(scores: np.ndarray, patient: np.ndarray) -> float:
+    """Return the share of pairs in which the patient has the higher score; a tie counts one half."""
+    differences = scores[patient][:, np.newaxis] - scores[~patient]
+    return float(np.mean(differences > 0) + np.mean(differences == 0) / 2)
+
+
+def fitted_scores(values: np.ndarray, patient: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    if values.dtype == float:
+        return np.cov(values[train], patient[train])[0, 1] * values[test]
+    prior = patient[train].mean()
+    shares = {
+        level: (patient[own].sum() + prior) / (own.size + 1)
+        for level in set(values)
+        for own in [train[values[train] == level]]
+    }
+    return np.array([shares[level] for level in values[test]])
+
+
+def mean_auc(values: np.ndarray, patient: np.ndarray, splits: Splits) -> float:
+    return float(
+        np.mean(
+            [
+                auc_by_pairs(fitted_scores(values, patient, train, test), patient[test])
+                for train, test in splits
+            ]
         )
-        assert found[column] == pytest.approx(scores.mean(), abs=1e-12)
+    )
+
+
+@pytest.mark.parametrize("source", ["site", "sex", "age"])
+def test_chance_is_the_percentile_of_other_permutations(source: str) -> None:
+    """Several splits, and ranks that are tied: the permutations, scores and AUCs are computed another way."""
+    nulls, chances = [], []
+    for n_rows in (80, 96, 112):
+        table = invented(n_rows, n_rows, prevalence=0.3).assign(age=lambda each: each.age.round(-1))
+        splits = decnef_data.splits(table, by="site", n_splits=3)
+        chances.append(decnef_data.leakage(table, splits).set_index("source").chance[source])
+        patient, values = table.diagnosis.eq("MDD").to_numpy(), table[source].to_numpy()
+        rng = np.random.default_rng(n_rows)
+        nulls.append(np.array([mean_auc(rng.permutation(values), patient, splits) for _ in range(400)]))
+    assert_percentile_of(nulls, chances)
 
 
 def test_missing_values_are_not_used_and_counted() -> None:
@@ -134,8 +237,22 @@ def test_a_pooled_site_is_its_institute() -> None:
         (
             [(list(range(1, 600)), [0])],
             (
-                "No test set has both patients and controls, so there is nothing to score. "
+                "No split has both patients and controls on each side, so there is nothing to score. "
                 "Use fewer and larger splits, such as splits(..., n_splits=5)."
+            ),
+        ),
+        (
+            [(np.array([], dtype=int), np.arange(600))],
+            (
+                "No split has both patients and controls on each side, so there is nothing to score. "
+                "Use fewer and larger splits, such as splits(..., n_splits=5)."
+            ),
+        ),
+        (
+            [(np.arange(400), np.arange(398, 600))],
+            (
+                "A split has 2 rows on both sides, so what is tested was trained on. "
+                "Pass the result of splits(), or leave those rows out of one side."
             ),
         ),
         (

@@ -76,7 +76,7 @@ def test_a_small_table_is_matched_as_by_trying_everything(seed: int) -> None:
 def test_distances_in_several_dimensions_are_assigned_as_by_trying_everything(seed: int) -> None:
     rng = np.random.default_rng(100 + seed)
     distances = rng.random((int(rng.integers(2, 6)), int(rng.integers(2, 8))))
-    for ratio in (1, 2):
+    for ratio in range(1, min(3, distances.shape[1]) + 1):
         chosen, controls = assign(distances, ratio)
         assert len(set(controls.ravel())) == controls.size
         assert len(set(chosen)) == chosen.size
@@ -85,13 +85,40 @@ def test_distances_in_several_dimensions_are_assigned_as_by_trying_everything(se
         )
 
 
-def test_too_few_controls_for_a_ratio_are_assigned_as_by_one_whole_program() -> None:
+@pytest.mark.parametrize("ratio", [2, 3])
+@pytest.mark.parametrize("seed", range(10))
+def test_patients_who_share_near_controls_are_chosen_as_by_trying_everything(seed: int, ratio: int) -> None:
+    """Each of several patients is near all but one of the same few controls.
+
+    Parts of several of them would cost less than one of them and another patient, so the linear relaxation
+    does not determine whom to choose.
+    """
+    rng = np.random.default_rng(200 + seed)
+    distances = rng.uniform(12, 15, (ratio + 2, 2 * ratio + 1))
+    distances[: ratio + 1, : ratio + 1] = rng.random((ratio + 1, ratio + 1)) + 5 * np.eye(ratio + 1)
+    distances[-1, ratio + 1 :] = rng.uniform(3, 6, ratio)
+    order = rng.permutation(ratio + 2), rng.permutation(2 * ratio + 1)
+    distances = distances[np.ix_(*order)]
+    chosen, controls = assign(distances, ratio)
+    assert np.unique(chosen).size == chosen.size == 2
+    assert np.unique(controls).size == controls.size == 2 * ratio
+    assert distances[chosen[:, np.newaxis], controls].sum() == pytest.approx(
+        smallest_sum(distances, ratio), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    ("seed", "n_patients", "n_controls", "ratio"), [(5, 20, 34, 2), (6, 20, 34, 2), (6, 12, 25, 3)]
+)
+def test_too_few_controls_for_a_ratio_are_assigned_as_by_one_whole_program(
+    seed: int, n_patients: int, n_controls: int, ratio: int
+) -> None:
     """At a size where pairs are left out at first, the sum is that of the program with all pairs."""
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import eye_array, hstack, kron, vstack
 
-    rng = np.random.default_rng(5)
-    n_patients, n_controls, ratio = 20, 34, 2
+    rng = np.random.default_rng(seed)
+    n_chosen = n_controls // ratio
     points = rng.normal(size=(n_patients, 3)), rng.normal(size=(n_controls, 3))
     distances = np.linalg.norm(points[0][:, np.newaxis] - points[1], axis=2)
     of_patient = hstack(
@@ -106,13 +133,13 @@ def test_too_few_controls_for_a_ratio_are_assigned_as_by_one_whole_program() -> 
         integrality=number[0],
         bounds=Bounds(0, 1),
         constraints=[
-            LinearConstraint(vstack([of_patient, number]), [0] * 20 + [17], [0] * 20 + [17]),
+            LinearConstraint(vstack([of_patient, number]), *2 * [[0] * n_patients + [n_chosen]]),
             LinearConstraint(of_control, 0, 1),
         ],
         options={"mip_rel_gap": 0},
     )
     chosen, controls = assign(distances, ratio)
-    assert (chosen.size, np.unique(controls).size) == (17, 34)
+    assert (chosen.size, np.unique(controls).size) == (n_chosen, ratio * n_chosen)
     assert distances[chosen[:, np.newaxis], controls].sum() == pytest.approx(whole.fun, abs=1e-6)
 
 
@@ -312,6 +339,16 @@ TABLE = pd.DataFrame(
             TABLE.assign(matched_set=0),
             {"on": "age"},
             "The table has a column 'matched_set' already. Drop or rename it to match again.",
+        ),
+        (
+            TABLE.assign(site=["SWA", " ", None], institute=["ShowaU", "", None]),
+            {"on": "age"},
+            "2 of 3 rows have no 'site', so they cannot be matched within it. Exclude those rows, or match within another column.",
+        ),
+        (
+            pd.concat([TABLE, TABLE[["age"]]], axis=1),
+            {"on": "age"},
+            "The table has several columns 'age'. Keep one of them.",
         ),
         (
             TABLE.drop(columns="subject"),

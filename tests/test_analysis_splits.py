@@ -187,6 +187,18 @@ def test_a_name_is_of_the_people_themselves() -> None:
             "Use by='institute', or exclude those rows."),
         ),
         (
+            pd.DataFrame({"subject": ["a", "b", "c"], "site": ["", "SWA", " "], "institute": [None, "S", ""]}),
+            SplitOptions(stratify=None),
+            ("2 of 3 rows have no 'site', so the same site could be on both sides. "
+            "Exclude those rows, or split by another column."),
+        ),
+        (
+            pd.DataFrame({"subject": ["a", "b", "c"], "site": pd.Categorical(["SWA", None, "KUT"])}),
+            SplitOptions(stratify=None),
+            ("1 of 3 rows have no 'site', so the same site could be on both sides. "
+            "Exclude those rows, or split by another column."),
+        ),
+        (
             pd.DataFrame({"subject": ["a", ""], "site": ["SWA", "KUT"]}),
             SplitOptions("subject", stratify=None),
             ("1 of 2 rows have no 'subject', so the same subject could be on both sides. "
@@ -279,6 +291,24 @@ def test_no_training_set_is_empty(n_splits: int) -> None:
         f"n_splits={n_splits} leaves no rows to train on. "
         "Use n_splits=2 or more, or n_splits=None to leave out one site at a time."
     )
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, "", " "])
+def test_rows_without_a_diagnosis_are_split_as_one_class(missing: object) -> None:
+    table = invented()
+    unknown = table["diagnosis"].where(table["diagnosis"] != "ASD", missing)
+    splits = split(table.assign(diagnosis=unknown), SplitOptions("subject", 3))
+    as_categories = split(table.assign(diagnosis=pd.Categorical(unknown)), SplitOptions("subject", 3))
+    parts = [(table["diagnosis"].iloc[test] == "ASD").sum() for _, test in splits]
+    assert splits.names == as_categories.names
+    assert max(parts) - min(parts) <= 1
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    table = invented()
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        decnef_data.splits(pd.concat([table, table[["site"]]], axis=1))
+    assert str(caught.value) == "The table has several columns 'site'. Keep one of them."
 
 
 def test_several_columns_to_split_by_are_refused() -> None:

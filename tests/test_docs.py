@@ -207,12 +207,18 @@ def _serve(need: str, archive: Path, bench: Bench, stack: contextlib.ExitStack) 
 
 
 #: Pages whose blocks take seconds: they start clusters, or write copies.
-_SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md", "depression-marker.md"}
+_SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md"}
+#: Pages that take longer, and run in a test that looks at what they computed, too.
+_RUN_ELSEWHERE = {"depression-marker.md"}
 
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=(pytest.mark.slow,) if page.name in _SLOW else ()) for page in pages()],
+    [
+        pytest.param(page, marks=(pytest.mark.slow,) if page.name in _SLOW else ())
+        for page in pages()
+        if page.name not in _RUN_ELSEWHERE
+    ],
     ids=lambda page: page.relative_to(DOCS).as_posix(),
 )
 def test_the_blocks_of_a_page_run(page: Path, bench: Bench, phantom_dir: Path) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from decnef_data.analysis.rows import require_column
+from decnef_data.analysis.rows import has_value, require_column
 from decnef_data.errors import SelectionError
 
-__all__ = ["CONTROL", "Measure", "has_value", "measures", "patients"]
+__all__ = ["CONTROL", "Measure", "measures", "patients"]
 
 #: The diagnosis of controls; every other one is of patients.
 CONTROL = "HC"
@@ -51,11 +51,6 @@ def patients(table: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
         )
         raise SelectionError(message, requested="diagnosis")
     return known, is_patient
-
-
-def has_value(column: "pd.Series[str]") -> NDArray[np.bool_]:
-    """Return which rows have a value: neither NaN nor an empty text."""
-    return (column.notna() & column.ne("").fillna(value=False)).to_numpy(dtype=bool)
 
 
 def measures(column: "pd.Series[str]") -> list[Measure]:

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from decnef_data.analysis.covariates import has_value, patients
-from decnef_data.analysis.rows import participant_table
+from decnef_data.analysis.covariates import patients
+from decnef_data.analysis.rows import has_value, participant_table, texts
 from decnef_data.analysis.splits import Splits
 from decnef_data.arguments import checked
 from decnef_data.errors import SelectionError
@@ -52,9 +52,18 @@ def leakage(table: "pd.DataFrame | xr.Dataset", splits: "Splits | Sequence[tuple
         One row per source: ``source``, ``"site"`` (the institute where the table pools its sites),
         ``"mean_fd"``, ``"mean_fd_computed"`` if the table has it, ``"age"`` and ``"sex"``; ``auc``, float64,
         the mean over the test sets that have both patients and controls of the area under the ROC curve, NaN
-        if the table has no value of the source; and ``chance``, float64, the 95th percentile of ``auc`` when
-        the source is permuted among the rows, always in the same way: a source that tells nothing exceeds
-        it in 5 % of tables.
+        if no split has both in its training rows and in its test rows that have a value of the source; and
+        ``chance``, float64, the 95th percentile (interpolated linearly) of 200 values of ``auc``.  For each
+        of them, the values of the source are permuted among all rows that have a value and a diagnosis, and
+        are fitted and scored again with the same diagnoses and splits.
+
+        A source that is independent of the diagnosis exceeds ``chance`` in about 5 % of tables.  With 200
+        permutations, ``chance`` is uncertain: the share of all permutations that exceed it is between 2.8 %
+        and 9.0 % in 95 % of cases.  The permutations are the same in each call.
+
+        Permutations also separate the source from the site.  The ``chance`` of ``"site"`` is therefore that
+        of participants who were assigned to sites at random, with the same sites on both sides of a split,
+        even if `splits` keep sites apart, which makes its ``auc`` 0.5.
 
         Rows without a diagnosis are not used, and rows without a value are not used for that source;
         ``attrs["n_missing"]`` has their number by source.
@@ -62,8 +71,8 @@ def leakage(table: "pd.DataFrame | xr.Dataset", splits: "Splits | Sequence[tuple
     Raises
     ------
     SelectionError
-        The table has no diagnosis, or not both patients and controls; the splits are not of its rows; or no
-        test set has both patients and controls.
+        The table has no diagnosis, or not both patients and controls; the splits are not of its rows, or have
+        a row on both sides; or no split has both patients and controls on each side.
 
     Examples
     --------
@@ -76,7 +85,7 @@ def leakage(table: "pd.DataFrame | xr.Dataset", splits: "Splits | Sequence[tuple
     frame = participant_table(table, "diagnosis", "predict")
     pairs = _pairs(splits, len(frame))
     known, is_patient = patients(frame)
-    _require_both_in_a_test_set(pairs, known, is_patient)
+    _require_both_on_each_side(pairs, known, is_patient)
     rows, missing = [], {}
     for source in _SOURCES:
         if source in _ALWAYS or source in frame.columns:
@@ -105,14 +114,20 @@ def _pairs(splits: "Splits | Sequence[tuple[Any, Any]]", n_rows: int) -> _Pairs:
                 f"{n_rows} rows. Pass the table that was split."
             )
             raise SelectionError(message, requested=str(n_rows))
+        if (shared := np.intersect1d(indices[0], indices[1])).size:
+            message = (
+                f"A split has {shared.size} rows on both sides, so what is tested was trained on. "
+                "Pass the result of splits(), or leave those rows out of one side."
+            )
+            raise SelectionError(message, requested="splits")
         pairs.append((indices[0].astype(np.intp), indices[1].astype(np.intp)))
     return pairs
 
 
-def _require_both_in_a_test_set(pairs: _Pairs, known: _Bools, is_patient: _Bools) -> None:
-    if not any(_has_both(is_patient[test[known[test]]]) for _, test in pairs):
+def _require_both_on_each_side(pairs: _Pairs, known: _Bools, is_patient: _Bools) -> None:
+    if not any(all(_has_both(is_patient[side[known[side]]]) for side in pair) for pair in pairs):
         message = (
-            "No test set has both patients and controls, so there is nothing to score. "
+            "No split has both patients and controls on each side, so there is nothing to score. "
             "Use fewer and larger splits, such as splits(..., n_splits=5)."
         )
         raise SelectionError(message, requested="splits")
@@ -127,7 +142,7 @@ def _source(table: pd.DataFrame, source: str) -> tuple[NDArray[Any], _Bools]:
     if source in _NUMBERS:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
         return values, present & np.isfinite(values)
-    return np.unique(column.astype(str).to_numpy(dtype=str), return_inverse=True)[1], present
+    return np.unique(texts(column), return_inverse=True)[1], present
 
 
 def _site_or_institute(table: pd.DataFrame) -> "pd.Series[Any] | None":
@@ -135,7 +150,7 @@ def _site_or_institute(table: pd.DataFrame) -> "pd.Series[Any] | None":
     if site is None or institute is None:
         return institute if site is None else site
     # An institute and a site may have the same name ("UTO"), and are the same place then.
-    return site.where(has_value(site), institute)
+    return site.astype(object).where(has_value(site), institute.astype(object))
 
 
 def _score(values: NDArray[Any], usable: _Bools, is_patient: _Bools, pairs: _Pairs) -> dict[str, float]:

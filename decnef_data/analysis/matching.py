@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from decnef_data.analysis.assignment import assign
-from decnef_data.analysis.covariates import Measure, has_value, measures, patients
+from decnef_data.analysis.covariates import Measure, measures, patients
 from decnef_data.analysis.rows import (
+    has_value,
     hash_rows,
     missing_place_error,
     participant_table,
+    pooled_institutes,
     require_column,
     row_identifiers,
 )
@@ -254,7 +256,7 @@ def _places(table: pd.DataFrame, within: str | None) -> NDArray[np.str_]:
     require_column(table, within, "match within")
     present = has_value(table[within])
     count = int((~present).sum())
-    if count and within == "site" and "institute" in table.columns:
+    if count and within == "site" and pooled_institutes(table):
         raise missing_place_error(table, count, "within='institute'")
     if count:
         message = (

@@ -4,14 +4,25 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from decnef_data.errors import SelectionError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["hash_rows", "missing_place_error", "participant_table", "require_column", "row_identifiers"]
+__all__ = [
+    "has_value",
+    "hash_rows",
+    "missing_place_error",
+    "participant_table",
+    "pooled_institutes",
+    "require_column",
+    "row_identifiers",
+    "texts",
+]
 
 #: Columns that together identify a row, as far as a table has them.
 _ID_COLUMNS = ("dataset", "group", "subject", "session", "run")
@@ -23,9 +34,11 @@ def participant_table(data: "xr.Dataset | pd.DataFrame", along: str, purpose: st
     Raises
     ------
     SelectionError
-        The data have no such coordinate, or it is a single value; `purpose` says what it is needed for.
+        The data have no such coordinate, or it is a single value; `purpose` says what it is needed for.  Or a
+        table has several columns of one name.
     """
     if isinstance(data, pd.DataFrame):
+        _require_distinct_columns(data)
         return data
     coords = getattr(data, "coords", {})
     if along not in coords:
@@ -44,6 +57,38 @@ def participant_table(data: "xr.Dataset | pd.DataFrame", along: str, purpose: st
     return pd.DataFrame(columns)
 
 
+def _require_distinct_columns(table: pd.DataFrame) -> None:
+    repeated = table.columns[table.columns.duplicated()].tolist()
+    if repeated:
+        message = f"The table has several columns '{repeated[0]}'. Keep one of them."
+        raise SelectionError(message, requested=str(repeated[0]))
+
+
+def has_value(column: "pd.Series[str]") -> NDArray[np.bool_]:
+    """Return which rows have a value: neither missing nor a blank text.
+
+    Examples
+    --------
+    >>> has_value(pd.Series(["SWA", "", " ", None])).tolist()
+    [True, False, False, False]
+    """
+    blank = [isinstance(value, str) and not value.strip() for value in column.array]
+    found: NDArray[np.bool_] = column.notna().to_numpy(dtype=bool) & ~np.array(blank, dtype=bool)
+    return found
+
+
+def texts(column: "pd.Series[str]") -> list[str]:
+    """Return each value of a column as a text, which is empty where there is no value.
+
+    Examples
+    --------
+    >>> texts(pd.Series(["SWA", " ", None]))
+    ['SWA', '', '']
+    """
+    present = has_value(column)
+    return [str(value) if known else "" for value, known in zip(column.array, present, strict=True)]
+
+
 def require_column(table: pd.DataFrame, column: str, purpose: str) -> None:
     """Refuse a table without a column that is needed.
 
@@ -57,10 +102,16 @@ def require_column(table: pd.DataFrame, column: str, purpose: str) -> None:
         raise SelectionError(message, requested=column, known=tuple(map(str, table.columns)))
 
 
+def pooled_institutes(table: pd.DataFrame) -> list[str]:
+    """Return the institutes of the rows that have no site, as far as they are known."""
+    if "site" not in table.columns or "institute" not in table.columns:
+        return []
+    return sorted(set(texts(table.loc[~has_value(table["site"]), "institute"])) - {""})
+
+
 def missing_place_error(table: pd.DataFrame, count: int, use_institute: str) -> SelectionError:
     """Build the error of rows without a site because their tables pool several sites."""
-    institutes = sorted(set(table.loc[table["site"].fillna("").eq(""), "institute"]))
-    pooled = ", ".join(f"'{institute}'" for institute in institutes)
+    pooled = ", ".join(f"'{institute}'" for institute in pooled_institutes(table))
     message = (
         f"{count} of {len(table)} rows have no site: their tables pool the sites of {pooled}. "
         f"Use {use_institute}, or exclude those rows."

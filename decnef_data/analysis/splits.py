@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from decnef_data.analysis.rows import hash_rows, missing_place_error, participant_table, row_identifiers
+from decnef_data.analysis.rows import (
+    hash_rows,
+    missing_place_error,
+    participant_table,
+    pooled_institutes,
+    row_identifiers,
+    texts,
+)
 from decnef_data.arguments import checked
 from decnef_data.errors import SelectionError, warn_user
 from decnef_data.records import default_records
@@ -324,14 +331,14 @@ def _labels(table: "pd.DataFrame", by: str) -> list[str]:
         known = [name for name in ("site", "institute", "subject") if name in table.columns]
         message = f"The table has no column '{by}' to split by. Available: {', '.join(known) or 'none'}."
         raise SelectionError(message, requested=by, known=known)
-    labels = [str(label) for label in table[by].fillna("")]
+    labels = texts(table[by])
     if "" in labels:
         raise _missing_label_error(table, by, labels.count(""))
     return labels
 
 
 def _missing_label_error(table: "pd.DataFrame", by: str, count: int) -> SelectionError:
-    if by == "site" and "institute" in table.columns:
+    if by == "site" and pooled_institutes(table):
         return missing_place_error(table, count, "by='institute'")
     message = (
         f"{count} of {len(table)} rows have no '{by}', so the same {by} could be on both sides. "
@@ -348,7 +355,7 @@ def _classes(table: "pd.DataFrame", stratify: str | None) -> list[str]:
             f"The table has no column '{stratify}' to stratify by. Pass stratify=None, or one of its columns."
         )
         raise SelectionError(message, requested=stratify, known=tuple(map(str, table.columns)))
-    return [str(label) for label in table[stratify].fillna("")]
+    return texts(table[stratify])
 
 
 def _assign_folds(labels: Sequence[str], classes: Sequence[str], options: SplitOptions) -> dict[str, int]:
