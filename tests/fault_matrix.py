@@ -26,6 +26,7 @@ from decnef_data.transfer.run import TransferRun
 from tests import remotes
 from tests.archive_bytes import NOISE, zip_of_size
 from tests.mirror_contract import dataset
+from tests.retry_clock import replace_clock
 from tests.servers import faults
 from tests.servers.entities import Entity
 from tests.servers.faults import Fault, Proceed
@@ -270,12 +271,13 @@ class Result:
 
 
 def patient(patch: pytest.MonkeyPatch, mode: str) -> None:
-    """Shorten what is waited for, and fetch in the mode that is asked for."""
+    """Shorten what is waited for, by a clock of its own, and fetch in the mode that is asked for."""
+    replace_clock(patch)
     patch.setattr(retry, "_INITIAL_DELAY", 0.02)
     patch.setattr(retry, "BUDGETS", (0.5, 0.5))
     patch.setattr(retry, "FRUITLESS_SECONDS", 0.3)
     patch.setattr(session, "_RETRY_DELAYS", (0.02,))
-    patch.setattr(session, "TIMEOUTS", (2.0, 0.4))
+    patch.setattr(session, "TIMEOUTS", (2.0, 2.0))  # a busy machine takes its time to answer
     patch.setattr(session, "STALL_LIMIT", (1 << 10, 0.3))
     patch.setattr(archive_evidence, "SIZE_FACTOR", 10)
     patch.setattr(part_map, "_MIN_PART_SIZE", PART)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ VALID: Mapping[str, object] = {
 }  # fmt: skip
 
 
-def signatures() -> dict[str, inspect.Signature]:
+@cache
+def signatures() -> Mapping[str, inspect.Signature]:
     """Return the signature of every public function, constructor and method, the latter without ``self``."""
     functions = {name: getattr(decnef_data, name) for name in decnef_data.__all__ if name[0].islower()}
     members = {
@@ -125,7 +127,8 @@ def signatures() -> dict[str, inspect.Signature]:
     return {name: inspect.signature(function) for name, function in public.items()}
 
 
-def parameters() -> dict[str, inspect.Parameter]:
+@cache
+def parameters() -> Mapping[str, inspect.Parameter]:
     """Return the parameters that are checked, by function and name."""
     return {
         f"{function}.{name}": parameter

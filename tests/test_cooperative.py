@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from decnef_data.cooperative import CooperativeLock, blocking_section
 from decnef_data.file_cache import FileCache
 from decnef_data.mirrors import Remote
+from decnef_data.mirrors.http import session
 from decnef_data.model import VerifiedFile
 from decnef_data.progress import create_progress
 from decnef_data.transfer.run import TransferRun
@@ -112,12 +114,18 @@ class TestFiles:
         assert not barrier.broken
 
     def test_busy_hosts_are_waited_for_at_once(
-        self, server: SynapseServer, remote: Remote, tmp_path: Path
+        self, server: SynapseServer, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        met, delays = threading.Barrier(AT_ONCE, timeout=60), list[float]()
+
+        def sleep(seconds: float) -> None:
+            delays.append(seconds)
+            met.wait()  # as many threads sleep at once, or the barrier breaks
+
+        monkeypatch.setattr(session, "time", SimpleNamespace(**vars(time) | {"sleep": sleep}))
         server.storage.faults.add(busy(503, retry_after=1), COUNT)
-        began = time.monotonic()
         assert_all(fetch(remote, tmp_path / "cache"))
-        assert time.monotonic() - began < COUNT / 2  # seconds, of which one after the other would be COUNT
+        assert delays == [1] * COUNT
 
     def test_one_that_another_process_writes_keeps_no_other_waiting(
         self, remote: Remote, tmp_path: Path

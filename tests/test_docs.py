@@ -15,6 +15,7 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ GENERATED = {"command-line.md", "transfers.md"}
 _FENCE = re.compile(
     r"^(?P<in> *)```(?P<kind>python|console|text)\n(?P<text>.*?)^(?P=in)```$", re.MULTILINE | re.DOTALL
 )
+#: A command that needs no shell, and the file that its output goes to.
+_PLAIN = re.compile(r"decnef ([^|<>$`;&\\]+?)(?: > ([\w.-]+))?")
 _NEEDS = re.compile(r"<!-- needs: ([\w ]+) -->")
 LOOK = {"COLUMNS": "88", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
 
@@ -122,21 +125,26 @@ class Bench:
         commands = [part.split("\n", 1) for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]]
         status = 0
         for place, (command, *shown) in enumerate(commands):
-            plain = command.startswith("decnef ") and not re.search(r"[|<>$`;&\\]", command)
-            *printed, status = self._decnef(command) if plain else self._bash(command, status)
+            plain = _PLAIN.fullmatch(command.rstrip())
+            *printed, status = self._decnef(*plain.groups()) if plain else self._bash(command, status)
             asked = place + 1 < len(commands) and commands[place + 1][0].startswith("echo $?")
             if status and not asked:
                 pytest.fail(f"{where}: `{command}` ended with {status}: {' '.join(printed)}", pytrace=False)
             assert_prints(printed, "".join(shown), f"{where}: `{command}`")
 
-    def _decnef(self, command: str) -> tuple[str, str, int]:
+    def _decnef(self, command: str, file: str | None) -> tuple[str, str, int]:
         """Run the command line in this process: starting one takes longer than most of what it does."""
-        arguments = shlex.split(command)[1:]
+        arguments = shlex.split(command)
         typed = f"{os.environ['SECRET']}\n" if arguments[0] == "login" else ""
-        done = CliRunner().invoke(app, arguments, input=typed, env=LOOK)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # a page shows what the command prints
+            done = CliRunner().invoke(app, arguments, input=typed, env=LOOK)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return done.stdout, done.stderr, done.exit_code
+        if file is None:
+            return done.stdout, done.stderr, done.exit_code
+        Path(file).write_text(done.stdout, encoding="utf-8")
+        return "", done.stderr, done.exit_code
 
     def _bash(self, command: str, status: int) -> tuple[str, int]:
         """Run anything else in a shell, where `decnef` is a process of its own."""

@@ -106,12 +106,18 @@ class TestTables:
         assert record.destination == str(tmp_path / "motion")
 
 
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of real size, which take seconds to write."""
+    folder = tmp_path_factory.mktemp("images")
+    return write_imaging_phantom("srpbs-open", folder, n_subjects=3, full_size=True, n_volumes=10)
+
+
 class TestCommand:
     @pytest.fixture
-    def adopted(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    def adopted(self, phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
-        folder = write_imaging_phantom("srpbs-open", tmp_path, n_subjects=3, full_size=True, n_volumes=10)
-        decnef_data.adopt("srpbs-open", folder, progress="none")
+        decnef_data.adopt("srpbs-open", phantom, progress="none")
         tree = decnef_data.fetch_dataset("srpbs-open", modalities="bold", progress="none")
         return [subject for node in tree.leaves for subject in node.subject.to_numpy().tolist()]
 

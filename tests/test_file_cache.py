@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -144,51 +144,60 @@ def test_two_at_once_do_not_touch_each_others_bytes(tmp_path: Path, monkeypatch:
 @pytest.mark.slow
 def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
     code = (
-        "import sys, time; sys.path.insert(0, sys.argv[2]);"
+        "import sys; sys.path.insert(0, sys.argv[2]);"
         "from pathlib import Path; from tests.test_file_cache import *;"
         "files = FileCache(Path(sys.argv[1]));\n"
         "with files.open_partial('ds', 'atr', FILE) as partial:\n"
-        "    print('held', flush=True); time.sleep(1); fill(partial)\n"
+        "    print('held', flush=True); sys.stdin.readline(); fill(partial)\n"
         "    files.finalize_partial('ds', 'atr', partial)\n"
     )
-    root = str(Path(__file__).parents[1])
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path), root], stdout=subprocess.PIPE) as first:
+    root, pipe = str(Path(__file__).parents[1]), subprocess.PIPE
+
+    def received_before() -> int:
+        with FileCache(tmp_path).open_partial("ds", "atr", FILE) as partial:
+            return partial.received
+
+    with (
+        ThreadPoolExecutor(1) as pool,
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), root], stdin=pipe, stdout=pipe) as first,
+    ):
+        assert first.stdin is not None
         assert first.stdout is not None
         assert first.stdout.readline() == b"held\n"
-        began = time.monotonic()
-        with FileCache(tmp_path).open_partial("ds", "atr", FILE) as partial:
-            assert time.monotonic() - began > 0.5
-            assert partial.received == 0
-            assert FileCache(tmp_path).find_verified("ds", "atr", FILE) is not None
+        second = pool.submit(received_before)
+        assert not wait([second], timeout=0.5).done
+        first.stdin.close()
+        assert second.result(timeout=60) == 0
+        assert FileCache(tmp_path).find_verified("ds", "atr", FILE) is not None
     assert first.returncode == 0
 
 
-@pytest.mark.parametrize("at", [0.05, 0.15, 0.3])
-def test_a_killed_process_leaves_something_to_resume(tmp_path: Path, at: float) -> None:
+@pytest.mark.parametrize("pieces", [1, 40, 130])
+def test_a_killed_process_leaves_something_to_resume(tmp_path: Path, pieces: int) -> None:
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[2]);"
         "from pathlib import Path; from tests.test_file_cache import *;"
         "files = FileCache(Path(sys.argv[1]));\n"
         "with files.open_partial('ds', 'atr', FILE) as partial:\n"
-        "    print('held', flush=True)\n"
-        "    for at in range(0, len(CONTENT), 4096):\n"
+        "    for at in range(0, len(CONTENT) - 4096, 4096):\n"
         "        partial.write(at, CONTENT[at : at + 4096]); time.sleep(0.002)\n"
         "        partial.checkpoint()\n"
-        "    files.finalize_partial('ds', 'atr', partial)\n"
+        "        print('kept', flush=True)\n"
+        "    time.sleep(300)\n"
     )
     root = str(Path(__file__).parents[1])
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path), root], stdout=subprocess.PIPE
     ) as writer:
         assert writer.stdout is not None
-        writer.stdout.readline()
-        time.sleep(at)
+        for _ in range(pieces):
+            assert writer.stdout.readline() == b"kept\n"
         writer.send_signal(signal.SIGKILL)
     files = FileCache(tmp_path)
     assert files.find_verified("ds", "atr", FILE) is None
     assert not (tmp_path / "files").exists()
     with files.open_partial("ds", "atr", FILE) as partial:
-        assert partial.received > 0
+        assert partial.received >= 4096 * pieces
         fill(partial, start=partial.received)
         assert files.finalize_partial("ds", "atr", partial).location.read_bytes() == CONTENT
     assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}

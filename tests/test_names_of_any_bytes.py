@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import small, trees
-from tests.command import LOOK, Outcome
+from tests.command import LOOK, Outcome, run
 
 #: 表データ of a Windows: two of its bytes are backslashes.
 RAW = "表データ".encode("cp932")
@@ -46,13 +46,32 @@ def images(tmp_path: Path) -> Path:
     return root
 
 
-def process(*arguments: str, env: dict[str, str]) -> Outcome:
-    """Run `decnef` in a locale; its output may have any bytes."""
-    command = [sys.executable, "-m", "decnef_data_cli", *arguments]
+#: Runs the commands that its arguments name, and ends what each prints with its exit code.
+COMMANDS = """
+import sys
+from decnef_data_cli.main import run
+for command in "\\n".join(sys.argv[1:]).split("\\n;\\n"):
+    sys.argv = ["decnef", *command.split("\\n")]
+    try:
+        run()
+    except SystemExit as end:
+        for stream in (sys.stdout, sys.stderr):
+            print(end="\\0%d\\0" % (end.code or 0), file=stream, flush=True)
+"""
+
+
+def in_locale(commands: list[list[str]], env: dict[str, str]) -> list[Outcome]:
+    """Run commands one after the other in a process with a locale; their output may have any bytes.
+
+    Only the process has the locale, and starting one takes longer than most commands.
+    """
+    arguments = [argument for command in commands for argument in (";", *command)][1:]
+    whole = [sys.executable, "-c", COMMANDS, *arguments]
     environment = {**os.environ, **LOOK, "COLUMNS": "200", **env}
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
-    out, err = (os.fsdecode(stream) for stream in (done.stdout, done.stderr))
-    return Outcome(done.returncode, out, err)
+    done = subprocess.run(whole, env=environment, capture_output=True, timeout=120, check=False)
+    out, err = (os.fsdecode(stream).split("\0") for stream in (done.stdout, done.stderr))
+    assert (done.returncode, out[1::2], out[-1], err[-1]) == (0, err[1::2], "", ""), err
+    return [Outcome(int(code), *said) for code, *said in zip(out[1::2], out[::2], err[::2], strict=False)]
 
 
 def each(dataset: str, path: Path, tmp_path: Path, locale: str) -> dict[str, Outcome]:
@@ -67,7 +86,8 @@ def each(dataset: str, path: Path, tmp_path: Path, locale: str) -> dict[str, Out
     }
     if dataset == "srpbs-open":
         commands["export"] = ["nifti", dataset, str(tmp_path / "exported")]
-    outcomes = {name: process(name, *arguments, env=env) for name, arguments in commands.items()}
+    ended = in_locale([[name, *arguments] for name, arguments in commands.items()], env)
+    outcomes = dict(zip(commands, ended, strict=True))
     for name, outcome in outcomes.items():
         assert "Traceback" not in outcome.err, (name, outcome.err)
         assert outcome.code == 0, (name, outcome.err)
@@ -100,10 +120,11 @@ def test_images(images: Path, tmp_path: Path, locale: str, kind: str) -> None:
     assert len(exported) == len(trees.VOLUMES)
 
 
-def test_a_pipe_is_no_copy(tmp_path: Path) -> None:
+def test_a_pipe_is_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
     os.mkfifo(tmp_path / "pipe.zip")
     for path in (tmp_path / "pipe.zip", Path("/dev/null")):
-        outcome = process("adopt", "srpbs-fc", str(path), env={"DECNEF_DATA_DIR": str(tmp_path / "cache")})
+        outcome = run("adopt", "srpbs-fc", str(path))
         assert outcome.code == 6
         assert outcome.err == (
             f"error: '{path}' is neither a file nor a folder. "

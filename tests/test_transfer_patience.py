@@ -3,7 +3,6 @@
 No test waits: a clock of its own advances by every delay.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +22,7 @@ from decnef_data.transfer.retry import Patience, RetryBudget
 from tests import fault_matrix
 from tests.fault_matrix import CONTENT, NAME, OTHER, PART
 from tests.mirror_contract import dataset
+from tests.retry_clock import Clock, replace_clock
 from tests.servers import faults
 from tests.servers.faults import Fault
 from tests.servers.links import LinkServer
@@ -32,35 +32,9 @@ LIMIT = 30.0
 HALF = len(CONTENT) // 2
 
 
-class Clock:
-    """Seconds that pass only by waiting."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock, decide = Clock(), RetryBudget.next_delay
-
-    def hurried(self: RetryBudget, error: MirrorError, *, answered: bool = False) -> float | None:
-        delay = decide(self, error, answered=answered)
-        clock.sleep(delay or 0.0)
-        return None if delay is None else 0.0
-
-    timer = SimpleNamespace(**vars(time) | {"sleep": clock.sleep})
-    monkeypatch.setattr(RetryBudget, "next_delay", hurried)
-    monkeypatch.setattr(download, "Patience", lambda: Patience(clock))
-    monkeypatch.setattr(stream, "RetryBudget", lambda: RetryBudget(Patience(clock)))
-    monkeypatch.setattr(stream, "time", timer)
-    monkeypatch.setattr(session, "time", timer)
-    return clock
+    return replace_clock(monkeypatch)
 
 
 @pytest.fixture(params=["one stream", "parts"])

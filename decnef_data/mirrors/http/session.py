@@ -65,9 +65,10 @@ class _HiddenTargetMixin(SilentConnectionMixin):
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
         """Wait for the response in a blocking section, then read it, which no longer blocks."""
-        socket: Any = self.sock  # type: ignore[attr-defined]  # of the connection
+        connection: Any = self
         with blocking_section():
-            if not wait_for_read(socket, socket.gettimeout()):
+            # The timeout of the socket is still that of connecting; urllib3 sets this one before it calls us.
+            if not wait_for_read(connection.sock, connection.timeout):
                 raise TimeoutError("timed out")
         return super().getresponse(*args, **kwargs)  # type: ignore[misc]  # of the connection
 
