@@ -17,7 +17,10 @@ from decnef_data.cache_folder import resolve_cache_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from matplotlib.axes import Axes
+
     from decnef_data.analysis.splits import Splits
+    from decnef_data.exports.description import Description
     from decnef_data.stores.portable import Chunks
 
 __all__ = ["Accessor"]
@@ -425,6 +428,107 @@ class Accessor:
         from decnef_data.analysis.connectivity import connectivity
 
         return connectivity(self._dataset)
+
+    def plot_matrix(self, *, ax: "Axes | None" = None) -> "Axes":
+        """Plot the mean connectivity of all rows as a matrix, with the regions in the order of the atlas.
+
+        The dataset needs ``fc (..., edge)`` with ``roi``, ``roi_a`` and ``roi_b``.  Matplotlib (extra
+        ``plot``) draws.
+
+        Parameters
+        ----------
+        ax
+            The axes to draw on; ``None`` means those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.  The colours end at the 99 % quantile of the absolute values, which are the means of
+            Fisher's z as Pearson r; NaN is blank.
+
+        Raises
+        ------
+        SelectionError
+            The dataset has no connectivity, or does not say what its edges are.
+        ImportError
+            Matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> matplotlib.use("agg")
+        >>> ends = {"roi_a": ("edge", ["a"]), "roi_b": ("edge", ["b"])}
+        >>> cube = xr.Dataset({"fc": (("subject", "edge"), [[0.5], [0.5]])}, {"roi": ["a", "b"], **ends})
+        >>> cube.decnef.plot_matrix().get_title()
+        'mean of 2'
+        """
+        from decnef_data.exports.plots import plot_matrix
+
+        return plot_matrix(self._dataset, ax=ax)
+
+    def plot_sites(self, *, ax: "Axes | None" = None) -> "Axes":
+        """Plot the number of people at each site by diagnosis, as stacked bars.
+
+        The dataset needs a dimension ``subject`` or ``scan``.  Where sites are pooled, the bar is that of the
+        institute; a person counts once at each site.  Matplotlib (extra ``plot``) draws.
+
+        Parameters
+        ----------
+        ax
+            The axes to draw on; ``None`` means those of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axes.
+
+        Raises
+        ------
+        SelectionError
+            The dataset has no such dimension.
+        ImportError
+            Matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import matplotlib
+        >>> matplotlib.use("agg")
+        >>> people = xr.Dataset(coords={"site": ("subject", ["SWA", "SWA", "KUT"])})
+        >>> [label.get_text() for label in people.decnef.plot_sites().get_yticklabels()]
+        ['KUT', 'SWA']
+        """
+        from decnef_data.exports.plots import plot_sites
+
+        return plot_sites(self._dataset, ax=ax)
+
+    def describe(self) -> "Description":
+        """Describe the people for a manuscript: Table 1, a paragraph on methods, and the works to cite.
+
+        The dataset needs a dimension ``subject`` or ``scan``.
+
+        Returns
+        -------
+        decnef_data.exports.description.Description
+            ``table`` is a DataFrame with a row for all people, for each diagnosis and for each site: the
+            number of people, the mean and the standard deviation (n - 1) of age (years) and ``mean_fd`` (mm),
+            the numbers of women and men, and how many values are missing; means of fewer than five are NaN.
+            ``methods`` is a paragraph, and ``bibtex`` has the works.  ``to_markdown()`` and ``to_html()``
+            return all three as text, and a notebook shows them.
+
+        Raises
+        ------
+        SelectionError
+            The dataset has no such dimension.
+
+        Examples
+        --------
+        >>> people = xr.Dataset(coords={"age": ("subject", [20.0, 30, 40, 50, 60])})
+        >>> people.decnef.describe().table.loc["all", ["people", "age_mean"]].values.tolist()
+        [[5.0, 40.0]]
+        """
+        from decnef_data.exports.description import describe
+
+        return describe(self._dataset)
 
     def splits(
         self,
