@@ -1,6 +1,5 @@
 """What all tests share: homes of their own, no network beyond this machine, one phantom for all."""
 
-import gc
 import logging
 import os
 import signal
@@ -41,11 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.setswitchinterval(interval)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_finish() -> None:
-    """Spare every later garbage collection what was imported and collected, which lives to the end."""
-    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

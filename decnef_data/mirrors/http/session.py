@@ -41,6 +41,7 @@ _MAX_RETRY_DELAY = 20.0  # seconds of waiting in all
 _MAX_SIZE = 1 << 60
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
+_IS_URLLIB3_2 = int(urllib3.__version__.partition(".")[0]) >= 2  # noqa: PLR2004 - a major version
 _target: ContextVar[str] = ContextVar("_target")
 
 
@@ -67,8 +68,9 @@ class _HiddenTargetMixin(SilentConnectionMixin):
         """Wait for the response in a blocking section, then read it, which no longer blocks."""
         connection: Any = self
         with blocking_section():
-            # The timeout of the socket is still that of connecting; urllib3 sets this one before it calls us.
-            if not wait_for_read(connection.sock, connection.timeout):
+            # urllib3 2 sets the time for an answer on the connection, urllib3 1 on its socket.
+            timeout = connection.timeout if _IS_URLLIB3_2 else connection.sock.gettimeout()
+            if not wait_for_read(connection.sock, timeout):
                 raise TimeoutError("timed out")
         return super().getresponse(*args, **kwargs)  # type: ignore[misc]  # of the connection
 
