@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from typing import Any, ClassVar
 
 import requests
@@ -41,7 +42,7 @@ _MAX_RETRY_DELAY = 20.0  # seconds of waiting in all
 _MAX_SIZE = 1 << 60
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
-_IS_URLLIB3_2 = int(urllib3.__version__.partition(".")[0]) >= 2  # noqa: PLR2004 - a major version
+_IS_URLLIB3_2 = int(version("urllib3").partition(".")[0]) >= 2  # noqa: PLR2004 - a major version
 _target: ContextVar[str] = ContextVar("_target")
 
 
