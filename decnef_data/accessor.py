@@ -429,6 +429,7 @@ class Accessor:
 
         return connectivity(self._dataset)
 
+    @checked
     def plot_matrix(self, *, ax: "Axes | None" = None) -> "Axes":
         """Plot the mean connectivity of all rows as a matrix, with the regions in the order of the atlas.
 
@@ -466,6 +467,7 @@ class Accessor:
 
         return plot_matrix(self._dataset, ax=ax)
 
+    @checked
     def plot_sites(self, *, ax: "Axes | None" = None) -> "Axes":
         """Plot the number of people at each site by diagnosis, as stacked bars.
 

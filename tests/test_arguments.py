@@ -85,6 +85,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("timeseries.confounds", "fd"): (1, b"csf", [1], {"csf"}, np.zeros((2, 2)), TABLE, CUBE),
     ("clean",): (1, "low_pass", ["low_pass"], {1: 2}, CUBE),
     ("people", "traveled"): (*NOT_DATA, TABLE, CUBE.fc),
+    ("ax",): (*NOT_DATA, TABLE, CUBE),
     ("shrinkage",): ("loocv", True, float("nan"), [30], b"30", 1j, -1, -0.5),
     ("max_fd",): (*NOT_A_NUMBER, 0, -0.5),
     ("timeseries.names",): ("VERM", 3, {"VERM"}, [1], {"a": "VERM"}, {3: 1}, CUBE),

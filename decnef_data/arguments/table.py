@@ -135,6 +135,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "people": _data("an xarray Dataset", _CUBE, "xarray.Dataset"),
     "traveled": _data("an xarray Dataset", "decnef_data.connectivity(series)", "xarray.Dataset"),
     "shrinkage": Argument(values.penalty, ('"gcv"', "4.5")),
+    "ax": _data("axes of matplotlib", "plt.gca()", "matplotlib.Axes"),
     "by": _text("site"),
     "table": _data("a table or an xarray Dataset", _PEOPLE, "pandas.DataFrame", "xarray.Dataset"),
     "splits": Argument(values.index_pairs, ('splits(table, by="institute")',)),
