@@ -14,6 +14,7 @@ from decnef_data_cli.app import app
 from typer.testing import CliRunner
 
 import decnef_data
+from decnef_data.client.report import _is_selection
 from decnef_data.exports.pages import charts
 from decnef_data.exports.pages.cohort import read_connectivity
 from decnef_data.exports.pages.statistics import sum_edges
@@ -297,6 +298,24 @@ class TestPrivacy:
         write(cube({"A": 9}, dataset="srpbs-fc"), page)
         plan = decnef_data.purge("srpbs-fc", dry_run=True)
         assert [record.destination for record in plan.exported] == [str(page)]
+
+    def test_several_scans_of_a_person_are_one_person(self, tmp_path: Path) -> None:
+        data = cube({"A": 30, "B": 6})
+        subjects = data["subject"].to_numpy().copy()
+        subjects[30:] = subjects[30]  # all scans at B are of one person
+        data = data.rename(subject="scan").assign_coords(subject=("scan", subjects)).drop_vars("scan")
+        moments = sum_edges(read_connectivity(data))
+        assert (moments.n_people, moments.n_rows) == ((30, 1), 36)
+        page = write(data, tmp_path / "page.html")
+        captions = re.findall("<figcaption>(.*?)</figcaption>", page.html)
+        assert captions == ["A, n 30"]  # the mean of B is that of one person
+
+    def test_a_part_of_the_release_is_a_selection(self) -> None:
+        dataset = decnef_data.Records.load().dataset("srpbs-open")
+        people = pd.DataFrame({"subject": [f"sub-{number}" for number in range(dataset.n_participants or 0)]})
+        assert not _is_selection(people, dataset)
+        assert _is_selection(people[1:], dataset)
+        assert _is_selection(people, None)
 
 
 class TestAnyData:

@@ -28,7 +28,7 @@ from tests.corruptions import archives, copies, folders, images, matrices, table
 from tests.corruptions.answers import Answer, Cell, ask, differences
 from tests.corruptions.model import Change, Corruption, Undetectable
 
-N_PAIRS: Final = 100
+N_PAIRS: Final = 200
 MOST_WARNINGS: Final = 3
 ALL: Final = tuple(
     one for room in (tables, images, folders, matrices, archives) for one in room.CORRUPTIONS.found

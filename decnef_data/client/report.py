@@ -56,11 +56,11 @@ class Reporter:
         acquired = request.acquire()
         groups = acquired.open()
         first = next(iter(groups.values()))
-        cohort = Cohort(
-            read_people(_participants(acquired, groups)),
-            _text_keys(first.attrs),
-            account=acquired.reader.account(acquired.copy),
-        )
+        people = read_people(_participants(acquired, groups))
+        account = acquired.reader.account(acquired.copy)
+        # A copy may be a part of the release, too.
+        is_selection = _is_selection(people, request.dataset)
+        cohort = Cohort(people, _text_keys(first.attrs), account=account, is_selection=is_selection)
         call = f'decnef_data.fetch_dataset("{request.dataset.name}"'
         if request.selection.group is not None:
             call += f', group="{request.selection.group}"'
@@ -81,9 +81,7 @@ class Reporter:
         people, connectivity, attrs = read_cohort(data)
         dataset = self._find_dataset(attrs)
         file = self._resolve_path(path, dataset)
-        total = None if dataset is None else dataset.n_participants
-        is_selection = total is None or people["subject"].nunique() < total
-        cohort = Cohort(people, attrs, is_selection=is_selection)
+        cohort = Cohort(people, attrs, is_selection=_is_selection(people, dataset))
         return self._write(cohort, connectivity, file, dataset, "")
 
     def _write(
@@ -142,6 +140,12 @@ class Reporter:
                 requested=path,
             )
         return file
+
+
+def _is_selection(people: "pd.DataFrame", dataset: Dataset | None) -> bool:
+    """Whether these are fewer people than the release has, so that their numbers are not published."""
+    total = None if dataset is None else dataset.n_participants
+    return total is None or people["subject"].nunique() < total
 
 
 def _is_report(file: Path) -> bool:

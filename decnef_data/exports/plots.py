@@ -43,7 +43,7 @@ def plot_matrix(dataset: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
     limit = float(np.nanquantile(np.abs(mean), 0.99)) if np.isfinite(mean).any() else 1
     image = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.figure.colorbar(image, ax=axes, label="Pearson r", extend="both")
-    axes.set_title(_title(dataset.attrs, f"mean of {sum(moments.n_people)}"))
+    axes.set_title(_title(dataset.attrs, f"mean of {moments.n_rows}"))
     step = max(1, -(-len(regions) // _MAX_LABELS))
     shown = range(0, len(regions), step)
     axes.set_xticks(shown, [regions[number] for number in shown], rotation=90, fontsize="x-small")

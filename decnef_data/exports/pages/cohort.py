@@ -41,8 +41,8 @@ class Connectivity:
     ----------
     fc
         Pearson r, with the dimension ``edge`` last.
-    places
-        The place of each row.
+    places, subjects
+        The place and the person of each row; a person may have several.
     regions
         The names of the regions, in the order of the atlas.
     ends
@@ -51,6 +51,7 @@ class Connectivity:
 
     fc: xr.DataArray
     places: NDArray[np.object_]
+    subjects: NDArray[Any]
     regions: tuple[str, ...]
     ends: NDArray[np.intp]
 
@@ -194,7 +195,7 @@ def read_connectivity(group: xr.Dataset) -> Connectivity:
         [[numbers[str(name)] for name in group[end].to_numpy().tolist()] for end in ("roi_a", "roi_b")]
     )
     sites, institutes = (_row_texts(group, name, dim) for name in ("site", "institute"))
-    return Connectivity(fc, label_places(sites, institutes), regions, ends)
+    return Connectivity(fc, label_places(sites, institutes), _subjects(group, fc), regions, ends)
 
 
 def _row_texts(group: xr.Dataset, name: str, dim: Hashable) -> NDArray[Any]:
@@ -224,27 +225,35 @@ def pair_harmonized(before: xr.Dataset, after: xr.Dataset) -> tuple[Connectivity
             "what decnef_data.harmonize returns for these people.",
             requested="harmonized",
         )
-    people, harmonized = _subjects(before, first.fc), _subjects(after, second.fc)
-    common, rows, others = np.intersect1d(people, harmonized, return_indices=True)
-    if not common.size:
+    rows, others = _pair_rows(first.subjects, second.subjects)
+    places, subjects = first.places[rows], first.subjects[rows]
+    return (
+        Connectivity(_take(first.fc, rows), places, subjects, first.regions, first.ends),
+        Connectivity(_take(second.fc, others), places, subjects, first.regions, first.ends),
+    )
+
+
+def _pair_rows(people: NDArray[Any], others: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which rows are of the same people; those of people with several rows must all be the same."""
+    if np.array_equal(people, others):
+        return np.arange(people.size), np.arange(people.size)
+    are_unique = np.unique(people).size == people.size and np.unique(others).size == others.size
+    common, rows, other_rows = np.intersect1d(people, others, return_indices=True)
+    if not (are_unique and common.size):
         raise SelectionError(
-            "The harmonized connectivity has none of the people of the report ('subject'). Pass what "
-            "decnef_data.harmonize returns for these people.",
+            "The harmonized connectivity has none of the people of the report ('subject'), or people with "
+            "several rows in another order. Pass what decnef_data.harmonize returns for these people.",
             requested="harmonized",
         )
     order = np.argsort(rows)
-    rows, others = rows[order], others[order]
-    places = first.places[rows]
-    return (
-        Connectivity(_take(first.fc, rows), places, first.regions, first.ends),
-        Connectivity(_take(second.fc, others), places, first.regions, first.ends),
-    )
+    return rows[order], other_rows[order]
 
 
 def _subjects(group: xr.Dataset, fc: xr.DataArray) -> NDArray[Any]:
     if "subject" in group.coords:
         return _as_texts(group["subject"])
-    return np.arange(fc.sizes[fc.dims[0]]).astype(str)
+    n_rows = fc.sizes[fc.dims[0]]
+    return np.array([f"{number} of {n_rows}" for number in range(n_rows)])  # so that others do not match
 
 
 def _as_texts(coord: xr.DataArray) -> NDArray[Any]:

@@ -310,8 +310,8 @@ def _connectivity(cohort: Cohort, connectivity: Connectivity, shown: Disclosure)
 
 def _chance(moments: EdgeMoments) -> str:
     """Describe what eta squared is on average if places do not matter."""
-    n_people, n_places = sum(moments.n_people), len(moments.places)
-    return f"Without any effect of site it would be about {(n_places - 1) / max(1, n_people - 1):.3f}."
+    n_rows, n_places = moments.n_rows, len(moments.places)
+    return f"Without any effect of site it would be about {(n_places - 1) / max(1, n_rows - 1):.3f}."
 
 
 def _mean_text(values: NDArray[np.float64]) -> str:

@@ -108,13 +108,16 @@ class EdgeMoments:
     places
         The places.
     n_people
-        The number of people of each place.
+        The number of people of each place, each counted once.
+    n_rows
+        The number of rows of all people.
     counts, sums, squares
         By place and edge: how many values, their sum, and the sum of their squares.
     """
 
     places: tuple[str, ...]
     n_people: tuple[int, ...]
+    n_rows: int
     counts: Floats
     sums: Floats
     squares: Floats
@@ -158,11 +161,13 @@ def sum_edges(connectivity: Connectivity) -> EdgeMoments:
             counts[number] += is_known[rows].sum(axis=0)
             sums[number] += z[rows].sum(axis=0)
             squares[number] += np.einsum("ij,ij->j", z[rows], z[rows])
-    n_people = np.bincount(numbers, minlength=names.size)
+    subjects = connectivity.subjects
+    n_people = np.array([np.unique(subjects[numbers == number]).size for number in range(names.size)])
     order = [names.tolist().index(name) for name in _last(names.tolist())]
     return EdgeMoments(
         tuple(names[order].tolist()),
         tuple(n_people[order].tolist()),
+        n_rows,
         counts[order],
         sums[order],
         squares[order],

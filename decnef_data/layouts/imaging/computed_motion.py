@@ -65,7 +65,7 @@ def _join_motion(
         for scan in scans
         if (key := _scan_key(place, scan)) in displacements.value
     }
-    if not motion:  # of files that are no longer here
+    if not motion:  # of files that have changed
         return joined.value
     columns = motion_columns(scans, motion)
     participants = joined.value.participants
