@@ -299,6 +299,15 @@ class TestPrivacy:
         plan = decnef_data.purge("srpbs-fc", dry_run=True)
         assert [record.destination for record in plan.exported] == [str(page)]
 
+    def test_how_few_values_are_missing_is_not_given_away(self, tmp_path: Path) -> None:
+        data = cube({"A": 31, "B": 30})
+        data["age"][:2] = np.nan
+        page = write(data, tmp_path / "page.html")
+        assert page.tables["table 1"][1][:2] == ["A", "31"]
+        assert "Not stated: age of fewer than 5." in page.text
+        shown = write(data.assign_attrs(synthetic=1), tmp_path / "page.html")
+        assert shown.tables["table 1"][1][:2] == ["A", "29"]
+
     def test_several_scans_of_a_person_are_one_person(self, tmp_path: Path) -> None:
         data = cube({"A": 30, "B": 6})
         subjects = data["subject"].to_numpy().copy()

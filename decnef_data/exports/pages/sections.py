@@ -180,8 +180,10 @@ def _chart(people: pd.DataFrame, column: str, scale: "_Scale", shown: Disclosure
     rows = []
     for place, group in _by_place(people):
         found = summarize(group[column])
+        # The number of values would give away how few are missing.
+        n_shown = len(group) if shown.hides_small else found.n
         dots = tuple(group[column].dropna().tolist()) if shown.individuals else ()
-        rows.append(charts.Strip(place, found, shown.size(place, found.n), dots))
+        rows.append(charts.Strip(place, found, shown.size(place, n_shown), dots))
     drawn = [row for row in rows if row.summary.median is not None or row.dots]
     if not drawn:
         return elements.paragraph("No site has enough values to summarize.")
