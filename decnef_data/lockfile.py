@@ -1,5 +1,6 @@
 """Lock files: formatting, reading and comparing them."""
 
+import hashlib
 import json
 import re
 import tomllib
@@ -16,7 +17,15 @@ from decnef_data.model import Difference, Lock, LockedFile
 from decnef_data.model.names import is_checksum, is_relative_path
 from decnef_data.msgspec_support import prepare_type
 
-__all__ = ["compare_files", "compare_locks", "have_same_bytes", "lock_text", "pair_files", "read_lock"]
+__all__ = [
+    "compare_files",
+    "compare_locks",
+    "have_same_bytes",
+    "lock_text",
+    "name_lock",
+    "pair_files",
+    "read_lock",
+]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER = """\
@@ -102,6 +111,11 @@ def read_lock(path: Path) -> Lock:
     for problem in _find_problems(lock):
         raise _unreadable_error(path, problem)
     return lock
+
+
+def name_lock(path: Path) -> str:
+    """Return the name of a lock file and the checksum of its content, which do not depend on the folder."""
+    return f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
 
 
 def _unreadable_error(path: Path, problem: str) -> FormatError:

@@ -285,6 +285,9 @@ class TestFrozen:
         stated = kept(locked(sites="SWA"), tmp_path / "a.lock")
         tree = decnef_data.fetch_dataset("srpbs-fc", lock=stated, progress="none")
         assert set(tree["bal140"]["site"].to_numpy()) == {"SWA"}
+        name = f"a.lock (sha256 {hashlib.sha256(stated.read_bytes()).hexdigest()})"
+        assert {node.attrs["lock"] for node in tree.leaves} == {name}
+        assert f", with the lock {name}." in tree["bal140"].to_dataset().decnef.describe().methods
         narrower = decnef_data.fetch_dataset("srpbs-fc", group="bal140", diagnoses="ASD", lock=stated)
         assert narrower.sizes["subject"] == 2
         with pytest.raises(SelectionError) as raised:

@@ -18,6 +18,7 @@ from decnef_data.client.report import _is_selection
 from decnef_data.exports.pages import charts
 from decnef_data.exports.pages.cohort import read_connectivity
 from decnef_data.exports.pages.statistics import sum_edges
+from decnef_data.records import Records
 
 NAMES = ("srpbs-fc", "srpbs-1600", "srpbs-open", "srpbs-ts")
 
@@ -337,12 +338,23 @@ class TestAnyData:
         assert "The data state no framewise displacement." in page.text
         assert "The data state nothing of scanners and protocols." in page.text
 
+    def test_rows_without_ids_are_a_person_each(self, tmp_path: Path) -> None:
+        page = write(cube({"A": 12, "B": 10}).drop_vars("subject"), tmp_path / "page.html")
+        assert {site: row["all"] for site, row in page.counts().items()} == {"A": "12", "B": "10"}
+
     def test_a_tree_of_images_is_a_selection(self, tmp_path: Path, phantom_dir: Path) -> None:
         tree = decnef_data.fetch_dataset(
             "srpbs-ts", sites=["SWA", "KUT"], mirror="phantom", data_dir=phantom_dir, progress="none"
         )
         page = write(tree, tmp_path / "page.html")
         assert page.counts() == {"KUT": {"all": "9", "HC": "9"}, "SWA": {"all": "9", "HC": "9"}}
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_facts_of_the_release_have_their_grades(self, name: str, pages: dict[str, Path]) -> None:
+        facts = Records.load().facts_of(name)
+        rows = [rows for rows in Page(pages[name]).tables.values() if rows[0][-1] == "grade"]
+        assert [[row[0], row[-1]] for row in rows[0][1:]] == [[fact.counts, fact.grade] for fact in facts]
+        assert f"The catalog states {len(facts)} facts of the release" in Page(pages[name]).text
 
     def test_computed_displacement_and_its_floor_are_shown(self, tmp_path: Path) -> None:
         data = cube({"A": 9, "B": 8}).drop_vars("mean_fd")

@@ -90,7 +90,8 @@ class Reporter:
         if fc is not None:
             cohort = replace(cohort, connectivity=read_connectivity(fc))
         cohort = self._with_harmonized(cohort, fc)
-        provenance = Provenance(dataset, call, f"decnef-data {version('decnef-data')}")
+        facts = () if dataset is None else self.records.facts_of(dataset.name)
+        provenance = Provenance(dataset, call, f"decnef-data {version('decnef-data')}", facts)
         text = build_page(cohort, provenance, individuals=self.individuals)
         if dataset is not None and not cohort.is_synthetic:
             ExportLog(self.config).add(dataset.name, str(file))

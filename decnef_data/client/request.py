@@ -46,7 +46,10 @@ class AcquiredData:
             datasets = self.reader.open(self.copy, self.selection, strict=self.options.strict)
         if not self.options.keep_archive and not self.copy.files_removed and self.reader.is_stored(self.copy):
             self.location.files.drop(self.copy)
-        return datasets
+        if self.options.lock_path is None:
+            return datasets
+        lock_name = lockfile.name_lock(self.options.lock_path)
+        return {key: dataset.assign_attrs(lock=lock_name) for key, dataset in datasets.items()}
 
     def participants(self) -> "pd.DataFrame":
         """Return the table of the selected participants."""

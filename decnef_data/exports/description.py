@@ -147,7 +147,8 @@ def _sentences(people: pd.DataFrame, attrs: dict[str, Any], fc: xr.Dataset | Non
     if attrs.get("harmonized"):
         yield "The connectivity was harmonized across sites."
     if attrs.get("software"):
-        yield f"The data were accessed with {attrs['software']}."
+        locked = f", with the lock {attrs['lock']}" if attrs.get("lock") else ""
+        yield f"The data were accessed with {attrs['software']}{locked}."
     if attrs.get("sample"):
         yield f"The sample is named {attrs['sample']}."
     for name, label in (("age", "Age"), ("mean_fd", "Mean framewise displacement")):

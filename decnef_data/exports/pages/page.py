@@ -1,7 +1,8 @@
 """The whole page: the head, the sections, and where the data come from."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
@@ -11,7 +12,7 @@ from decnef_data.exports.pages.cohort import NOT_STATED, Cohort
 from decnef_data.exports.pages.disclosure import Disclosure
 from decnef_data.exports.pages.sections import build_sections
 from decnef_data.exports.pages.statistics import summarize
-from decnef_data.model import Dataset
+from decnef_data.model import Dataset, Fact
 
 __all__ = ["Provenance", "build_page"]
 
@@ -33,11 +34,14 @@ class Provenance:
         The Python call that gets the same data.
     software
         The name and version of this package.
+    facts
+        What the catalog states of the release.
     """
 
     dataset: Dataset | None
     call: str
     software: str
+    facts: tuple[Fact, ...] = ()
 
 
 def build_page(cohort: Cohort, provenance: Provenance, *, individuals: bool = False) -> str:
@@ -130,7 +134,31 @@ def _source(cohort: Cohort, provenance: Provenance) -> Iterator[str]:
     if citation:
         works = "".join(f"<li>{escape(work)}</li>" for work in citation.splitlines() if work)
         yield f"<h3>Cite</h3><ul>{works}</ul>"
+    if provenance.facts:
+        yield from _grades(provenance.facts)
     yield from _checksums(cohort)
+
+
+def _grades(facts: Sequence[Fact]) -> Iterator[str]:
+    """List what is stated of the release, which need not be what the data have."""
+    by_grade = Counter(fact.grade for fact in facts)
+    numbers = ", ".join(f"{by_grade[grade]} of grade {grade}" for grade in sorted(by_grade))
+    yield "<h3>Grades</h3>"
+    yield elements.paragraph(
+        f"The catalog states {len(facts)} facts of the release: {numbers}. A: two or more independent "
+        "sources; B: one source; C: inferred; D: general knowledge of the field, unconfirmed."
+    )
+    rows = [
+        (
+            fact.counts,
+            escape(f"{fact.value:,}" if isinstance(fact.value, int) else str(fact.value)),
+            escape(fact.unit or ""),
+            fact.grade,
+        )
+        for fact in facts
+    ]
+    listed = elements.table("Facts and their grades", ("fact", "value", "unit", "grade"), rows, is_text=True)
+    yield elements.details("The facts and their grades", listed)
 
 
 def _checksums(cohort: Cohort) -> Iterator[str]:
