@@ -1,4 +1,4 @@
-"""Fails where branch coverage is below a floor, in all or in any one file."""
+"""Fails where coverage of lines is below a floor, in all or in any one file."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def main() -> int:
         if file["summary"]["percent_covered"] < floors.file
     }
     total = measured["totals"]["percent_covered"]
-    print(f"Branch coverage: {total:.1f} % in all (floor {floors.total:.0f} %).")  # noqa: T201
+    print(f"Coverage of lines: {total:.1f} % in all (floor {floors.total:.0f} %).")  # noqa: T201
     for name, percent in sorted(low.items()):
         print(f"{name}: {percent:.1f} % (floor {floors.file:.0f} %)")  # noqa: T201
     return int(total < floors.total or bool(low))
