@@ -220,7 +220,7 @@ class Accessor:
             of the operating system.
         progress
             How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
-            ``"none"``, or ``"auto"``, which means bars on a terminal and lines otherwise.
+            ``"none"``, or ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
 
         Returns
         -------
@@ -279,7 +279,7 @@ class Accessor:
             of the operating system.
         progress
             How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
-            ``"none"``, or ``"auto"``, which means bars on a terminal and lines otherwise.
+            ``"none"``, or ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
 
         Returns
         -------
@@ -613,8 +613,8 @@ class Accessor:
             another machine or into a checkout of a repository.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Raises
         ------

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from decnef_data.kernel import render_error
+
 if TYPE_CHECKING:
     from decnef_data.model import Access
 
@@ -38,6 +40,10 @@ class DecnefDataError(Exception):
     """Base class of all errors of this package."""
 
     exit_code: ClassVar[int] = 1
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: in a notebook the message, with the traceback folded."""
+        return render_error(self)
 
 
 class DecnefDataWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Progress of transfers and counts: bars on a terminal, log lines, events for programs, or nothing."""
+"""Progress of transfers and counts: bars on a terminal or in a notebook, log lines, events, or nothing."""
 
 import json
 import logging
@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from decnef_data.display import cell
+from decnef_data.display.cell_progress import CellCountProgress, CellProgress
 from decnef_data.errors import SelectionError
+from decnef_data.kernel import find_kernel_shell
 from decnef_data.model import Progress
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _SECONDS_BETWEEN_EVENTS: Final = 0.5
 _SECONDS_BETWEEN_COUNT_LINES: Final = 10.0
+_SHOWN_IN_NOTEBOOKS: Final = frozenset({"auto", "bars"})
 _ProgressType = TypeVar("_ProgressType")
 
 
@@ -39,9 +43,9 @@ def create_progress(kind: str = "auto") -> Progress:
     Parameters
     ----------
     kind
-        ``"bars"`` draws on standard error, ``"lines"`` logs at level INFO, ``"json"`` writes one event per
-        line to standard error, ``"none"`` shows nothing, and ``"auto"`` is bars if standard error is a
-        terminal, else lines.
+        ``"bars"`` draws on standard error, or below the running cell of a notebook, ``"lines"`` logs at level
+        INFO, ``"json"`` writes one event per line to standard error, ``"none"`` shows nothing, and ``"auto"``
+        is bars if standard error is a terminal, and in a notebook, else lines.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def create_progress(kind: str = "auto") -> Progress:
     >>> progress.start("SRPBS_FC.zip", 10, 0); progress.advance(10); progress.finish()
     """
     classes: dict[str, Callable[[], Progress]] = {
-        "bars": BarProgress,
+        "bars": CellProgress if _is_notebook() else BarProgress,
         "lines": LogProgress,
         "json": JsonProgress,
         "none": NoProgress,
@@ -71,7 +75,7 @@ def create_count_progress(kind: str = "auto") -> CountProgress:
     >>> progress.start("synapse: files", 10, 0); progress.advance(10); progress.finish()
     """
     classes: dict[str, Callable[[], CountProgress]] = {
-        "bars": BarCountProgress,
+        "bars": CellCountProgress if _is_notebook() else BarCountProgress,
         "lines": LogCountProgress,
         "none": NoProgress,
     }
@@ -79,12 +83,40 @@ def create_count_progress(kind: str = "auto") -> CountProgress:
 
 
 def _create(kind: str, classes: Mapping[str, Callable[[], _ProgressType]]) -> _ProgressType:
-    name = kind if kind != "auto" else ("bars" if sys.stderr.isatty() else "lines")
+    name = kind if kind != "auto" else ("bars" if _is_notebook() or sys.stderr.isatty() else "lines")
     if name not in classes:
         known = ("auto", *classes)
         message = f"Unknown progress display '{kind}'. Choose one of: {', '.join(known)}."
         raise SelectionError(message, requested=kind, known=known)
     return classes[name]()
+
+
+def _is_notebook() -> bool:
+    return find_kernel_shell() is not None
+
+
+def begin_request(kind: str) -> None:
+    """Let the progress of a request have a line of its own in a notebook.
+
+    Examples
+    --------
+    >>> begin_request("auto")
+    """
+    if kind in _SHOWN_IN_NOTEBOOKS and _is_notebook():
+        cell.begin_request()
+
+
+def add_note(kind: str, note: cell.Note) -> None:
+    """Let what a request brought or wrote stay in a notebook in place of its progress, if there was any.
+
+    `note` returns it as HTML and as text; it is only called where it is shown.
+
+    Examples
+    --------
+    >>> add_note("auto", lambda: ("<b>Done.</b>", "Done."))
+    """
+    if kind in _SHOWN_IN_NOTEBOOKS and _is_notebook():
+        cell.current_line().add_note(note)
 
 
 class NoProgress:

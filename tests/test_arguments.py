@@ -60,7 +60,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("n_subjects", "ratio"): (*NOT_WHOLE, 0, -1),
     ("n_splits",): (*NOT_WHOLE, 0, -1, 1),
     (
-        "download", "keep_archive", "strict", "accept_terms", "offline", "checksums", "deep", "repair", "phantom",
+        "download", "keep_archive", "strict", "accept_terms", "yes", "offline", "checksums", "deep", "repair", "phantom",
         "dry_run", "shared", "stores", "synthetic", "original", "compress", "i_may_share", "follow_links", "individuals",
     ): (1, 0, "yes", [True]),
     (

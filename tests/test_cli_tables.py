@@ -177,17 +177,6 @@ def test_access_to_one_shows_what_to_open_and_what_to_run() -> None:
     ]
 
 
-def test_terms_are_shown_whole() -> None:
-    terms = Terms(name="srpbs", version="2", title="Terms", text="Share nothing.\n", url="https://a.example")
-    assert list(tables.terms_lines(terms)) == [
-        "Terms (version 2)",
-        "",
-        "Share nothing.",
-        "",
-        "https://a.example\n",
-    ]
-
-
 def plan(mirror: str | None = "atr") -> Plan:
     """Make a plan of two files, one of which is here."""
     files = (

@@ -257,7 +257,7 @@ def test_of_two_that_make_it_at_once_the_first_keeps_its_place(
     """Its file may be verified by then: another would be hashed again."""
     path, running = tmp_path / "a.zip", []
 
-    def fill(archive: zipfile.ZipFile) -> None:
+    def fill(archive: zipfile.ZipFile, report: object) -> None:
         running.append(archive)
         if len(running) == 1:
             connectivity_archive.write_archive(path, "first", lambda: False)

@@ -47,7 +47,7 @@ def accept(
     acceptance = decnef_data.accepted(name)
     if acceptance is None:
         _require_acceptance(name, yes=yes)
-        acceptance = decnef_data.accept(name)
+        acceptance = decnef_data.accept(name, yes=True)
     if as_json:
         print_json(acceptance)
     else:
@@ -69,7 +69,7 @@ def _require_acceptance(name: str, *, yes: bool) -> None:
 def show_terms(name: str) -> None:
     """Print the terms of a dataset on stderr, unless this version of them is already accepted."""
     if decnef_data.accepted(name) is None:
-        print_stderr("\n".join(tables.terms_lines(decnef_data.terms(name))))
+        print_stderr(f"{decnef_data.terms(name)}\n")
 
 
 def login(
@@ -114,17 +114,17 @@ def _known_dataset_names(records: "Records") -> Iterator[str]:
         yield from (dataset.name, dataset.title, *dataset.aliases)
 
 
-def _read_secret(protocol: str) -> str | None:
-    """Read the secret without echoing it; an empty one is ``None``."""
+def _read_secret(protocol: str) -> str:
+    """Read the secret without echoing it; an empty one means that none is asked for again."""
     if protocol not in _SECRET_PROMPTS:
-        return None
+        return ""
     if sys.stdin.isatty():
         answer = str(
             typer.prompt(_SECRET_PROMPTS[protocol], default="", hide_input=True, show_default=False, err=True)
         )
     else:
         answer = sys.stdin.readline()
-    return answer.strip() or None
+    return answer.strip()
 
 
 def logout(mirror: OptionalMirror = None, as_json: AsJson = False) -> None:

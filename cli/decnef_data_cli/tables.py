@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         Holding,
         Mirror,
         Requirement,
-        Terms,
         VerifiedFile,
     )
     from decnef_data.records import Records
@@ -47,7 +46,6 @@ __all__ = [
     "files_table",
     "relative_path",
     "requirement_rows",
-    "terms_lines",
 ]
 
 _MAX_FILES = 6
@@ -228,16 +226,6 @@ def requirement_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
         yield "", f"open {requirement.url}"
     if requirement.command is not None:
         yield "", f"run  {requirement.command}"
-
-
-def terms_lines(terms: "Terms") -> Iterator[str]:
-    """Yield the lines of the complete terms."""
-    yield f"{terms.title} (version {terms.version})"
-    yield ""
-    yield terms.text.strip()
-    yield ""
-    if terms.url is not None:
-        yield f"{terms.url}\n"
 
 
 def files_table(files: "Iterable[VerifiedFile]") -> "RenderableType":

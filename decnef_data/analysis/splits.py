@@ -83,6 +83,13 @@ class Splits:
     def __repr__(self) -> str:
         return f"<Splits {self.name}: {len(self)} splits of {self._folds.size} rows by {self.options.by}>"
 
+    def _repr_html_(self) -> str:
+        from decnef_data.display.comparisons import splits_html
+
+        sizes = [(train.size, test.size) for train, test in self]
+        folds = [(labels, *size) for labels, size in zip(self.held_out, sizes, strict=True)]
+        return splits_html(self.name, self.options.by, folds)
+
     def __len__(self) -> int:
         return len(self.held_out)
 

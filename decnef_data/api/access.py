@@ -68,13 +68,18 @@ def terms(name: str) -> Terms:
     return Client.default().terms(name)
 
 
-def accept(name: str) -> Acceptance:
+def accept(name: str, *, yes: bool = False) -> Acceptance:
     """Record that you accept the terms of a dataset, with date and version.
+
+    At a terminal and in a notebook, the terms are shown and you are asked first, unless you accepted
+    their current version before.
 
     Parameters
     ----------
     name
         The dataset, by name, alias or title.
+    yes
+        Whether to accept without a question.  Where no one can answer, as in a batch job, none is asked.
 
     Returns
     -------
@@ -83,6 +88,8 @@ def accept(name: str) -> Acceptance:
 
     Raises
     ------
+    AccessError
+        You answered that you do not accept the terms.
     SelectionError
         There is no such dataset.
     CatalogError
@@ -95,7 +102,7 @@ def accept(name: str) -> Acceptance:
     >>> accept("srpbs-fc").version
     '1'
     """
-    return Client.default().accept(name)
+    return Client.default().accept(name, yes=yes)
 
 
 def accepted(name: str) -> Acceptance | None:
@@ -136,8 +143,10 @@ def login(mirror: str, secret: str | None = None, *, dataset: str | None = None)
     mirror
         ``"synapse"`` or ``"atr"``.
     secret
-        The token or the link; ``None`` means the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or
-        a profile of ``~/.synapseConfig``.
+        The token or the link.  ``None`` means that you are asked for it at a terminal and in a notebook,
+        where your answer is neither shown nor saved.  For Synapse, it first means a token that is stored
+        already, or the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or a profile of
+        ``~/.synapseConfig``.  With ``""``, you are never asked.
     dataset
         The dataset that a personal link is for; not used for Synapse.
 
@@ -153,7 +162,8 @@ def login(mirror: str, secret: str | None = None, *, dataset: str | None = None)
     MirrorError
         The mirror cannot be reached, or ``DECNEF_OFFLINE`` is set.
     SelectionError
-        There is no such mirror or dataset, or the mirror does not require a login.
+        There is no such mirror or dataset, the mirror does not require a login, or there is no link and
+        no one who could be asked for it.
 
     Examples
     --------

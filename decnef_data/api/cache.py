@@ -40,8 +40,8 @@ def adopt(
         the operating system.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def verify(
         the operating system.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------

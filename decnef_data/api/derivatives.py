@@ -65,8 +65,8 @@ def open_derivatives(
         Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------

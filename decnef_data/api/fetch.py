@@ -242,8 +242,8 @@ def fetch_dataset(
         lock. ``None`` means no lock.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------
@@ -433,8 +433,8 @@ def participants(
         Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------
@@ -739,8 +739,8 @@ def download(
         on; otherwise only you can.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------
@@ -821,8 +821,8 @@ def demo(*, data_dir: StrPath | None = None, progress: str = "auto") -> "xr.Data
         the operating system.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------

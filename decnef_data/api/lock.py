@@ -97,8 +97,8 @@ def lock(
         the operating system.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------
@@ -179,8 +179,8 @@ def diff(
         the operating system.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------

@@ -42,7 +42,7 @@ def index(
         the operating system.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"none"``, or
-        ``"auto"``, which means bars on a terminal and lines otherwise.
+        ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
 
     Returns
     -------

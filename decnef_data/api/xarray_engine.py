@@ -194,8 +194,8 @@ class DecnefEngine(BackendEntrypoint):
             lock. ``None`` means no lock.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
         mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
             Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 
@@ -379,8 +379,8 @@ class DecnefEngine(BackendEntrypoint):
             lock. ``None`` means no lock.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
         mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
             Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 
@@ -562,8 +562,8 @@ class DecnefEngine(BackendEntrypoint):
             lock. ``None`` means no lock.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
         mask_and_scale, decode_times, concat_characters, decode_coords, use_cftime, decode_timedelta
             Accepted, because xarray passes them to every engine, and ignored: the variables are not encoded.
 

@@ -77,6 +77,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "keep_archive": _FLAG,
     "strict": _FLAG,
     "accept_terms": _FLAG,
+    "yes": _FLAG,
     "progress": _text("none"),
     "lock": _path("decnef.lock"),
     "chunks": Argument(values.chunk_sizes, ('{"subject": 100}', '"auto"')),

@@ -10,13 +10,14 @@ from decnef_data.archive_evidence import has_damaged_member
 from decnef_data.atomic_files import write_atomic
 from decnef_data.client import locks
 from decnef_data.client.citations import citations_for, format_citations, synapse_versions
+from decnef_data.client.notes import copy_note
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, is_offline
 from decnef_data.consent import ConsentFile
 from decnef_data.errors import AccessError, FetchError, FormatError, SelectionError
 from decnef_data.model import Citation, Dataset, LocalCopy, Lock, Progress, Terms, VerifiedFile
 from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, TERMS_FILE
-from decnef_data.progress import create_progress
+from decnef_data.progress import add_note, begin_request, create_progress
 from decnef_data.transfer import DatasetLocation
 
 
@@ -88,14 +89,20 @@ class Acquirer:
             No mirror provides it; every AccessError carries what its mirror requires.
         """
         self._require_same_kind(location)
-        local_copy = self._local_copy(location, is_usable)
-        if local_copy is not None:
-            return local_copy
+        begin_request(self.options.progress)
+        copy = self._local_copy(location, is_usable) or self._fetch_missing(location)
+        add_note(
+            self.options.progress, lambda: copy_note(copy, location.dataset, self.resolver, self.options)
+        )
+        return copy
+
+    def _fetch_missing(self, location: DatasetLocation) -> LocalCopy:
         if not self.options.download or (is_offline() and not location.ready_sources):
             raise self._not_found_error(location)
-        prepared_location = self.resolver.ensure_phantom(self.accept_terms(location))
+        progress = create_progress(self.options.progress)
+        prepared_location = self.resolver.ensure_phantom(self.accept_terms(location), progress)
         with _describe_access_errors(prepared_location):
-            copy = self._fetch(prepared_location)
+            copy = self._fetch(prepared_location, progress)
         self._write_sidecars(copy, prepared_location)
         return copy
 
@@ -139,8 +146,7 @@ class Acquirer:
             ConsentFile(self.resolver.config).accept(dataset.name, self.resolver.records.terms_of(dataset))
         return self.resolver.resolve(dataset, self.options.mirror)
 
-    def _fetch(self, location: DatasetLocation) -> LocalCopy:
-        progress = create_progress(self.options.progress)
+    def _fetch(self, location: DatasetLocation, progress: Progress) -> LocalCopy:
         if self.lock is not None:
             return locks.fetch_locked(location, self.lock, progress)
         return (self.fetch_selected or transfer.fetch)(location, progress)

@@ -7,6 +7,7 @@ from decnef_data import privacy
 from decnef_data.atomic_files import make_private_folder
 from decnef_data.client.acquire import write_texts
 from decnef_data.client.citations import citations_for
+from decnef_data.client.notes import export_note
 from decnef_data.client.request import DataRequest
 from decnef_data.client.resolve import is_phantom
 from decnef_data.errors import SelectionError
@@ -15,7 +16,7 @@ from decnef_data.exports import nifti
 from decnef_data.exports.bids import tree
 from decnef_data.exports.bids.slice_timing import CHOICES
 from decnef_data.model import Export, ExportSummary
-from decnef_data.progress import create_progress
+from decnef_data.progress import add_note, create_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ class Exporter:
         if not image_set.synthetic:
             self._prepare_folder(folder)
         target = nifti.Destination(folder, original, options.strict)
-        return nifti.write_scans(image_set, self.request.dataset, target, create_progress(options.progress))
+        progress = create_progress(options.progress)
+        summary = nifti.write_scans(image_set, self.request.dataset, target, progress)
+        self._add_note(summary, synthetic=image_set.synthetic)
+        return summary
 
     def write_bids(self, destination: str, *, slice_timing: str, compress: bool) -> Export:
         """Write the selected scans and tables as a BIDS dataset.
@@ -64,7 +68,16 @@ class Exporter:
             ExportLog(self.config).add(request.dataset.name, str(folder))
         options = tree.BidsOptions(folder, slice_timing, compress, request.options.strict)
         progress = create_progress(request.options.progress)
-        return tree.write_dataset(source, request.dataset, request.records, options, progress)
+        export = tree.write_dataset(source, request.dataset, request.records, options, progress)
+        self._add_note(export, synthetic=source.images.synthetic)
+        return export
+
+    def _add_note(self, exported: Export | ExportSummary, *, synthetic: bool) -> None:
+        dataset, records = self.request.dataset, self.request.records
+        add_note(
+            self.request.options.progress,
+            lambda: export_note(exported, dataset, records, synthetic=synthetic),
+        )
 
     def _prepare_folder(self, folder: Path) -> None:
         """Log the export and write the terms before any data, so that an interrupted export has both too."""

@@ -7,6 +7,7 @@ from decnef_data.client.resolve import is_offline
 from decnef_data.errors import AccessError, IntegrityError, MirrorError, SelectionError
 from decnef_data.mirrors import Credentials, Remote, connect
 from decnef_data.model import Dataset, Mirror, Secret
+from decnef_data.prompts import ask_secret, can_ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,10 @@ class Logins:
     config: Path
     cache: Path
 
-    def login(self, mirror: Mirror, secret: Secret | None, dataset: Dataset | None) -> str:
+    def login(self, mirror: Mirror, secret: Secret | None, dataset: Dataset | None, *, ask: bool) -> str:
         """Store `secret` if the mirror accepts it; return a message for the user, without the secret.
+
+        If there is none, and `ask`, the user is asked for it where a person can answer.
 
         Raises
         ------
@@ -37,8 +40,8 @@ class Logins:
             raise MirrorError(message, mirror=mirror.name)
         match mirror.protocol:
             case "synapse":
-                return self._login_with_token(mirror, secret)
-            case "https" if dataset is not None and secret:
+                return self._login_with_token(mirror, secret, ask=ask)
+            case "https" if dataset is not None and (secret := secret or _ask_link(mirror, dataset, ask=ask)):
                 return self._login_with_link(mirror, secret, dataset)
             case "https":
                 message = (
@@ -58,15 +61,27 @@ class Logins:
         names = [name for name in credentials.names() if mirror in {None, name.partition("/")[0]}]
         return tuple(name for name in names if credentials.remove(name))
 
-    def _login_with_token(self, mirror: Mirror, secret: Secret | None) -> str:
+    def _login_with_token(self, mirror: Mirror, secret: Secret | None, *, ask: bool) -> str:
         from decnef_data.mirrors.synapse.mirror import whoami
 
-        user = whoami(mirror, Credentials(self.config), self.cache, secret)
+        user = self._find_user(mirror) if not secret and ask and can_ask() else ""
+        if user is None:
+            secret = ask_secret(f"{mirror.title} personal access token: ")
+        user = user or whoami(mirror, Credentials(self.config), self.cache, secret)
         message = f"Logged in to {mirror.title} as '{user}'."
         if not secret:
             return message
         Credentials(self.config).put(mirror.name, secret)
         return f"{message} The token is stored in {Credentials(self.config).describe_location(mirror.name)}."
+
+    def _find_user(self, mirror: Mirror) -> str | None:
+        """Return whose token is stored already, or known to synapseclient; ``None`` if none is accepted."""
+        from decnef_data.mirrors.synapse.mirror import whoami
+
+        try:
+            return whoami(mirror, Credentials(self.config), self.cache)
+        except AccessError:
+            return None
 
     def _login_with_link(self, mirror: Mirror, secret: Secret, dataset: Dataset) -> str:
         """Store the link where the protocol looks for it; restore the previous one if it is refused."""
@@ -81,6 +96,10 @@ class Logins:
                 credentials.put(name, previous)
             raise
         return f"{result} The link is stored in {credentials.describe_location(name)}."
+
+
+def _ask_link(mirror: Mirror, dataset: Dataset, *, ask: bool) -> Secret | None:
+    return ask_secret(f"Personal link to '{dataset.name}' at {mirror.title}: ") if ask else None
 
 
 def _test_link(remote: Remote, dataset: Dataset) -> str:

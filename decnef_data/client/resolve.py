@@ -18,7 +18,7 @@ from decnef_data.file_cache import FileCache
 from decnef_data.layouts import MappedLayout, get_layout, recognize_layout
 from decnef_data.mirror_index import known_versions
 from decnef_data.mirrors import Credentials, connect
-from decnef_data.model import Dataset, Holding, LocalCopy, Mirror, RemoteFile, Requirement
+from decnef_data.model import Dataset, Holding, LocalCopy, Mirror, Progress, RemoteFile, Requirement
 from decnef_data.records import Records
 from decnef_data.records.names import normalize_name, resolve_name
 from decnef_data.transfer import DatasetLocation, MirrorSource
@@ -104,13 +104,14 @@ class LocationResolver:
         location = self._build_location(dataset, mirrors[:1], files, adopted, follow_links=follow_links)
         return replace(location, layout=recognize_layout(dataset.layout, path))
 
-    def ensure_phantom(self, location: DatasetLocation) -> DatasetLocation:
-        """Return the location; if it is the phantom's, generate the phantom first."""
+    def ensure_phantom(self, location: DatasetLocation, progress: Progress) -> DatasetLocation:
+        """Return the location; if it is the phantom's, generate the phantom first, and report its bytes."""
         if all(source.record.name != PHANTOM.name for source in location.sources):
             return location
         from decnef_data import phantom
 
-        phantom.write_phantom(location.dataset.name, location.files.ensure_folder(location.dataset.name))
+        folder = location.files.ensure_folder(location.dataset.name)
+        phantom.write_phantom(location.dataset.name, folder, progress)
         return self._phantom_location(location.dataset)
 
     def _phantom_location(self, dataset: Dataset) -> DatasetLocation:

@@ -1,1 +1,1 @@
-"""HTML representations for notebooks; only the model and the standard library are imported."""
+"""HTML for notebooks: representations of values, and progress; only lower modules are imported."""

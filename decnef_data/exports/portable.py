@@ -52,8 +52,8 @@ def to_zarr(
         another machine or into a checkout of a repository.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event per
-        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-        otherwise.
+        line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Raises
     ------

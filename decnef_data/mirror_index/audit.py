@@ -1,6 +1,7 @@
 """Compare the files of a dataset as the mirrors report them with each other and with the copy on disk."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -64,6 +65,22 @@ class Audit:
     def differs(self) -> bool:
         """Whether any two sources contradict each other."""
         return any(comparison.outcome == "different" for comparison in self.comparisons)
+
+    def _repr_html_(self) -> str:
+        from decnef_data.display.comparisons import audit_html
+
+        outcomes: dict[tuple[str, str], Counter[str]] = {}
+        for found in self.comparisons:
+            outcomes.setdefault((found.left, found.right), Counter())[found.outcome] += 1
+        sources = [(source.name, source.basis, len(source.files)) for source in self.sources]
+        different = (found for found in self.comparisons if found.outcome == "different")
+        rows = [(found.path, found.left, found.right, found.why) for found in different]
+        return audit_html(self.dataset, sources, outcomes, rows)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        from decnef_data.display.elements import mime_bundle
+
+        return mime_bundle(self._repr_html_())
 
 
 def audit(dataset: Dataset, mirrors: Sequence[Mirror], root: Path, *, deep: bool) -> Audit:

@@ -118,6 +118,17 @@ class Index:
         """The total size of the files whose size is known, in bytes."""
         return sum(item.size or 0 for item in self.items)
 
+    def _repr_html_(self) -> str:
+        from decnef_data.display.comparisons import index_html
+
+        matches = [(match.dataset, match.verdict, match.files, match.why) for match in self.matches]
+        return index_html(self.mirror, len(self.items), self.finished, matches)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002
+        from decnef_data.display.elements import mime_bundle
+
+        return mime_bundle(self._repr_html_())
+
     def match(self, dataset: str) -> Match | None:
         """Return the match of `dataset`, or ``None``."""
         return next((match for match in self.matches if match.dataset == dataset), None)

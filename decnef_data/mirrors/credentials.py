@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from decnef_data.atomic_files import make_private_folder, write_atomic
+from decnef_data.display.elements import short_path
 from decnef_data.errors import AccessError
 from decnef_data.file_systems import is_private, restrict_access
 
@@ -74,7 +75,7 @@ class Credentials:
         return (
             "the system keyring"
             if self._read().get(name) is None
-            else f"'{self._file}', readable only by you"
+            else f"'{short_path(self._file)}', readable only by you"
         )
 
     def names(self) -> tuple[str, ...]:

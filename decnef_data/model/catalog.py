@@ -299,6 +299,11 @@ class Terms(Record, frozen=True, kw_only=True):
     url: str | None = None
     grade: Grade = "A"
 
+    def __str__(self) -> str:
+        """Return title, version, text and address as text to read."""
+        address = f"\n\n{self.url}" if self.url else ""
+        return f"{self.title} (version {self.version})\n\n{self.text.strip()}{address}"
+
 
 class AccessStep(Record, frozen=True, kw_only=True):
     """One step towards access to a dataset.

@@ -1,7 +1,8 @@
 """Synthetic datasets (digital phantoms) with the layouts and quirks of the real ones, without real data."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from decnef_data.errors import SelectionError
 from decnef_data.file_systems import require_free_space
+from decnef_data.model import Progress
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,8 +66,10 @@ class GroundTruth:
     nan_rows: Mapping[str, int]
 
 
-def write_phantom(dataset: str, folder: Path) -> Path:
+def write_phantom(dataset: str, folder: Path, progress: Progress | None = None) -> Path:
     """Write the phantom of `dataset` into `folder` unless it is already complete there, and return its path.
+
+    `progress` receives the bytes as they are written.
 
     It appears under its name only once it is complete.  A missing folder is created with access for its
     owner only.  The phantom of an imaging dataset is an unpacked folder.
@@ -78,14 +82,15 @@ def write_phantom(dataset: str, folder: Path) -> Path:
     Choose one of 'srpbs-fc', 'srpbs-open', 'srpbs-1600', 'srpbs-ts'.
     """
     if dataset in IMAGING_VERSIONS:
-        return write_imaging_phantom(dataset, folder)
+        return write_imaging_phantom(dataset, folder, progress=progress)
     path = Path(folder) / _ARCHIVE_NAMES[_validate_dataset(dataset)]
     is_complete = partial(_is_complete_archive, path, dataset)
     if not is_complete():
         from decnef_data.phantom.connectivity_archive import write_archive  # loads NumPy and h5py
 
         require_free_space(path.parent, ARCHIVE_SIZE[dataset], f"the phantom of '{dataset}'")
-        write_archive(path, _stamp(dataset), is_complete)
+        with _reported(progress, path.name, ARCHIVE_SIZE[dataset]) as report:
+            write_archive(path, _stamp(dataset), is_complete, report)
     return path
 
 
@@ -97,6 +102,7 @@ def write_imaging_phantom(
     full_size: bool = False,
     n_volumes: int | None = None,
     variant: str = "bids",
+    progress: Progress | None = None,
 ) -> Path:
     """Write the phantom of an imaging dataset unless it is already complete, and return its path.
 
@@ -115,6 +121,8 @@ def write_imaging_phantom(
         The largest number of volumes of a run.
     variant
         Of srpbs-ts: ``"bids"`` or ``"flat"``.
+    progress
+        The receiver of the bytes as they are written.
 
     Examples
     --------
@@ -135,8 +143,22 @@ def write_imaging_phantom(
     if not is_complete():
         require_free_space(path.parent, size.max_bytes, f"the phantom of '{dataset}'")
         files = imaging_files.generate_files(dataset, size, variant)
-        imaging_files.write_folder(path, files, stamp, is_complete)
+        with _reported(progress, path.name, None) as report:
+            imaging_files.write_folder(path, files, stamp, is_complete, report)
     return path
+
+
+@contextmanager
+def _reported(progress: Progress | None, name: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Report the creation of a phantom; the body receives a function that counts bytes."""
+    if progress is None:
+        yield lambda _count: None
+        return
+    progress.start(f"creating {name}", size, 0)
+    try:
+        yield progress.advance
+    finally:
+        progress.finish()
 
 
 def _is_complete_folder(path: Path, stamp: str) -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -44,15 +45,22 @@ its name does not say it.
 """
 
 
-def write_archive(path: Path, stamp: str, is_complete: Callable[[], bool]) -> None:
+def write_archive(
+    path: Path,
+    stamp: str,
+    is_complete: Callable[[], bool],
+    report: Callable[[int], None] = lambda _count: None,
+) -> None:
     """Write the complete archive to `path`, or nothing; `stamp` becomes its last bytes.
+
+    The number of bytes of each piece is reported.
 
     If `is_complete` is true by then, the file at `path` stays: another process wrote it and may already have
     verified it.
     """
     _remove_stale_files(path)
     with open_atomic(path, is_complete) as file, ZipFile(file, "w", ZIP_STORED) as archive:
-        _write_members(archive)
+        _write_members(archive, report)
         archive.comment = stamp.encode()
     sync_folder(path.parent)  # the rename itself survives a power cut only then
 
@@ -65,18 +73,19 @@ def _remove_stale_files(path: Path) -> None:
                 leftover.unlink()
 
 
-def _write_members(archive: ZipFile) -> None:
+def _write_members(archive: ZipFile, report: Callable[[int], None]) -> None:
     people = {spec.path: draw_participants(spec.cohort or spec.path, spec.strata) for spec in MATRIX_SPECS}
     tables = {
         spec.path: format_table(TABLE_STYLES[spec.table_style], spec.cohort or spec.path, people[spec.path])
         for spec in MATRIX_SPECS
     }
-    _write_member(archive, "SYNTHETIC.txt", iter([_format_marker(tables).encode()]))
-    _write_member(archive, "README.txt", iter([_format_readme().encode()]))
-    _write_member(archive, "ROITBL_BAL.mat", atlas.encode_atlas())
+    write = partial(_write_member, archive, report)
+    write("SYNTHETIC.txt", iter([_format_marker(tables).encode()]))
+    write("README.txt", iter([_format_readme().encode()]))
+    write("ROITBL_BAL.mat", atlas.encode_atlas())
     for spec in MATRIX_SPECS:
-        _write_member(archive, spec.table_path, iter([tables[spec.path]]))
-        _write_member(archive, spec.path, _encode_matrix(spec, _stored_values(spec, people[spec.path])))
+        write(spec.table_path, iter([tables[spec.path]]))
+        write(spec.path, _encode_matrix(spec, _stored_values(spec, people[spec.path])))
 
 
 def _format_marker(tables: Mapping[str, bytes]) -> str:
@@ -89,13 +98,15 @@ def _format_marker(tables: Mapping[str, bytes]) -> str:
     return "\n\n".join(["\n".join(notice), *books.values()]) + "\n"
 
 
-def _write_member(archive: ZipFile, path: str, pieces: Iterator[mat_writer.Piece]) -> None:
+def _write_member(
+    archive: ZipFile, report: Callable[[int], None], path: str, pieces: Iterator[mat_writer.Piece]
+) -> None:
     info = ZipInfo(f"{_TOP_FOLDER}/{path}", date_time=(1980, 1, 1, 0, 0, 0))
     info.create_system = 3
     info.external_attr = 0o100644 << 16
     with archive.open(info, "w") as member:
         for piece in pieces:
-            member.write(bytes(piece) if isinstance(piece, int) else piece)
+            report(member.write(bytes(piece) if isinstance(piece, int) else piece))
 
 
 def _format_readme() -> str:

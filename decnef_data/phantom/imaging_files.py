@@ -67,9 +67,15 @@ def list_runs(dataset: str, size: PhantomSize) -> tuple[Run, ...]:
 
 
 def write_folder(
-    path: Path, files: Iterator[tuple[str, bytes]], stamp: str, is_complete: Callable[[], bool]
+    path: Path,
+    files: Iterator[tuple[str, bytes]],
+    stamp: str,
+    is_complete: Callable[[], bool],
+    report: Callable[[int], None] = lambda _count: None,
 ) -> None:
     """Write the files below `path`, and a notice that ends with `stamp`; all of it appears, or nothing.
+
+    The size of each file is reported.
 
     If `is_complete` is true by then, the folder at `path` stays: another process wrote it and may already
     be reading it.
@@ -81,6 +87,7 @@ def write_folder(
             target = staging / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
+            report(len(data))
         (staging / "README-SYNTHETIC.txt").write_text(f"{_NOTICE}\n{stamp}")
         _publish_folder(staging, path, is_complete)
     except BaseException:

@@ -343,7 +343,7 @@ class Records:
         )
 
     def _repr_html_(self) -> str:
-        from decnef_data.display.notebook import catalog_html
+        from decnef_data.display.plans import catalog_html
 
         return catalog_html(self.datasets, self.mirrors)
 

@@ -5,7 +5,10 @@ from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.logins import Logins
 from decnef_data.consent import ConsentFile
-from decnef_data.model import Acceptance, AccessReport, Secret, Terms
+from decnef_data.display.terms import terms_html
+from decnef_data.errors import AccessError
+from decnef_data.model import Acceptance, AccessReport, Dataset, Secret, Terms
+from decnef_data.prompts import can_ask, confirm
 
 #: The methods whose functions take no ``data_dir``, because they use no cache.
 WITHOUT_DATA_DIR = frozenset({"accept", "accepted", "login", "logout", "terms"})
@@ -80,13 +83,23 @@ class AccessMethods(ClientBase):
         return self.records.terms_of(self.records.dataset(name))
 
     @checked
-    def accept(self, name: str) -> Acceptance:
+    def accept(
+        self,
+        name: str,
+        *,
+        yes: bool = False,
+    ) -> Acceptance:
         """Record that you accept the terms of a dataset, with date and version.
+
+        At a terminal and in a notebook, the terms are shown and you are asked first, unless you accepted
+        their current version before.
 
         Parameters
         ----------
         name
             The dataset, by name, alias or title.
+        yes
+            Whether to accept without a question.  Where no one can answer, as in a batch job, none is asked.
 
         Returns
         -------
@@ -95,6 +108,8 @@ class AccessMethods(ClientBase):
 
         Raises
         ------
+        AccessError
+            You answered that you do not accept the terms.
         SelectionError
             There is no such dataset.
         CatalogError
@@ -110,7 +125,13 @@ class AccessMethods(ClientBase):
         '1'
         """
         dataset = self.records.dataset(name)
-        return ConsentFile(self.config_dir).accept(dataset.name, self.records.terms_of(dataset))
+        terms, consent = self.records.terms_of(dataset), ConsentFile(self.config_dir)
+        if not yes and can_ask():
+            acceptance = consent.find_acceptance(dataset.name, terms)
+            if acceptance is not None:
+                return acceptance
+            _require_consent(dataset, terms)
+        return consent.accept(dataset.name, terms)
 
     @checked
     def accepted(self, name: str) -> Acceptance | None:
@@ -159,8 +180,10 @@ class AccessMethods(ClientBase):
         mirror
             ``"synapse"`` or ``"atr"``.
         secret
-            The token or the link; ``None`` means the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or
-            a profile of ``~/.synapseConfig``.
+            The token or the link.  ``None`` means that you are asked for it at a terminal and in a notebook,
+            where your answer is neither shown nor saved.  For Synapse, it first means a token that is stored
+            already, or the credentials of synapseclient: ``SYNAPSE_AUTH_TOKEN``, or a profile of
+            ``~/.synapseConfig``.  With ``""``, you are never asked.
         dataset
             The dataset that a personal link is for; not used for Synapse.
 
@@ -176,7 +199,8 @@ class AccessMethods(ClientBase):
         MirrorError
             The mirror cannot be reached, or ``DECNEF_OFFLINE`` is set.
         SelectionError
-            There is no such mirror or dataset, or the mirror does not require a login.
+            There is no such mirror or dataset, the mirror does not require a login, or there is no link and
+            no one who could be asked for it.
 
         Examples
         --------
@@ -188,7 +212,7 @@ class AccessMethods(ClientBase):
         """
         stripped = Secret(secret.strip()) if secret else None
         dataset_record = None if dataset is None else self.records.dataset(dataset)
-        return self._logins.login(self.records.mirror(mirror), stripped, dataset_record)
+        return self._logins.login(self.records.mirror(mirror), stripped, dataset_record, ask=secret is None)
 
     @checked
     def logout(self, mirror: str | None = None) -> tuple[str, ...]:
@@ -221,3 +245,14 @@ class AccessMethods(ClientBase):
     @property
     def _logins(self) -> Logins:
         return Logins(self.config_dir, self._resolver.mirror_client_cache)
+
+
+def _require_consent(dataset: Dataset, terms: Terms) -> None:
+    """Show the terms and ask; raise unless the user accepts them."""
+    question = f"Do you accept these terms of '{dataset.name}'?"
+    if confirm(question, terms_html(terms), str(terms)) is False:
+        message = (
+            f"You did not accept the terms of '{dataset.name}'. Nothing was recorded; "
+            "call accept() again to accept them."
+        )
+        raise AccessError(message, dataset=dataset.name)

@@ -8,7 +8,7 @@ from decnef_data.client.base import ClientBase
 from decnef_data.client.options import FetchOptions, Names, StrPath, expand_path
 from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import build_selection
-from decnef_data.progress import create_progress
+from decnef_data.progress import create_count_progress, create_progress
 from decnef_data.records.names import as_names
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class DerivativesMethods(ClientBase):
             Whether a file that cannot be read raises an error; otherwise it is skipped with a warning.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------
@@ -138,7 +138,8 @@ class DerivativesMethods(ClientBase):
         require_images(self.records.dataset(selection.dataset), selection)
         spaces = None if space is None else as_names(space)
         columns = as_names(confounds) if confounds else ()
-        shown = create_progress(progress)
+        events = create_progress(progress)  # an unknown kind is an error here
+        shown = events if progress == "json" else create_count_progress(progress)  # runs are counted
         derivatives = DerivativesRequest(expand_path(path), spaces, desc, columns, shown)
         options = FetchOptions(mirror, download=is_phantom(mirror), strict=strict, progress=progress)
         return open_beside(self._request(selection, options).acquire(), derivatives)

@@ -164,8 +164,8 @@ class ExportMethods(ClientBase):
             another machine or into a checkout of a repository.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------
@@ -352,8 +352,8 @@ class ExportMethods(ClientBase):
             another machine or into a checkout of a repository.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------

@@ -261,8 +261,8 @@ class FetchMethods(ClientBase):
             lock. ``None`` means no lock.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------
@@ -454,8 +454,8 @@ class FetchMethods(ClientBase):
             Whether to accept the terms of the dataset; the acceptance is recorded, as with :func:`accept`.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------
@@ -759,8 +759,8 @@ class FetchMethods(ClientBase):
             on; otherwise only you can.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------
@@ -851,8 +851,8 @@ class FetchMethods(ClientBase):
         ----------
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------

@@ -2,6 +2,7 @@
 
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
+from decnef_data.client.notes import index_note
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.errors import SelectionError
 from decnef_data.file_cache import FileCache
@@ -13,7 +14,7 @@ from decnef_data.mirror_index.rate_limiter import RateLimiter
 from decnef_data.mirror_index.status import MirrorStatus, get_mirror_status
 from decnef_data.mirrors import Credentials
 from decnef_data.model import Mirror
-from decnef_data.progress import create_count_progress
+from decnef_data.progress import add_note, begin_request, create_count_progress
 
 
 class MirrorMethods(ClientBase):
@@ -50,7 +51,7 @@ class MirrorMethods(ClientBase):
             ``Records.load(folder)`` reads it.  ``None`` means no folder.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"none"``, or
-            ``"auto"``, which means bars on a terminal and lines otherwise.
+            ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
 
         Returns
         -------
@@ -97,7 +98,10 @@ class MirrorMethods(ClientBase):
             RateLimiter(),
             create_count_progress(progress),
         )
-        return crawl_mirror(mirror, self.records.datasets, context, checksums=checksums)
+        begin_request(progress)
+        found = crawl_mirror(mirror, self.records.datasets, context, checksums=checksums)
+        add_note(progress, lambda: index_note(found))
+        return found
 
     @checked
     def probe(self, mirror: str | None = None) -> tuple[MirrorStatus, ...]:

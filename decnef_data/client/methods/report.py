@@ -61,8 +61,8 @@ class ReportMethods(ClientBase):
             repository.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and lines
-            otherwise.
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------
