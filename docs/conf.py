@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 project = "decnef-data"
 author = "The decnef-data developers"
 version = release = decnef_data.__version__
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}  # autosummary writes the latter
@@ -33,13 +39,24 @@ nitpick_ignore_regex = [
     ("py:.*", r"(dict|tuple|typing\.Literal)\[.*"),  # pieces of an annotation
 ]
 
+# A button copies what can be run: commands without their prompt and without what they print.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+copybutton_remove_prompts = True
+copybutton_line_continuation_character = "\\"
+copybutton_copy_empty_lines = False
+copybutton_selector = ", ".join(
+    f"div.{kind} pre" for kind in ("highlight-python", "highlight-console", "highlight-sh", "doctest")
+)
+
 html_theme = "pydata_sphinx_theme"
 html_title = "decnef-data"
 html_static_path = ["_static"]
 html_css_files = ["narrow.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars: dict[str, list[str]] = {"index": [], "ja/**": []}
+html_sidebars: dict[str, list[str]] = {"index": [], "ja/README.ja": []}
 html_theme_options = {
     "navbar_align": "left",
     "show_nav_level": 2,
@@ -47,8 +64,8 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "pygments_light_style": "tango",
-    "pygments_dark_style": "monokai",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }
 project_copyright = "the decnef-data developers; the code is under the MIT licence, the data are not"
 

@@ -1,12 +1,14 @@
 """Every block of the documentation runs and prints what it shows, and nothing public goes unmentioned.
 
-A ``python`` block prints what the ``text`` block right below it shows.  In a ``console`` block each ``$`` line
+A ``python`` block prints what the ``text`` block right below it shows; one that begins with the name of a
+file, such as ``# analysis.py``, becomes that file, which a later ``console`` block runs.  In a ``console`` block each ``$`` line
 prints, on either stream, what stands below it, and succeeds unless the next line asks for ``$?``.  ``...``
 stands for anything.  ``<!-- needs: … -->`` at the head of a page names what it must find.
 """
 
 import ast
 import contextlib
+import functools
 import importlib
 import inspect
 import io
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import decnef_data_cli
 import pytest
 import typer.main
 from decnef_data_cli.app import app
@@ -42,6 +45,8 @@ _FENCE = re.compile(
 )
 #: A command that needs no shell, and the file that its output goes to.
 _PLAIN = re.compile(r"decnef ([^|<>$`;&\\]+?)(?: > ([\w.-]+))?")
+#: The first line of a block that is a file.
+_SCRIPT = re.compile(r"# (\w+\.py)\n")
 _NEEDS = re.compile(r"<!-- needs: ([\w ]+) -->")
 LOOK = {"COLUMNS": "88", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
 
@@ -115,6 +120,9 @@ class Bench:
             self._console(block, where)
 
     def _python(self, block: Block, where: str) -> None:
+        if script := _SCRIPT.match(block.text):
+            Path(script[1]).write_text(block.text, encoding="utf-8")
+            return
         printed = io.StringIO()
         code = compile("\n" * block.line + block.text, where, "exec")
         with contextlib.redirect_stdout(printed):
@@ -215,7 +223,7 @@ def _serve(need: str, archive: Path, bench: Bench, stack: contextlib.ExitStack) 
 
 
 #: Pages whose blocks take seconds: they start clusters, or write copies.
-_SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md"}
+_SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md", "ten-things.md"}
 #: Pages that take longer, and run in a test that looks at what they computed, too.
 _RUN_ELSEWHERE = {"depression-marker.md"}
 
@@ -242,6 +250,9 @@ def test_the_blocks_of_a_page_run(page: Path, bench: Bench, phantom_dir: Path) -
 
 def test_the_blocks_of_the_readme_run(bench: Bench, phantom_dir: Path) -> None:
     with provided(["small"], bench, phantom_dir):
+        (phantom_dir / "phantom").mkdir(parents=True, exist_ok=True)
+        (bench.folder / "cache").mkdir()
+        (bench.folder / "cache/phantom").symlink_to(phantom_dir / "phantom")  # it takes seconds to make
         decnef_data.adopt("srpbs-fc", "SRPBS_FC.zip", progress="none")
         found = list(blocks((ROOT / "README.md").read_text("utf-8")))
         for block in found:
@@ -332,17 +343,21 @@ def _commands(path: str, group: typer.core.TyperGroup) -> Iterator[str]:  # type
             yield f"{path} {name}"
 
 
+@functools.cache
+def syntax() -> tuple[ast.AST, ...]:
+    """Every module of the packages, parsed once."""
+    folders = (Path(str(package.__file__)).parent for package in (decnef_data, decnef_data_cli))
+    return tuple(ast.parse(file.read_text("utf-8")) for folder in folders for file in folder.rglob("*.py"))
+
+
 def _remark_rules() -> set[str]:
     """The rules of all remarks that the package makes; each is a literal."""
-    sources = (path.read_text("utf-8") for path in Path(decnef_data.__file__).parent.rglob("*.py"))
-    calls = (node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    calls = (node for tree in syntax() for node in ast.walk(tree) if isinstance(node, ast.Call))
     made = [node.args[0] for node in calls if isinstance(node.func, ast.Name) and node.func.id == "Remark"]
     return {ast.literal_eval(rule) for rule in made}
 
 
 def _variables() -> set[str]:
-    import decnef_data_cli
-
     folders = (Path(str(package.__file__)).parent for package in (decnef_data, decnef_data_cli))
     sources = (file.read_text("utf-8") for folder in folders for file in folder.rglob("*.py"))
     pattern = re.compile(r"\b(?:DECNEF|SYNAPSE)_[A-Z_]*[A-Z]\b|\bNO_COLOR\b")
@@ -421,7 +436,9 @@ class TestPages:
             page.read_text("utf-8"),
             flags=re.MULTILINE | re.DOTALL,
         )
-        prose = (line for line in text.splitlines() if not line.startswith(("#", "|")))
+        quoted = re.compile(r"(`+).+\1")  # a message
+        lines = (line for line in text.splitlines() if not quoted.fullmatch(line))
+        prose = (line for line in lines if not line.startswith(("#", "|")))
         assert [line for line in prose if re.search(r"[a-z)`][.?] [A-Z]|。\S", line)] == []
 
 
