@@ -14,7 +14,10 @@ from .api.access import logout as logout
 from .api.access import terms as terms
 from .api.cache import adopt as adopt
 from .api.cache import cache as cache
+from .api.cache import cached_datasets as cached_datasets
+from .api.cache import cached_subjects as cached_subjects
 from .api.cache import clear_cache as clear_cache
+from .api.cache import prune_cache as prune_cache
 from .api.cache import purge as purge
 from .api.cache import registry as registry
 from .api.cache import verify as verify
@@ -24,6 +27,7 @@ from .api.cohort import query as query
 from .api.derivatives import label as label
 from .api.derivatives import open_derivatives as open_derivatives
 from .api.doctor import doctor as doctor
+from .api.doctor import environment as environment
 from .api.export import export as export
 from .api.export import export_bids as export_bids
 from .api.export import export_nifti as export_nifti

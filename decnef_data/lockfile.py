@@ -121,7 +121,7 @@ def name_lock(path: Path) -> str:
 def _unreadable_error(path: Path, problem: str) -> FormatError:
     message = (
         f"'{path}' is not a lock file that this version can read: {problem}. "
-        "Recreate it with `decnef lock NAME`."
+        "Recreate it with `decnef_data.lock(NAME)`."
     )
     return FormatError(message, file=str(path))
 

@@ -22,8 +22,8 @@ ENCRYPTED = bytearray(zipped({"x/a": b"1"}))
 ENCRYPTED[6] |= 1
 ENCRYPTED[ENCRYPTED.index(b"PK\x01\x02") + 8] |= 1
 
-AGAIN = ", then run `decnef adopt srpbs-fc PATH` with the path of the folder."
-AGAIN_FILE = ", then run `decnef adopt srpbs-fc PATH` with the path of the file."
+AGAIN = ", then run `decnef_data.adopt('srpbs-fc', PATH)` with the path of the folder."
+AGAIN_FILE = ", then run `decnef_data.adopt('srpbs-fc', PATH)` with the path of the file."
 INNER = gzip.compress(tarred(), mtime=0)
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {

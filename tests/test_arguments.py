@@ -51,7 +51,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
         "logout.mirror", "facts_of.dataset", "to_zarr.chunks", "slice_timing",
     ): NOT_TEXT,
     (
-        "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims", "on",
+        "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims", "on", "include", "exclude",
         "label.subject", "label.session",
     ): NOT_NAMES,
     ("min_age", "max_age", "max_mean_fd", "radius", "repetition_time"): NOT_A_NUMBER,
@@ -59,13 +59,15 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("reference",): (1.0, True, b"middle", ["middle"], float("nan")),
     ("n_subjects", "ratio"): (*NOT_WHOLE, 0, -1),
     ("n_splits",): (*NOT_WHOLE, 0, -1, 1),
+    ("max_size",): (*NOT_WHOLE, -1),
+    ("older_than",): (*NOT_A_NUMBER, -0.5),
     (
         "download", "keep_archive", "strict", "accept_terms", "yes", "offline", "checksums", "deep", "repair", "phantom",
         "dry_run", "shared", "stores", "synthetic", "original", "compress", "i_may_share", "follow_links", "individuals",
     ): (1, 0, "yes", [True]),
     (
         "data_dir", "config_dir", "lock", "records", "path", "first", "second", "destination", "dest", "folders",
-        "statement",
+        "statement", "local_dir",
     ): NOT_A_PATH,
     ("where",): (5, "age", ["age"], {1: 2}, {"age": (30, 20)}, {"age": True}, {"age": (None, None)}),
     ("codes",): (5, b"mri", ["mri"], True),

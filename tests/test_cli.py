@@ -88,20 +88,23 @@ print("heavy:", *[name for name in heavy if name in sys.modules])
 
 #: What each command takes, word for word as it was promised; more is no harm.
 OPTIONS = {
-    "list": "--json",
-    "info": "--json",
+    "list": "--data-dir --json",
+    "info": "--data-dir --json",
     "access": "--json",
     "accept": "--json",
     "login": "",
     "logout": "--json",
     "plan": "--group --site --subject --diagnosis --modality --mirror --data-dir --json --quiet",
-    "download": "--group --site --subject --diagnosis --mirror --data-dir --accept-terms --dry-run --json --quiet",
+    "download": "--group --site --subject --diagnosis --mirror --data-dir --to --include --exclude --accept-terms "
+    "--dry-run --json --quiet",
+    "doctor": "--environment --data-dir --json",
     "adopt": "--json",
     "verify": "--deep --json",
     "participants": "--json",
     "cite": "",
     "cache path": "",
     "cache list": "--json",
+    "cache prune": "--older-than --max-size --dry-run --yes --data-dir --json",
     "cache clear": "--stores --synthetic --dry-run --yes --json",
     "demo": "--json",
     "report": "--group --individuals --harmonized --mirror --data-dir --i-may-share --progress --quiet",
@@ -172,7 +175,8 @@ def test_the_reference_is_that_of_this_version() -> None:
 
 
 def test_list_is_a_table_or_json() -> None:
-    assert run("list").out.splitlines()[0].split() == ["name", "title", "access", "participants", "mirrors"]
+    head = run("list").out.splitlines()[0].split()
+    assert head == ["name", "local", "copy", "access", "participants", "mirrors", "title"]
     listed = run("list", "--json")
     assert (listed.code, listed.err) == (0, "")
     assert isinstance(listed.json, list)
@@ -243,7 +247,7 @@ def test_a_dry_run_says_what_would_be_done(data: Path) -> None:
     assert told.code == 0
     assert told.err == (
         "Nothing was downloaded. 'srpbs-fc' is available locally: "
-        "run `decnef participants srpbs-fc --mirror synthetic`.\n"
+        f"run `decnef participants srpbs-fc --mirror phantom --data-dir {data}`.\n"
     )
     assert told.out.splitlines()[0].split() == ["dataset", "srpbs-fc"]
     assert told.out.splitlines()[1].split() == ["mirror", "phantom"]
@@ -327,9 +331,10 @@ def test_participants_in_part_or_all(data: Path) -> None:
     asked = ("participants", "srpbs-fc", *PHANTOM, "--data-dir", str(data), "--group", "bal140")
     table = run(*asked)
     assert table.code == 0
-    assert table.out.splitlines()[0].split()[:4] == ["subject", "site", "institute", "diagnosis"]
+    assert table.out.splitlines()[0].split()[:4] == ["subject", "diagnosis", "site", "age"]
     assert re.fullmatch(
-        r"20 of 1,625 participants, 7 of \d+ columns\. Use --csv or --json for all\.\n", table.err
+        r"20 of 1,625 participants\. Use --csv or --json for all participants and all \d+ columns\.\n",
+        table.err,
     )
     assert run(*asked, "--quiet") == Outcome(0, table.out, "")
     whole = pd.read_csv(StringIO(run(*asked, "--csv").out), dtype=str, keep_default_na=False)
@@ -412,7 +417,7 @@ def test_a_copy_that_was_moved_is_said_to_be_gone(adopted: Path) -> None:
     assert (told.code, told.out) == (3, "")
     assert told.err.splitlines()[0] == (
         f"error: '{adopted}', adopted for 'srpbs-fc', no longer exists. "
-        "If you moved it, run 'decnef adopt srpbs-fc PATH' with its new path."
+        "If you moved it, run `decnef adopt srpbs-fc PATH` with its new path."
     )
 
 

@@ -95,7 +95,7 @@ def test_a_token_that_is_refused(synapse: SynapseServer) -> None:
     assert lines[0] == (
         "error: Synapse rejected the login (SynapseAuthenticationError: 401, Invalid access token). "
         "Create a token with the permissions 'view' and 'download' in your account settings at https://www.synapse.org, "
-        "then run 'decnef login synapse'."
+        "then run `decnef login synapse`."
     )
 
 
@@ -105,7 +105,7 @@ def test_a_link_that_expired(links: LinkServer, archive: Path, monkeypatch: pyte
     assert code == 3
     assert re.fullmatch(
         r"error: The link for 'srpbs-fc' (has )?expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC, 2 hours ago( \(.+\))?\. "
-        rf"Request a new link at {PAGE}, then run 'decnef login atr srpbs-fc'\.",
+        rf"Request a new link at {PAGE}, then run `decnef login atr srpbs-fc`\.",
         lines[0],
     )
     assert lines[-2:] == [f"    open {PAGE}", "    run  decnef login atr srpbs-fc"]

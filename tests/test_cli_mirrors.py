@@ -1,5 +1,6 @@
 """The commands index, mirrors and mirrors audit, as a person at 80 columns and a program see them."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,18 +193,33 @@ def test_mirrors_at_80_columns(synapse: SynapseServer, links: LinkServer, archiv
     assert re.search(r"^folder   on this machine$", shown, re.MULTILINE)
     assert re.search(r"^synapse  yes, in N ms +ada +DAY$", shown, re.MULTILINE)
     assert re.search(r"^atr      yes, in N ms$", shown, re.MULTILINE)
-    assert "synapse  token  ~/.synapseConfig" in shown
-    assert "atr      link   DECNEF_ATR_LINK_SRPBS_FC  srpbs-fc  DAY" in shown
-    assert re.search(
-        r"^synapse  srpbs-fc    SRPBS_FC.zip, syn22317078 +386.6 kB  confirmed DAY$", shown, re.MULTILINE
-    )
-    assert re.search(r"^synapse  srpbs-1600  syn22317079 ", shown, re.MULTILINE)
+    assert re.search(r"^synapse  token +~/.synapseConfig$", shown, re.MULTILINE)
+    assert "atr      link   srpbs-fc  DECNEF_ATR_LINK_SRPBS_FC  DAY" in shown
+    assert re.search(r"^synapse  srpbs-fc +386\.6 kB  SRPBS_FC.zip, ", shown, re.MULTILINE)
+    assert re.search(r"^synapse  srpbs-1600 +syn22317079 ", shown, re.MULTILINE)
     assert "X-Amz" not in found.out + found.err
 
 
 def test_a_size_that_is_rounded_says_so() -> None:
-    shown = settled(run("mirrors").out)
-    assert re.search(r"^atr +srpbs-1600  a personal link +about 89\.8 GB  recorded$", shown, re.MULTILINE)
+    found = run("mirrors")
+    shown = settled(found.out)
+    assert re.search(r"^atr +srpbs-1600 +about 89\.8 GB  a personal link +recorded$", shown, re.MULTILINE)
+
+
+def test_mirrors_ends_with_four_where_none_can_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # a port at which nothing listens
+    plain, asked = run("mirrors"), run("mirrors", "--json")
+    assert (plain.code, asked.code) == (4, 4)
+    assert plain.err == (
+        "error: No mirror can be reached: 'synapse', 'atr'. Check the connection, then run `decnef mirrors` again.\n"
+    )
+    assert [(status["name"], status["reachable"]) for status in asked.json] == [
+        ("folder", None),
+        ("synapse", False),
+        ("atr", False),
+    ]
+    (event,) = map(json.loads, asked.err.splitlines())
+    assert (event["event"], event["class"], event["exit_code"]) == ("error", "MirrorError", 4)
 
 
 def test_mirrors_that_are_away(links: LinkServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,7 +219,7 @@ def test_a_sample_of_participants_is_named_below_the_table(cache: tuple[str, str
     shown = run(*options)
     assert shown.code == 0
     caption, sample = shown.err.splitlines()
-    assert caption.startswith("2 of 2 participants, ")
+    assert caption.startswith("2 of 2 participants. ")
     assert re.fullmatch(r"Sample [0-9a-f]{16}: 2 subjects, seed 7\.", sample)
     assert run(*options, "--quiet").err == ""
 

@@ -255,3 +255,10 @@ def test_the_completion_script_is_printed(shell: str) -> None:
     shown = process("--show-completion", shell, env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
     assert shown.code == 0
     assert "_DECNEF_COMPLETE" in shown.out
+
+
+def test_another_encoding_shows_similar_characters(tmp_path: Path) -> None:
+    shown = process("cache", "--help", env={"PYTHONIOENCODING": "ascii", "DECNEF_DATA_DIR": str(tmp_path)})
+    assert (shown.code, shown.err) == (0, "")
+    assert "+- Commands ---" in shown.out
+    assert "?" not in shown.out

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,20 +118,44 @@ def test_json_writes_dates_and_paths_as_text(capsys: pytest.CaptureFixture[str])
 
 def test_every_record_of_the_catalog_is_json() -> None:
     for dataset in RECORDS.datasets:
-        held = {mirror.name: mirror.find_holding(dataset.name) for mirror in RECORDS.mirrors}
-        details = tables.dataset_details(dataset, held, RECORDS.facts_of(dataset.name))
+        details = tables.dataset_details(dataset, RECORDS, ())
         assert json.loads(json.dumps(details))["name"] == dataset.name
         assert set(details["mirrors"]) <= {"synapse", "atr", "folder"}
 
 
-def test_a_number_that_does_not_fit_is_cut_visibly() -> None:
-    lines = drawn(console.table(*[f">{name}" for name in "abcd"], rows=[["1,234"] * 4]), width=16)
-    assert set(lines[2].split()) == {"1,…", "1…"}
+def test_columns_that_do_not_fit_are_left_out_and_named() -> None:
+    columns = ("!id", *(f">{name}" for name in "abc"), "text")
+    rows = [["subject-0001", *["1,234"] * 3, "some words"]]
+    assert (
+        drawn(console.table(*columns, rows=rows), width=80)[2]
+        == "subject-0001  1,234  1,234  1,234  some words"
+    )
+    narrow = drawn(console.table(*columns, rows=rows), width=28)
+    assert narrow[2:] == ["subject-0001  1,234  1,234", "Too narrow to show: c, text."]
+    assert drawn(console.table(*columns, rows=rows), width=12)[2] == "subject-0001"
+
+
+def test_a_bar_takes_the_width_that_is_left_and_fits_40_columns() -> None:
+    difference = demo.EdgeDifference("a", "b", ("HC", "MDD"), {"HC": 9, "MDD": 9}, {"HC": 0.5, "MDD": -0.25})
+    lengths = {}
+    for width in (40, 80, 200):
+        lines = drawn(demo._difference_table(difference), width=width)
+        assert max(map(len, lines)) <= width
+        lengths[width] = (lines[2].count("█"), lines[3].count("░"))
+    assert lengths == {40: (7, 4), 80: (30, 15), 200: (30, 15)}
+
+
+def test_a_command_that_is_too_long_breaks_where_a_shell_joins_it() -> None:
+    command = "decnef download srpbs-fc --include '*.tsv' --exclude 'UTO/*' --dry-run"
+    broken = console.wrap_command(command, 38)
+    assert max(map(len, broken.splitlines())) <= 38
+    assert shlex.split(broken.replace("\\\n", "")) == shlex.split(command)
+    assert console.wrap_command(command, 80) == command
 
 
 def test_the_list_names_every_dataset() -> None:
     lines = drawn(tables.datasets_table(RECORDS))
-    assert lines[0].split() == ["name", "title", "access", "participants", "mirrors"]
+    assert lines[0].split() == ["name", "local", "copy", "access", "participants", "mirrors", "title"]
     assert {line.split()[0] for line in lines[2:] if line and not line.startswith(" ")} == {
         "srpbs-fc",
         "srpbs-1600",
@@ -242,8 +267,8 @@ def test_files_say_on_what_their_checksum_rests() -> None:
 def test_checks_say_what_is_wrong() -> None:
     checks = [FileCheck("a.zip", "intact", mirror="atr"), FileCheck("b.zarr", "damaged", "md5 differs")]
     assert drawn(tables.checks_table(checks))[2:4] == [
-        "a.zip   atr     intact",
-        "b.zarr          damaged  md5 differs",
+        "a.zip   intact                atr",
+        "b.zarr  damaged  md5 differs",
     ]
 
 
@@ -260,7 +285,8 @@ def test_people_are_shown_in_part_and_the_caption_says_so() -> None:
     assert lines[2] == "x-0000   HC          20"
     assert len(lines) == 22
     assert (
-        participants_caption(people) == "20 of 30 participants, 3 of 4 columns. Use --csv or --json for all."
+        participants_caption(people)
+        == "20 of 30 participants. Use --csv or --json for all participants and all 4 columns."
     )
     assert drawn(participants_table(people.iloc[29:]))[2] == "x-0029   HC"
     assert len(drawn(*participants_page(people))) == len(lines)

@@ -252,7 +252,7 @@ class TestTerms:
             cube()
         assert str(raised.value) == (
             "The terms of 'srpbs-fc' have not been accepted yet. "
-            "Read and accept them with `decnef accept srpbs-fc`, or pass accept_terms=True."
+            "Read and accept them with `decnef_data.accept('srpbs-fc')`, or pass accept_terms=True."
         )
         assert links.requests == []
         assert decnef_data.accepted("srpbs-fc") is None
@@ -292,7 +292,7 @@ class TestSelections:
             ({"group": "dmn"}, "'srpbs-fc' has no group 'dmn'. Available groups: bal140, roi93, aal116."),
             (
                 {"diagnoses": "stroke"},
-                "No participants in 'srpbs-fc' match diagnoses 'stroke'. Run `decnef participants srpbs-fc` to list all participants.",
+                "No participants in 'srpbs-fc' match diagnoses 'stroke'. Run `decnef_data.participants('srpbs-fc')` to list all participants.",
             ),
             ({"sites": []}, "An empty list selects nothing. Omit the argument or pass None to select all."),
             (
@@ -343,7 +343,7 @@ class TestSelections:
         with pytest.raises(SelectionError) as raised:
             cube(download=False)
         assert str(raised.value) == (
-            "There is no complete local copy of 'srpbs-fc'. Run `decnef download srpbs-fc`."
+            "There is no complete local copy of 'srpbs-fc'. Run `decnef_data.download('srpbs-fc')`."
         )
 
     def test_nowhere_to_ask(self, cache: Path) -> None:
@@ -351,7 +351,7 @@ class TestSelections:
             cube()
         assert str(raised.value) == (
             "No mirror can provide 'srpbs-fc' yet: you have no credentials and no adopted copy. "
-            "Run `decnef access srpbs-fc` to see what each mirror requires."
+            "Run `decnef_data.access('srpbs-fc')` to see what each mirror requires."
         )
 
 

@@ -608,6 +608,7 @@ class TestShared:
         expected = {cache, cache / "files", cache / "receipts", cache / "stores", store, *store.rglob("*")}
         for folder in (cache / "files/srpbs-fc", cache / "receipts/srpbs-fc"):
             expected |= {folder, *folder.rglob("*")}
+        expected -= {cache / "receipts/srpbs-fc/last-use"}  # of no use to others
         assert granted == (expected if shared else set())
         for path in granted:
             assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640)

@@ -89,7 +89,9 @@ def test_what_cannot_be_read_is_a_finding(cache: Path, tmp_path: Path) -> None:
 def test_nothing_here(cache: Path) -> None:
     with pytest.raises(SelectionError) as caught:
         decnef_data.doctor("srpbs-open")
-    assert str(caught.value) == "There is no local copy of 'srpbs-open'. Run `decnef download srpbs-open`."
+    assert str(caught.value) == (
+        "There is no local copy of 'srpbs-open'. Run `decnef_data.download('srpbs-open')`."
+    )
 
 
 class TestSessions:

@@ -14,7 +14,7 @@ from tests.servers.links import LinkServer
 NAME = "SRPBS_FC.zip"
 ADVICE = (
     f"'{NAME}' came from 'atr', which states no checksum, and is not used any more. "
-    "Run `decnef login atr srpbs-fc` with a new link, then `decnef download srpbs-fc`."
+    "Run `decnef_data.login('atr', LINK, dataset='srpbs-fc')` with a new link, then `decnef_data.download('srpbs-fc')`."
 )
 
 

@@ -102,7 +102,7 @@ class TestCoordinates:
 class TestIds:
     def test_an_unknown_one(self) -> None:
         assert refused([1, 2], subject=["sub-0002", "sub-9999"]) == (
-            "There is no participant 'sub-9999' in 'srpbs-open'. Run `decnef participants srpbs-open` to list all "
+            "There is no participant 'sub-9999' in 'srpbs-open'. Run `decnef_data.participants('srpbs-open')` to list all "
             "participants."
         )
 
@@ -212,8 +212,8 @@ class TestMatricesOfTheRelease:
         with pytest.raises(SelectionError) as error:
             decnef_data.label([1, 2], "srpbs-fc/bal140", subject=[self.IDS[0], "sub-0001"], mirror="phantom")
         assert str(error.value) == (
-            "There is no participant 'sub-0001' in the group 'bal140' of 'srpbs-fc'. Run `decnef participants "
-            "srpbs-fc` to list all participants."
+            "There is no participant 'sub-0001' in the group 'bal140' of 'srpbs-fc'. Run "
+            "`decnef_data.participants('srpbs-fc')` to list all participants."
         )
 
     def test_an_id_that_occurs_twice(self) -> None:

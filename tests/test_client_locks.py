@@ -121,7 +121,7 @@ class TestLocks:
         with pytest.raises(SelectionError) as raised:
             locked()
         assert str(raised.value) == (
-            "There is no complete local copy of 'srpbs-fc' to lock. Run `decnef download srpbs-fc` first."
+            "There is no complete local copy of 'srpbs-fc' to lock. Run `decnef_data.download('srpbs-fc')` first."
         )
 
     def test_of_a_folder_whose_images_are_only_listed_says_so(self, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ class TestFrozen:
         assert str(raised.value) == (
             f"'SRPBS_FC.zip' in mirror 'synapse' does not match the lock: expected {other.files[0].checksums[0]}, "
             f"found {lock.files[0].checksums[0]}. "
-            "Use another mirror or copy, or create a new lock with `decnef lock srpbs-fc`."
+            "Use another mirror or copy, or create a new lock with `decnef_data.lock('srpbs-fc')`."
         )
         assert synapse.issued == []
 
@@ -199,7 +199,7 @@ class TestFrozen:
             fetched(lock=kept(larger(lock), tmp_path / "a.lock"))
         assert str(raised.value) == (
             f"'SRPBS_FC.zip' in mirror 'atr' does not match the lock: expected {size + 1} bytes, "
-            f"found {size} bytes. Use another mirror or copy, or create a new lock with `decnef lock srpbs-fc`."
+            f"found {size} bytes. Use another mirror or copy, or create a new lock with `decnef_data.lock('srpbs-fc')`."
         )
 
     def test_the_next_mirror_is_asked(
@@ -249,7 +249,7 @@ class TestFrozen:
             fetched(lock=kept(lock, tmp_path / "a.lock"))
         assert str(raised.value) == (
             f"Your copy of 'srpbs-fc' in '{archive.parent}' has changed since it was adopted. "
-            "Run `decnef adopt srpbs-fc PATH` again to compare it with the lock."
+            "Run `decnef_data.adopt('srpbs-fc', PATH)` again to compare it with the lock."
         )
 
     def test_an_unpacked_folder_is_not_the_archive(self, lock: Lock, cache: Path, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ class TestFrozen:
             decnef_data.fetch_dataset("srpbs-fc", lock=stated, download=False)
         assert str(raised.value) == (
             "There is no local copy of 'srpbs-fc' that matches the lock. "
-            "Run `decnef download srpbs-fc --lock FILE`."
+            "Run `decnef_data.download('srpbs-fc', lock=FILE)`."
         )
 
     def test_the_selection_is_the_locks(self, lock: Lock, archive: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ CLASSES = (
 )
 FUNCTIONS = {name: getattr(decnef_data, name) for name in decnef_data.__all__ if name[0].islower()}
 #: Functions that raise no error of their own: they list what there is, format a value, or draw data.
-NEVER_FAILS = {"cache", "lock_text", "synthetic_travelers"}
+NEVER_FAILS = {"cache", "cached_datasets", "environment", "lock_text", "synthetic_travelers"}
 #: Checks of numpydoc; types are in the annotations, so that PR04 (no type) is not among them.
 NUMPYDOC_CHECKS = {
     "GL01", "GL02", "GL03", "GL05", "GL06", "GL07", "GL08",
@@ -52,7 +52,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "dest": ({"Accessor.to_confounds"}, {"Accessor.to_motion_table"}),
     "filename_or_obj": ({"DecnefEngine.guess_can_open"},),
     "group": ({"report"},),
-    "i_may_share": ({"report"},),
+    "i_may_share": ({"report"}, {"download"}),
     "lock": ({"lock_text"},),
     "mirror": ({"index", "login"}, {"logout"}, {"probe"}, {"open_derivatives", "label"}),
     # Field maps are opened only on request, and downloaded, locked and exported with everything else;

@@ -593,7 +593,7 @@ class TestTrouble:
         return (
             f"'{path}' does not belong to its run: its slope differs from that of "
             "'SRPBS_OPEN/data/sub-0002/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False "
-            "(in a folder, after `decnef verify --deep`)."
+            "(in a folder, after `decnef_data.verify(NAME, deep=True)`)."
         )
 
     def test_headers_that_disagree_are_an_error(self, own: Path, tmp_path: Path) -> None:
@@ -712,7 +712,7 @@ class TestDestinations:
         with pytest.raises(SelectionError) as caught:
             export(tmp_path / "out", "srpbs-fc")
         assert str(caught.value) == (
-            "'srpbs-fc' does not contain images. To get its original files, run `decnef download srpbs-fc`."
+            "'srpbs-fc' does not contain images. To get its original files, run `decnef_data.download('srpbs-fc')`."
         )
 
 

@@ -390,7 +390,7 @@ class TestTrouble:
         content[70:72] = b"\0\x08"
         path.write_bytes(content)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return f"'{path}' does not belong to its run: its dtype differs from that of 'SRPBS_OPEN/data/sub-0002/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
+        return f"'{path}' does not belong to its run: its dtype differs from that of 'SRPBS_OPEN/data/sub-0002/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef_data.verify(NAME, deep=True)`)."
 
     def test_a_scan_that_cannot_be_read_leaves_nothing_of_itself(self, own: Path, tmp_path: Path) -> None:
         message = self.damaged(own)
@@ -480,7 +480,7 @@ class TestVerb:
         with pytest.raises(SelectionError) as caught:
             decnef_data.export_nifti("srpbs-fc", tmp_path / "out", progress="none")
         assert str(caught.value) == (
-            "'srpbs-fc' does not contain images. To get its original files, run `decnef download srpbs-fc`."
+            "'srpbs-fc' does not contain images. To get its original files, run `decnef_data.download('srpbs-fc')`."
         )
 
     def test_nobody_is_an_error(self, own: Path, tmp_path: Path) -> None:
@@ -490,7 +490,7 @@ class TestVerb:
             )
         assert str(caught.value) == (
             "No participants in 'srpbs-open' match subjects 'sub-0003', modalities 'fmap'. "
-            "Run `decnef participants srpbs-open` to list all participants."
+            "Run `decnef_data.participants('srpbs-open')` to list all participants."
         )
 
 

@@ -240,13 +240,13 @@ class TestSelection:
             ({"modalities": "bolt"}, "There is no modality 'bolt'. Did you mean 'bold'?"),
             (
                 {"sites": "SWA"},
-                "No participants in 'srpbs-open' match sites 'SWA'. Run `decnef participants srpbs-open` to list all participants.",
+                "No participants in 'srpbs-open' match sites 'SWA'. Run `decnef_data.participants('srpbs-open')` to list all participants.",
             ),
             (
                 {"subjects": "sub-0008", "modalities": "bold"},
                 (
                     "No participants in 'srpbs-open' match subjects 'sub-0008', modalities 'bold'. "
-                    "Run `decnef participants srpbs-open` to list all participants."
+                    "Run `decnef_data.participants('srpbs-open')` to list all participants."
                 ),
             ),
         ],
@@ -570,7 +570,7 @@ class TestInPlace:
         with pytest.raises(SelectionError) as caught:
             fetch()
         assert str(caught.value) == (
-            "This copy of 'srpbs-open' contains no participants. Run `decnef doctor srpbs-open` to inspect it."
+            "This copy of 'srpbs-open' contains no participants. Run `decnef_data.doctor('srpbs-open')` to inspect it."
         )
 
     def test_forgetting_forgets_the_inventory(self, cache: Path, adopted: Path) -> None:
@@ -643,7 +643,7 @@ class TestWhatIsWrongWithFiles:
             bold[0].load()
         assert str(caught.value) == (
             f"'{volume}' does not belong to its run: its {differs} differs from that of "
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef_data.verify(NAME, deep=True)`)."
         )
 
     def test_a_file_that_is_cut_short(self, tree: Path) -> None:
@@ -761,7 +761,9 @@ class TestWhatIsWrongWithFiles:
         path = "SRPBS_OPEN/data/sub-0007/rsfmri/vol_0001"
         (check,) = [one for one in decnef_data.verify("srpbs-open", deep=True).checks if one.path == path]
         assert check.state == "damaged"
-        with pytest.raises(FormatError, match=rf"'{path}' does not belong .* run `decnef verify --deep`"):
+        with pytest.raises(
+            FormatError, match=rf"'{path}' does not belong .* run `decnef_data\.verify\(NAME, deep=True\)`"
+        ):
             fetch()
         with pytest.warns(decnef_data.DecnefDataWarning, match=path):
             assert "KUT/bold" not in groups(fetch(strict=False))

@@ -207,7 +207,7 @@ class TestFromAnArchive:
             fetch(subjects="sub-0008")
         assert str(caught.value) == (
             "'SRPBS_OPEN/data/sub-0008/t1/defaced_mprage.nii' in 'SRPBS_OPEN.tar' has changed since the archive was "
-            "indexed. Check the archive with `decnef verify --deep`, then download or adopt it again."
+            "indexed. Check the archive with `decnef_data.verify(NAME, deep=True)`, then download or adopt it again."
         )
 
     def test_a_volume_of_another_run_is_named(self, tree: Path, tmp_path: Path, cache: Path) -> None:
@@ -218,7 +218,7 @@ class TestFromAnArchive:
         decnef_data.adopt("srpbs-open", packed(tree, tmp_path / "own/a.tar.gz"), progress="none")
         said = (
             "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002' does not belong to its run: its slope differs from that of "
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef_data.verify(NAME, deep=True)`)."
         )
         with pytest.raises(FormatError) as caught:
             fetch(sites="COI")
@@ -276,7 +276,7 @@ class TestFromAnArchive:
             decnef_data.adopt("srpbs-open", own, progress="none")
         assert str(caught.value) == (
             f"'{own}' is a zip, and images are read only from folders, tar and tar.gz archives. "
-            "Unpack it with `unzip SRPBS_OPEN.zip`, then run `decnef adopt srpbs-open PATH` "
+            "Unpack it with `unzip SRPBS_OPEN.zip`, then run `decnef_data.adopt('srpbs-open', PATH)` "
             "with the path of the folder."
         )
 
@@ -413,7 +413,7 @@ class TestSharedAndTogether:
             fetch(subjects="sub-0002", accept_terms=True)
         assert str(caught.value) == (
             "No accessible mirror has the archive that the scans of 'srpbs-open' were extracted from. "
-            "Run `decnef access srpbs-open` to see what each mirror requires, or `decnef cache clear srpbs-open` "
+            "Run `decnef_data.access('srpbs-open')` to see what each mirror requires, or `decnef_data.clear_cache('srpbs-open')` "
             "to start again."
         )
         monkeypatch.setenv(LINK, links.link(archive.read_bytes() + bytes(9), name="SRPBS_OPEN.tar.gz"))

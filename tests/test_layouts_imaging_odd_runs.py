@@ -411,7 +411,7 @@ class TestDeepVerification:
         decnef_data.adopt("srpbs-open", tree, progress="none")
         said = (
             f"'{path}' does not belong to its run: its slope differs from that of "
-            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
+            "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000'. Download it again, or omit the scan with strict=False (in a folder, after `decnef_data.verify(NAME, deep=True)`)."
         )
         assert self.checks() == self.checks() == {path: ("damaged", said)}
 
@@ -632,5 +632,5 @@ class TestArchive:
         assert said == (
             "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002.nii.gz' does not belong to its run: its slope differs from "
             "that of 'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0000.nii.gz'. "
-            "Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
+            "Download it again, or omit the scan with strict=False (in a folder, after `decnef_data.verify(NAME, deep=True)`)."
         )

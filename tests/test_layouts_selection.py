@@ -660,12 +660,12 @@ class TestNoMatch:
             "No participants in 'srpbs-open' match group 'COI/bold', subjects 'a', sites 'COI', 'KUT', "
             "institutes 'KyotoU', diagnoses 'HC', modalities 'bold', sex 'male', min_age 30, max_age 40.5, "
             "max_mean_fd 0.2, sup2_bdi_ii from 20, vas to 3.5, score from 1 to 2, protocol 5, 'x'. "
-            "Run `decnef participants srpbs-open` to list all participants."
+            "Run `decnef_data.participants('srpbs-open')` to list all participants."
         )
 
     def test_a_sample_is_not_a_criterion(self) -> None:
         assert str(no_match_error(Selection("srpbs-open", n_subjects=3, stratify="sex"))) == (
-            "This copy of 'srpbs-open' contains no participants. Run `decnef doctor srpbs-open` to inspect it."
+            "This copy of 'srpbs-open' contains no participants. Run `decnef_data.doctor('srpbs-open')` to inspect it."
         )
 
 

@@ -94,7 +94,7 @@ def test_what_is_no_lock_is_refused(tmp_path: Path, content: bytes) -> None:
     assert str(raised.value).startswith(
         f"'{tmp_path}/decnef.lock' is not a lock file that this version can read: "
     )
-    assert str(raised.value).endswith(" Recreate it with `decnef lock NAME`.")
+    assert str(raised.value).endswith(" Recreate it with `decnef_data.lock(NAME)`.")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_lock_that_no_version_wrote_is_refused(
         read_lock(path)
     assert str(raised.value) == (
         f"'{path}' is not a lock file that this version can read: {problem}. "
-        "Recreate it with `decnef lock NAME`."
+        "Recreate it with `decnef_data.lock(NAME)`."
     )
 
 

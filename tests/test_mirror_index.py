@@ -215,7 +215,7 @@ class TestFinding:
             crawl_mirror(Records.load().mirror("folder"), (), build_context(root))
         assert str(caught.value) == (
             "Mirror 'folder' has nothing to index: it consists of the copies that you adopted. "
-            "Run `decnef cache list` to list them."
+            "Run `decnef_data.cache()` to list them."
         )
 
     def test_a_record_without_a_project(self, root: Path) -> None:
@@ -282,7 +282,7 @@ class TestIndex:
         path.write_bytes(damage)
         assert load_index(root, "synapse") is None
         assert caplog.messages == [
-            f"The index '{path}' is damaged and is ignored. Run `decnef index synapse` again."
+            f"The index '{path}' is damaged and is ignored. Run `decnef_data.index('synapse')` again."
         ]
 
     def test_that_is_damaged_further_down_is_passed_over(
@@ -350,7 +350,9 @@ class TestGoingOn:
         server.faults.add(_until_more_than(server, 60), None)
         with pytest.raises(MirrorError):
             crawl(root)
-        assert "The results so far are kept. Rerun `decnef index synapse` to resume." in caplog.messages
+        assert (
+            "The results so far are kept. Rerun `decnef_data.index('synapse')` to resume." in caplog.messages
+        )
         assert load_index(root, "synapse") is None
         answered = {
             (each.path, each.body)

@@ -166,7 +166,7 @@ class TestLinks:
 def test_an_index_that_is_not_there(root: Path) -> None:
     with pytest.raises(SelectionError) as caught:
         decnef_data.index("synapse", offline=True)
-    assert str(caught.value) == "There is no index of 'synapse' yet. Run `decnef index synapse`."
+    assert str(caught.value) == "There is no index of 'synapse' yet. Run `decnef_data.index('synapse')`."
 
 
 def test_a_settled_id_is_asked_for_at_once(
@@ -263,7 +263,7 @@ class TestStates:
         assert state.reachable is True
         assert state.problem == (
             "Synapse rejected the login (SynapseAuthenticationError: 401, Invalid access token). "
-            "Create a token with the permissions 'view' and 'download', then run 'decnef login synapse'."
+            "Create a token with the permissions 'view' and 'download', then run `decnef_data.login('synapse', TOKEN)`."
         )
 
     def test_mirrors_that_are_away(self, root: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,8 +311,8 @@ class TestAudit:
     def test_nothing_to_compare(self, root: Path) -> None:
         found = decnef_data.audit("srpbs-fc")
         assert [(source.name, source.basis) for source in found.sources] == [
-            ("synapse", "Not indexed; run `decnef index synapse`."),
-            ("atr", "Not indexed; run `decnef index atr`."),
+            ("synapse", "Not indexed; run `decnef_data.index('synapse')`."),
+            ("atr", "Not indexed; run `decnef_data.index('atr')`."),
         ]
         assert (found.comparisons, found.differs) == ((), False)
 
@@ -419,7 +419,7 @@ class TestAudit:
         put(catalog, "atr", "ATR", "https", 3, holding=stated)
         put(catalog, "synapse", "Synapse", "synapse", 2, holding=f"size = {archive.stat().st_size}")
         found = decnef_data.audit("srpbs-fc")
-        assert found.sources[0].basis == "Not indexed; run `decnef index synapse`. From the catalog."
+        assert found.sources[0].basis == "Not indexed; run `decnef_data.index('synapse')`. From the catalog."
         assert comparisons(found) == [
             ("synapse", "atr", "unknown", "Neither sizes nor checksums can be compared.")
         ]

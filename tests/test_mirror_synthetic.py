@@ -14,6 +14,7 @@ from tests.command import run
 
 #: Calls of every public function that takes a mirror to read from, but for those that only crawl or log in.
 CALLS: dict[str, tuple[Any, ...]] = {
+    "cached_subjects": ("srpbs-fc",),
     "diff": ("srpbs-fc", "srpbs-fc"),
     "doctor": ("srpbs-fc",),
     "download": ("srpbs-fc",),

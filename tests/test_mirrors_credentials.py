@@ -137,7 +137,7 @@ def test_a_secret_is_not_stored_where_others_could_read_it(
     assert str(caught.value) == (
         f"'synapse' was not stored: the disk of '{shared_folder}' cannot keep a file private from others. "
         "Use the system keyring (`pip install 'decnef-data[keyring]'`), or set XDG_CONFIG_HOME (config_dir=) "
-        "to a folder on another disk, then run 'decnef login' again."
+        "to a folder on another disk, then run `decnef_data.login(MIRROR, SECRET)` again."
     )
     assert list(shared_folder.iterdir()) == []
 
@@ -166,7 +166,7 @@ def test_a_secret_that_others_can_read_is_read_and_can_be_removed(
         assert credentials.get("synapse") == "s3cret"
     message = (
         f"Other users may be able to read '{file}', and its disk cannot prevent it. "
-        "Run 'decnef logout', then renew the credentials in it."
+        "Run `decnef_data.logout(MIRROR)`, then renew the credentials in it."
     )
     assert caplog.messages == [message]
     assert credentials.remove("synapse")
@@ -181,7 +181,7 @@ def test_a_file_of_something_else_is_named(credentials: Credentials, tmp_path: P
     with pytest.raises(AccessError) as caught:
         credentials.get("synapse")
     assert str(caught.value) == (
-        f"'{file}' is not a valid credentials file. Remove it and run 'decnef login' again."
+        f"'{file}' is not a valid credentials file. Remove it and run `decnef_data.login(MIRROR, SECRET)` again."
     )
     assert caught.value.__context__ is None
 
@@ -231,7 +231,7 @@ def test_a_locked_keyring(
     with pytest.raises(AccessError) as caught:
         credentials.get("synapse")
     assert str(caught.value) == (
-        "Could not read 'synapse' from the system keyring (KeyringLocked). Unlock the keyring, or run 'decnef login' again."
+        "Could not read 'synapse' from the system keyring (KeyringLocked). Unlock the keyring, or run `decnef_data.login(MIRROR, SECRET)` again."
     )
     assert caught.value.__context__ is None
     assert credentials.remove("synapse")

@@ -28,7 +28,7 @@ def test_nothing_adopted() -> None:
     with pytest.raises(AccessError) as caught:
         FolderMirror(FOLDER, {}).find(dataset())
     assert str(caught.value) == (
-        "No copy of 'srpbs-fc' has been adopted. If you have one, run 'decnef adopt srpbs-fc PATH'."
+        "No copy of 'srpbs-fc' has been adopted. If you have one, run `decnef_data.adopt('srpbs-fc', PATH)`."
     )
     assert (caught.value.dataset, caught.value.mirror) == ("srpbs-fc", "folder")
 
@@ -38,7 +38,7 @@ def test_a_copy_that_moved(tree: Path) -> None:
     tree.rename(tree.with_name("elsewhere"))
     sentence = (
         "'{}', adopted for 'srpbs-fc', no longer exists. "
-        "If you moved it, run 'decnef adopt srpbs-fc PATH' with its new path."
+        "If you moved it, run `decnef_data.adopt('srpbs-fc', PATH)` with its new path."
     )
     gone = Requirement(
         "copy",
@@ -59,7 +59,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(SelectionError) as caught:
         adopted(tmp_path).find(dataset())
     assert str(caught.value) == (
-        f"'{tmp_path}' contains no files. Run 'decnef adopt srpbs-fc PATH' with the folder that contains them."
+        f"'{tmp_path}' contains no files. Run `decnef_data.adopt('srpbs-fc', PATH)` with the folder that contains them."
     )
 
 

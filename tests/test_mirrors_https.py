@@ -24,7 +24,7 @@ from tests.servers.faults import Fault
 from tests.servers.links import LinkServer
 from tests.servers.local import Answer
 
-ASK = "Request a new link at https://bicr-resource.atr.jp/srpbsfc, then run 'decnef login atr srpbs-fc'."
+ASK = "Request a new link at https://bicr-resource.atr.jp/srpbsfc, then run `decnef_data.login('atr', LINK, dataset='srpbs-fc')`."
 NAME = "SRPBS_FC.zip"
 
 

@@ -40,7 +40,7 @@ TOKENS = {
 }
 RENEW = (
     "Create a token with the permissions 'view' and 'download' in your account settings at https://www.synapse.org, "
-    "then run 'decnef login synapse'."
+    "then run `decnef_data.login('synapse', TOKEN)`."
 )
 REMEDY = "Resolve this in your account settings at https://www.synapse.org, then rerun the command."
 EXPIRED = Answer.of(
@@ -189,7 +189,7 @@ class TestFinding:
         assert sentence(lambda: remote.find(dataset()), MirrorError) == (
             "Several items in the Synapse project match 'srpbs-fc': "
             f"'{TITLE}' (syn22317078) and 'SRPBS_FC.zip' (syn5). "
-            "Download the right one manually, then run 'decnef adopt srpbs-fc PATH'."
+            "Download the right one manually, then run `decnef_data.adopt('srpbs-fc', PATH)`."
         )
 
     def test_a_doubtful_id_is_never_asked_for(
@@ -607,7 +607,7 @@ class TestLogin:
         else:
             assert sentence(lambda: remote.find(dataset()), AccessError) == (
                 "SYNAPSE_PROFILE is 'work', but the installed synapseclient does not support profiles. "
-                "Upgrade synapseclient, or run 'decnef login synapse'."
+                "Upgrade synapseclient, or run `decnef_data.login('synapse', TOKEN)`."
             )
 
     def test_an_endpoint_that_shows_the_token_to_all(

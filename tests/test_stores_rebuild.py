@@ -283,7 +283,7 @@ class TestWithoutSource:
         name = f"{Cube.store(cache).name}/bal140/age/c.0"
         assert str(caught.value) == (
             f"The store of 'srpbs-fc' is not intact ('{name}' is damaged), and the files that it was built "
-            "from were not kept. Run `decnef download srpbs-fc` to download them again."
+            "from were not kept. Run `decnef_data.download('srpbs-fc')` to download them again."
         )
         assert decnef_data.download("srpbs-fc", progress="none").is_file()
         assert decnef_data.fetch_dataset("srpbs-fc", group="bal140", progress="none")["age"].notnull().all()
@@ -292,7 +292,7 @@ class TestWithoutSource:
         self, dropped: LinkServer, cache: Path, warnings_logged: Callable[[], list[str]]
     ) -> None:
         apply(AT_OPENING["chunk missing"], Cube.store(cache), Cube.array)
-        with pytest.raises(SelectionError, match="Run `decnef download srpbs-fc`"):
+        with pytest.raises(SelectionError, match=r"Run `decnef_data\.download\('srpbs-fc'\)`"):
             decnef_data.fetch_dataset("srpbs-fc", download=False, progress="none")
         name = f"{Cube.store(cache).name}/bal140/fc/c.0.0"
         assert warnings_logged()[0] == (
@@ -314,7 +314,7 @@ class TestWithoutSource:
                 decnef_data.fetch_dataset("srpbs-open", download=False, **asked)
             assert str(caught.value).startswith(
                 f"The store '{store}' is not intact, and the archive that it was built from was not kept. "
-                "Run `decnef download srpbs-open` to download it again. "
+                "Run `decnef_data.download('srpbs-open')` to download it again. "
             )
             found = decnef_data.fetch_dataset("srpbs-open", **asked)["COI/bold"]["bold"]
             np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())

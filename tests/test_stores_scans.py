@@ -327,7 +327,7 @@ class TestDamage:
             scan_store.publish(store, a_run(values))
         assert str(caught.value) == (
             "'sub-0001/rsfmri/vol_0000' has the data type 'float128', which Zarr does not support. "
-            "Unpack the archive, then run `decnef adopt` with the path of the folder."
+            "Unpack the archive, then run `decnef_data.adopt(NAME, PATH)` with the path of the folder."
         )
 
 

@@ -368,13 +368,15 @@ class TestOffline:
         said = self.run(*CALLS, DECNEF_OFFLINE="1").splitlines()
         assert said[0] == (
             "There is no complete local copy of 'srpbs-fc'. "
-            "Unset DECNEF_OFFLINE, then run `decnef download srpbs-fc`."
+            "Unset DECNEF_OFFLINE, then run `decnef_data.download('srpbs-fc')`."
         )
 
     @pytest.mark.slow
     def test_by_the_call(self) -> None:
         said = self.run("decnef_data.fetch_dataset('srpbs-fc', download=False)")
-        assert said == "There is no complete local copy of 'srpbs-fc'. Run `decnef download srpbs-fc`.\n"
+        assert (
+            said == "There is no complete local copy of 'srpbs-fc'. Run `decnef_data.download('srpbs-fc')`.\n"
+        )
 
 
 @contextmanager

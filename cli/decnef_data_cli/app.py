@@ -20,6 +20,7 @@ from decnef_data_cli import (
     query,
     report,
 )
+from decnef_data_cli.commands import Command, CommandGroup
 from decnef_data_cli.console import print_result
 from decnef_data_cli.errors import ErrorHandlingGroup, log_to_stderr
 
@@ -34,11 +35,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _cache = typer.Typer(
-    no_args_is_help=True, help="Show the location and the contents of the cache, or clear it."
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="Show the location and the contents of the cache, or remove them.",
 )
-_export = typer.Typer(no_args_is_help=True, help="Export catalog metadata, or scans as NIfTI files.")
+_export = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Export catalog metadata, or scans as NIfTI files."
+)
 _mirrors = typer.Typer(
-    invoke_without_command=True, callback=mirrors.mirrors, subcommand_metavar="[COMMAND] [ARGS]..."
+    cls=CommandGroup,
+    invoke_without_command=True,
+    callback=mirrors.mirrors,
+    subcommand_metavar="[COMMAND] [ARGS]...",
 )
 # An unexpected argument of login may be a secret, which the parser would quote in its error.
 _UNPARSED_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -70,36 +78,39 @@ _DOWNLOAD_PANEL = "Get data"
 _USE_PANEL = "Use data"
 _LOCAL_PANEL = "Manage local copies"
 _MIRRORS_PANEL = "Check and index mirrors"
-app.command("list", rich_help_panel=_EXPLORE_PANEL)(catalog.list_datasets)
-app.command("info", rich_help_panel=_EXPLORE_PANEL)(catalog.info)
-app.command("query", rich_help_panel=_EXPLORE_PANEL)(query.query)
-app.command("cite", rich_help_panel=_EXPLORE_PANEL)(catalog.cite)
-app.command("access", rich_help_panel=_ACCESS_PANEL)(access.access)
-app.command("accept", rich_help_panel=_ACCESS_PANEL)(access.accept)
-app.command("login", rich_help_panel=_ACCESS_PANEL, context_settings=_UNPARSED_ARGUMENTS)(access.login)
-app.command("logout", rich_help_panel=_ACCESS_PANEL)(access.logout)
-app.command("demo", rich_help_panel=_DOWNLOAD_PANEL)(demo.demo)
-app.command("plan", rich_help_panel=_DOWNLOAD_PANEL)(files.plan)
-app.command("download", rich_help_panel=_DOWNLOAD_PANEL)(files.download)
-app.command("adopt", rich_help_panel=_DOWNLOAD_PANEL)(files.adopt)
-app.command("participants", rich_help_panel=_USE_PANEL)(catalog.participants)
-app.command("motion", rich_help_panel=_USE_PANEL)(motion.motion)
-app.command("harmonize", rich_help_panel=_USE_PANEL)(harmonize.harmonize)
-app.command("report", rich_help_panel=_USE_PANEL)(report.report)
+app.command("list", cls=Command, rich_help_panel=_EXPLORE_PANEL)(catalog.list_datasets)
+app.command("info", cls=Command, rich_help_panel=_EXPLORE_PANEL)(catalog.info)
+app.command("query", cls=Command, rich_help_panel=_EXPLORE_PANEL)(query.query)
+app.command("cite", cls=Command, rich_help_panel=_EXPLORE_PANEL)(catalog.cite)
+app.command("access", cls=Command, rich_help_panel=_ACCESS_PANEL)(access.access)
+app.command("accept", cls=Command, rich_help_panel=_ACCESS_PANEL)(access.accept)
+app.command("login", cls=Command, rich_help_panel=_ACCESS_PANEL, context_settings=_UNPARSED_ARGUMENTS)(
+    access.login
+)
+app.command("logout", cls=Command, rich_help_panel=_ACCESS_PANEL)(access.logout)
+app.command("demo", cls=Command, rich_help_panel=_DOWNLOAD_PANEL)(demo.demo)
+app.command("plan", cls=Command, rich_help_panel=_DOWNLOAD_PANEL)(files.plan)
+app.command("download", cls=Command, rich_help_panel=_DOWNLOAD_PANEL)(files.download)
+app.command("adopt", cls=Command, rich_help_panel=_DOWNLOAD_PANEL)(files.adopt)
+app.command("participants", cls=Command, rich_help_panel=_USE_PANEL)(catalog.participants)
+app.command("motion", cls=Command, rich_help_panel=_USE_PANEL)(motion.motion)
+app.command("harmonize", cls=Command, rich_help_panel=_USE_PANEL)(harmonize.harmonize)
+app.command("report", cls=Command, rich_help_panel=_USE_PANEL)(report.report)
 app.add_typer(_export, name="export", rich_help_panel=_USE_PANEL)
-_export.command("bids")(export.bids)
-_export.command("nifti")(export.nifti)
+_export.command("bids", cls=Command)(export.bids)
+_export.command("nifti", cls=Command)(export.nifti)
 for _style in export.DESCRIPTIONS:
-    _export.command(_style)(export.create_description_command(_style))
-app.command("verify", rich_help_panel=_LOCAL_PANEL)(files.verify)
-app.command("doctor", rich_help_panel=_LOCAL_PANEL)(doctor.doctor)
-app.command("lock", rich_help_panel=_LOCAL_PANEL)(lock.lock)
-app.command("diff", rich_help_panel=_LOCAL_PANEL)(lock.diff)
-app.command("purge", rich_help_panel=_LOCAL_PANEL)(purge.purge)
+    _export.command(_style, cls=Command)(export.create_description_command(_style))
+app.command("verify", cls=Command, rich_help_panel=_LOCAL_PANEL)(files.verify)
+app.command("doctor", cls=Command, rich_help_panel=_LOCAL_PANEL)(doctor.doctor)
+app.command("lock", cls=Command, rich_help_panel=_LOCAL_PANEL)(lock.lock)
+app.command("diff", cls=Command, rich_help_panel=_LOCAL_PANEL)(lock.diff)
+app.command("purge", cls=Command, rich_help_panel=_LOCAL_PANEL)(purge.purge)
 app.add_typer(_cache, name="cache", rich_help_panel=_LOCAL_PANEL)
-_cache.command("path")(files.cache_path)
-_cache.command("list")(files.cache_list)
-_cache.command("clear")(files.cache_clear)
-app.command("index", rich_help_panel=_MIRRORS_PANEL)(mirrors.index)
+_cache.command("path", cls=Command)(files.cache_path)
+_cache.command("list", cls=Command)(files.cache_list)
+_cache.command("clear", cls=Command)(files.cache_clear)
+_cache.command("prune", cls=Command)(files.cache_prune)
+app.command("index", cls=Command, rich_help_panel=_MIRRORS_PANEL)(mirrors.index)
 app.add_typer(_mirrors, name="mirrors", rich_help_panel=_MIRRORS_PANEL)
-_mirrors.command("audit")(mirrors.audit)
+_mirrors.command("audit", cls=Command)(mirrors.audit)

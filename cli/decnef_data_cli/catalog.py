@@ -27,24 +27,23 @@ __all__ = ["cite", "info", "list_datasets", "participants"]
 _CITATION_STYLES = ("text", "bibtex", "csl")
 
 
-def list_datasets(as_json: AsJson = False) -> None:
-    """List the datasets with their access level, number of participants and mirrors."""
-    records = decnef_data.catalog()
+def list_datasets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the datasets with what is on this machine, access level, participants and mirrors."""
+    records, cached = decnef_data.catalog(), decnef_data.cached_datasets(data_dir=data_dir)
     if as_json:
-        print_json([tables.dataset_summary(dataset, records.mirrors) for dataset in records.datasets])
+        print_json([tables.dataset_summary(dataset, records.mirrors, cached) for dataset in records.datasets])
     else:
-        print_rich(tables.datasets_table(records))
+        print_rich(tables.datasets_table(records, cached))
 
 
-def info(name: Name, as_json: AsJson = False) -> None:
-    """Show a dataset: its description, mirrors, groups and published figures."""
-    records = decnef_data.catalog()
+def info(name: Name, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show a dataset: its description, what is on this machine, mirrors, groups and published figures."""
+    records, cached = decnef_data.catalog(), decnef_data.cached_datasets(data_dir=data_dir)
     dataset = records.dataset(name)
     if as_json:
-        holding_by_mirror = {mirror.name: mirror.find_holding(dataset.name) for mirror in records.mirrors}
-        print_json(tables.dataset_details(dataset, holding_by_mirror, records.facts_of(dataset.name)))
+        print_json(tables.dataset_details(dataset, records, cached))
     else:
-        print_rich(*tables.dataset_page(dataset, records))
+        print_rich(*tables.dataset_page(dataset, records, cached))
 
 
 @takes_selection

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
     from rich.table import Table
-    from rich.text import Text
+
+    from decnef_data_cli.fitted_table import FittedTable
 
 __all__ = [
     "MAX_ROWS",
@@ -24,6 +25,7 @@ __all__ = [
     "human_time",
     "panel",
     "pluralize",
+    "print_block",
     "print_csv",
     "print_json",
     "print_records",
@@ -36,6 +38,7 @@ __all__ = [
     "table",
     "table_title",
     "to_jsonable",
+    "wrap_command",
 ]
 
 #: The largest number of rows shown of a table whose length has no limit.
@@ -46,6 +49,7 @@ _NON_BREAKING = "\0"  # a space at which no line is broken; texts that are print
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
 _FIRST_BYTE = 0xDC00
 _IDEOGRAPHIC_SPACE = "\u3000"  # in names and headers from Japan; Python counts it as unprintable
+_UNLIMITED = 100_000  # characters; wider than any row of ours
 _UNIT_BASE = 1000  # decimal units, as disks and download pages count
 
 
@@ -183,7 +187,9 @@ def _printable_cell(cell: object) -> object:
 
 def print_sentence(text: str) -> None:
     """Print a result that is a sentence: wrapped between words on a terminal, one line otherwise."""
-    print_wrapped(text, stderr=False)
+    from decnef_data_cli.next_steps import rewrite
+
+    print_wrapped(rewrite(text), stderr=False)
 
 
 def print_wrapped(text: str, *, stderr: bool) -> None:
@@ -247,11 +253,27 @@ def wrap_text(text: str, width: int) -> str:
 
 
 def print_rich(*pieces: "RenderableType") -> None:
-    """Print tables and texts on stdout at the width of the terminal; a ``no_wrap`` text stays on one line."""
-    output = create_console()
+    """Print tables and texts on stdout at the width of the terminal; a ``no_wrap`` text stays on one line.
+
+    Off a terminal, where ``COLUMNS`` is not set, a table is as wide as its cells.
+    """
     for piece in pieces:
+        output = create_console()
+        output.width = _natural_width(output, piece)
         # A path that is broken over two lines cannot be copied.
         output.print(_Printable(piece), soft_wrap=bool(getattr(piece, "no_wrap", False)))
+
+
+def _natural_width(output: "Console", piece: "RenderableType") -> int:
+    """Return the width of the terminal; off a terminal, the width that a table needs."""
+    from rich.measure import Measurement
+    from rich.panel import Panel
+    from rich.text import Text
+
+    if output.is_terminal or "COLUMNS" in os.environ or isinstance(piece, (Text, Panel)):
+        return output.width
+    unlimited = output.options.update(width=_UNLIMITED)
+    return max(output.width, Measurement.get(output, unlimited, piece).maximum)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -275,6 +297,32 @@ def create_console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False, emoji=False)
 
 
+def wrap_command(line: str, width: int) -> str:
+    r"""Break a command line before its options where it is too long, so that it can still be copied and run.
+
+    Examples
+    --------
+    >>> print(wrap_command("decnef plan srpbs-open --site KUT --modality bold", 40))
+    decnef plan srpbs-open --site KUT \\
+        --modality bold
+    """
+    parts = re.split(r" (?=--|[<>])", line)
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(f"{lines[-1]} {part} \\") <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(f"    {part}")
+    return " \\\n".join(lines)
+
+
+def print_block(title: str, text: str) -> None:
+    """Print lines below a title, exactly as they are."""
+    from rich.text import Text
+
+    print_rich(Text(f" {title}", style="bold"), Text(f"{text}\n", no_wrap=True))
+
+
 def section(title: str, body: "RenderableType") -> "RenderableType":
     """Return `body` below a title and above a blank line."""
     from rich.console import Group
@@ -290,21 +338,11 @@ def table_title(title: str, rows: Sized) -> str:
     )
 
 
-def table(*columns: str, rows: Iterable[Iterable["str | Text"]]) -> "Table":
-    """Build a table; a column whose name begins with ``>`` is right-aligned."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def table(*columns: str, rows: "Iterable[Iterable[RenderableType]]") -> "FittedTable":
+    """Build a table; names that begin with ``>`` are of numbers, those with ``!`` of ids, never cut."""
+    from decnef_data_cli.fitted_table import build_table  # loads rich
 
-    result = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for column in columns:
-        if column.startswith(">"):  # a number that is cut without an ellipsis would be a wrong number
-            result.add_column(column[1:], justify="right", overflow="ellipsis", no_wrap=True)
-        else:
-            result.add_column(column, overflow="fold")
-    for row in rows:
-        result.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    return result
+    return build_table(columns, rows)
 
 
 def panel(title: str, rows: Iterable[tuple[str, str]]) -> "RenderableType":
@@ -319,9 +357,11 @@ def grid(rows: Iterable[tuple[str, str]]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
+    from decnef_data_cli.next_steps import rewrite
+
     result = Table.grid(padding=(0, 2, 0, 0))
     result.add_column(style="dim", no_wrap=True)
     result.add_column(overflow="fold")
     for name, value in rows:
-        result.add_row(name, Text(value))
+        result.add_row(name, Text(rewrite(value)))
     return result

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoSummary", "EdgeDifference", "GroupSummary", "demo", "demo_page", "summarize"]
 
-_BAR_WIDTH = 30  # characters
+_DATASET = "srpbs-fc"
 _NEXT_SHELL = (
     "decnef participants srpbs-fc --mirror synthetic",
     "decnef list",
@@ -171,7 +171,7 @@ def _groups_table(summary: DemoSummary) -> "RenderableType":
         )
         for group in summary.groups
     )
-    return table("group", ">participants", ">ROIs", ">edges", ">size", rows=rows)
+    return table("!group", ">participants", ">ROIs", ">edges", ">size", rows=rows)
 
 
 def _participants_table(counts: Mapping[str, Mapping[str, int]]) -> "RenderableType":
@@ -180,8 +180,7 @@ def _participants_table(counts: Mapping[str, Mapping[str, int]]) -> "RenderableT
         [site, *map(_count_cell, row.values()), f"{sum(row.values()):,}"] for site, row in counts.items()
     ]
     sums = [sum(row[name] for row in counts.values()) for name in diagnoses]
-    result = table("site", *(f">{name}" for name in (*diagnoses, "total")), rows=rows)
-    result.columns[0].no_wrap, result.columns[0].overflow = True, "ellipsis"
+    result = table("!site", *(f">{name}" for name in (*diagnoses, "total")), rows=rows)
     result.add_section()
     result.add_row("total", *(f"{number:,}" for number in (*sums, sum(sums))), style="bold")
     return result
@@ -211,25 +210,20 @@ def _difference_title(difference: EdgeDifference) -> str:
 
 def _difference_table(difference: EdgeDifference) -> "RenderableType":
     longest = max(abs(mean) for mean in difference.mean_r.values()) or 1.0
+    from decnef_data_cli.fitted_table import Bar  # loads rich
+
     means = difference.mean_r.items()
     rows = (
-        (name, f"{difference.n_participants[name]:,}", f"{mean:+.3f}", _draw_bar(mean / longest))
+        (name, f"{mean:+.3f}", Bar(mean / longest), f"{difference.n_participants[name]:,}")
         for name, mean in means
     )
-    return table("diagnosis", ">participants", ">mean r", "", rows=rows)
+    return table("!diagnosis", ">mean r", "bar", ">participants", rows=rows)
 
 
 def _cache_table(listing: "CacheListing") -> "RenderableType":
-    synthetic = (entry for entry in listing.entries if entry.synthetic)
+    synthetic = (entry for entry in listing.entries if entry.synthetic and entry.dataset == _DATASET)
     rows = (
         (entry.kind, human_size(entry.size), shorten_digests(relative_path(listing.root, entry.path)))
         for entry in synthetic
     )
     return table("kind", ">size", "path", rows=rows)
-
-
-def _draw_bar(share: float) -> "Text":
-    from rich.text import Text
-
-    filled = round(abs(share) * _BAR_WIDTH)
-    return Text("█" * filled, style="cyan") if share >= 0 else Text("░" * filled, style="magenta")

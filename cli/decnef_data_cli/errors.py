@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 import decnef_data
-from decnef_data_cli import interrupts, messages
+from decnef_data_cli import interrupts, messages, next_steps
+from decnef_data_cli.commands import print_examples
 from decnef_data_cli.metavars import set_metavars
 
 if TYPE_CHECKING:
@@ -68,6 +69,12 @@ class ErrorHandlingGroup(TyperGroup):
     def main(self, args: Any = None, *rest: Any, **options: Any) -> Any:
         """Run the command of `args`; errors are JSON if it asks for JSON, also those of the arguments."""
         messages.use_json_lines(sys.argv[1:] if args is None else args)
+        try:
+            return self._run(args, *rest, **options)
+        finally:
+            next_steps.forget()
+
+    def _run(self, args: Any, *rest: Any, **options: Any) -> Any:
         if not messages.uses_json_lines():
             return super().main(args, *rest, **options)
         try:
@@ -103,6 +110,7 @@ class ErrorHandlingGroup(TyperGroup):
 
         set_metavars(self, ctx)
         super().format_help(ctx, formatter)
+        print_examples(ctx, formatter, is_plain=self.rich_markup_mode is None)
         print_rich(panel("Exit codes", ((str(code), meaning) for code, meaning in EXIT_CODES.items())))
 
 
@@ -247,7 +255,7 @@ def _requirement_lines(error: "AccessError", indent: str) -> Iterator[str]:
         if requirement.url is not None:
             yield f"{indent}  open {requirement.url}"
         if requirement.command is not None:
-            yield f"{indent}  run  {requirement.command}"
+            yield f"{indent}  run  {next_steps.add_options(requirement.command)}"
 
 
 def _print_error(error: BaseException) -> None:

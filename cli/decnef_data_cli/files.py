@@ -1,6 +1,8 @@
 """The commands that manage files: plan, download, adopt, verify, cache."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +11,7 @@ import typer
 
 import decnef_data
 from decnef_data_cli import access, tables
+from decnef_data_cli.completion import mirror_names
 from decnef_data_cli.console import human_size, print_json, print_result, print_rich, print_sentence
 from decnef_data_cli.errors import error_exit
 from decnef_data_cli.messages import confirm, print_stderr
@@ -16,6 +19,8 @@ from decnef_data_cli.options import (
     AcceptTerms,
     AsJson,
     DataDir,
+    Exclude,
+    Include,
     KeepArchive,
     LockFile,
     MirrorChoice,
@@ -23,7 +28,8 @@ from decnef_data_cli.options import (
     OptionalName,
     ProgressChoice,
     Quiet,
-    mirror_names,
+    none_if_empty,
+    parse_size,
     progress_kind,
 )
 from decnef_data_cli.plan_table import plan_page
@@ -32,7 +38,7 @@ from decnef_data_cli.selection import SelectionArguments, takes_selection
 if TYPE_CHECKING:
     from decnef_data.model import CacheListing, Plan
 
-__all__ = ["adopt", "cache_clear", "cache_list", "cache_path", "download", "plan", "verify"]
+__all__ = ["adopt", "cache_clear", "cache_list", "cache_path", "cache_prune", "download", "plan", "verify"]
 
 
 @takes_selection
@@ -43,11 +49,21 @@ def plan(
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     keep_archive: KeepArchive = True,
+    include: Include = None,
+    exclude: Exclude = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Show the files, size, time and disk space that a download needs; nothing is downloaded."""
-    planned = decnef_data.plan(name, **selection, mirror=mirror, data_dir=data_dir, keep_archive=keep_archive)
+    planned = decnef_data.plan(
+        name,
+        **selection,
+        mirror=mirror,
+        data_dir=data_dir,
+        keep_archive=keep_archive,
+        include=none_if_empty(include),
+        exclude=none_if_empty(exclude),
+    )
     _print_plan(planned, as_json=as_json, quiet=quiet)
 
 
@@ -69,11 +85,10 @@ def _next_step(planned: "Plan") -> str:
     name = planned.selection.dataset
     command = next((item.command for item in planned.missing_requirements if item.command), None)
     if planned.download_size == 0:
-        mirror = " --mirror synthetic" if planned.mirror == "phantom" else ""
-        return f"'{name}' is available locally: run `decnef participants {name}{mirror}`."
+        return f"'{name}' is available locally: run `decnef participants {name}`."
     if command:
         return f"Run `{command}` first."
-    return "Run `decnef download` with the same selection to start the download."
+    return f"Run `decnef download {name}` to start the download."
 
 
 @takes_selection
@@ -84,6 +99,21 @@ def download(
     mirror: MirrorChoice = "auto",
     data_dir: DataDir = None,
     keep_archive: KeepArchive = True,
+    include: Include = None,
+    exclude: Exclude = None,
+    local_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="FOLDER",
+            help="Also put the complete files into this folder, as read-only hard links where possible.",
+            show_default=False,
+        ),
+    ] = None,
+    i_may_share: Annotated[
+        bool,
+        typer.Option("--i-may-share", help="Confirm that you may share these data, and allow any folder."),
+    ] = False,
     accept_terms: AcceptTerms = False,
     lock: LockFile = None,
     shared: Annotated[
@@ -103,7 +133,13 @@ def download(
         )
     if dry_run:
         planned = decnef_data.plan(
-            name, **selection, mirror=mirror, data_dir=data_dir, keep_archive=keep_archive
+            name,
+            **selection,
+            mirror=mirror,
+            data_dir=data_dir,
+            keep_archive=keep_archive,
+            include=none_if_empty(include),
+            exclude=none_if_empty(exclude),
         )
         _print_plan(planned, as_json=as_json, quiet=quiet)
         return
@@ -118,6 +154,10 @@ def download(
         accept_terms=accept_terms,
         lock=lock,
         shared=shared,
+        include=none_if_empty(include),
+        exclude=none_if_empty(exclude),
+        local_dir=local_dir,
+        i_may_share=i_may_share,
         progress=progress_kind(quiet, progress),
     )
     if as_json:
@@ -190,7 +230,7 @@ def verify(
     if as_json:
         print_json(verification)
     else:
-        print_rich(tables.checks_table(verification.checks))
+        print_rich(*tables.checks_page(verification))
     if not verification.complete:
         failed = [check for check in verification.checks if check.state != "intact"]
         dataset = verification.dataset
@@ -201,8 +241,7 @@ def verify(
         elif repair:
             remedy = f"Run `decnef cache clear {dataset}`, then download them again."
         else:
-            option = "" if mirror == "auto" else f" --mirror {mirror}"
-            command = f"decnef verify {dataset}{option} --repair"
+            command = f"decnef verify {dataset} --repair"
             remedy = f"Run `{command}`, which rebuilds stores and downloads only damaged parts."
         raise error_exit(5, f"{problem} {remedy}")
 
@@ -248,13 +287,69 @@ def cache_clear(
         return
     if planned.entries and not yes and not confirm(f"Remove {_count_entries(planned)}?"):
         raise error_exit(2, f"Nothing was removed. Run `{command}` and answer y, or add --yes.")
-    try:
+    with _partly_removed(planned, as_json=as_json):
         removed = decnef_data.clear_cache(name, **selected, data_dir=data_dir)
+    _print_removed(removed, as_json=as_json, done=True)
+
+
+def cache_prune(
+    older_than: Annotated[
+        float | None,
+        typer.Option(
+            "--older-than",
+            metavar="DAYS",
+            help="Remove what was last used more than this number of days ago.",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
+    max_size: Annotated[
+        int | None,
+        typer.Option(
+            "--max-size",
+            metavar="SIZE",
+            help="Remove the least recently used data until the cache is not larger, for example 50GB.",
+            parser=parse_size,
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be removed, without removing it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without a prompt.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what was not used for long, or longest, from the cache; stores before files.
+
+    Adopted copies, partial downloads, and what is being downloaded stay. A dataset is used when it is
+    downloaded or opened.
+    """
+    if older_than is None and max_size is None:
+        raise error_exit(2, "Nothing says what to remove. Add --older-than DAYS, --max-size SIZE or both.")
+    planned = decnef_data.prune_cache(
+        older_than=older_than, max_size=max_size, dry_run=True, data_dir=data_dir
+    )
+    if dry_run:
+        _print_removed(planned, as_json=as_json, done=False)
+        print_stderr("Nothing was removed. Run the same without --dry-run to remove it.")
+        return
+    if planned.entries and not yes and not confirm(f"Remove {_count_entries(planned)}?"):
+        raise error_exit(2, "Nothing was removed. Run the same and answer y, or add --yes.")
+    with _partly_removed(planned, as_json=as_json):
+        removed = decnef_data.prune_cache(older_than=older_than, max_size=max_size, data_dir=data_dir)
+    _print_removed(removed, as_json=as_json, done=True)
+
+
+@contextmanager
+def _partly_removed(planned: "CacheListing", *, as_json: bool) -> Iterator[None]:
+    """Print what was removed also where something could not be."""
+    try:
+        yield
     except OSError:
         gone = tuple(entry for entry in planned.entries if not os.path.lexists(entry.path))
         _print_removed(replace(planned, entries=gone), as_json=as_json, done=True)
         raise
-    _print_removed(removed, as_json=as_json, done=True)
 
 
 def _print_removed(listing: "CacheListing", *, as_json: bool, done: bool) -> None:

@@ -1,10 +1,25 @@
 """The entry point of the ``decnef`` command: run the app, and exit with its code."""
 
+import codecs
 import sys
 
 from decnef_data_cli.interrupts import end_when_interrupted
 
 __all__ = ["run"]
+
+#: What stands in ASCII for the characters that tables and texts have and not every encoding has.
+_SIMILAR = {
+    "…": "~",
+    "·": ".",
+    "█": "#",
+    "░": "=",
+    "─": "-",
+    "│": "|",
+    "╭": "+",
+    "╮": "+",
+    "╰": "+",
+    "╯": "+",
+}
 
 
 def run() -> None:
@@ -33,8 +48,16 @@ def _flush_stdout() -> bool:
 
 
 def _replace_unencodable_characters() -> None:
-    """Print ``?`` for a character that the terminal cannot encode, instead of failing on a Japanese title."""
+    """Print a similar character, or ``?``, for one that the terminal cannot encode."""
+    codecs.register_error("similar", _replace_characters)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="replace")
+            reconfigure(errors="similar")
+
+
+def _replace_characters(error: UnicodeError) -> tuple[str, int]:
+    """Return what is printed for characters that an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_SIMILAR.get(each, "?") for each in error.object[error.start : error.end]), error.end

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from decnef_data_cli.console import print_wrapped
+from decnef_data_cli.next_steps import rewrite
 
 __all__ = [
     "can_ask",
@@ -59,6 +60,7 @@ def confirm(question: str) -> bool:
 
 def print_stderr(text: str) -> None:
     """Print a message; a terminal highlights a leading ``error:`` or ``warning:``."""
+    text = rewrite(text)
     if _json_lines:
         _print_event({"event": "log", "level": "info", "message": text})
     else:
@@ -67,6 +69,7 @@ def print_stderr(text: str) -> None:
 
 def print_warning(text: str) -> None:
     """Print a warning, with its level."""
+    text = rewrite(text)
     if _json_lines:
         _print_event({"event": "log", "level": "warning", "message": text})
     else:
@@ -76,10 +79,19 @@ def print_warning(text: str) -> None:
 def print_error(lines: Iterable[str], fields: Mapping[str, Any]) -> None:
     """Print an error: its `lines` for people, or its `fields` for programs."""
     if _json_lines:
-        _print_event({"event": "error", **fields})
+        _print_event({"event": "error", **_rewrite_all(fields)})
         return
     for line in lines:
-        print_wrapped(line, stderr=True)
+        print_wrapped(rewrite(line), stderr=True)
+
+
+def _rewrite_all(value: Any) -> Any:
+    """Rewrite the messages of an error, and of its causes."""
+    if isinstance(value, str):
+        return rewrite(value)
+    if isinstance(value, Mapping):
+        return {key: _rewrite_all(item) for key, item in value.items()}
+    return [_rewrite_all(item) for item in value] if isinstance(value, list) else value
 
 
 def _print_event(fields: Mapping[str, Any]) -> None:

@@ -90,6 +90,12 @@ def mirrors(context: typer.Context, data_dir: DataDir = None, as_json: AsJson = 
         print_json(statuses)
     else:
         print_rich(*_mirrors_page(statuses))
+    asked = [status for status in statuses if status.reachable is not None]
+    if asked and not any(status.reachable for status in asked):
+        names = ", ".join(f"'{status.name}'" for status in asked)
+        raise error_exit(
+            4, f"No mirror can be reached: {names}. Check the connection, then run `decnef mirrors` again."
+        )
 
 
 def audit(
@@ -146,7 +152,7 @@ def _index_page(found: "Index") -> "Iterator[RenderableType]":
         )
         for match in found.matches
     ]
-    yield section("Datasets", table("dataset", "match", "id", ">files", ">size", rows=rows))
+    yield section("Datasets", table("!dataset", "match", "id", ">files", ">size", rows=rows))
     yield grid((match.dataset, match.why) for match in found.matches)
     yield Text()
     yield from _change_sections(found)
@@ -195,7 +201,7 @@ def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableTyp
         (status.name, _describe_response(status), status.user or "", _format_time(status.indexed))
         for status in statuses
     ]
-    yield section("Mirrors", table("mirror", "responds", "user", "indexed", rows=rows))
+    yield section("Mirrors", table("!mirror", "responds", "user", "indexed", rows=rows))
     problems = [(status.name, status.problem) for status in statuses if status.problem]
     if problems:
         yield grid(problems)
@@ -203,21 +209,21 @@ def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableTyp
     credentials = [_credential_row(status.name, each) for status in statuses for each in status.credentials]
     if credentials:
         yield section(
-            "Credentials", table("mirror", "kind", "location", "dataset", "expires", rows=credentials)
+            "Credentials", table("!mirror", "kind", "!dataset", "location", "expires", rows=credentials)
         )
     holdings = [
         (
             status.name,
             dataset.dataset,
-            dataset.description,
             f"{'about ' if dataset.approximate else ''}{_format_size(dataset.size)}",
+            dataset.description,
             dataset.basis,
         )
         for status in statuses
         for dataset in status.datasets
     ]
     if holdings:
-        yield section("Datasets", table("mirror", "dataset", "source", ">size", "basis", rows=holdings))
+        yield section("Datasets", table("!mirror", "!dataset", ">size", "source", "basis", rows=holdings))
 
 
 def _describe_response(status: "MirrorStatus") -> str:
@@ -230,7 +236,7 @@ def _describe_response(status: "MirrorStatus") -> str:
 
 def _credential_row(mirror: str, credential: "CredentialInfo") -> tuple[str, ...]:
     until = credential.expires.strftime("%Y-%m-%d %H:%M UTC") if credential.expires else ""
-    return mirror, credential.kind, credential.location, credential.dataset or "", until
+    return mirror, credential.kind, credential.dataset or "", credential.location, until
 
 
 def _audit_page(found: "Audit") -> "Iterator[RenderableType]":

@@ -1,19 +1,21 @@
 """The arguments and options that several commands share, with their shell completion."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import decnef_data
+from decnef_data_cli.completion import dataset_names, login_mirror_names, mirror_names
 from decnef_data_cli.errors import set_quiet
 
 __all__ = [
     "AcceptTerms",
     "AsJson",
-    "Completions",
     "DataDir",
+    "Exclude",
+    "Include",
     "LocalMirror",
     "LockFile",
     "LoginMirror",
@@ -23,37 +25,12 @@ __all__ = [
     "OptionalName",
     "ProgressChoice",
     "Quiet",
-    "dataset_names",
-    "mirror_names",
     "none_if_empty",
+    "parse_size",
     "progress_kind",
 ]
 
 _PROGRESS_KINDS = ("auto", "bars", "lines", "none", "json")
-#: Values with their help; Typer keeps those that begin with the typed text.
-Completions = list[tuple[str, str]]
-
-
-def dataset_names() -> Completions:
-    """Return the name and title of every dataset, as shell completions."""
-    return [(dataset.name, dataset.title) for dataset in decnef_data.catalog().datasets]
-
-
-def mirror_names() -> Completions:
-    """Return every name of a mirror, and those that stand for several or for synthetic data."""
-    mirrors = [(mirror.name, mirror.title) for mirror in decnef_data.catalog().mirrors]
-    return [
-        *mirrors,
-        ("auto", "The mirrors you have access to, in order"),
-        ("synthetic", "Synthetic data (a digital phantom)"),
-        ("phantom", "The same as synthetic"),
-    ]
-
-
-def _login_mirror_names() -> Completions:
-    mirrors = decnef_data.catalog().mirrors
-    return [(mirror.name, mirror.title) for mirror in mirrors if mirror.protocol != "folder"]
-
 
 Name = Annotated[
     str,
@@ -96,7 +73,7 @@ LoginMirror = Annotated[
     typer.Argument(
         metavar="MIRROR",
         help="The mirror: synapse or atr.",
-        autocompletion=_login_mirror_names,
+        autocompletion=login_mirror_names,
         show_default=False,
     ),
 ]
@@ -105,7 +82,7 @@ OptionalMirror = Annotated[
     typer.Argument(
         metavar="MIRROR",
         help="The mirror: synapse or atr (default: all mirrors).",
-        autocompletion=_login_mirror_names,
+        autocompletion=login_mirror_names,
         show_default=False,
     ),
 ]
@@ -127,6 +104,24 @@ DataDir = Annotated[
 ]
 AcceptTerms = Annotated[
     bool, typer.Option("--accept-terms", help="Accept the terms of use, which 'decnef accept NAME' shows.")
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include",
+        metavar="PATTERN",
+        help="Only separate files whose path matches, for example '*.tsv' or 'UTO/'; may be repeated.",
+        show_default=False,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="No separate files whose path matches; may be repeated.",
+        show_default=False,
+    ),
 ]
 LockFile = Annotated[
     Path | None,
@@ -151,6 +146,22 @@ ProgressChoice = Annotated[
         autocompletion=lambda: list(_PROGRESS_KINDS),
     ),
 ]
+
+
+def parse_size(text: str) -> int:
+    """Convert a size to bytes: a number with or without a decimal or binary unit.
+
+    Examples
+    --------
+    >>> parse_size("50GB"), parse_size("1.5 MiB"), parse_size("2000")
+    (50000000000, 1572864, 2000)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
+    if match is None or (match[3] and not match[2]):
+        message = f"'{text}' is not a size. Write a number with a unit, such as 500MB or 50GB."
+        raise typer.BadParameter(message)
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
 
 def none_if_empty(values: Iterable[str] | None) -> list[str] | None:

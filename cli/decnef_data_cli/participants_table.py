@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["participants_caption", "participants_page", "participants_table"]
 
 #: The columns that are shown; ``--csv`` and ``--json`` have all of them.
-_COLUMNS = ("subject", "site", "institute", "diagnosis", "age", "sex", "mean_fd")
+_COLUMNS = ("subject", "diagnosis", "site", "age", "sex", "mean_fd", "institute")
 
 
 def participants_page(participants: "pd.DataFrame") -> "Iterator[RenderableType]":
@@ -28,23 +28,16 @@ def participants_page(participants: "pd.DataFrame") -> "Iterator[RenderableType]
 def participants_table(participants: "pd.DataFrame") -> "RenderableType":
     """Return the table of the first participants, with those of `_COLUMNS` that it has."""
     columns = _shown_columns(participants)
-    headers = (f">{name}" if name in {"age", "mean_fd"} else name for name in columns)
+    headers = (f">{name}" if name in {"age", "mean_fd"} else f"!{name}" for name in columns)
     shown = participants.loc[:, columns].head(MAX_ROWS)
-    result = table(
-        *headers, rows=([_format_cell(value) for value in row] for row in shown.itertuples(index=False))
-    )
-    for column in result.columns[1:]:  # subject ids are long: theirs is the column that wraps
-        column.no_wrap, column.overflow = True, "ellipsis"
-    return result
+    rows = ([_format_cell(value) for value in row] for row in shown.itertuples(index=False))
+    return table(*headers, rows=rows)
 
 
 def participants_caption(participants: "pd.DataFrame") -> str:
     """Return a sentence on how much of `participants` the table shows."""
-    shown, columns = min(len(participants), MAX_ROWS), _shown_columns(participants)
-    summary = (
-        f"{shown} of {len(participants):,} participants, {len(columns)} of {participants.shape[1]} columns."
-    )
-    return f"{summary} Use --csv or --json for all."
+    shown = f"{min(len(participants), MAX_ROWS)} of {len(participants):,} participants."
+    return f"{shown} Use --csv or --json for all participants and all {participants.shape[1]} columns."
 
 
 def _shown_columns(participants: "pd.DataFrame") -> list[str]:

@@ -27,7 +27,7 @@ def plan_page(plan: "Plan") -> "Iterator[RenderableType]":
         shown = plan.files[:MAX_ROWS]
         yield section(table_title("Files", plan.files), _planned_files_table(shown))
     if plan.mirror_costs:
-        yield table("mirror", ">download size", "accessible", rows=map(_cost_row, plan.mirror_costs))
+        yield table("!mirror", ">download size", "accessible", rows=map(_cost_row, plan.mirror_costs))
         yield Text()
     for mirror, problem in plan.problems:
         yield Text(f"{mirror}: {problem}")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import decnef_data
+from decnef_data_cli.completion import dataset_names
 from decnef_data_cli.console import print_csv, print_json, print_rich, section, table
 from decnef_data_cli.messages import print_stderr
-from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Quiet, dataset_names, none_if_empty
+from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Quiet, none_if_empty
 from decnef_data_cli.selection import (
     SelectionArguments,
     describe_sample,
@@ -127,7 +128,7 @@ def _participants_table(participants: "pd.DataFrame") -> "RenderableType":
     by = [participants["dataset"], groups, location.rename("place"), participants["diagnosis"]]
     counts = participants.groupby(by, sort=False).size().items()
     rows = ((*map(str, key), f"{number:,}") for key, number in counts if isinstance(key, tuple))
-    return table("dataset", "group", "site or institute", "diagnosis", ">participants", rows=rows)
+    return table("!dataset", "!group", "site or institute", "diagnosis", ">participants", rows=rows)
 
 
 def _records_table(counts: "pd.DataFrame") -> "RenderableType":
@@ -141,7 +142,7 @@ def _records_table(counts: "pd.DataFrame") -> "RenderableType":
         )
         for count in _json_rows(counts)
     )
-    return table("dataset", "site", "diagnosis", ">participants", "grade", rows=rows)
+    return table("!dataset", "!site", "!diagnosis", ">participants", "grade", rows=rows)
 
 
 def _print_explanations(record_counts: "pd.DataFrame", ignored_options: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ import typer.main
 
 from decnef_data_cli.app import app
 from decnef_data_cli.errors import EXIT_CODES
+from decnef_data_cli.examples import examples_of
 from decnef_data_cli.metavars import format_argument, set_metavars
 
 __all__ = ["build_reference"]
@@ -24,7 +25,8 @@ Results go to standard output, everything else to standard error.
 `DECNEF_DATA_DIR` sets the cache folder.
 `NO_COLOR` disables colors.
 `DECNEF_DEBUG=1` adds a traceback to each error.
-`decnef --install-completion` installs shell completion for commands, datasets, mirrors and values of options.
+`decnef --install-completion` installs shell completion, also of groups, sites and subjects of local copies.
+Next steps in messages repeat `--data-dir` and `--mirror`, and downloads the selection, to be copied.
 """
 
 
@@ -64,6 +66,8 @@ def _command_section(path: str, command: Any) -> Iterator[str]:
     yield from ("| | |", "|--|--|")
     yield from (f"| `{_escape_pipes(usage)}` | {item.help}{_format_default(item)} |" for usage, item in rows)
     yield ""
+    if examples := examples_of(path):
+        yield from ("```sh", *examples, "```", "")
 
 
 def _format_option(option: Any) -> str:

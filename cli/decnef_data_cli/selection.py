@@ -7,10 +7,17 @@ from typing import Annotated, Any, TypedDict
 
 import typer
 
-import decnef_data
+from decnef_data_cli.completion import (
+    Completions,
+    diagnosis_labels,
+    group_names,
+    institute_names,
+    site_codes,
+    subject_ids,
+)
 from decnef_data_cli.conditions import Conditions, parse_conditions
 from decnef_data_cli.metavars import choices
-from decnef_data_cli.options import Completions, none_if_empty
+from decnef_data_cli.options import none_if_empty
 from decnef_data_cli.tables import describe_sampling
 
 __all__ = ["SelectionArguments", "describe_sample", "given_options", "takes_selection"]
@@ -80,36 +87,27 @@ def describe_sample(names: str, selection: SelectionArguments) -> str:
     return f"Sample{'s' if several else ''} {', '.join(names.splitlines())}: {sampling}."
 
 
-def _site_codes() -> Completions:
-    return [(site.code, site.name) for site in decnef_data.catalog().sites]
-
-
-def _institute_names() -> Completions:
-    sites = decnef_data.catalog().sites
-    names = dict.fromkeys(site.institute for site in sites)
-    return [(name, ", ".join(site.code for site in sites if site.institute == name)) for name in names]
-
-
-def _diagnosis_labels() -> Completions:
-    return [(code.label, code.title) for code in decnef_data.catalog().codes if code.column == "diagnosis"]
-
-
 def _option(name: str, description: str, *, show_default: bool = False, **settings: Any) -> Any:
     return typer.Option(name, help=description, show_default=show_default, rich_help_panel=_PANEL, **settings)
 
 
-_Group = Annotated[str | None, _option("--group", "Only this group of the dataset, for example bal140.")]
-_Subjects = Annotated[list[str] | None, _option("--subject", "Only this subject; may be repeated.")]
+_Group = Annotated[
+    str | None,
+    _option("--group", "Only this group of the dataset, for example bal140.", autocompletion=group_names),
+]
+_Subjects = Annotated[
+    list[str] | None, _option("--subject", "Only this subject; may be repeated.", autocompletion=subject_ids)
+]
 _Sites = Annotated[
     list[str] | None,
-    _option("--site", "Only participants scanned at this site; may be repeated.", autocompletion=_site_codes),
+    _option("--site", "Only participants scanned at this site; may be repeated.", autocompletion=site_codes),
 ]
 _Institutes = Annotated[
     list[str] | None,
     _option(
         "--institute",
         "Only participants of this institute, also where its sites are pooled; may be repeated.",
-        autocompletion=_institute_names,
+        autocompletion=institute_names,
     ),
 ]
 _Diagnoses = Annotated[
@@ -117,7 +115,7 @@ _Diagnoses = Annotated[
     _option(
         "--diagnosis",
         "Only participants with this diagnosis; may be repeated.",
-        autocompletion=_diagnosis_labels,
+        autocompletion=diagnosis_labels,
     ),
 ]
 _Modalities = Annotated[

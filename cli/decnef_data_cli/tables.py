@@ -1,6 +1,7 @@
 """Tables and pages for the values that the public functions return."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ from decnef_data_cli.console import (
     table,
     to_jsonable,
 )
+from decnef_data_cli.next_steps import add_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from decnef_data.model import (
         Access,
+        CachedDataset,
         CacheEntry,
         CacheListing,
         Dataset,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         Holding,
         Mirror,
         Requirement,
+        Verification,
         VerifiedFile,
     )
     from decnef_data.records import Records
@@ -37,6 +41,7 @@ __all__ = [
     "access_page",
     "access_table",
     "cache_page",
+    "checks_page",
     "checks_table",
     "dataset_details",
     "dataset_page",
@@ -64,7 +69,9 @@ def describe_sampling(n_subjects: int, stratify: str | None, seed: int, *, each:
     return f"{size}{classes}, seed {seed}"
 
 
-def dataset_summary(dataset: "Dataset", mirrors: "Sequence[Mirror]") -> dict[str, Any]:
+def dataset_summary(
+    dataset: "Dataset", mirrors: "Sequence[Mirror]", cached: "Iterable[CachedDataset]"
+) -> dict[str, Any]:
     """Return the main facts about a dataset, as ``list --json`` prints them."""
     return {
         "name": dataset.name,
@@ -75,50 +82,79 @@ def dataset_summary(dataset: "Dataset", mirrors: "Sequence[Mirror]") -> dict[str
         "mirrors": [mirror.name for mirror in mirrors if mirror.find_holding(dataset.name)],
         "aliases": dataset.aliases,
         "page": dataset.page,
+        "local": to_jsonable(_cached_of(dataset, cached)),
     }
 
 
 def dataset_details(
-    dataset: "Dataset", holding_by_mirror: "Mapping[str, Holding | None]", facts: "Sequence[Fact]"
+    dataset: "Dataset", records: "Records", cached: "Iterable[CachedDataset]"
 ) -> dict[str, Any]:
     """Return everything in the catalog about a dataset, as ``info --json`` prints it."""
-    holdings = {
-        name: to_jsonable(holding) for name, holding in holding_by_mirror.items() if holding is not None
+    found = ((mirror.name, mirror.find_holding(dataset.name)) for mirror in records.mirrors)
+    holdings = {name: to_jsonable(holding) for name, holding in found if holding is not None}
+    return {
+        **to_jsonable(dataset),
+        "mirrors": holdings,
+        "facts": to_jsonable(records.facts_of(dataset.name)),
+        "local": to_jsonable(_cached_of(dataset, cached)),
     }
-    return {**to_jsonable(dataset), "mirrors": holdings, "facts": to_jsonable(facts)}
 
 
-def datasets_table(records: "Records") -> "RenderableType":
+def _cached_of(dataset: "Dataset", cached: "Iterable[CachedDataset]") -> "list[CachedDataset]":
+    return [each for each in cached if each.dataset == dataset.name]
+
+
+def _describe_local(dataset: "Dataset", cached: "Iterable[CachedDataset]") -> str:
+    """Describe what is on this machine of a dataset: data first, then synthetic data."""
+    found = sorted(_cached_of(dataset, cached), key=lambda each: each.synthetic)
+    return "; ".join(map(_describe_cached, found)) or "none"
+
+
+def _describe_cached(cached: "CachedDataset") -> str:
+    state = f"SYNTHETIC {cached.state}" if cached.synthetic else cached.state
+    return state if cached.state == "adopted" else f"{state}, {human_size(cached.size)}"
+
+
+def datasets_table(records: "Records", cached: "Sequence[CachedDataset]" = ()) -> "RenderableType":
     """Return a table of the datasets, one row per dataset."""
-    entries = [dataset_summary(dataset, records.mirrors) for dataset in records.datasets]
     rows = (
         (
-            item["name"],
-            item["title"],
-            item["access"],
-            _format_count(item["n_participants"]),
-            " ".join(item["mirrors"]),
+            dataset.name,
+            _describe_local(dataset, cached),
+            dataset.level,
+            _format_count(dataset.n_participants),
+            " ".join(mirror.name for mirror in records.mirrors if mirror.find_holding(dataset.name)),
+            dataset.title,
         )
-        for item in entries
+        for dataset in records.datasets
     )
-    return table("name", "title", "access", ">participants", "mirrors", rows=rows)
+    return table("!name", "local copy", "!access", ">participants", "mirrors", "title", rows=rows)
 
 
-def dataset_page(dataset: "Dataset", records: "Records") -> "Iterator[RenderableType]":
+def dataset_page(
+    dataset: "Dataset", records: "Records", cached: "Sequence[CachedDataset]" = ()
+) -> "Iterator[RenderableType]":
     """Yield the page of a dataset: its properties, mirrors, groups, published figures and next step."""
     from rich.text import Text
 
     yield Text(dataset.title, style="bold")
-    yield grid(_dataset_lines(dataset))
+    yield grid((*_dataset_lines(dataset), *_local_lines(dataset, cached)))
     yield Text(f"\n{dataset.summary.strip()}\n")
     holdings = _holding_rows(dataset.name, records.mirrors)
-    yield section("Mirrors", table("mirror", "source", ">size", rows=holdings))
+    yield section("Mirrors", table("!mirror", ">size", "source", rows=holdings))
     if dataset.atlases:
         yield section("Groups", _groups_table(dataset))
     facts = records.facts_of(dataset.name)
     if facts:
         yield section("Published figures", table("value", "meaning", "grade", rows=map(_fact_row, facts)))
-    yield Text(f"Next: decnef access {dataset.name}")
+    yield Text(f"Next: {add_options(f'decnef access {dataset.name}')}", no_wrap=True)
+
+
+def _local_lines(dataset: "Dataset", cached: "Sequence[CachedDataset]") -> Iterator[tuple[str, str]]:
+    yield "local copy", _describe_local(dataset, cached)
+    for each in _cached_of(dataset, cached):
+        if each.path is not None:
+            yield "adopted from", str(each.path)
 
 
 def _groups_table(dataset: "Dataset") -> "RenderableType":
@@ -126,7 +162,7 @@ def _groups_table(dataset: "Dataset") -> "RenderableType":
         (atlas.group, _format_count(atlas.rois), _format_count(atlas.edges), atlas.description)
         for atlas in dataset.atlases
     )
-    return table("group", ">ROIs", ">edges", "atlas", rows=rows)
+    return table("!group", ">ROIs", ">edges", "atlas", rows=rows)
 
 
 def _dataset_lines(dataset: "Dataset") -> Iterator[tuple[str, str]]:
@@ -148,7 +184,7 @@ def _holding_rows(name: str, mirrors: "Iterable[Mirror]") -> Iterator[tuple[str,
             unverified = "" if holding.address is None or holding.has_verified_address else " (unverified)"
             published = ", ".join(part for part in (holding.archive, holding.address) if part)
             fallback = "a personal link" if mirror.protocol == "https" else mirror.title
-            yield mirror.name, f"{published or fallback}{unverified}", _holding_size(holding)
+            yield mirror.name, _holding_size(holding), f"{published or fallback}{unverified}"
 
 
 def _holding_size(holding: "Holding") -> str:
@@ -167,7 +203,7 @@ def access_table(accesses: "Iterable[Access]") -> "RenderableType":
         (access.dataset, access.mirror, _access_status(access), _missing_summary(access))
         for access in accesses
     )
-    return table("dataset", "mirror", "access", "missing or expiring", rows=rows)
+    return table("!dataset", "!mirror", "access", "missing or expiring", rows=rows)
 
 
 def _access_status(access: "Access") -> str:
@@ -207,13 +243,14 @@ def _next_step(accesses: "Sequence[Access]") -> str:
     """Return the next step: to download, or the first missing requirement of a remote mirror."""
     name = accesses[0].dataset if accesses else "NAME"
     if any(_access_status(access) == "granted" for access in accesses):
-        return f"decnef download {name}"
+        return add_options(f"decnef download {name}")
     needed = (item for access in accesses for item in access.requirements)
     missing = [item for item in needed if item.missing and item.kind != "copy"]
     if not missing:
-        return f"decnef download {name}"
+        return add_options(f"decnef download {name}")
     requirement = next((item for item in missing if item.command), missing[0])
-    return requirement.command or (f"open {requirement.url}" if requirement.url else requirement.text)
+    command = requirement.command and add_options(requirement.command)
+    return command or (f"open {requirement.url}" if requirement.url else requirement.text)
 
 
 def requirement_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
@@ -225,7 +262,7 @@ def requirement_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
     if requirement.url is not None:
         yield "", f"open {requirement.url}"
     if requirement.command is not None:
-        yield "", f"run  {requirement.command}"
+        yield "", f"run  {add_options(requirement.command)}"
 
 
 def files_table(files: "Iterable[VerifiedFile]") -> "RenderableType":
@@ -249,38 +286,70 @@ def _checksum_basis(file: "VerifiedFile") -> str:
     return "expected" if file.has_expected_checksum else "first use"
 
 
+def checks_page(verification: "Verification") -> "Iterator[RenderableType]":
+    """Yield the table of the results of a verification, and a note if the data are synthetic."""
+    from rich.text import Text
+
+    yield checks_table(verification.checks)
+    if verification.synthetic:
+        yield Text("SYNTHETIC: these are no data of people, but a digital phantom.", style="bold")
+
+
 def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
     """Return a table of the results of a verification."""
-    rows = ((shorten_digests(check.path), check.mirror, check.state, check.detail) for check in checks)
-    return table("file", "mirror", "state", "detail", rows=rows)
+    rows = ((shorten_digests(check.path), check.state, check.detail, check.mirror) for check in checks)
+    return table("file", "!state", "detail", "!mirror", rows=rows)
 
 
 def cache_page(listing: "CacheListing", *, verb: str = "in") -> "Iterator[RenderableType]":
-    """Yield the entries of the cache, or those removed, and their size; many files of a kind share a row."""
+    """Yield the entries of the cache, or those removed, and their size; many files of a kind share a row.
+
+    The largest come first; of entries of the same size, the last used.
+    """
     from rich.text import Text
 
-    groups: dict[tuple[str, str, str], list[CacheEntry]] = {}
+    groups: dict[tuple[object, ...], list[CacheEntry]] = {}
     for entry in listing.entries:
-        groups.setdefault((entry.dataset, entry.kind, entry.mirror), []).append(entry)
-    rows = [row for kind, entries in groups.items() for row in _cache_rows(listing.root, kind, entries)]
+        place = entry.path.is_relative_to(listing.root)
+        groups.setdefault((entry.dataset, entry.kind, entry.mirror, entry.synthetic, place), []).append(entry)
+    rows = [row for entries in groups.values() for row in _cache_rows(listing.root, entries)]
+    rows.sort(key=lambda row: (row.size, row.last_used), reverse=True)
     if rows:
-        yield table("dataset", "kind", "mirror", ">size", "path", rows=rows)
+        columns = ("!dataset", "!kind", ">size", "!last used", "!mirror", "path")
+        yield table(*columns, rows=(row.cells() for row in rows))
         yield Text()
     if verb != "in" and any(entry.kind == "adopted" for entry in listing.entries):
         yield Text("Adopted copies are only unregistered; their files are not removed.")
     yield Text(f"{human_size(listing.size)} {verb} {listing.root}", no_wrap=True)
 
 
-def _cache_rows(
-    root: Path, kind: tuple[str, str, str], entries: "list[CacheEntry]"
-) -> "Iterator[tuple[str, ...]]":
+@dataclass(frozen=True, slots=True)
+class _CacheRow:
+    """A row of the table of the cache."""
+
+    entry: "CacheEntry"
+    size: int
+    path: str
+
+    @property
+    def last_used(self) -> float:
+        return self.entry.last_used.timestamp() if self.entry.last_used else 0.0
+
+    def cells(self) -> tuple[str, ...]:
+        entry = self.entry
+        kind = f"SYNTHETIC {entry.kind}" if entry.synthetic else entry.kind
+        used = f"{entry.last_used:%Y-%m-%d}" if entry.last_used else ""
+        return entry.dataset, kind, human_size(self.size), used, entry.mirror, self.path
+
+
+def _cache_rows(root: Path, entries: "list[CacheEntry]") -> Iterator[_CacheRow]:
     if len(entries) > _MAX_FILES:
         folder = Path(commonpath(entry.path.parent for entry in entries))
-        size = human_size(sum(entry.size for entry in entries))
-        yield (*kind, size, f"{relative_path(root, folder)}/ ({len(entries):,} files)")
+        path = f"{relative_path(root, folder)}/ ({len(entries):,} files)"
+        yield _CacheRow(entries[0], sum(entry.size for entry in entries), path)
         return
     for entry in entries:
-        yield (*kind, human_size(entry.size), shorten_digests(relative_path(root, entry.path)))
+        yield _CacheRow(entry, entry.size, shorten_digests(relative_path(root, entry.path)))
 
 
 def relative_path(root: Path, path: Path) -> str:

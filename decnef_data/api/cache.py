@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from decnef_data.client import Client
 from decnef_data.client.options import StrPath
-from decnef_data.model import CacheListing, PurgeRecord, Verification, VerifiedFile
+from decnef_data.model import CachedDataset, CacheListing, PurgeRecord, Verification, VerifiedFile
 
 if TYPE_CHECKING:
     import pooch
@@ -196,6 +196,116 @@ def cache(*, data_dir: StrPath | None = None) -> CacheListing:
     return Client.default(data_dir).cache()
 
 
+def cached_datasets(*, data_dir: StrPath | None = None) -> tuple[CachedDataset, ...]:
+    """List what is on this machine of each dataset: a complete copy or a part, and how much.
+
+    No mirror is asked, and no data are read.
+
+    Parameters
+    ----------
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    tuple of CachedDataset
+        The datasets of which there is anything, each with state, size in bytes, and the date of the last
+        use.  Synthetic data of a dataset are an entry of their own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cached_datasets(data_dir=tempfile.mkdtemp())
+    ()
+    """
+    return Client.default(data_dir).cached_datasets()
+
+
+def cached_subjects(name: str, *, mirror: str = "auto", data_dir: StrPath | None = None) -> tuple[str, ...]:
+    """List the ids of the subjects of a dataset that is on this machine, without opening the data.
+
+    Parameters
+    ----------
+    name
+        The dataset, by name, alias or title.
+    mirror
+        The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+        ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+        that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+        phantom), created on this machine; ``"auto"`` never selects it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    tuple of str
+        The ids that stores and tables of participants have; empty if there are none, or if they are in
+        an archive that was not opened yet.
+
+    Raises
+    ------
+    SelectionError
+        There is no such dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cached_subjects("srpbs-fc", data_dir=tempfile.mkdtemp())
+    ()
+    """
+    return Client.default(data_dir).cached_subjects(name, mirror=mirror)
+
+
+def prune_cache(
+    *,
+    older_than: float | None = None,
+    max_size: int | None = None,
+    dry_run: bool = False,
+    data_dir: StrPath | None = None,
+) -> CacheListing:
+    """Remove from the cache what was not used for long, or the least recently used data beyond a size.
+
+    Stores go before the files that they can be created from again.  Adopted copies, partial downloads
+    and datasets that a process downloads at the moment stay.  A dataset is used when it is downloaded or
+    opened; that is recorded in the cache, because file systems record it daily at best.
+
+    Parameters
+    ----------
+    older_than
+        Remove what was last used more than this number of days ago.
+    max_size
+        Remove the least recently used data until the cache has at most this number of bytes.
+    dry_run
+        Whether to report what would be removed without removing it.
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    CacheListing
+        The entries that were removed, including synthetic ones, the least recently used first.
+
+    Raises
+    ------
+    SelectionError
+        Neither `older_than` nor `max_size` is given, or one of them is negative.
+    AccessError
+        A part of the cache is a link that belongs to another user; nothing was removed.
+    OSError
+        Something could not be deleted; everything else was removed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> prune_cache(older_than=90, max_size=50_000_000_000, data_dir=tempfile.mkdtemp()).entries
+    ()
+    """
+    return Client.default(data_dir).prune_cache(older_than=older_than, max_size=max_size, dry_run=dry_run)
+
+
 def clear_cache(
     name: str | None = None,
     *,
@@ -216,7 +326,8 @@ def clear_cache(
     stores
         Whether only the stores are removed, which are created again from the files when they are needed.
     synthetic
-        Whether only synthetic data (digital phantoms) are removed.
+        Whether only synthetic data (digital phantoms) are removed, and the stores of phantoms that you
+        adopted; these stay registered.
     dry_run
         Whether to report what would be removed without removing it.
     data_dir

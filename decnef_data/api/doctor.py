@@ -4,7 +4,7 @@
 
 from decnef_data.client import Client
 from decnef_data.client.options import StrPath
-from decnef_data.model import DoctorReport
+from decnef_data.model import DoctorReport, Environment
 
 
 def doctor(
@@ -55,3 +55,31 @@ def doctor(
     Finding(what='participants', expected='1410', found='1410', agrees=True, grade='B')
     """
     return Client.default(data_dir).doctor(name, mirror=mirror, statement=statement)
+
+
+def environment(*, data_dir: StrPath | None = None) -> Environment:
+    """Describe versions, folders, mirrors and credentials, to be pasted into a report of a problem.
+
+    No mirror is contacted.  The result has no secret; the home folder, whose name is often that of a
+    person, is ``~``.
+
+    Parameters
+    ----------
+    data_dir
+        The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
+        the operating system.
+
+    Returns
+    -------
+    Environment
+        The versions of Python, of this package and of the libraries, the folders with free space in
+        bytes and permissions, and the mirrors with their addresses and the kinds of stored credentials.
+
+    Examples
+    --------
+    >>> from decnef_data import Client
+    >>> environment = Client().environment()
+    >>> environment.libraries["numpy"] is not None
+    True
+    """
+    return Client.default(data_dir).environment()

@@ -529,6 +529,8 @@ def plan(
     mirror: str = "auto",
     data_dir: StrPath | None = None,
     keep_archive: bool = True,
+    include: Names | None = None,
+    exclude: Names | None = None,
 ) -> Plan:
     """Return what a request needs and costs; no data are downloaded.
 
@@ -591,6 +593,11 @@ def plan(
         the operating system.
     keep_archive
         Whether downloaded files are kept after the data have been stored in the cache for reading.
+    include
+        Patterns of the paths of separate files to download, such as ``"*.tsv"``, one or several; ``*``
+        also matches ``/``, and a pattern that ends with ``/`` means a folder.  ``None`` means all files.
+    exclude
+        Patterns of the paths of separate files to leave out, one or several; ``None`` means none.
 
     Returns
     -------
@@ -604,7 +611,8 @@ def plan(
     SelectionError
         There is no such dataset, group or mirror; or an argument has the wrong type. Of images that were
         listed before: there is no such site, diagnosis, subject or coordinate; a range cannot be applied,
-        because no participant has a value; or fewer participants match than the sample needs.
+        because no participant has a value; or fewer participants match than the sample needs.  A pattern
+        matches no file, or the dataset is one archive.
 
     Notes
     -----
@@ -638,6 +646,8 @@ def plan(
         repetition_time=repetition_time,
         mirror=mirror,
         keep_archive=keep_archive,
+        include=include,
+        exclude=exclude,
     )
 
 
@@ -666,6 +676,10 @@ def download(
     accept_terms: bool = False,
     lock: StrPath | None = None,
     shared: bool = False,
+    include: Names | None = None,
+    exclude: Names | None = None,
+    local_dir: StrPath | None = None,
+    i_may_share: bool = False,
     progress: str = "auto",
 ) -> Path:
     """Download and verify the files of a dataset; return the archive, or the folder of the files.
@@ -737,6 +751,18 @@ def download(
     shared
         Whether the group of the cache folder may read the files of the dataset and its stores from now
         on; otherwise only you can.
+    include
+        Patterns of the paths of separate files to download, such as ``"*.tsv"``, one or several; ``*``
+        also matches ``/``, and a pattern that ends with ``/`` means a folder.  ``None`` means all files.
+    exclude
+        Patterns of the paths of separate files to leave out, one or several; ``None`` means none.
+    local_dir
+        A folder of your own that the complete files are put into, besides the cache: as hard links, which
+        take no space and are read-only, or as copies where the disk has no such links or the files are
+        those of a copy that you adopted.  ``None`` means none.
+    i_may_share
+        Whether you have permission to share the data, and want to put them into `local_dir` in spite of
+        its being in a checkout of a repository.
     progress
         How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
         per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
@@ -745,7 +771,8 @@ def download(
     Returns
     -------
     Path
-        The archive, or the folder of the files.  With ``keep_archive=False``, the folder of the stores of
+        The archive, or the folder of the files, in `local_dir` if that is given.  With
+        ``keep_archive=False``, the folder of the stores of
         the selected images.
 
     Raises
@@ -753,10 +780,11 @@ def download(
     SelectionError
         There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
         applied, because no participant has a value; no participant matches, or fewer than the sample
-        needs; an argument has the wrong type; or the selection is not that of `lock`.
+        needs; an argument has the wrong type; or the selection is not that of `lock`.  A pattern matches
+        no file, or the dataset is one archive; or `local_dir` has another file of the same name.
     AccessError
-        Accepted terms, a login, an approval or a personal link is missing; the message says what to do
-        next.
+        Accepted terms, a login, an approval or a personal link is missing, or `local_dir` is in a
+        checkout of a repository; the message says what to do next.
     MirrorError
         A mirror cannot be reached, or refuses the request.
     IntegrityError
@@ -807,6 +835,10 @@ def download(
         accept_terms=accept_terms,
         lock=lock,
         shared=shared,
+        include=include,
+        exclude=exclude,
+        local_dir=local_dir,
+        i_may_share=i_may_share,
         progress=progress,
     )
 

@@ -63,7 +63,8 @@ def index(
     >>> import tempfile
     >>> index("synapse", offline=True, data_dir=tempfile.mkdtemp())
     Traceback (most recent call last):
-    decnef_data.errors.SelectionError: There is no index of 'synapse' yet. Run `decnef index synapse`.
+    decnef_data.errors.SelectionError: There is no index of 'synapse' yet.
+    Run `decnef_data.index('synapse')`.
     """
     return Client.default(data_dir).index(
         mirror, offline=offline, checksums=checksums, records=records, progress=progress

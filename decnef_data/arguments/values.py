@@ -223,6 +223,14 @@ def positive_number(value: object) -> int | float:
     return converted
 
 
+def non_negative_number(value: object) -> int | float:
+    """Convert a number that is not below 0."""
+    converted = number(value)
+    if converted < 0:
+        raise WrongValueError("is below 0")
+    return converted
+
+
 def penalty(value: object) -> int | float | str:
     """Convert a number of at least 0, or ``"gcv"``."""
     plain = as_scalar(value)

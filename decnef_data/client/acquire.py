@@ -13,6 +13,7 @@ from decnef_data.client.citations import citations_for, format_citations, synaps
 from decnef_data.client.notes import copy_note
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, is_offline
+from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.consent import ConsentFile
 from decnef_data.errors import AccessError, FetchError, FormatError, SelectionError
 from decnef_data.model import Citation, Dataset, LocalCopy, Lock, Progress, Terms, VerifiedFile
@@ -110,6 +111,9 @@ class Acquirer:
         wants_phantom = location.files.root == self.resolver.phantom_root
         if self.lock is None or self.lock.synthetic == wants_phantom:
             return
+        copy = transfer.find_complete_copy(location, include_dropped=True)
+        if self.lock.synthetic and copy is not None and is_synthetic(copy):  # a phantom that was adopted
+            return
         kind, mirror = ("synthetic", "phantom") if self.lock.synthetic else ("real", "auto")
         message = f"The lock is for {kind} data of '{location.dataset.name}'. Use mirror '{mirror}'."
         raise SelectionError(message, requested=self.options.mirror, known=(mirror,))
@@ -135,8 +139,8 @@ class Acquirer:
             else f"There is no local copy of '{name}' that matches the lock{found}."
         )
         remedy = "Unset DECNEF_OFFLINE, then run" if is_offline() else "Run"
-        lock_option = "" if self.lock is None else " --lock FILE"
-        message = f"{problem} {remedy} `decnef download {name}{lock_option}`."
+        lock_option = "" if self.lock is None else ", lock=FILE"
+        message = f"{problem} {remedy} `decnef_data.download('{name}'{lock_option})`."
         return MissingCopyError(message, requested=name)
 
     def accept_terms(self, location: DatasetLocation) -> DatasetLocation:
@@ -203,10 +207,10 @@ def _renewal_advice(copy: LocalCopy, location: DatasetLocation) -> str:
     name = copy.dataset
     records = (source.record for source in location.sources if source.record.name == copy.mirror)
     if any(record.protocol == "https" for record in records):
-        first = f"Run `decnef login {copy.mirror} {name}` with a new link"
+        first = f"Run `decnef_data.login('{copy.mirror}', LINK, dataset='{name}')` with a new link"
     else:
-        first = f"Run `decnef cache clear {name}`"
-    return f"{first}, then `decnef download {name}`."
+        first = f"Run `decnef_data.clear_cache('{name}')`"
+    return f"{first}, then `decnef_data.download('{name}')`."
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from decnef_data import transfer
+from decnef_data.client.local_copies import last_use, list_cached_datasets
 from decnef_data.client.removal import (
     Removal,
     cached_datasets,
@@ -13,9 +14,10 @@ from decnef_data.client.removal import (
     remove_items,
     unreadable_stores,
 )
+from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import FileCache
-from decnef_data.model import CacheEntry, FileCheck, Progress, RemovedItem
+from decnef_data.model import CachedDataset, CacheEntry, FileCheck, Progress, RemovedItem
 from decnef_data.model.sidecars import CITATION_FILE, TERMS_FILE
 from decnef_data.transfer import DatasetLocation, MirrorSource
 
@@ -53,16 +55,43 @@ class CacheContents:
 
     def entries(self) -> Iterator[CacheEntry]:
         """List everything, files first."""
-        for entry in FileCache(self.root).entries():
-            yield replace(entry, synthetic=self.synthetic)
+        entries = (*FileCache(self.root).entries(), *self._store_entries())
+        times = {
+            name: last_use(self.root, name, [entry for entry in entries if entry.dataset == name])
+            for name in {entry.dataset for entry in entries}
+        }
+        copies = {(entry.dataset, entry.mirror) for entry in entries}
+        synthetic = {copy for copy in copies if self._is_synthetic(*copy)}
+        for entry in entries:
+            is_marked = entry.synthetic or (entry.dataset, entry.mirror) in synthetic
+            yield replace(entry, synthetic=is_marked, last_used=times[entry.dataset])
+
+    def _store_entries(self) -> Iterator[CacheEntry]:
         for key, dataset, synthetic in self._store_datasets():
-            path, is_synthetic = self._stores.path(key), self.synthetic or synthetic
-            yield CacheEntry(dataset or "", "store", path, _folder_size(path), "", is_synthetic)
+            path, is_marked = self._stores.path(key), self.synthetic or synthetic
+            yield CacheEntry(dataset or "", "store", path, _folder_size(path), "", is_marked)
         for scan_cache in self._scan_caches():
-            size = _folder_size(scan_cache.folder)
-            yield CacheEntry(
-                scan_cache.read_dataset() or "", "store", scan_cache.folder, size, "", self.synthetic
-            )
+            size, inventory = _folder_size(scan_cache.folder), scan_cache.load_inventory()
+            is_marked = inventory is not None and any(scan.synthetic for scan in inventory.scans)
+            name = scan_cache.read_dataset() or ""
+            yield CacheEntry(name, "store", scan_cache.folder, size, "", self.synthetic or is_marked)
+
+    def synthetic_stores(self, dataset: str | None) -> Iterator[CacheEntry]:
+        """Return the stores of one dataset or of all that were made from a phantom."""
+        for entry in self._store_entries():
+            if entry.synthetic and dataset in {None, entry.dataset}:
+                yield entry
+
+    def datasets(self) -> tuple[CachedDataset, ...]:
+        """Return what there is of each dataset."""
+        return list_cached_datasets(self.root, synthetic=self.synthetic)
+
+    def _is_synthetic(self, dataset: str, mirror: str) -> bool:
+        """Return whether the copy from a mirror is a phantom, wherever it is."""
+        if self.synthetic:
+            return True
+        copy = FileCache(self.root).find_copy(dataset, mirror) if mirror else None
+        return copy is not None and is_synthetic(copy)
 
     def check_stores(self, dataset: str, *, deep: bool) -> Iterator[FileCheck]:
         """Compare the stores of `dataset`, and those that may be of it, with their manifests."""
@@ -139,11 +168,17 @@ def _folder_size(folder: Path) -> int:
 
 
 def clear(
-    parts: Iterable[CacheContents], dataset: str | None, *, stores: bool, dry_run: bool
+    parts: Iterable[CacheContents],
+    dataset: str | None,
+    *,
+    stores: bool = False,
+    synthetic: bool = False,
+    dry_run: bool,
 ) -> tuple[CacheEntry, ...]:
     """Remove one dataset or all, or only their stores, from parts of the cache; return what was removed.
 
-    Adopted copies are unregistered.
+    Adopted copies are unregistered.  With `synthetic`, only phantoms and the stores of adopted phantoms are
+    removed, and everything that was adopted stays.
 
     Raises
     ------
@@ -156,6 +191,10 @@ def clear(
     entries: list[CacheEntry] = []
     removals: list[Removal] = []
     for part in parts:
+        if synthetic and not part.synthetic:
+            entries += (kept := tuple(part.synthetic_stores(dataset)))
+            items += (RemovedItem("store", entry.path, entry.size) for entry in kept)
+            continue
         part_removals = part.removals(dataset)
         part_items = [
             (removal.dataset, item)

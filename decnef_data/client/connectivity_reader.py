@@ -177,7 +177,7 @@ class ConnectivityReader(Reader):
         name = self.dataset.name
         message = (
             f"The store of '{name}' is not intact ('{error.file}' is {error.found}), and the files that it "
-            f"was built from were not kept. Run `decnef download {name}` to download them again."
+            f"was built from were not kept. Run `decnef_data.download('{name}')` to download them again."
         )
         raise DamagedStoreError(message, file=error.file, found=error.found) from error
 

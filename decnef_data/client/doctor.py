@@ -32,7 +32,7 @@ def examine_copy(resolver: LocationResolver, dataset: Dataset, mirror: str) -> D
     location = resolver.resolve(dataset, mirror)
     copy = transfer.find_complete_copy(location, include_dropped=True)
     if copy is None:
-        message = f"There is no local copy of '{dataset.name}'. Run `decnef download {dataset.name}`."
+        message = f"There is no local copy of '{dataset.name}'. Run `decnef_data.download('{dataset.name}')`."
         raise SelectionError(message, requested=dataset.name)
     reader = build_reader(location, resolver)
     table, messages = _read_participants(resolver, dataset, copy)

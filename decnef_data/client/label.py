@@ -124,7 +124,7 @@ class _Finder:
         if not rows:
             message = (
                 f"There is no participant '{subject}' in '{self.dataset}'. "
-                f"Run `decnef participants {self.dataset}` to list all participants."
+                f"Run `decnef_data.participants('{self.dataset}')` to list all participants."
             )
             raise SelectionError(message, requested=subject)
         row = self.labels.row_of(rows, session)
@@ -201,6 +201,6 @@ def _unknown_subject(name: str, found: Mapping[str, Sequence[int | None]], keys:
     subject = keys.subjects[list(positions).index(None)]
     message = (
         f"There is no participant '{subject}' in the group '{group}' of '{name}'. "
-        f"Run `decnef participants {name}` to list all participants."
+        f"Run `decnef_data.participants('{name}')` to list all participants."
     )
     return SelectionError(message, requested=subject)

@@ -12,6 +12,7 @@ import msgspec
 from decnef_data import lockfile, transfer
 from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import spell_names
+from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.errors import IntegrityError, SelectionError, warn_user
 from decnef_data.file_cache import FileCache
 from decnef_data.layouts import get_layout
@@ -68,7 +69,8 @@ def create_lock(
     copy = transfer.find_complete_copy(location, include_dropped=True)
     name = location.dataset.name
     if copy is None:
-        message = f"There is no complete local copy of '{name}' to lock. Run `decnef download {name}` first."
+        problem = f"There is no complete local copy of '{name}' to lock."
+        message = f"{problem} Run `decnef_data.download('{name}')` first."
         raise SelectionError(message, requested=name)
     warn_about_unhashed_files(location, copy)
     codes = (*(selection.codes or ()), *stored_books(copy)) or None
@@ -77,7 +79,7 @@ def create_lock(
         dataset=name,
         layout=_layout_label(location.dataset),
         software=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
-        synthetic=is_phantom(copy.mirror),
+        synthetic=is_phantom(copy.mirror) or is_synthetic(copy),
         split=split,
         selection=SelectionFields(**{field: getattr(selection, field) for field in _SELECTION_FIELDS}),
         files=tuple(_hash_locked_file(file, location, progress) for file in copy.files),
@@ -352,7 +354,7 @@ class LockedMirror:
         if copy is None:
             message = (
                 f"Your copy of '{dataset.name}' in '{journal.root}' has changed since it was adopted. "
-                f"Run `decnef adopt {dataset.name} PATH` again to compare it with the lock."
+                f"Run `decnef_data.adopt('{dataset.name}', PATH)` again to compare it with the lock."
             )
             raise IntegrityError(message, file=str(journal.root))
         for difference in find_differences(copy, self.location, self.lock, self.progress):
@@ -393,5 +395,7 @@ def _mismatch_error(difference: Difference | None, where: str, dataset: str) -> 
         problem = f"The lock does not list '{name}', which is in {where}."
     else:
         problem = f"'{name}' in {where} does not match the lock: expected {expected}, found {actual}."
-    message = f"{problem} Use another mirror or copy, or create a new lock with `decnef lock {dataset}`."
+    message = (
+        f"{problem} Use another mirror or copy, or create a new lock with `decnef_data.lock('{dataset}')`."
+    )
     return IntegrityError(message, file=name, expected=expected, found=actual)

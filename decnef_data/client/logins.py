@@ -46,12 +46,12 @@ class Logins:
             case "https":
                 message = (
                     f"Logging in to '{mirror.name}' requires a dataset and your personal link to it. "
-                    f"Run `decnef login {mirror.name} NAME` and paste the link when prompted."
+                    f"Run `decnef_data.login('{mirror.name}', LINK, dataset=NAME)`."
                 )
             case "folder":
                 message = (
                     f"'{mirror.name}' does not require a login. "
-                    "Run `decnef adopt NAME PATH` to use a copy that you already have."
+                    "Run `decnef_data.adopt(NAME, PATH)` to use a copy that you already have."
                 )
         raise SelectionError(message, requested=mirror.name)
 

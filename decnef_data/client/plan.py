@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from decnef_data.client.file_patterns import FilePatterns
 from decnef_data.client.resolve import PHANTOM
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.file_cache import FileCache
@@ -45,6 +46,25 @@ def with_costs(
         store_size=_max_store_size(location.dataset) if local_size is None else local_size,
         store_exists=local_size is not None,
     )
+
+
+def with_chosen_files(plan: Plan, location: DatasetLocation, patterns: FilePatterns) -> Plan:
+    """Return the plan with the files that patterns choose, if it is known which there are.
+
+    Raises
+    ------
+    SelectionError
+        A pattern matches nothing, or the dataset is one archive.
+    """
+    plan = plan if plan.mirror is not None else _with_phantom_file(plan, location)
+    source = next((each for each in location.sources if each.record.name == plan.mirror), None)
+    files = plan.files
+    if source is not None and source.record.protocol == "folder" and source.remote.is_ready(location.dataset):
+        files = tuple(PlannedFile(file, present=True) for file in source.remote.find(location.dataset))
+    if not files:
+        return plan
+    chosen = set(patterns.choose(location.dataset.name, [planned.file.path for planned in files]))
+    return replace(plan, files=tuple(planned for planned in files if planned.file.path in chosen))
 
 
 def _with_image_costs(plan: Plan, location: DatasetLocation, build_reader: "Callable[[], Reader]") -> Plan:

@@ -117,7 +117,7 @@ class Reader(ABC):
         del copy, selection, strict  # there are no images
         message = (
             f"'{self.dataset.name}' does not contain images. "
-            f"To get its original files, run `decnef download {self.dataset.name}`."
+            f"To get its original files, run `decnef_data.download('{self.dataset.name}')`."
         )
         raise SelectionError(message, requested=self.dataset.name)
 
@@ -246,10 +246,11 @@ def no_match_error(selection: Selection) -> NoMatchError:
     description = ", ".join(selection.describe())
     name = selection.dataset
     if not description:
-        message = f"This copy of '{name}' contains no participants. Run `decnef doctor {name}` to inspect it."
+        problem = f"This copy of '{name}' contains no participants."
+        message = f"{problem} Run `decnef_data.doctor('{name}')` to inspect it."
         return NoMatchError(message, requested=name)
     message = (
         f"No participants in '{name}' match {description}. "
-        f"Run `decnef participants {name}` to list all participants."
+        f"Run `decnef_data.participants('{name}')` to list all participants."
     )
     return NoMatchError(message, requested=description)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from decnef_data.errors import AccessError, warn_user
 from decnef_data.file_cache import FileCache
+from decnef_data.file_cache.journal import ADOPTED_MIRROR
 from decnef_data.model import RemovedItem
 from decnef_data.model.names import is_relative_path
 
@@ -58,7 +59,8 @@ class Removal:
         adopted_roots = tuple(self._adopted_roots())
         for folder, kind in _FOLDER_KINDS.items():
             _require_own_links(self.root, folder, self.dataset)
-            paths = tuple(_list_files(self.root / folder / self.dataset))
+            stamp = FileCache(self.root).use_stamp(self.dataset)
+            paths = tuple(path for path in _list_files(self.root / folder / self.dataset) if path != stamp)
             # Those behind a link go before the link does.
             behind_links = tuple(self._files_behind_links(set(paths))) if kind == "file" else ()
             for path in (*behind_links, *paths):
@@ -71,7 +73,11 @@ class Removal:
         return (item for owner, item in _stores(self.root) if owner == self.dataset)
 
     def remove_empty_folders(self) -> None:
-        """Remove the folders of the dataset that are empty now."""
+        """Remove the folders of the dataset that are empty now, but for the time of the last use."""
+        stamp = FileCache(self.root).use_stamp(self.dataset)
+        with suppress(OSError):
+            if os.listdir(stamp.parent) == [stamp.name]:  # noqa: PTH208 - names are enough
+                stamp.unlink()
         for folder in _FOLDER_KINDS:
             for path, _, _ in os.walk(self.root / folder / self.dataset, topdown=False):
                 with suppress(OSError):  # it contains files of the user
@@ -86,7 +92,7 @@ class Removal:
     def _adopted_roots(self) -> Iterator[Path]:
         """Yield the folders of adopted copies that are inside the folder of the dataset."""
         folder = FileCache(self.root).folder(self.dataset)
-        roots = (journal.root for journal in self._journals())
+        roots = (journal.root for journal in self._journals() if journal.mirror == ADOPTED_MIRROR)
         return (root for root in roots if root.is_relative_to(folder) and root != folder)
 
     def _recorded_checksums(self) -> Iterator[tuple[Path, tuple[str, ...]]]:

@@ -105,6 +105,7 @@ class DataRequest:
     def acquire(self) -> AcquiredData:
         """Return a local copy that has everything selected; files that are missing are downloaded."""
         location = self._locate()
+        location.files.record_use(self.dataset.name)
         reader = build_reader(location, self.acquirer)
 
         def is_usable(candidate: LocalCopy) -> bool:
@@ -127,7 +128,9 @@ class DataRequest:
         """Download the files; return the archive, or the folder of the files or of the stores."""
         if self.dataset.has_unhashed_files and (self.selection.is_subset or not self.options.keep_archive):
             return self._store_selection()
-        copy = self.acquirer.acquire(self._locate(), lambda candidate: not candidate.files_removed)
+        location = self._locate()
+        copy = self.acquirer.acquire(location, lambda candidate: not candidate.files_removed)
+        location.files.record_use(self.dataset.name)
         is_single_file = len(copy.files) == 1 and "/" not in copy.files[0].path
         return copy.files[0].location if is_single_file else copy.root
 

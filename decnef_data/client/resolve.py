@@ -175,8 +175,8 @@ def _require_adoptable(dataset: Dataset, path: Path) -> None:
     obstacle = find_obstacle(path, random_access=isinstance(get_layout(dataset.layout), MappedLayout))
     if obstacle is not None:
         message = (
-            f"'{shown}' {obstacle.reason}. {obstacle.remedy}, then run `decnef adopt {dataset.name} PATH` "
-            f"with the path of the {obstacle.adopt}."
+            f"'{shown}' {obstacle.reason}. {obstacle.remedy}, then run "
+            f"`decnef_data.adopt('{dataset.name}', PATH)` with the path of the {obstacle.adopt}."
         )
         raise FormatError(message, file=str(path))
     if not is_readable_file(path):
@@ -234,8 +234,8 @@ def _archive_unavailable_error(
     if not causes:
         message = (
             f"No accessible mirror has the archive that the scans of '{name}' were extracted from. "
-            f"Run `decnef access {name}` to see what each mirror requires, or `decnef cache clear {name}` "
-            "to start again."
+            f"Run `decnef_data.access('{name}')` to see what each mirror requires, or "
+            f"`decnef_data.clear_cache('{name}')` to start again."
         )
         return AccessError(message, dataset=name, mirror=copy.mirror)
     if len(causes) == 1:

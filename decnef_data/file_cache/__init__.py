@@ -7,14 +7,15 @@ that spares a warm call the hashing.  Only the user can read any of it (folders 
 
 import logging
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from decnef_data.atomic_files import make_private_folder
+from decnef_data.atomic_files import make_private_folder, open_atomic
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import claims, listing
 from decnef_data.file_cache.journal import (
@@ -49,6 +50,7 @@ __all__ = ["FileCache", "PartMap", "Partial"]
 
 _LOG = logging.getLogger(__name__)
 _DEFAULT_ALGORITHM: Final = "sha256"
+_USE_STAMP: Final = "last-use"
 
 
 class FileCache:
@@ -89,6 +91,32 @@ class FileCache:
     def journal(self, dataset: str, mirror: str) -> ReceiptJournal | None:
         """Return the journal of what was verified of `dataset` from `mirror`, or ``None``."""
         return self._read_journal(self._journal_path(dataset, mirror))
+
+    def mirrors(self, dataset: str) -> tuple[str, ...]:
+        """Return the names of the mirrors whose files of `dataset` were recorded."""
+        return tuple(path.stem for path in sorted((self.root / "receipts" / dataset).glob("*.jsonl")))
+
+    def record_use(self, dataset: str) -> None:
+        """Record that `dataset` is used now, unless there is nothing of it or the cache is read-only."""
+        stamp = self.use_stamp(dataset)
+        with suppress(OSError):
+            if stamp.parent.is_dir():
+                stamp.touch(mode=0o600)
+
+    def last_use(self, dataset: str) -> float | None:
+        """Return the time of the last recorded use, in seconds since the epoch, or ``None``."""
+        try:
+            return self.use_stamp(dataset).stat().st_mtime
+        except OSError:
+            return None
+
+    def use_stamp(self, dataset: str) -> Path:
+        """Return the path of the file whose modification time is that of the last use of `dataset`."""
+        return self.root / "receipts" / dataset / _USE_STAMP
+
+    def is_being_downloaded(self, dataset: str) -> bool:
+        """Return whether a running process writes a partial of `dataset`."""
+        return any(map(claims.is_in_use, (self.root / "partial" / dataset).rglob("*.part")))
 
     def find_copy(self, dataset: str, mirror: str) -> LocalCopy | None:
         """Return the complete copy of `dataset` from `mirror`, by stat alone, or ``None``."""
@@ -254,6 +282,7 @@ class FileCache:
         if parts is None or (journal.status is not None and journal.status.state == "unusable"):
             damaged.unlink(missing_ok=True)
         elif damaged.exists():
+            _separate(damaged)
             convert_to_partial(
                 self._partial_path(dataset, receipt.remote_file()),
                 parts,
@@ -439,6 +468,13 @@ class FileCache:
 
     def _partial_path(self, dataset: str, file: RemoteFile) -> Path:
         return self.root / "partial" / dataset / file.path
+
+
+def _separate(path: Path) -> None:
+    """Give a file that has other names bytes of its own, which can be written: the others are a user's."""
+    if path.stat().st_nlink > 1:
+        with path.open("rb") as source, open_atomic(path) as file:
+            shutil.copyfileobj(source, file)
 
 
 def _stat_file(location: Path) -> os.stat_result | None:

@@ -55,7 +55,7 @@ def claim_partial(location: Path, key: str) -> Path:
     own_path = location.with_name(f"{location.name}.{key}.{_host_name()}-{os.getpid()}-{time.time_ns()}.part")
     matching = [path for path in list_partials(location) if path.name.startswith(f"{location.name}.{key}.")]
     for path in sorted(matching, key=allocated_bytes, reverse=True):
-        if not _is_in_use(path):
+        if not is_in_use(path):
             with suppress(FileNotFoundError):  # another process claimed it first
                 path.rename(own_path)
                 return own_path
@@ -84,12 +84,12 @@ def allocated_bytes(path: Path) -> int:
 def remove_unused_partials(location: Path) -> None:
     """Remove every partial for `location` that no living process writes."""
     for path in list_partials(location):
-        if not _is_in_use(path):
+        if not is_in_use(path):
             path.unlink(missing_ok=True)
     lock_path(location).unlink(missing_ok=True)
 
 
-def _is_in_use(path: Path) -> bool:
+def is_in_use(path: Path) -> bool:
     """Return whether the process that the partial is named after still runs, as far as this host knows."""
     owner = re.search(r"\.([^.]+)-(\d+)-\d+\.part$", path.name)
     if owner is None:

@@ -46,7 +46,7 @@ def crawl_mirror(
         case "folder":
             message = (
                 f"Mirror '{mirror.name}' has nothing to index: it consists of the copies that you adopted. "
-                "Run `decnef cache list` to list them."
+                "Run `decnef_data.cache()` to list them."
             )
             raise SelectionError(message, requested=mirror.name)
 
@@ -77,7 +77,7 @@ def _crawl_synapse(
 def _keep_or_remove_journal(mirror: Mirror, crawl_journal: CrawlJournal) -> None:
     """Log that an interrupted crawl can be resumed, if it had begun."""
     if crawl_journal.listings or crawl_journal.facts:
-        _LOG.info("The results so far are kept. Rerun `decnef index %s` to resume.", mirror.name)
+        _LOG.info("The results so far are kept. Rerun `decnef_data.index('%s')` to resume.", mirror.name)
     else:
         crawl_journal.remove()
 
@@ -142,6 +142,6 @@ def _no_answer_error(mirror: Mirror, tried: list[IndexItem]) -> AccessError:
         )
     message = (
         f"No personal link is stored for mirror '{mirror.name}'. "
-        f"Run `decnef login {mirror.name} NAME` with the link that you received."
+        f"Run `decnef_data.login('{mirror.name}', LINK, dataset=NAME)` with the link that you received."
     )
     return AccessError(message, mirror=mirror.name)

@@ -94,7 +94,7 @@ def audit(dataset: Dataset, mirrors: Sequence[Mirror], root: Path, *, deep: bool
     >>> records = Records.load()
     >>> found = audit(records.dataset("srpbs-fc"), records.mirrors, Path("/nonexistent"), deep=False)
     >>> found.comparisons, found.sources[0].basis
-    ((), 'Not indexed; run `decnef index synapse`.')
+    ((), 'Not indexed; run `decnef_data.index('synapse')`.')
     """
     mirror_sources = tuple(
         _mirror_source(mirror, dataset, root) for mirror in mirrors if mirror.protocol != "folder"
@@ -115,7 +115,7 @@ def _mirror_source(mirror: Mirror, dataset: Dataset, root: Path) -> AuditSource:
     match = index.match(dataset.name) if index else None
     holding = mirror.find_holding(dataset.name)
     if index is None:
-        return _recorded_source(mirror, holding, f"Not indexed; run `decnef index {mirror.name}`.")
+        return _recorded_source(mirror, holding, f"Not indexed; run `decnef_data.index('{mirror.name}')`.")
     if match is None or not match.resolved:
         return _recorded_source(
             mirror, holding, f"Indexed {index.finished[:10]}: {match.why if match else 'no match.'}"

@@ -195,7 +195,9 @@ def read_index(path: Path) -> tuple[IndexHeader, tuple[IndexItem, ...]] | None:
 
 
 def _warn_damaged(path: Path) -> None:
-    _LOG.warning("The index '%s' is damaged and is ignored. Run `decnef index %s` again.", path, path.stem)
+    _LOG.warning(
+        "The index '%s' is damaged and is ignored. Run `decnef_data.index('%s')` again.", path, path.stem
+    )
 
 
 def write_index(path: Path, index_header: IndexHeader, items: Iterable[IndexItem]) -> None:

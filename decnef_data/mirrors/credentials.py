@@ -97,7 +97,8 @@ class Credentials:
             content = None
         if isinstance(content, dict) and all(isinstance(secret, str | None) for secret in content.values()):
             return content
-        message = f"'{self._file}' is not a valid credentials file. Remove it and run 'decnef login' again."
+        problem = f"'{self._file}' is not a valid credentials file."
+        message = f"{problem} Remove it and run `decnef_data.login(MIRROR, SECRET)` again."
         raise AccessError(message)
 
     def _write(self, secrets: Mapping[str, str | None]) -> None:
@@ -113,7 +114,8 @@ class Credentials:
             message = (
                 f"'{name}' was not stored: the disk of '{folder}' cannot keep a file private from others. "
                 "Use the system keyring (`pip install 'decnef-data[keyring]'`), or set XDG_CONFIG_HOME "
-                "(config_dir=) to a folder on another disk, then run 'decnef login' again."
+                "(config_dir=) to a folder on another disk, then run "
+                "`decnef_data.login(MIRROR, SECRET)` again."
             )
             raise AccessError(message)
 
@@ -143,7 +145,7 @@ def _restrict_permissions(file: Path) -> None:
     else:
         _LOG.warning(
             "Other users may be able to read '%s', and its disk cannot prevent it. "
-            "Run 'decnef logout', then renew the credentials in it.",
+            "Run `decnef_data.logout(MIRROR)`, then renew the credentials in it.",
             file,
         )
 
@@ -183,7 +185,7 @@ def _read_from_keyring(name: str) -> str | None:
         reason = type(error).__name__
     message = (
         f"Could not read '{name}' from the system keyring ({reason}). "
-        "Unlock the keyring, or run 'decnef login' again."
+        "Unlock the keyring, or run `decnef_data.login(MIRROR, SECRET)` again."
     )
     raise AccessError(message)
 

@@ -64,8 +64,7 @@ class FolderMirror:
         if files:
             return files
         message = (
-            f"'{root}' contains no files. "
-            f"Run '{_adopt_command(dataset.name)}' with the folder that contains them."
+            f"'{root}' contains no files. Run {_adopt_call(dataset.name)} with the folder that contains them."
         )
         raise SelectionError(message, requested=dataset.name)
 
@@ -105,9 +104,7 @@ class FolderMirror:
 
     def _require_root(self, dataset: str) -> Path:
         if dataset not in self._adopted:
-            message = (
-                f"No copy of '{dataset}' has been adopted. If you have one, run '{_adopt_command(dataset)}'."
-            )
+            message = f"No copy of '{dataset}' has been adopted. If you have one, run {_adopt_call(dataset)}."
             raise AccessError(message, dataset=dataset, mirror=self.name)
         root = self._adopted[dataset]
         if not root.exists():
@@ -117,7 +114,7 @@ class FolderMirror:
     def _missing_copy_error(self, dataset: str, path: Path) -> AccessError:
         message = (
             f"'{path}', adopted for '{dataset}', no longer exists. "
-            f"If you moved it, run '{_adopt_command(dataset)}' with its new path."
+            f"If you moved it, run {_adopt_call(dataset)} with its new path."
         )
         return AccessError(message, dataset=dataset, mirror=self.name)
 
@@ -178,3 +175,7 @@ def _read_chunks(stream: BinaryIO, remaining: int) -> Iterator[bytes]:
 
 def _adopt_command(dataset: str) -> str:
     return f"decnef adopt {dataset} PATH"
+
+
+def _adopt_call(dataset: str) -> str:
+    return f"`decnef_data.adopt('{dataset}', PATH)`"

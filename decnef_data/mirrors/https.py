@@ -182,9 +182,8 @@ class HttpsMirror:
     def _access_error(self, dataset: str, problem: str) -> AccessError:
         page = self._pages.get(dataset) or self._mirror.page
         instruction = f"Request a new link at {page}, then run" if page else "Request a new link, then run"
-        return AccessError(
-            f"{problem} {instruction} '{self._login_command(dataset)}'.", dataset=dataset, mirror=self.name
-        )
+        call = f"decnef_data.login('{self.name}', LINK, dataset='{dataset}')"
+        return AccessError(f"{problem} {instruction} `{call}`.", dataset=dataset, mirror=self.name)
 
     def _login_command(self, dataset: str) -> str:
         return f"decnef login {self.name} {dataset}"

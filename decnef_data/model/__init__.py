@@ -39,6 +39,7 @@ from decnef_data.model.catalog import (
     Terms,
 )
 from decnef_data.model.codes import CodeBook
+from decnef_data.model.environment import Environment, FolderInfo, MirrorInfo
 from decnef_data.model.findings import DoctorReport, Finding
 from decnef_data.model.images import Export, ExportSource, ExportSummary, Image, ImageSet, ImageSource
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile
@@ -50,6 +51,7 @@ from decnef_data.model.values import (
     Access,
     AccessReport,
     Body,
+    CachedDataset,
     CacheEntry,
     CacheListing,
     Checksum,
@@ -74,6 +76,7 @@ __all__ = [
     "Body",
     "CacheEntry",
     "CacheListing",
+    "CachedDataset",
     "CatalogFile",
     "Checksum",
     "ChecksumAccount",
@@ -88,6 +91,7 @@ __all__ = [
     "Dataset",
     "Difference",
     "DoctorReport",
+    "Environment",
     "Export",
     "ExportRecord",
     "ExportSource",
@@ -96,6 +100,7 @@ __all__ = [
     "FileAccount",
     "FileCheck",
     "Finding",
+    "FolderInfo",
     "Grade",
     "GradedRecord",
     "Holding",
@@ -112,6 +117,7 @@ __all__ = [
     "MatrixFile",
     "Mirror",
     "MirrorCost",
+    "MirrorInfo",
     "ParticipantCount",
     "Plan",
     "PlannedFile",

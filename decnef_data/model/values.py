@@ -320,6 +320,7 @@ class Verification:
     dataset: str
     deep: bool
     checks: tuple[FileCheck, ...] = field(default=())
+    synthetic: bool = False
 
     @property
     def complete(self) -> bool:
@@ -345,6 +346,8 @@ class CacheEntry:
         Mirror that the entry came from; empty for a store.
     synthetic
         Whether the data are synthetic.
+    last_used
+        When the dataset was last opened or downloaded (UTC); before that was recorded, when it was stored.
     """
 
     dataset: str
@@ -353,6 +356,35 @@ class CacheEntry:
     size: int
     mirror: str
     synthetic: bool = False
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CachedDataset:
+    """What is on this machine of one dataset.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    state
+        Whether all of it is in the cache, all of it is elsewhere and was adopted, or only a part is there.
+    size
+        Size in bytes of what is in the cache: files, partial downloads and stores.
+    synthetic
+        Whether the data are synthetic.
+    last_used
+        When the dataset was last opened or downloaded (UTC); before that was recorded, when it was stored.
+    path
+        The adopted archive or folder.
+    """
+
+    dataset: str
+    state: Literal["complete", "adopted", "partial"]
+    size: int
+    synthetic: bool = False
+    last_used: datetime | None = None
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,10 +397,13 @@ class CacheListing:
         The cache folder.
     entries
         The entries.
+    datasets
+        What there is of each dataset, of data and of synthetic data.
     """
 
     root: Path
     entries: tuple[CacheEntry, ...]
+    datasets: tuple[CachedDataset, ...] = ()
 
     @property
     def size(self) -> int:

@@ -161,7 +161,7 @@ def _require_voxels(scan: InMemoryScan, block_shape: BlockShape) -> None:
     if not block_shape.is_zarr_dtype:
         message = (
             f"'{first}' has the data type '{block_shape.dtype}', which Zarr does not support. "
-            "Unpack the archive, then run `decnef adopt` with the path of the folder."
+            "Unpack the archive, then run `decnef_data.adopt(NAME, PATH)` with the path of the folder."
         )
         raise FormatError(message, file=first)
     if found != block_shape.nbytes:

@@ -182,7 +182,7 @@ def require_terms(location: DatasetLocation, source: MirrorSource) -> None:
     name = location.dataset.name
     message = (
         f"The terms of '{name}' have not been accepted yet. "
-        f"Read and accept them with `decnef accept {name}`, or pass accept_terms=True."
+        f"Read and accept them with `decnef_data.accept('{name}')`, or pass accept_terms=True."
     )
     required_access = Access(name, source.record.name, location.dataset.level, (location.terms,))
     raise AccessError(message, dataset=name, mirror=source.record.name, access=required_access)
@@ -265,7 +265,7 @@ def _no_mirror_error(location: DatasetLocation) -> AccessError:
     reason = "" if len(mirrors) == 1 else ": you have no credentials and no adopted copy"
     message = (
         f"{problem} provide '{name}' yet{reason}. "
-        f"Run `decnef access {name}` to see what each mirror requires."
+        f"Run `decnef_data.access('{name}')` to see what each mirror requires."
     )
     nearest = next((mirror for mirror in mirrors if mirror.holdings), mirrors[0] if mirrors else None)
     return AccessError(message, dataset=name, mirror=nearest.name if nearest else None)

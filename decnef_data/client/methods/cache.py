@@ -1,5 +1,6 @@
 """Local copies: adopt and verify them, and manage the cache."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from decnef_data import transfer
@@ -8,10 +9,14 @@ from decnef_data.client.base import ClientBase
 from decnef_data.client.cache import CacheContents, clear, repair_files, verify_copies
 from decnef_data.client.locks import has_unhashed_files
 from decnef_data.client.options import StrPath, expand_path
+from decnef_data.client.prune import Pruner
 from decnef_data.client.purge import Purger
 from decnef_data.client.request import build_reader
+from decnef_data.client.resolve import is_phantom
+from decnef_data.client.subject_ids import list_subject_ids
+from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.errors import SelectionError
-from decnef_data.model import CacheListing, PurgeRecord, Verification, VerifiedFile
+from decnef_data.model import CachedDataset, CacheListing, PurgeRecord, Verification, VerifiedFile
 from decnef_data.progress import create_progress
 
 if TYPE_CHECKING:
@@ -152,9 +157,16 @@ class CacheMethods(ClientBase):
         )
         if not checks:
             dataset = location.dataset.name
-            message = f"There is no local copy of '{dataset}'. Run `decnef download {dataset}`."
+            message = f"There is no local copy of '{dataset}'. Run `decnef_data.download('{dataset}')`."
             raise SelectionError(message, requested=name)
-        return Verification(location.dataset.name, deep and not repair, checks)
+        synthetic = contents.synthetic or any(
+            copy is not None and is_synthetic(copy)
+            for copy in (
+                location.files.find_copy(location.dataset.name, mirror_name)
+                for mirror_name in {check.mirror for check in checks if check.mirror}
+            )
+        )
+        return Verification(location.dataset.name, deep and not repair, checks, synthetic)
 
     @checked
     def registry(
@@ -226,7 +238,122 @@ class CacheMethods(ClientBase):
         0
         """
         entries = (entry for contents in self._contents for entry in contents.entries())
-        return CacheListing(self.data_dir, tuple(entries))
+        return CacheListing(self.data_dir, tuple(entries), self.cached_datasets())
+
+    @checked
+    def cached_datasets(self) -> tuple[CachedDataset, ...]:
+        """List what is on this machine of each dataset: a complete copy or a part, and how much.
+
+        No mirror is asked, and no data are read.
+
+        Returns
+        -------
+        tuple of CachedDataset
+            The datasets of which there is anything, each with state, size in bytes, and the date of the last
+            use.  Synthetic data of a dataset are an entry of their own.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from decnef_data import Client
+        >>> client = Client(tempfile.mkdtemp())
+        >>> client.cached_datasets()
+        ()
+        """
+        return tuple(dataset for contents in self._contents for dataset in contents.datasets())
+
+    @checked
+    def cached_subjects(
+        self,
+        name: str,
+        *,
+        mirror: str = "auto",
+    ) -> tuple[str, ...]:
+        """List the ids of the subjects of a dataset that is on this machine, without opening the data.
+
+        Parameters
+        ----------
+        name
+            The dataset, by name, alias or title.
+        mirror
+            The mirror that the files come from: ``"folder"`` (a copy that you adopted), ``"synapse"`` or
+            ``"atr"``.  ``"auto"`` means any of these; a download uses the first that you have access to and
+            that provides the files.  ``"synthetic"``, or ``"phantom"``, is synthetic data (a digital
+            phantom), created on this machine; ``"auto"`` never selects it.
+
+        Returns
+        -------
+        tuple of str
+            The ids that stores and tables of participants have; empty if there are none, or if they are in
+            an archive that was not opened yet.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from decnef_data import Client
+        >>> client = Client(tempfile.mkdtemp())
+        >>> client.cached_subjects("srpbs-fc")
+        ()
+        """
+        root = self._resolver.phantom_root if is_phantom(mirror) else self.data_dir
+        return list_subject_ids(root, self.records.dataset(name).name)
+
+    @checked
+    def prune_cache(
+        self,
+        *,
+        older_than: float | None = None,
+        max_size: int | None = None,
+        dry_run: bool = False,
+    ) -> CacheListing:
+        """Remove from the cache what was not used for long, or the least recently used data beyond a size.
+
+        Stores go before the files that they can be created from again.  Adopted copies, partial downloads
+        and datasets that a process downloads at the moment stay.  A dataset is used when it is downloaded or
+        opened; that is recorded in the cache, because file systems record it daily at best.
+
+        Parameters
+        ----------
+        older_than
+            Remove what was last used more than this number of days ago.
+        max_size
+            Remove the least recently used data until the cache has at most this number of bytes.
+        dry_run
+            Whether to report what would be removed without removing it.
+
+        Returns
+        -------
+        CacheListing
+            The entries that were removed, including synthetic ones, the least recently used first.
+
+        Raises
+        ------
+        SelectionError
+            Neither `older_than` nor `max_size` is given, or one of them is negative.
+        AccessError
+            A part of the cache is a link that belongs to another user; nothing was removed.
+        OSError
+            Something could not be deleted; everything else was removed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from decnef_data import Client
+        >>> client = Client(tempfile.mkdtemp())
+        >>> client.prune_cache(older_than=90, max_size=50_000_000_000).entries
+        ()
+        """
+        if older_than is None and max_size is None:
+            message = "Nothing says what to remove. Pass older_than (days), max_size (bytes) or both."
+            raise SelectionError(message, requested="prune_cache")
+        age = None if older_than is None else timedelta(days=older_than)
+        pruner = Pruner(self._contents, age, max_size)
+        return CacheListing(self.data_dir, pruner.select() if dry_run else pruner.execute())
 
     @checked
     def clear_cache(
@@ -249,7 +376,8 @@ class CacheMethods(ClientBase):
         stores
             Whether only the stores are removed, which are created again from the files when they are needed.
         synthetic
-            Whether only synthetic data (digital phantoms) are removed.
+            Whether only synthetic data (digital phantoms) are removed, and the stores of phantoms that you
+            adopted; these stay registered.
         dry_run
             Whether to report what would be removed without removing it.
 
@@ -281,8 +409,7 @@ class CacheMethods(ClientBase):
         ()
         """
         dataset_name = None if name is None else self.records.dataset(name).name
-        parts = (contents for contents in self._contents if contents.synthetic or not synthetic)
-        removed = clear(parts, dataset_name, stores=stores, dry_run=dry_run)
+        removed = clear(self._contents, dataset_name, stores=stores, synthetic=synthetic, dry_run=dry_run)
         return CacheListing(self.data_dir, removed)
 
     @checked

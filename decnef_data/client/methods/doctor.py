@@ -3,9 +3,10 @@
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.doctor import examine_copy
+from decnef_data.client.environment import describe_environment
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.client.statement import require_new_file, write_statement
-from decnef_data.model import DoctorReport
+from decnef_data.model import DoctorReport, Environment
 
 
 class DoctorMethods(ClientBase):
@@ -67,3 +68,25 @@ class DoctorMethods(ClientBase):
         if path is not None:
             write_statement(path, report, dataset.title)
         return report
+
+    @checked
+    def environment(self) -> Environment:
+        """Describe versions, folders, mirrors and credentials, to be pasted into a report of a problem.
+
+        No mirror is contacted.  The result has no secret; the home folder, whose name is often that of a
+        person, is ``~``.
+
+        Returns
+        -------
+        Environment
+            The versions of Python, of this package and of the libraries, the folders with free space in
+            bytes and permissions, and the mirrors with their addresses and the kinds of stored credentials.
+
+        Examples
+        --------
+        >>> from decnef_data import Client
+        >>> environment = Client().environment()
+        >>> environment.libraries["numpy"] is not None
+        True
+        """
+        return describe_environment(self._resolver)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
+from decnef_data.client.file_patterns import FilePatterns
 from decnef_data.client.options import Codes, FetchOptions, Names, StrPath, Where, expand_path
-from decnef_data.client.plan import with_costs
+from decnef_data.client.plain_files import download_files, place_files, require_plain_request
+from decnef_data.client.plan import with_chosen_files, with_costs
 from decnef_data.client.request import build_reader
 from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import build_selection
@@ -550,6 +552,8 @@ class FetchMethods(ClientBase):
         repetition_time: float | None = None,
         mirror: str = "auto",
         keep_archive: bool = True,
+        include: Names | None = None,
+        exclude: Names | None = None,
     ) -> Plan:
         """Return what a request needs and costs; no data are downloaded.
 
@@ -609,6 +613,11 @@ class FetchMethods(ClientBase):
             phantom), created on this machine; ``"auto"`` never selects it.
         keep_archive
             Whether downloaded files are kept after the data have been stored in the cache for reading.
+        include
+            Patterns of the paths of separate files to download, such as ``"*.tsv"``, one or several; ``*``
+            also matches ``/``, and a pattern that ends with ``/`` means a folder.  ``None`` means all files.
+        exclude
+            Patterns of the paths of separate files to leave out, one or several; ``None`` means none.
 
         Returns
         -------
@@ -622,7 +631,8 @@ class FetchMethods(ClientBase):
         SelectionError
             There is no such dataset, group or mirror; or an argument has the wrong type. Of images that were
             listed before: there is no such site, diagnosis, subject or coordinate; a range cannot be applied,
-            because no participant has a value; or fewer participants match than the sample needs.
+            because no participant has a value; or fewer participants match than the sample needs.  A pattern
+            matches no file, or the dataset is one archive.
 
         Notes
         -----
@@ -661,6 +671,9 @@ class FetchMethods(ClientBase):
         resolver = self._resolver
         location = resolver.resolve(self.records.dataset(selection.dataset), mirror)
         planned = replace(transfer.plan(selection, location), keep_archive=keep_archive)
+        patterns = FilePatterns.of(include, exclude)
+        if patterns:
+            return with_chosen_files(planned, location, patterns)
         return with_costs(planned, location, lambda: build_reader(location, resolver), self.records)
 
     @checked
@@ -689,6 +702,10 @@ class FetchMethods(ClientBase):
         accept_terms: bool = False,
         lock: StrPath | None = None,
         shared: bool = False,
+        include: Names | None = None,
+        exclude: Names | None = None,
+        local_dir: StrPath | None = None,
+        i_may_share: bool = False,
         progress: str = "auto",
     ) -> Path:
         """Download and verify the files of a dataset; return the archive, or the folder of the files.
@@ -757,6 +774,18 @@ class FetchMethods(ClientBase):
         shared
             Whether the group of the cache folder may read the files of the dataset and its stores from now
             on; otherwise only you can.
+        include
+            Patterns of the paths of separate files to download, such as ``"*.tsv"``, one or several; ``*``
+            also matches ``/``, and a pattern that ends with ``/`` means a folder.  ``None`` means all files.
+        exclude
+            Patterns of the paths of separate files to leave out, one or several; ``None`` means none.
+        local_dir
+            A folder of your own that the complete files are put into, besides the cache: as hard links, which
+            take no space and are read-only, or as copies where the disk has no such links or the files are
+            those of a copy that you adopted.  ``None`` means none.
+        i_may_share
+            Whether you have permission to share the data, and want to put them into `local_dir` in spite of
+            its being in a checkout of a repository.
         progress
             How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
             per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
@@ -765,7 +794,8 @@ class FetchMethods(ClientBase):
         Returns
         -------
         Path
-            The archive, or the folder of the files.  With ``keep_archive=False``, the folder of the stores of
+            The archive, or the folder of the files, in `local_dir` if that is given.  With
+            ``keep_archive=False``, the folder of the stores of
             the selected images.
 
         Raises
@@ -773,10 +803,11 @@ class FetchMethods(ClientBase):
         SelectionError
             There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
             applied, because no participant has a value; no participant matches, or fewer than the sample
-            needs; an argument has the wrong type; or the selection is not that of `lock`.
+            needs; an argument has the wrong type; or the selection is not that of `lock`.  A pattern matches
+            no file, or the dataset is one archive; or `local_dir` has another file of the same name.
         AccessError
-            Accepted terms, a login, an approval or a personal link is missing; the message says what to do
-            next.
+            Accepted terms, a login, an approval or a personal link is missing, or `local_dir` is in a
+            checkout of a repository; the message says what to do next.
         MirrorError
             A mirror cannot be reached, or refuses the request.
         IntegrityError
@@ -833,7 +864,17 @@ class FetchMethods(ClientBase):
             progress=progress,
             lock_path=None if lock is None else expand_path(lock),
         )
-        path = self._request(selection, options, require_layout=False).download()
+        request = self._request(selection, options, require_layout=False)
+        patterns = FilePatterns.of(include, exclude)
+        if patterns or local_dir is not None:
+            require_plain_request(request, patterns)
+            files = download_files(request, patterns)
+            path = files.path
+            if local_dir is not None:
+                folder = expand_path(local_dir)
+                path = place_files(files, folder, request, self.config_dir, i_may_share=i_may_share)
+        else:
+            path = request.download()
         if shared:
             root = self._resolver.phantom_root if is_phantom(mirror) else self.data_dir
             share_with_group(root, self.data_dir, selection.dataset)

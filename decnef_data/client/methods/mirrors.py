@@ -74,7 +74,8 @@ class MirrorMethods(ClientBase):
         >>> client = Client(tempfile.mkdtemp())
         >>> client.index("synapse", offline=True)
         Traceback (most recent call last):
-        decnef_data.errors.SelectionError: There is no index of 'synapse' yet. Run `decnef index synapse`.
+        decnef_data.errors.SelectionError: There is no index of 'synapse' yet.
+        Run `decnef_data.index('synapse')`.
         """
         record = self.records.mirror(mirror)
         found = self._last_index(record.name) if offline else self._crawl(record, checksums, progress)
@@ -86,7 +87,7 @@ class MirrorMethods(ClientBase):
         """Return the index of the last crawl, without a connection."""
         found = load_index(self.data_dir, mirror)
         if found is None:
-            message = f"There is no index of '{mirror}' yet. Run `decnef index {mirror}`."
+            message = f"There is no index of '{mirror}' yet. Run `decnef_data.index('{mirror}')`."
             raise SelectionError(message, requested=mirror)
         return found
 

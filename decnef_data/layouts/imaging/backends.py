@@ -95,7 +95,7 @@ def _is_archive(copy: "LocalCopy") -> bool:
     if obstacle is not None:
         message = (
             f"'{file.path}' {obstacle.reason}. "
-            f"{obstacle.remedy}, then run `decnef adopt {copy.dataset} PATH` "
+            f"{obstacle.remedy}, then run `decnef_data.adopt('{copy.dataset}', PATH)` "
             f"with the path of the {obstacle.adopt}."
         )
         raise SelectionError(message, requested=file.path)
@@ -306,6 +306,6 @@ def _explain_missing_source(dataset: str, damaged: Sequence[Path]) -> Iterator[N
             raise
         message = (
             f"The store '{damaged[0]}' is not intact, and the archive that it was built from was not kept. "
-            f"Run `decnef download {dataset}` to download it again. {error}"
+            f"Run `decnef_data.download('{dataset}')` to download it again. {error}"
         )
         raise IntegrityError(message, file=damaged[0].name) from error

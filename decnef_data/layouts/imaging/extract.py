@@ -109,6 +109,6 @@ def _read_members(archive: Archive, ranges: Sequence[_MemberRange]) -> Iterator[
 def _changed_error(path: str, archive: str) -> IntegrityError:
     message = (
         f"'{path}' in '{archive}' has changed since the archive was indexed. "
-        "Check the archive with `decnef verify --deep`, then download or adopt it again."
+        "Check the archive with `decnef_data.verify(NAME, deep=True)`, then download or adopt it again."
     )
     return IntegrityError(message, file=path)

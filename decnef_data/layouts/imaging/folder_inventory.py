@@ -60,7 +60,7 @@ def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fa
     if not root.is_dir():
         message = (
             f"'{root}' is not a folder. "
-            "Unpack the archive, then run `decnef adopt` with the path of the folder."
+            "Unpack the archive, then run `decnef_data.adopt(NAME, PATH)` with the path of the folder."
         )
         raise SelectionError(message, requested=str(root))
     tree = walk_files(root, follow_links=follow_links)
@@ -175,9 +175,8 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
 
 def _damage_message(path: str, detail: str) -> str:
     named = detail if path in detail else f"'{path}' is damaged: {detail}"
-    return (
-        f"{named} Once it is restored, run `decnef verify --deep`; until then, strict=False omits the scan."
-    )
+    remedy = "Once it is restored, run `decnef_data.verify(NAME, deep=True)`"
+    return f"{named} {remedy}; until then, strict=False omits the scan."
 
 
 def _read_digests(path: Path) -> dict[str, bytes]:

@@ -372,7 +372,8 @@ def _header_mismatch(path: str, start: bytes, expected: nifti.NiftiHeader, first
     field = next((name for name in fields if getattr(found, name) != getattr(expected, name)), "header")
     message = (
         f"'{path}' does not belong to its run: its {field} differs from that of '{first}'. "
-        "Download it again, or omit the scan with strict=False (in a folder, after `decnef verify --deep`)."
+        "Download it again, or omit the scan with strict=False (in a folder, after "
+        "`decnef_data.verify(NAME, deep=True)`)."
     )
     return FormatError(message, file=path, location=field)
 

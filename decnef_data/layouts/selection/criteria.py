@@ -257,7 +257,7 @@ def _unknown_subject_error(unknown: Sequence[str], dataset: "Dataset") -> Select
     hint = (
         f"Subject ids of '{dataset.name}' consist of {dataset.subject_ids}."
         if dataset.subject_ids
-        else f"Run `decnef participants {dataset.name}` to list all participants."
+        else f"Run `decnef_data.participants('{dataset.name}')` to list all participants."
     )
     return SelectionError(f"{start} {names}{more} in '{dataset.name}'. {hint}", requested=unknown[0])
 

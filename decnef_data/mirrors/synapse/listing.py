@@ -241,6 +241,5 @@ def _ambiguous_title_error(dataset: Dataset, matches: list[EntityHeader]) -> Mir
     listed = " and ".join(f"'{child.name}' ({child.id})" for child in matches)
     return MirrorError(
         f"Several items in the Synapse project match '{dataset.name}': {listed}. "
-        "Download the right one manually, then run 'decnef adopt "
-        f"{dataset.name} PATH'."
+        f"Download the right one manually, then run `decnef_data.adopt('{dataset.name}', PATH)`."
     )

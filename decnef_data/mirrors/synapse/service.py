@@ -270,7 +270,7 @@ class Service:
         else:
             message = (
                 f"SYNAPSE_PROFILE is '{profile}', but the installed synapseclient does not support profiles. "
-                f"Upgrade synapseclient, or run 'decnef login {self._mirror}'."
+                f"Upgrade synapseclient, or run `decnef_data.login('{self._mirror}', TOKEN)`."
             )
             raise AccessError(message, mirror=self._mirror)
 
@@ -315,7 +315,7 @@ class Service:
     @property
     def _login_advice(self) -> str:
         advice = f"Create a token with the permissions 'view' and 'download'{self._token_page_hint}"
-        return f"{advice}, then run 'decnef login {self._mirror}'."
+        return f"{advice}, then run `decnef_data.login('{self._mirror}', TOKEN)`."
 
     @property
     def _permission_advice(self) -> str:
