@@ -22,7 +22,9 @@ __all__ = [
     "Slab",
     "StackedArray",
     "apply_indexer",
+    "edge_regions",
     "find_slab",
+    "mark_texts",
     "memmap_variable",
     "stack_lazily",
     "to_matrix",
@@ -357,6 +359,22 @@ def _is_vector(part: object) -> bool:
     return isinstance(part, np.ndarray)
 
 
+def mark_texts(dataset: xr.Dataset) -> xr.Dataset:
+    """Have :meth:`xarray.Dataset.to_zarr` write text as text of any length; the dataset itself is returned.
+
+    Text of a fixed length has no specification in Zarr 3, of which zarr warns.
+
+    Examples
+    --------
+    >>> mark_texts(xr.Dataset(coords={"site": ("subject", ["SWA"])}))["site"].encoding
+    {'dtype': <class 'object'>}
+    """
+    for variable in dataset.variables.values():
+        if variable.dtype.kind == "U":
+            variable.encoding["dtype"] = object
+    return dataset
+
+
 @checked
 def to_matrix(dataset: xr.Dataset) -> xr.DataArray:
     """Return the condensed connectivity of a dataset as square symmetric matrices, lazily.
@@ -364,26 +382,26 @@ def to_matrix(dataset: xr.Dataset) -> xr.DataArray:
     Parameters
     ----------
     dataset
-        A Dataset with ``fc (..., edge)``, the regions ``roi``, and the two regions of each edge, ``roi_a``
-        and ``roi_b``.
+        A Dataset with ``fc (..., edge)`` and the two regions of each edge, ``roi_a`` and ``roi_b``.
 
     Returns
     -------
     xarray.DataArray
-        ``fc (..., roi, roi_2)`` in the dtype of the edges, with diagonal 1.  It is lazy: only the edges that
-        are needed are read.
+        ``fc (..., roi, roi_2)`` in the dtype of the edges, with diagonal 1; the regions are in the order of
+        ``roi_a`` and ``roi_b``, which is that of the atlas.  It is lazy: only the edges that are needed are
+        read.
 
     Raises
     ------
     SelectionError
         One of these variables is missing, two regions have the same name, or the edge of a pair of regions is
-        missing.
+        missing or occurs more than once.
 
     Examples
     --------
     >>> cube = xr.Dataset(
     ...     {"fc": (("subject", "edge"), [[0.1, 0.2, 0.3]])},
-    ...     {"roi": ["a", "b", "c"], "roi_a": ("edge", ["a", "a", "b"]), "roi_b": ("edge", ["b", "c", "c"])},
+    ...     {"roi_a": ("edge", ["a", "a", "b"]), "roi_b": ("edge", ["b", "c", "c"])},
     ... )
     >>> to_matrix(cube)[0].values.tolist()
     [[1.0, 0.1, 0.2], [0.1, 1.0, 0.3], [0.2, 0.3, 1.0]]
@@ -392,54 +410,73 @@ def to_matrix(dataset: xr.Dataset) -> xr.DataArray:
     condensed = dataset["fc"].variable
     if condensed.dims[-1] != "edge":
         condensed = condensed.transpose(..., "edge")
-    square = indexing.LazilyIndexedArray(_SquareForm(condensed, _edge_of_cell(dataset)))
+    names, ends = edge_regions(dataset)
+    square = indexing.LazilyIndexedArray(_SquareForm(condensed, _edge_of_cell(names, ends)))
     coords = {name: dataset.variables[name] for name in dataset["fc"].coords}
     kept = {name: coord for name, coord in coords.items() if "edge" not in coord.dims}
-    names = dataset["roi"].to_numpy()
-    return xr.DataArray(
-        xr.Variable((*condensed.dims[:-1], "roi", "roi_2"), square, condensed.attrs),
-        coords={**kept, "roi": names, "roi_2": names},
-        name="fc",
-    )
+    matrix = xr.Variable((*condensed.dims[:-1], "roi", "roi_2"), square, condensed.attrs)
+    result = mark_texts(xr.Dataset({"fc": matrix}, {**kept, "roi": names, "roi_2": names}))
+    return result["fc"]
 
 
 def _require_cube(dataset: xr.Dataset) -> None:
-    absent = [name for name in ("fc", "roi", "roi_a", "roi_b") if name not in dataset.variables]
+    absent = [name for name in ("fc", "roi_a", "roi_b") if name not in dataset.variables]
     if not absent and "edge" not in dataset["fc"].dims:
         absent = ["edge"]
     if absent:
         raise SelectionError(
             f"to_matrix needs connectivity data, but this dataset has no '{absent[0]}'. "
-            "Pass a group of srpbs-fc with 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'.",
+            "Pass a group of srpbs-fc with 'fc', 'edge', 'roi_a' and 'roi_b'.",
             requested="to_matrix",
         )
 
 
-def _edge_of_cell(dataset: xr.Dataset) -> NDArray[np.intp]:
+def edge_regions(dataset: xr.Dataset) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the names of the regions, and the indices of the two regions of each edge ``(2, edge)``.
+
+    ``roi_a`` is the region that comes first in the atlas: the earlier a region is, the more often it is
+    ``roi_a``, whatever the order of the edges.
+
+    Examples
+    --------
+    >>> ends = {"roi_a": ("edge", ["b", "a", "a"]), "roi_b": ("edge", ["c", "c", "b"])}
+    >>> names, numbers = edge_regions(xr.Dataset(coords=ends))
+    >>> names.tolist(), numbers.tolist()
+    (['a', 'b', 'c'], [[1, 0, 0], [2, 2, 1]])
+    """
+    ends = np.stack([np.atleast_1d(dataset[end].to_numpy()) for end in ("roi_a", "roi_b")])
+    found, first, numbers = np.unique(ends.T.reshape(-1), return_index=True, return_inverse=True)
+    numbers = numbers.reshape(-1, 2).T
+    order = np.lexsort((first, -np.bincount(numbers[0], minlength=found.size)))
+    position = np.empty_like(order)
+    position[order] = np.arange(order.size)
+    return found[order], position[numbers]
+
+
+def _edge_of_cell(names: NDArray[Any], ends: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the position along ``edge`` of each cell of the matrix, -1 on the diagonal."""
-    names = np.atleast_1d(dataset["roi"].to_numpy())
-    _require_distinct(names)
-    a, b = (_positions(names, dataset[end].to_numpy()) for end in ("roi_a", "roi_b"))
-    known = np.flatnonzero((a >= 0) & (b >= 0) & (a != b))
+    a, b = ends
+    _require_distinct(names, ends)
     cells = np.full((names.size, names.size), -1, dtype=np.intp)
-    cells[a[known], b[known]] = cells[b[known], a[known]] = known
+    cells[a, b] = cells[b, a] = np.arange(a.size)
     _require_pairs(cells)
     return cells
 
 
-def _positions(names: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the position of each wanted name among `names`, -1 if it is not there."""
-    order = np.argsort(names)
-    position = order[np.searchsorted(names, wanted, sorter=order).clip(max=names.size - 1)]
-    return np.where(names[position] == wanted, position, -1)
-
-
-def _require_distinct(names: NDArray[Any]) -> None:
-    known, counts = np.unique(names, return_counts=True)
-    if known.size < names.size:
+def _require_distinct(names: NDArray[Any], ends: NDArray[np.intp]) -> None:
+    a, b = ends
+    if (a == b).any():
         raise SelectionError(
-            f"to_matrix identifies regions by name, but '{known[counts > 1][0]}' occurs more than once. "
-            "Use a unique name for each region in 'roi', 'roi_a' and 'roi_b'.",
+            f"to_matrix identifies regions by name, but both regions of an edge are '{names[a[a == b][0]]}'. "
+            "Use a unique name for each region in 'roi_a' and 'roi_b'.",
+            requested="to_matrix",
+        )
+    pairs, counts = np.unique(np.sort(ends, axis=0), axis=1, return_counts=True)
+    if (counts > 1).any():
+        one, other = names[pairs[:, counts > 1][:, 0]]
+        raise SelectionError(
+            f"to_matrix needs one edge for every pair of regions, but '{one}' and '{other}' have several. "
+            "Use a unique name for each region in 'roi_a' and 'roi_b', and each edge once.",
             requested="to_matrix",
         )
 

@@ -14,7 +14,6 @@ from decnef_data import DecnefDataWarning, SelectionError, TravelingSubjects, ha
 NAMES = [f"roi{number}" for number in range(4)]
 PAIRS = [(one, other) for index, one in enumerate(NAMES) for other in NAMES[index + 1 :]]
 REGIONS = {
-    "roi": NAMES,
     "roi_a": ("edge", [one for one, _ in PAIRS]),
     "roi_b": ("edge", [other for _, other in PAIRS]),
 }
@@ -147,7 +146,7 @@ def with_value(value: float) -> Callable[[xr.Dataset], xr.Dataset]:
 
 
 def reordered(data: xr.Dataset) -> xr.Dataset:
-    return data.assign_coords(roi=data.roi.to_numpy()[::-1])
+    return data.assign_coords(roi_a=("edge", data.roi_a.to_numpy()[::-1]))
 
 
 class TestRefusals:
@@ -162,12 +161,12 @@ class TestRefusals:
              "which has no Fisher z. Exclude its row, or that edge from both cubes.")),
             (with_value(-1), ("fc of subject 'sub-2' at site 'UTO' in 'people' is -1.0 at edge 2 (from 0), "
              "which has no Fisher z. Exclude its row, or that edge from both cubes.")),
-            (reordered, ("'traveled' has another order of 'roi' than 'people', so the edges are not the same. "
+            (reordered, ("'traveled' has another order of 'roi_a' than 'people', so the edges are not the same. "
              "Compute both cubes with the same regions in the same order.")),
-            (lambda data: data.assign_coords(roi=["a", "b", "c", "d"]), ("'traveled' has other values of 'roi' than 'people', "
+            (lambda data: data.assign_coords(roi_b=data.roi_b + "x"), ("'traveled' has other values of 'roi_b' than 'people', "
              "so the edges are not the same. Compute both cubes with the same regions in the same order.")),
-            (lambda data: data.drop_vars("roi"), ("'people' has no coordinate 'roi', so its edges cannot be compared. "
-             "Add 'roi', or drop it from both cubes if you know that the edges are the same.")),
+            (lambda data: data.drop_vars("roi_a"), ("'people' has no coordinate 'roi_a', so its edges cannot be compared. "
+             "Add 'roi_a', or drop it from both cubes if you know that the edges are the same.")),
             (lambda data: data.assign_attrs(harmonized="by ComBat"), ("'people' was harmonized before: it has the mark 'harmonized'. "
              "Pass the connectivity before harmonization.")),
             (lambda data: data.assign_coords(subject=("scan", ["sub-1", "traveler-3", "traveler-1"])),
@@ -191,9 +190,9 @@ class TestRefusals:
 
     def test_another_number_of_edges(self) -> None:
         people, traveled = small()
-        bare = [data.drop_vars(["roi", "roi_a", "roi_b"]) for data in (people.isel(edge=slice(5)), traveled)]
+        bare = [data.drop_vars(["roi_a", "roi_b"]) for data in (people.isel(edge=slice(5)), traveled)]
         assert refused(*bare) == (
-            "'people' has 5 edges, but 'traveled' has 6. Compute both cubes with the same regions (roi)."
+            "'people' has 5 edges, but 'traveled' has 6. Compute both cubes with the same regions."
         )
 
     def test_travelers_that_cannot_be_used(self) -> None:
@@ -225,7 +224,7 @@ class TestRefusals:
         assert len(decnef_data.splits(parts[0], stratify=None)) == 2
 
     def test_unlabelled_edges_of_the_same_number_are_accepted(self) -> None:
-        people, traveled = (data.drop_vars(["roi", "roi_a", "roi_b"]) for data in small())
+        people, traveled = (data.drop_vars(["roi_a", "roi_b"]) for data in small())
         assert harmonize(people, traveled).sizes == people.sizes
 
 

@@ -18,7 +18,7 @@ import xarray as xr
 
 import decnef_data
 from decnef_data import DecnefDataWarning, SelectionError
-from decnef_data.accessor import Accessor
+from decnef_data.accessor import Accessor, TreeAccessor
 from decnef_data.analysis.splits import Splits
 from decnef_data.arguments import checked, parse_where
 from decnef_data.arguments.quoting import quote
@@ -29,6 +29,7 @@ CLASSES = {
     "Client": decnef_data.Client,
     "Records": decnef_data.Records,
     "Accessor": Accessor,
+    "TreeAccessor": TreeAccessor,
     "Splits": Splits,
 }
 #: scikit-learn decides what it passes, and a client of dask is whatever has its methods.
@@ -52,7 +53,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ): NOT_TEXT,
     (
         "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims", "on", "include", "exclude",
-        "label.subject", "label.session",
+        "label.subject", "label.session", "sel.subject", "sel.session",
     ): NOT_NAMES,
     ("min_age", "max_age", "max_mean_fd", "radius", "repetition_time"): NOT_A_NUMBER,
     ("seed", "run", "label.code"): NOT_WHOLE,
@@ -72,7 +73,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("where",): (5, "age", ["age"], {1: 2}, {"age": (30, 20)}, {"age": True}, {"age": (None, None)}),
     ("codes",): (5, b"mri", ["mri"], True),
     ("values",): ("values.npy", b"values", True, {"value": [1]}, {1, 2}),
-    ("label.run",): (*NOT_WHOLE[:3], 1.0, 1j, b"30", [1, 2.0], [1, "2"], {1: 1}),
+    ("label.run", "sel.run"): (*NOT_WHOLE[:3], 1.0, 1j, b"30", [1, 2.0], [1, "2"], {1: 1}),
     ("chunks",): (1.5, True, ["subject"], {1: 2}),
     ("dataset", "motion.dataset", "to_nifti.dataset", "timeseries.dataset", "to_zarr.data"): (*NOT_DATA, TABLE, CUBE.fc),
     ("terms_of.dataset", "lock_text.lock", "Client.records"): (*NOT_DATA, TABLE, CUBE),
@@ -162,7 +163,8 @@ def resolve(function: str) -> Callable[..., Any]:
     owner, _, name = function.rpartition(".")
     if not owner:
         return getattr(decnef_data, name)  # type: ignore[no-any-return]
-    instance = Accessor(CUBE) if owner == "Accessor" else CLASSES[owner]()
+    data = {"Accessor": CUBE, "TreeAccessor": xr.DataTree(CUBE)}.get(owner)
+    instance = CLASSES[owner]() if data is None else CLASSES[owner](data)
     return getattr(instance, name)  # type: ignore[no-any-return]
 
 

@@ -41,7 +41,6 @@ def cube_of(fc: xr.Variable | NDArray, regions: int = REGIONS) -> xr.Dataset:
         coords={
             "subject": [f"one-{row:04d}" for row in range(1, PEOPLE + 1)],
             "site": ("subject", ["SWA", "KUT", "KUT", "", "SWA"]),
-            "roi": names,
             "roi_a": ("edge", names[first]),
             "roi_b": ("edge", names[second]),
         },
@@ -315,7 +314,8 @@ class TestMatrix:
         matrix = to_matrix(mapped_cube)
         assert (matrix.name, matrix.dims) == ("fc", ("subject", "roi", "roi_2"))
         assert set(matrix.coords) == {"subject", "site", "roi", "roi_2"}
-        assert matrix["roi_2"].to_numpy().tolist() == mapped_cube["roi"].to_numpy().tolist()
+        assert matrix["roi_2"].to_numpy().tolist() == matrix["roi"].to_numpy().tolist()
+        assert matrix["roi"].to_numpy().tolist() == [f"roi_{number:03d}" for number in range(1, REGIONS + 1)]
         assert matrix["site"].equals(mapped_cube["site"])
 
     def test_a_cell_is_found_by_its_names(self, fc: NDArray) -> None:
@@ -327,12 +327,16 @@ class TestMatrix:
 
     def test_the_edges_own_names_say_where_they_belong(self, fc: NDArray) -> None:
         order = np.random.default_rng(6).permutation(fc.shape[1])
-        shuffled = to_matrix(cube_of(fc).isel(edge=order, roi=slice(None, None, -1)))
-        np.testing.assert_array_equal(shuffled.to_numpy(), squares(fc)[:, ::-1, ::-1])
+        np.testing.assert_array_equal(to_matrix(cube_of(fc).isel(edge=order)).to_numpy(), squares(fc))
 
     def test_regions_may_be_selected_when_all_their_pairs_are_there(self, fc: NDArray) -> None:
-        found = to_matrix(cube_of(fc).isel(roi=[4, 1, 2]))
-        np.testing.assert_array_equal(found.to_numpy(), squares(fc)[:, [4, 1, 2]][:, :, [4, 1, 2]])
+        cube, wanted = cube_of(fc), ["roi_005", "roi_002", "roi_003"]
+        found = to_matrix(cube.isel(edge=cube["roi_a"].isin(wanted) & cube["roi_b"].isin(wanted)))
+        np.testing.assert_array_equal(found.to_numpy(), squares(fc)[:, [1, 2, 4]][:, :, [1, 2, 4]])
+        np.testing.assert_array_equal(found.sel(roi=wanted)[:, :, 0], squares(fc)[:, [4, 1, 2]][:, :, 1])
+
+    def test_a_table_of_it_has_a_row_per_person_and_edge(self, fc: NDArray) -> None:
+        assert len(cube_of(fc).to_dataframe()) == fc.size
 
     def test_one_person_gives_one_matrix(self, mapped_cube: xr.Dataset, fc: NDArray) -> None:
         matrix = to_matrix(mapped_cube.isel(subject=3))
@@ -387,15 +391,26 @@ class TestMatrix:
 
     def test_regions_of_one_name_have_no_matrix(self, fc: NDArray) -> None:
         cube = cube_of(fc)
-        cube["roi"] = [*cube["roi"].to_numpy()[:-1], "roi_001"]
+        renamed = cube.assign_coords(
+            roi_b=("edge", np.where(cube["roi_b"] == "roi_007", "roi_001", cube["roi_b"]))
+        )
         with pytest.raises(SelectionError) as caught:
-            to_matrix(cube)
+            to_matrix(renamed)
         assert str(caught.value) == (
-            "to_matrix identifies regions by name, but 'roi_001' occurs more than once. "
-            "Use a unique name for each region in 'roi', 'roi_a' and 'roi_b'."
+            "to_matrix identifies regions by name, but both regions of an edge are 'roi_001'. "
+            "Use a unique name for each region in 'roi_a' and 'roi_b'."
         )
 
-    @pytest.mark.parametrize("absent", ["fc", "roi", "roi_a", "roi_b", "edge"])
+    def test_an_edge_that_occurs_twice_has_no_matrix(self, fc: NDArray) -> None:
+        cube = cube_of(fc)
+        with pytest.raises(SelectionError) as caught:
+            to_matrix(xr.concat([cube, cube.isel(edge=[2])], "edge"))
+        assert str(caught.value) == (
+            "to_matrix needs one edge for every pair of regions, but 'roi_001' and 'roi_004' have several. "
+            "Use a unique name for each region in 'roi_a' and 'roi_b', and each edge once."
+        )
+
+    @pytest.mark.parametrize("absent", ["fc", "roi_a", "roi_b", "edge"])
     def test_another_dataset_has_no_matrix(self, fc: NDArray, absent: str) -> None:
         cube = cube_of(fc)
         other = cube.isel(edge=0) if absent == "edge" else cube.drop_vars(absent)
@@ -403,7 +418,7 @@ class TestMatrix:
             to_matrix(other)
         assert str(caught.value) == (
             f"to_matrix needs connectivity data, but this dataset has no '{absent}'. "
-            "Pass a group of srpbs-fc with 'fc', 'edge', 'roi', 'roi_a' and 'roi_b'."
+            "Pass a group of srpbs-fc with 'fc', 'edge', 'roi_a' and 'roi_b'."
         )
 
 

@@ -1,6 +1,9 @@
 """Attributes of datasets are text or numbers, so that netCDF and every other format can store them."""
 
+import json
 from collections.abc import Iterator
+from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +13,7 @@ import xarray as xr
 
 import decnef_data
 from tests import small, trees
+from tests.command import run
 
 DATASETS = ("srpbs-fc", "srpbs-1600", "srpbs-open", "srpbs-ts")
 #: The libraries by which xarray writes trees as netCDF, by their names in Python.
@@ -95,9 +99,22 @@ class TestValues:
 
     def test_the_citation_has_one_work_per_line(self, images: xr.DataTree) -> None:
         records = decnef_data.catalog()
-        works = [records.citation(key).text for key in records.dataset("srpbs-open").citations]
-        assert images.attrs["citation"].split("\n") == works
-        assert images["COI/bold"].to_dataset().decnef.cite() == "\n\n".join(works)
+        works = [records.citation(key) for key in records.dataset("srpbs-open").citations]
+        texts = [f"{work.text} ({work.when})" if work.when else work.text for work in works]
+        assert images.attrs["citation"].split("\n") == texts
+        assert any(work.when for work in works)
+
+    def test_every_way_to_cite_says_the_same(self, images: xr.DataTree, tmp_path: Path) -> None:
+        group = images["COI/bold"].to_dataset()
+        cited = decnef_data.cite("srpbs-open")
+        assert group.attrs["citation"].split("\n") == cited.split("\n\n")
+        assert cited == decnef_data.cite(images) == decnef_data.cite(group) == images.decnef.cite()
+        assert cited == images["COI"].decnef.cite() == group.decnef.cite()
+        assert run("cite", "srpbs-open").out.strip() == cited
+        page = decnef_data.report(images, tmp_path / "page.html", progress="none").read_text("utf-8")
+        assert all(f"<li>{escape(work)}</li>" in page for work in cited.split("\n\n"))
+        bibtex = decnef_data.cite("srpbs-open", style="bibtex")
+        assert group.decnef.describe().bibtex == bibtex
 
     def test_a_citation_that_a_record_breaks_into_lines_is_one_line(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -157,6 +174,37 @@ class TestFormats:
         with xr.open_dataset(tmp_path / "cube.nc", engine=engine.lower()) as found:
             xr.testing.assert_identical(found.load(), cube)
 
+    @pytest.mark.parametrize("name", DATASETS)
+    def test_every_phantom_is_written_by_xarray_and_read_back(
+        self, name: str, phantom_dir: Path, tmp_path: Path
+    ) -> None:
+        sites = None if name == "srpbs-fc" else "COI"  # few groups, because each takes half a second
+        tree = decnef_data.fetch_dataset(
+            name, sites=sites, mirror="phantom", data_dir=phantom_dir, progress="none"
+        )
+        if name == "srpbs-fc":  # some of its people, so that the copies are small
+            tree = tree.map_over_datasets(
+                lambda group: group.isel(subject=slice(4)) if group.sizes else group
+            )
+        for engine in filter(find_spec, TREE_ENGINES):
+            tree.to_netcdf(tmp_path / f"{engine}.nc", engine=engine.lower())
+            with xr.open_datatree(tmp_path / f"{engine}.nc", engine=engine.lower()) as found:
+                xr.testing.assert_identical(found.load(), tree)
+        names: set[str] = set()
+        for node in tree.leaves:
+            group = node.to_dataset()
+            names |= {str(each) for each in group.variables if not str(each).isascii()}
+            group = group.drop_vars(names, errors="ignore")  # scipy writes Latin letters only
+            group.to_netcdf(tmp_path / "scipy.nc", engine="scipy")
+            with xr.open_dataset(tmp_path / "scipy.nc", engine="scipy") as found:
+                xr.testing.assert_identical(found.load(), group)
+        expected = {"srpbs-fc": {"cinet_通し番号", "kpum_番号"}, "srpbs-ts": set()}
+        assert names == expected.get(name, {"sup5_bdi_ii_合計"})
+        # Warnings are errors; zarr warns of consolidated metadata, whatever they are of.
+        tree.to_zarr(tmp_path / "tree.zarr", consolidated=False)
+        types = json.loads((tmp_path / "tree.zarr" / node.path.strip("/") / "subject/zarr.json").read_text())
+        assert types["data_type"] == "string"
+
     def test_zarr_reads_a_tree_back(self, tree: xr.DataTree, tmp_path: Path) -> None:
         decnef_data.to_zarr(tree, tmp_path / "own.zarr", progress="none")
         found = xr.open_datatree(tmp_path / "own.zarr", engine="zarr", chunks=None)
@@ -174,6 +222,7 @@ class TestResults:
         cube = decnef_data.connectivity(series)
         for result in (series, cube, decnef_data.to_matrix(cube).to_dataset(name="matrix")):
             assert others(result) == {}
+            result.to_zarr(tmp_path / "result.zarr", mode="w", consolidated=False)
             result.to_netcdf(tmp_path / "result.nc", engine="scipy")
             with xr.open_dataset(tmp_path / "result.nc", engine="scipy") as found:
                 xr.testing.assert_identical(found.load(), result)

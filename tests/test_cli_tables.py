@@ -309,7 +309,6 @@ def tree() -> xr.DataTree:
             "diagnosis": ("subject", diagnosis),
             "roi_a": ("edge", np.array(["roi_001", "roi_001", "roi_002"])),
             "roi_b": ("edge", np.array(["roi_002", "roi_003", "roi_003"])),
-            "roi": ("roi", np.array(["roi_001", "roi_002", "roi_003"])),
         },
         attrs={"synthetic": 1},
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import decnef_data
-from decnef_data.accessor import Accessor
+from decnef_data.accessor import Accessor, TreeAccessor
 from decnef_data.analysis.splits import Splits
 from decnef_data.api.xarray_engine import DecnefEngine
 
@@ -22,6 +22,7 @@ CLASSES = (
     decnef_data.Records,
     decnef_data.TravelingSubjects,
     Accessor,
+    TreeAccessor,
     Splits,
     DecnefEngine,
 )
@@ -42,7 +43,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
         {"Splits.get_n_splits"},
         {"TravelingSubjects.fit", "TravelingSubjects.transform", "TravelingSubjects.fit_transform"},
     ),
-    "chunks": ({"to_zarr", "Accessor.to_zarr"},),
+    "chunks": ({"to_zarr", "Accessor.to_zarr", "TreeAccessor.to_zarr"},),
     "code": ({"Records.site"},),
     "confounds": ({"timeseries", "Accessor.timeseries"},),
     "data": ({"splits"},),
@@ -78,16 +79,16 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
     "path": ({"open_derivatives"}, {"report"}),
     "progress": ({"index"}, {"motion", "Accessor.motion", "Accessor.with_motion"}),
     # Of each scan of several, and of the one that is returned.
-    "run": ({"label"},),
+    "run": ({"label"}, {"Accessor.sel", "TreeAccessor.sel"}),
     # Of a sample, and of a split.
     "seed": ({"match"}, {"splits", "Accessor.splits"}),
-    "session": ({"label"},),
+    "session": ({"label"}, {"Accessor.sel", "TreeAccessor.sel"}),
     # Of participants to match, and of splits that were made of them.
     "table": ({"leakage"},),
     "site": ({"TravelingSubjects.transform"},),
     "stratify": ({"splits", "Accessor.splits"},),
     "style": ({"export"},),
-    "subject": ({"label"},),
+    "subject": ({"label"}, {"Accessor.sel", "TreeAccessor.sel"}),
     "y": ({"TravelingSubjects.fit", "TravelingSubjects.fit_transform"},),
 }
 

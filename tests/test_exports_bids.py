@@ -85,7 +85,7 @@ class TestPhantoms:
         people = expected.drop_duplicates("subject").set_index("subject").loc[found.index]
         assert sorted(found.index) == sorted(set(expected["subject"]))
         for column in ("diagnosis", "sex", *(["site"] if name != "srpbs-ts" else [])):
-            assert found[column].tolist() == people[column].replace("", "n/a").tolist()
+            assert found[column].tolist() == people[column].astype(object).fillna("n/a").tolist()
         ages = pd.to_numeric(found["age"], errors="coerce").to_numpy(dtype="f4")
         np.testing.assert_array_equal(ages, people["age"].to_numpy())
 

@@ -31,7 +31,6 @@ def cube() -> xr.Dataset:
             "sex": ("subject", ["female", "male", "male", ""] * 3),
             "age": ("subject", [*np.arange(20.0, 31), np.nan]),
             "mean_fd": ("subject", rng.uniform(0.1, 0.3, 12)),
-            "roi": roi,
             "roi_a": ("edge", roi[first]),
             "roi_b": ("edge", roi[second]),
         },

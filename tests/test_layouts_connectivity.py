@@ -281,7 +281,7 @@ def test_the_file_of_an_atlas_may_have_anything_beside_its_regions() -> None:
     distances = squares(r(1))[0]
     atlas = mat({"ROI": {"id": np.arange(1.0, 5), "name": names}, "D": distances, "LAB": {"all": r(3, 8)}})
     assert problems({"X/b.mat": atlas}) == []
-    assert read_group({**ONE, "X/b.mat": atlas})["roi"].values.tolist() == names.tolist()
+    assert regions(read_group({**ONE, "X/b.mat": atlas})) == names.tolist()
     wide = mat({"ROI": {"id": np.arange(1.0, 5), "name": names}, "X": np.zeros((2, 1000))})
     assert problems({"X/b.mat": wide}) == [
         (
@@ -626,7 +626,7 @@ def roi_table(names: list[str]) -> bytes:
 
 def test_regions_are_numbered_where_the_copy_has_no_names() -> None:
     found = read_group(ONE)
-    assert found["roi"].values.tolist() == ["roi_001", "roi_002", "roi_003", "VERM"]
+    assert regions(found) == ["roi_001", "roi_002", "roi_003", "VERM"]
     assert found["roi_a"].values.tolist() == [
         "roi_001",
         "roi_001",
@@ -636,20 +636,26 @@ def test_regions_are_numbered_where_the_copy_has_no_names() -> None:
         "roi_003",
     ]
     assert found["roi_b"].values.tolist() == ["roi_002", "roi_003", "VERM", "roi_003", "VERM", "VERM"]
-    assert (found["roi_a"].dims, found["roi"].dims) == (("edge",), ("roi",))
+    assert (found["roi_a"].dims, found["roi_b"].dims) == (("edge",), ("edge",))
+    assert set(found.sizes) == {"subject", "edge"}
 
 
 def test_regions_are_named_by_the_copy() -> None:
     found = read_group({**ONE, "anywhere/ROITBL_BAL.mat": roi_table(["L.a", "", "L.c", "L.d"])})
-    assert found["roi"].values.tolist() == ["L.a", "roi_002", "L.c", "L.d"]
+    assert regions(found) == ["L.a", "roi_002", "L.c", "L.d"]
 
 
 def test_regions_stand_by_their_numbers_where_these_count() -> None:
     fields = [("id", object), ("name", object)]
     shuffled = np.array([(2, "b"), (1, "a"), (4, "d"), (3, "c")], dtype=fields)
-    assert read_group({**ONE, "t.mat": mat({"ROI": shuffled})})["roi"].values.tolist() == ["a", "b", "c", "d"]
+    assert regions(read_group({**ONE, "t.mat": mat({"ROI": shuffled})})) == ["a", "b", "c", "d"]
     labels = np.array([(12, "a"), (11, "b"), (14, "c"), (13, "d")], dtype=fields)
-    assert read_group({**ONE, "t.mat": mat({"ROI": labels})})["roi"].values.tolist() == ["a", "b", "c", "d"]
+    assert regions(read_group({**ONE, "t.mat": mat({"ROI": labels})})) == ["a", "b", "c", "d"]
+
+
+def regions(cube: xr.Dataset) -> list[str]:
+    """The names of the regions in the order of the edges, which is that of the atlas."""
+    return list(dict.fromkeys([*cube["roi_a"].values.tolist(), *cube["roi_b"].values.tolist()]))
 
 
 def test_two_tables_that_name_regions_differently() -> None:
@@ -1007,4 +1013,4 @@ def test_a_layout_that_is_not_built() -> None:
 
 
 def test_the_layout_has_a_name_and_a_version() -> None:
-    assert (get_layout("connectivity").name, get_layout("connectivity").version) == ("connectivity", 3)
+    assert (get_layout("connectivity").name, get_layout("connectivity").version) == ("connectivity", 4)

@@ -87,7 +87,10 @@ def read(data: bytes, source: MatrixSpec) -> np.ndarray:
 
 def shift_of(cube: xr.Dataset, effect: Effect) -> np.ndarray:
     """Each person's mean over the edges of an effect, which are found by the names of their regions."""
-    networks = {name: roi_network(roi, 140) for roi, name in enumerate(cube["roi"].values.tolist())}
+    networks = {
+        name: roi_network(roi, 140)
+        for roi, name in enumerate(decnef_data.to_matrix(cube)["roi"].values.tolist())
+    }
     ends = zip(cube["roi_a"].values.tolist(), cube["roi_b"].values.tolist(), strict=True)
     chosen = [{networks[one], networks[other]} == set(effect.networks) for one, other in ends]
     return cube["fc"].isel(edge=np.flatnonzero(chosen)).mean("edge").values

@@ -345,7 +345,7 @@ def explained(values: NDArray[np.float64], groups: NDArray[Any]) -> float:
 def test_effects_by_edge_have_the_edges_of_the_data(group: str, phantom_dir: Path) -> None:
     truth = decnef_data.phantom_truth(f"srpbs-fc/{group}")
     cube = fetch("srpbs-fc", phantom_dir, group=group)
-    for name in ("roi", "roi_a", "roi_b"):
+    for name in ("roi_a", "roi_b"):
         assert truth[name].dims == cube[name].dims
         assert truth[name].values.tolist() == cube[name].values.tolist()
     assert set(cube["diagnosis"].values.tolist()) == set(truth.diagnosis.values.tolist())

@@ -89,7 +89,8 @@ def summarize(tree: "xr.DataTree") -> DemoSummary:
 
 def _summarize_group(name: str, dataset: "xr.Dataset") -> GroupSummary:
     n_participants, edges = dataset["fc"].shape
-    return GroupSummary(name, n_participants, edges, dataset.sizes["roi"], dataset["fc"].nbytes)
+    n_regions = len({*dataset["roi_a"].to_numpy().tolist(), *dataset["roi_b"].to_numpy().tolist()})
+    return GroupSummary(name, n_participants, edges, n_regions, dataset["fc"].nbytes)
 
 
 def _count_by_site(dataset: "xr.Dataset") -> dict[str, dict[str, int]]:

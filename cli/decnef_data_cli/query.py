@@ -123,9 +123,10 @@ def _participants_table(participants: "pd.DataFrame") -> "RenderableType":
     if participants.empty:
         return Text("No participants match.")
     # Where a table pools its sites, only the institute is known.
-    location = participants["site"].where(participants["site"].ne(""), participants["institute"])
-    groups = participants.reindex(columns=["group"]).astype(object)["group"].fillna("")
-    by = [participants["dataset"], groups, location.rename("place"), participants["diagnosis"]]
+    location = participants["site"].fillna(participants["institute"]).fillna("")
+    groups = participants.reindex(columns=["group"])["group"].astype(object).fillna("")
+    diagnoses = participants["diagnosis"].astype(object).fillna("")
+    by = [participants["dataset"], groups, location.rename("place"), diagnoses]
     counts = participants.groupby(by, sort=False).size().items()
     rows = ((*map(str, key), f"{number:,}") for key, number in counts if isinstance(key, tuple))
     return table("!dataset", "!group", "site or institute", "diagnosis", ">participants", rows=rows)

@@ -13,7 +13,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from decnef_data.arguments import checked
-from decnef_data.arrays import apply_indexer
+from decnef_data.arrays import apply_indexer, mark_texts
 from decnef_data.errors import SelectionError
 from decnef_data.formats import edges
 
@@ -55,12 +55,13 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge order of
-        srpbs-fc, and the coordinates and attributes of the series.  ``n_nan (scan)`` counts the regions whose
-        edges are NaN: their series do not vary, or contain NaN or infinity; ``n_constant (scan)`` counts
-        those that do not vary.  Where the series have a coordinate ``kept (scan, time)``, as after scrubbing
-        with :func:`decnef_data.timeseries`, only the volumes that it marks are used.  A scan is computed when
-        its values are accessed; a dask array gives a dask array.
+        ``fc (scan, edge)``, Pearson r in float64, with ``roi_a`` and ``roi_b`` and the edge order of
+        srpbs-fc, the coordinates of the scans, and the attributes of the series; coordinates along ``roi``
+        stay with the series. ``n_nan (scan)`` counts the regions whose edges are NaN: their series do not
+        vary, or contain NaN or infinity; ``n_constant (scan)`` counts those that do not vary. Where the
+        series have a coordinate ``kept (scan, time)``, as after scrubbing with
+        :func:`decnef_data.timeseries`, only the volumes that it marks are used. A scan is computed when its
+        values are accessed; a dask array gives a dask array.
 
     Raises
     ------
@@ -89,15 +90,10 @@ def connectivity(timeseries: xr.Dataset | xr.DataArray) -> xr.Dataset:
     n_constant, n_nan = apply(variable, kept, _count_constant, ()), apply(variable, kept, _count_nan, ())
     fc.attrs, n_constant.attrs, n_nan.attrs = dict(_FC_ATTRS), dict(_CONSTANT_ATTRS), dict(_NAN_ATTRS)
     coords = {
-        name: coord.variable
-        for name, coord in series.coords.items()
-        if set(coord.dims) <= {*leading_dims, "roi"}
+        name: coord.variable for name, coord in series.coords.items() if set(coord.dims) <= {*leading_dims}
     }
-    return xr.Dataset(
-        {"fc": fc, "n_constant": n_constant, "n_nan": n_nan},
-        coords={**coords, **_edge_coords(series)},
-        attrs=timeseries.attrs,
-    )
+    variables = {"fc": fc, "n_constant": n_constant, "n_nan": n_nan}
+    return mark_texts(xr.Dataset(variables, {**coords, **_edge_coords(series)}, timeseries.attrs))
 
 
 def _get_series(timeseries: xr.Dataset | xr.DataArray) -> xr.DataArray:

@@ -307,7 +307,6 @@ def _roi_names(count: int) -> NDArray[np.str_]:
 def _edge_coords(names: NDArray[Any]) -> dict[str, Any]:
     column, row = edges.edge_indices(names.size)
     return {
-        "roi": ("roi", names),
         "roi_a": ("edge", names[column], {"long_name": "column of the edge in the matrix"}),
         "roi_b": ("edge", names[row], {"long_name": "row of the edge in the matrix"}),
     }

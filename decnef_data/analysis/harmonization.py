@@ -28,7 +28,7 @@ _MARK: Final = "harmonized"
 _VERSION: Final = 1
 _MIN_TRAVELERS: Final = 2
 _ROW_DIMS: Final = ("scan", "subject")
-_REGION_COORDS: Final = ("roi", "roi_a", "roi_b")
+_REGION_COORDS: Final = ("roi_a", "roi_b")
 _HASH_DIGITS: Final = 16
 
 
@@ -200,7 +200,7 @@ def _require_same_regions(people: xr.Dataset, traveled: xr.Dataset) -> None:
     if people.sizes["edge"] != traveled.sizes["edge"]:
         message = (
             f"'people' has {people.sizes['edge']} edges, but 'traveled' has {traveled.sizes['edge']}. "
-            "Compute both cubes with the same regions (roi)."
+            "Compute both cubes with the same regions."
         )
         raise InputError(message, requested="edge")
 

@@ -15,6 +15,7 @@ from decnef_data.analysis.images import image_kind, scale_factors
 from decnef_data.analysis.motion_variables import build_variables
 from decnef_data.analysis.registration import MIN_VOXELS, PARAMETERS, SMOOTHING_FWHM
 from decnef_data.analysis.run_motion import MotionSettings, RunOfScan
+from decnef_data.arrays import mark_texts
 from decnef_data.errors import FormatError, SelectionError, warn_user
 from decnef_data.model.names import is_file_name
 from decnef_data.motion_results import COMPUTED, METHOD_VERSION, MotionResults
@@ -59,7 +60,7 @@ def compute_motion(
         coords["repetition_time"] = repetition_times
     coords |= {"parameter": list(PARAMETERS), "axis": list("xyz")}
     attrs = {**dataset.attrs, **_method_attrs(settings, reference)}
-    return xr.Dataset(build_variables(bold, runs, settings), coords, attrs)
+    return mark_texts(xr.Dataset(build_variables(bold, runs, settings), coords, attrs))
 
 
 def _require_volumes(bold: xr.Variable) -> None:

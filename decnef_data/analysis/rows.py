@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from decnef_data.errors import SelectionError
+from decnef_data.records import default_records
+from decnef_data.records.participant_frame import participant_frame
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +56,7 @@ def participant_table(data: "xr.Dataset | pd.DataFrame", along: str, purpose: st
         )
         raise SelectionError(message, requested=along)
     columns = {str(name): value.to_numpy() for name, value in coords.items() if value.dims == dims}
-    return pd.DataFrame(columns)
+    return participant_frame(columns, default_records())
 
 
 def _require_distinct_columns(table: pd.DataFrame) -> None:
@@ -135,12 +137,12 @@ def row_identifiers(table: pd.DataFrame, purpose: str) -> list[str]:
             f"The table has no column 'subject', which identifies the rows of a {purpose}. Keep that column."
         )
         raise SelectionError(message, requested="subject")
-    return ["\x1f".join(map(str, row)) for row in table[columns].itertuples(index=False)]
+    return ["\x1f".join(row) for row in zip(*(texts(table[name]) for name in columns), strict=True)]
 
 
 def _distinguishes_rows(name: str, column: "pd.Series[str]") -> bool:
     # A group and its table, which has the group as a column, have the same identifiers.
-    return name not in {"dataset", "group"} or len(set(column)) > 1
+    return name not in {"dataset", "group"} or len(set(texts(column))) > 1
 
 
 def hash_rows(purpose: str, *sides: Iterable[str]) -> str:

@@ -322,7 +322,8 @@ def _warn_of_travelers(table: "pd.DataFrame", labels: Sequence[str], by: str) ->
     if by == "subject" or "subject" not in table.columns:
         return
     columns = [name for name in ("dataset", "group", "subject") if name in table.columns]
-    n_labels = table[columns].assign(place=labels).groupby(columns)["place"].nunique()
+    # Missing groups are kept: images have none.
+    n_labels = table[columns].assign(place=labels).groupby(columns, dropna=False)["place"].nunique()
     travelers = int(n_labels.gt(1).sum())
     if travelers:
         message = (

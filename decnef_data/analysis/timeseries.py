@@ -20,6 +20,7 @@ from decnef_data.analysis.maskers import FittedMasker, MaskerSignals, fit_masker
 from decnef_data.analysis.region_axis import Names, region_names
 from decnef_data.analysis.scan_regions import ScanRegions, load_scan_regions
 from decnef_data.arguments import checked
+from decnef_data.arrays import mark_texts
 from decnef_data.errors import SelectionError
 
 __all__ = ["timeseries"]
@@ -153,7 +154,7 @@ def timeseries(
         **regions.coords(scan_dims),
         **(cleanings.coords(scan_dims) if cleanings else {}),
     }
-    return xr.Dataset({"timeseries": series}, coords=coords, attrs=dataset.attrs)
+    return mark_texts(xr.Dataset({"timeseries": series}, coords=coords, attrs=dataset.attrs))
 
 
 def _load(

@@ -29,6 +29,8 @@ from decnef_data.layouts.code_books import CodeBooks
 from decnef_data.layouts.selection import resolve_group, select_each
 from decnef_data.model import Account, LocalCopy, Selection, warning_messages
 from decnef_data.model.sidecars import CODES_FILE
+from decnef_data.records import Records
+from decnef_data.records.participant_frame import participant_frame
 from decnef_data.stores import DamagedStoreError, Manifest, Stores, store_key
 
 if TYPE_CHECKING:
@@ -41,22 +43,16 @@ __all__ = ["ConnectivityReader"]
 _LOG = logging.getLogger(__name__)
 
 
-def participant_table(datasets: "Mapping[str, xr.Dataset]") -> pd.DataFrame:
+def participant_table(datasets: "Mapping[str, xr.Dataset]", records: Records) -> pd.DataFrame:
     """Return a table of every coordinate along ``subject``, with the name of the group in the first column.
 
-    Text is text, numbers keep their dtype; a column that a group does not have is empty there.
+    A column that a group does not have is missing there.
     """
     tables = [_group_table(group, dataset) for group, dataset in datasets.items()]
-    table = pd.concat(tables, ignore_index=True)
-    texts = [
-        str(name)
-        for name, column in table.items()
-        if column.dtype == object or pd.api.types.is_string_dtype(column)
-    ]
-    filled = table.assign(**{name: table[name].fillna("") for name in texts})
+    table = participant_frame(pd.concat(tables, ignore_index=True), records)
     if any(dataset.attrs.get("synthetic") for dataset in datasets.values()):
-        filled.attrs["synthetic"] = 1
-    return filled
+        table.attrs["synthetic"] = 1
+    return table
 
 
 def _group_table(group: str, dataset: "xr.Dataset") -> pd.DataFrame:
@@ -123,7 +119,7 @@ class ConnectivityReader(Reader):
     def participants(self, copy: LocalCopy, selection: Selection, *, strict: bool) -> pd.DataFrame:
         """Return the selected participants as a table, one row per participant and group."""
         datasets = self.open(copy, selection, strict=strict)
-        table = participant_table(datasets)
+        table = participant_table(datasets, self.records)
         samples = [dataset.attrs["sample"] for dataset in datasets.values() if "sample" in dataset.attrs]
         if samples:
             table.attrs["sample"] = "\n".join(samples)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, cast
 
+from decnef_data.arrays import mark_texts
 from decnef_data.client.acquire import reject_unreadable
 from decnef_data.client.readers import raise_or_warn
 from decnef_data.client.request import AcquiredData
@@ -67,6 +68,6 @@ def open_beside(acquired: AcquiredData, derivatives: "DerivativesRequest") -> "x
         raise SelectionError(message, requested=str(derivatives.path))
     shared = reader.result_attrs(acquired.copy, acquired.selection, synthetic=result.synthetic)
     for dataset in result.groups.values():
-        dataset.attrs.update(shared)  # made for this call
+        mark_texts(dataset).attrs.update(shared)  # made for this call
     root = xr.Dataset(attrs={**shared, **result.attrs})
     return xr.DataTree.from_dict({"/": root, **{f"/{name}": each for name, each in result.groups.items()}})

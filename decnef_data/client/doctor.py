@@ -103,7 +103,7 @@ def _compare(what: str, expected: float, actual: float, grade: str) -> Finding:
 
 def _compare_counts(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Finding]:
     """Compare participants by site and diagnosis, where the tables record every site."""
-    if not participants["site"].ne("").all():
+    if participants["site"].isna().any():
         return
     for count in dataset.counts:
         is_counted = participants["site"].isin(count.sites) & (participants["diagnosis"] == count.diagnosis)
@@ -116,7 +116,7 @@ def _compare_coordinates(participants: "pd.DataFrame", dataset: Dataset) -> Iter
     """Name the participants without a value of a coordinate that all should have."""
     for name in dataset.coordinates:
         column = participants[name]
-        absent = participants.loc[column.isna() | (column == ""), "subject"].unique().tolist()
+        absent = participants.loc[column.isna(), "subject"].unique().tolist()
         names = ", ".join(absent[:_MAX_NAMED]) + (", …" if len(absent) > _MAX_NAMED else "")
         found = f"missing for {len(absent)} ({names})" if absent else "present for all"
         yield Finding(f"{name} of each participant", "present for all", found, agrees=not absent)
@@ -141,14 +141,13 @@ def _compare_runs(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Fi
     if not dataset.run_counts:
         return
     imaged = participants[participants["bold"] > 0]
-    for label, sessions in imaged.groupby("site"):
-        site = str(label)
+    for site, sessions in imaged.groupby(imaged["site"].fillna("").astype(str)):
         known = dataset.runs_per_session(site)
         if known is not None:
             counts = Counter(sessions["bold"].tolist())
             found = ", ".join(f"{runs} in {count}" for runs, count in counts.most_common())
             agrees = set(counts) == {known.runs}
-            pairs = zip(sessions["subject"], sessions["session"], strict=True)
+            pairs = zip(sessions["subject"], sessions["session"].fillna(""), strict=True)
             names = ["/".join(filter(None, pair)) for pair in pairs]
             found += name_differing(names, sessions["bold"].map(str).tolist(), {str(known.runs)})
             what = f"runs of sessions at {site}" if site else "runs of sessions without a site"
@@ -159,7 +158,7 @@ def _compare_sessions(participants: "pd.DataFrame", dataset: Dataset, records: R
     """Compare the sessions of each participant with one another, and their sites with the catalog."""
     if "session" not in participants:
         return
-    sessions = participants[participants["session"] != ""]
+    sessions = participants[participants["session"].notna()]
     if sessions.empty:
         return
     counts = sessions["subject"].value_counts(sort=False)
@@ -174,7 +173,7 @@ def _compare_sessions(participants: "pd.DataFrame", dataset: Dataset, records: R
         agrees=found == expected,
         grade="C" if recorded else "",
     )
-    unknown = sessions[[site != "" and records.site(site) is None for site in sessions["site"]]]
+    unknown = sessions[[site != "" and records.site(site) is None for site in sessions["site"].fillna("")]]
     pairs = zip(unknown["subject"], unknown["session"], strict=True)
     named = [f"'{'/'.join(pair)}'" for pair in pairs]
     more = f" and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
@@ -205,11 +204,11 @@ _RECOUNTS: Final[Mapping[str, Callable[["pd.DataFrame"], float]]] = {
     "male": lambda participants: int((participants["sex"] == "male").sum()),
     "female": lambda participants: int((participants["sex"] == "female").sum()),
     "mean-age": lambda participants: round(float(participants["age"].mean()), 1),
-    "patients": lambda participants: int((~participants["diagnosis"].isin(["HC", ""])).sum()),
+    "patients": lambda participants: int((participants["diagnosis"].dropna() != "HC").sum()),
     "controls": lambda participants: int((participants["diagnosis"] == "HC").sum()),
-    "site-codes": lambda participants: participants.loc[participants["site"] != "", "site"].nunique(),
-    "sites": lambda participants: participants.loc[participants["site"] != "", "site"].nunique(),
-    "blank-handedness": lambda participants: int((participants["handedness_code"] == "").sum()),
+    "site-codes": lambda participants: participants["site"].nunique(),
+    "sites": lambda participants: participants["site"].nunique(),
+    "blank-handedness": lambda participants: int(participants["handedness_code"].isna().sum()),
     "sessions": len,
     "session-labels": lambda participants: participants["session"].nunique(),
     "runs": lambda participants: int(participants["bold"].sum()),

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from decnef_data.analysis.external_values import ScanAxis, to_dataset
+from decnef_data.arrays import mark_texts
 from decnef_data.client.acquire import reject_unreadable
 from decnef_data.client.derivatives import require_images
 from decnef_data.client.request import AcquiredData
@@ -79,7 +80,7 @@ def label_values(
     with reject_unreadable(acquired.copy, acquired.location):
         coords, attrs = provide(acquired, keys)
     labelled = _with_coords(dataset, coords).assign_attrs(attrs)
-    return labelled.isel({axis.dim: 0}) if keys.is_single else labelled
+    return mark_texts(labelled.isel({axis.dim: 0}) if keys.is_single else labelled)
 
 
 def _with_coords(dataset: xr.Dataset, coords: _Coords) -> xr.Dataset:

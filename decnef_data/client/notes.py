@@ -9,6 +9,7 @@ from decnef_data.cache_folder import resolve_cache_folder
 from decnef_data.client.citations import citations_for
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, is_phantom
+from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.display.elements import count_text, human_size, path_html, short_path, synthetic_badge
 from decnef_data.mirror_index.model import Index
 from decnef_data.model import Citation, Dataset, Export, ExportSummary, LocalCopy, VerifiedFile
@@ -22,7 +23,7 @@ _ALGORITHM_NAMES: Final = {"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256"}
 
 def copy_note(copy: LocalCopy, dataset: Dataset, resolver: LocationResolver, options: FetchOptions) -> _Note:
     """Return the note on a copy of a dataset, as HTML and as text."""
-    synthetic = is_phantom(copy.mirror) or _is_named_synthetic(copy)
+    synthetic = is_phantom(copy.mirror) or is_synthetic(copy)
     came = f"{_describe_files(copy, dataset)}, {_describe_origin(copy.mirror)}; {describe_checks(copy.files)}"
     call = _open_call(dataset, resolver, options)
     works = citations_for(resolver.records, dataset, synthetic=synthetic)
@@ -42,13 +43,6 @@ def _describe_files(copy: LocalCopy, dataset: Dataset) -> str:
 
 def _describe_origin(mirror: str) -> str:
     return "created on this machine" if is_phantom(mirror) else f"from {mirror}"
-
-
-def _is_named_synthetic(copy: LocalCopy) -> bool:
-    """Whether an adopted copy has the file or the name that every phantom has."""
-    return any(
-        "synthetic" in path.casefold() for path in (copy.root.name, *(file.path for file in copy.files))
-    )
 
 
 def export_note(

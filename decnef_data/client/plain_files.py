@@ -159,8 +159,9 @@ def _relocate(acquirer: Acquirer, request: DataRequest) -> DatasetLocation:
 
 def _fetch_chosen(location: DatasetLocation, acquirer: Acquirer, patterns: FilePatterns) -> PlainFiles:
     """Download the files that the patterns choose from the first mirror that provides them."""
-    prepared = acquirer.resolver.ensure_phantom(acquirer.accept_terms(location))
-    run = transfer.start_run(prepared, create_progress(acquirer.options.progress))
+    progress = create_progress(acquirer.options.progress)
+    prepared = acquirer.resolver.ensure_phantom(acquirer.accept_terms(location), progress)
+    run = transfer.start_run(prepared, progress)
     chosen: list[PlainFiles] = []
 
     def fetch_from(source: MirrorSource) -> LocalCopy:

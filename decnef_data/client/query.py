@@ -15,11 +15,11 @@ from decnef_data.records.counts import CountFilter
 if TYPE_CHECKING:
     import pandas as pd
 
+    from decnef_data.records import Records
+
 __all__ = ["search_datasets"]
 
-_FIRST_COLUMNS: Final = (
-    "dataset", "group", "subject", "site", "institute", "diagnosis", "age", "sex", "mean_fd",
-)  # fmt: skip
+_ALWAYS: Final = ("dataset", "group", "subject", "site", "institute", "diagnosis", "age", "sex", "mean_fd")
 
 
 def search_datasets(
@@ -63,7 +63,7 @@ def search_datasets(
         _require_known_names(resolver, map(build, names))
     for name, error in refusals.items():
         warn_user(f"'{name}': {error}")
-    combined = _concatenate_tables(tables)
+    combined = _concatenate_tables(tables, resolver.records)
     combined.attrs.clear()
     combined.attrs["searched"] = list(tables)
     combined.attrs["unavailable"] = {name: str(error) for name, error in errors.items()}
@@ -111,15 +111,13 @@ def _shared_attrs(tables: "Mapping[str, pd.DataFrame]", mirror: str) -> dict[str
     }
 
 
-def _concatenate_tables(tables: "Mapping[str, pd.DataFrame]") -> "pd.DataFrame":
-    """Concatenate tables with the name of each dataset; text columns that a dataset lacks are empty there."""
+def _concatenate_tables(tables: "Mapping[str, pd.DataFrame]", records: "Records") -> "pd.DataFrame":
+    """Concatenate tables with the name of each dataset; columns that a dataset lacks are missing there."""
     import pandas as pd
+
+    from decnef_data.records.participant_frame import participant_frame
 
     labelled = [table.assign(dataset=name) for name, table in tables.items() if len(table)]
     if not labelled:
-        return pd.DataFrame(columns=list(_FIRST_COLUMNS))
-    combined = pd.concat(labelled, ignore_index=True)
-    texts = combined.select_dtypes(["object", "string"]).columns
-    combined[texts] = combined[texts].fillna("")
-    first = [name for name in _FIRST_COLUMNS if name in combined.columns]
-    return combined[[*first, *(name for name in combined.columns if name not in first)]]
+        return participant_frame({name: pd.Series(dtype="float64") for name in _ALWAYS}, records)
+    return participant_frame(pd.concat(labelled, ignore_index=True), records)

@@ -12,7 +12,7 @@ import msgspec
 
 import decnef_data.accessor as _  # noqa: F401 - registers Dataset.decnef for fetched datasets
 from decnef_data.archives import ByteSource, LocalSource
-from decnef_data.client.citations import citations_for, synapse_versions
+from decnef_data.client.citations import citations_for, format_citation, synapse_versions
 from decnef_data.errors import FetchError, FormatError, SelectionError, warn_user
 from decnef_data.file_cache import FileCache
 from decnef_data.layouts import ReadReport
@@ -180,7 +180,7 @@ class Reader(ABC):
             "dataset": self.dataset.name,
             "access_level": self.dataset.level,
             "terms": f"{terms.title} (version {terms.version})",
-            "citation": "\n".join(" ".join(work.text.split()) for work in works),
+            "citation": "\n".join(" ".join(format_citation(work).split()) for work in works),
             "mirror": copy.mirror,
             "source_checksums": "\n".join(f"{file.checksums[0]} {file.path}" for file in copy.files),
             **({"source_versions": "\n".join(data_versions)} if data_versions else {}),

@@ -168,7 +168,7 @@ def _participants(acquired: AcquiredData, groups: "Mapping[str, xr.Dataset]") ->
         )
     }
     if times:
-        keys = zip(table["subject"].astype(str), table["session"].astype(str), strict=True)
+        keys = zip(table["subject"], table["session"].fillna(""), strict=True)
         table = table.assign(repetition_time=[times.get(key, float("nan")) for key in keys])
     return table
 

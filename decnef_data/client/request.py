@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from decnef_data import lockfile
+from decnef_data.arrays import mark_texts
 from decnef_data.client import locks
 from decnef_data.client.acquire import Acquirer, reject_unreadable
 from decnef_data.client.code_books import read_stored_books
@@ -43,7 +44,8 @@ class AcquiredData:
     def open(self) -> "Mapping[str, xr.Dataset]":
         """Open the selected groups; files that are not to be kept are removed once they are stored."""
         with reject_unreadable(self.copy, self.location):
-            datasets = self.reader.open(self.copy, self.selection, strict=self.options.strict)
+            opened = self.reader.open(self.copy, self.selection, strict=self.options.strict)
+        datasets = {name: mark_texts(dataset) for name, dataset in opened.items()}
         if not self.options.keep_archive and not self.copy.files_removed and self.reader.is_stored(self.copy):
             self.location.files.drop(self.copy)
         if self.options.lock_path is None:

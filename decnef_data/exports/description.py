@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from decnef_data.arrays import edge_regions
 from decnef_data.exports.pages.cohort import NOT_STATED, read_cohort
 from decnef_data.exports.pages.statistics import MIN_GROUP, count_people
 from decnef_data.records import default_records
@@ -92,7 +93,7 @@ def _missing(row: "pd.Series[Any]") -> str:
     return ", ".join(counts) or "none"
 
 
-def describe(data: xr.Dataset) -> Description:
+def describe(data: xr.Dataset | xr.DataTree) -> Description:
     """Return what a manuscript says of a selection; the accessor describes it."""
     people, connectivity, attrs = read_cohort(data)
     counts = count_people(people)
@@ -141,7 +142,7 @@ def _sentences(people: pd.DataFrame, attrs: dict[str, Any], fc: xr.Dataset | Non
     if fc is not None:
         atlas = f" of the atlas {attrs['atlas']}" if attrs.get("atlas") else ""
         yield (
-            f"Functional connectivity is Pearson r of each pair of {fc.sizes['roi']} regions{atlas} "
+            f"Functional connectivity is Pearson r of each pair of {len(edge_regions(fc)[0])} regions{atlas} "
             f"({fc.sizes['edge']} edges)."
         )
     if attrs.get("harmonized"):
@@ -159,6 +160,8 @@ def _sentences(people: pd.DataFrame, attrs: dict[str, Any], fc: xr.Dataset | Non
 
 def _bibtex(attrs: dict[str, Any]) -> str:
     """Return the works of the dataset whose citation the data have; synthetic data are not cited as data."""
-    stated = set(str(attrs.get("citation") or "").splitlines())
-    works = [work for work in default_records().citations if work.text in stated]
+    stated = str(attrs.get("citation") or "").splitlines()
+    records = default_records().citations
+    # A work of the data may state its version after its text, and others when to cite them.
+    works = [work for line in stated for work in records if line.startswith(" ".join(work.text.split()))]
     return "\n\n".join(work.bibtex.strip() for work in works)

@@ -51,7 +51,7 @@ def plot_matrix(dataset: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
     return axes
 
 
-def plot_sites(data: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
+def plot_sites(data: xr.Dataset | xr.DataTree, *, ax: "Axes | None" = None) -> "Axes":
     """Draw how many people of which diagnosis are at each site; the accessor describes it."""
     people, _, attrs = read_cohort(data)
     counts = count_people(people)

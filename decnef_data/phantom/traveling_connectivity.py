@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from decnef_data.arrays import mark_texts
 from decnef_data.phantom.atlas import REGION_NAMES
 from decnef_data.phantom.connectivity_values import draw_edge_values, effect_edges
 from decnef_data.phantom.effects import EFFECTS, GRID
@@ -82,7 +83,7 @@ def synthetic_travelers() -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     (487, 411, {'site': 12, 'edge': 9730})
     """
     known = build_connectivity_truth(REGION_NAMES)
-    edges = {name: known.coords[name] for name in ("roi", "roi_a", "roi_b")}
+    edges = {name: known.coords[name] for name in ("roi_a", "roi_b")}
     shifts = {site: _site_shift(site) for site in _SCANNERS}
     truth = xr.Dataset(
         {
@@ -102,7 +103,7 @@ def synthetic_travelers() -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     built = (_draw_people(edges), _draw_travelers(edges, shifts), truth)
     titles = ("connectivity of a cohort", "connectivity of travelers", "truth of connectivity of travelers")
     for dataset, title in zip(built, titles, strict=True):
-        dataset.attrs.update(title=f"SYNTHETIC {title}", synthetic=1)
+        mark_texts(dataset).attrs.update(title=f"SYNTHETIC {title}", synthetic=1)
     return built
 
 

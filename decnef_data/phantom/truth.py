@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from decnef_data.arrays import mark_texts
 from decnef_data.formats.edges import edge_indices
 from decnef_data.phantom.connectivity_values import effect_edges
 from decnef_data.phantom.effects import EFFECTS, GRID
@@ -66,7 +67,7 @@ def build_connectivity_truth(region_names: Sequence[str]) -> xr.Dataset:
         ),
     }
     labels = {"site": list(scanners), "diagnosis": diagnoses, "scanner": ("site", list(scanners.values()))}
-    return xr.Dataset(variables, {**labels, **_edge_coords(region_names)})
+    return mark_texts(xr.Dataset(variables, {**labels, **_edge_coords(region_names)}))
 
 
 class _EdgeShifts:
@@ -109,7 +110,7 @@ def build_image_truth(runs: Sequence[Run]) -> xr.Dataset:
         **_region_variables(runs),
         **_label_variable({run.grid for run in runs}),
     }
-    return xr.Dataset(variables, {**_scan_coords(runs), **_edge_coords(REGION_NAMES)})
+    return mark_texts(xr.Dataset(variables, {**_scan_coords(runs), **_edge_coords(REGION_NAMES)}))
 
 
 def _motion_variables(

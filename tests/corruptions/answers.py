@@ -150,7 +150,9 @@ def _row_names(place: str, found: "xr.Dataset", along: str) -> list[str]:
 
 def _table_cells(table: "pd.DataFrame") -> dict[Cell, Any]:
     keys = [name for name in ("group", "subject", "session") if name in table.columns]
-    rows = _unique(" ".join(["participants", *map(str, row)]) for row in table[keys].itertuples(index=False))
+    rows = _unique(
+        " ".join(["participants", *map(str, row)]) for row in table[keys].fillna("").itertuples(index=False)
+    )
     return {
         (row, str(name)): _plain(one, str(name))
         for name in table.columns

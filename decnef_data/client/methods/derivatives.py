@@ -192,8 +192,8 @@ class DerivativesMethods(ClientBase):
             sites and protocols.  One scan has no dimension ``scan``.
 
             Symmetric matrices with the dimensions ``roi, roi_2`` become ``fc (scan, edge)`` in the form of
-            srpbs-fc, with ``roi``, ``roi_a`` and ``roi_b``, as :func:`to_matrix` needs it, and so do edges
-            named ``["edge"]``, which have to be in that order; series ``time, roi`` become ``timeseries``, as
+            srpbs-fc, with ``roi_a`` and ``roi_b``, as :func:`to_matrix` needs it, and so do edges named
+            ``["edge"]``, which have to be in that order; series ``time, roi`` become ``timeseries``, as
             :func:`connectivity` needs them; another array is ``value`` unless it has a name.
 
         Raises

@@ -464,9 +464,12 @@ class FetchMethods(ClientBase):
         pandas.DataFrame
             For connectivity one row per participant and group, because srpbs-fc does not link participants
             across atlases; for images one row per participant (srpbs-ts: per session) in the tables, with the
-            number of available scans in the columns ``bold``, ``t1w`` and ``fmap``.  ``age`` is in years,
-            ``mean_fd`` in mm; text that is missing is empty, a missing number is NaN.  Where :func:`motion`
-            was computed, there are ``mean_fd_computed`` and ``fd_floor`` in mm: the mean of the runs of the
+            number of available scans in the columns ``bold``, ``t1w`` and ``fmap``.  The ids (``group``,
+            ``subject``, ``session``) come first.  ``diagnosis``, ``sex`` and ``handedness`` are
+            Categorical, in the order of the catalog; ids, sites, institutes, protocols and printed codes are
+            plain text; ``age`` is in years, ``mean_fd`` in mm.  Missing values, text included, are missing
+            for pandas (``isna()``); missing text is empty in an xarray Dataset.  Where :func:`motion` was
+            computed, there are ``mean_fd_computed`` and ``fd_floor`` in mm: the mean of the runs of the
             session, NaN until all of these were computed.  ``attrs["synthetic"]`` is 1 for the phantom and
             absent otherwise, and ``attrs["sample"]`` names the sample if `n_subjects` is given; of
             connectivity, one per group and line.

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from decnef_data.arrays import edge_regions
 from decnef_data.errors import SelectionError
 
 if TYPE_CHECKING:
@@ -181,19 +182,16 @@ def read_connectivity(group: xr.Dataset) -> Connectivity:
     SelectionError
         The edges do not have their two regions.
     """
-    if not {"roi", "roi_a", "roi_b"} <= set(group.variables):
+    if not {"roi_a", "roi_b"} <= set(group.variables):
         raise SelectionError(
-            "The connectivity has no coordinates 'roi', 'roi_a' and 'roi_b', which say what its edges are. "
+            "The connectivity has no coordinates 'roi_a' and 'roi_b', which say what its edges are. "
             "Pass a Dataset of fetch_dataset, connectivity or label.",
-            requested="roi",
+            requested="roi_a",
         )
     fc = group["fc"].transpose(..., "edge")
     dim = fc.dims[0]
-    regions = tuple(map(str, group["roi"].to_numpy().tolist()))
-    numbers = {name: number for number, name in enumerate(regions)}
-    ends = np.array(
-        [[numbers[str(name)] for name in group[end].to_numpy().tolist()] for end in ("roi_a", "roi_b")]
-    )
+    names, ends = edge_regions(group)
+    regions = tuple(map(str, names.tolist()))
     sites, institutes = (_row_texts(group, name, dim) for name in ("site", "institute"))
     return Connectivity(fc, label_places(sites, institutes), _subjects(group, fc), regions, ends)
 
@@ -221,7 +219,7 @@ def pair_harmonized(before: xr.Dataset, after: xr.Dataset) -> tuple[Connectivity
     first, second = read_connectivity(before), read_connectivity(after)
     if first.regions != second.regions or not np.array_equal(first.ends, second.ends):
         raise SelectionError(
-            "The harmonized connectivity has other regions ('roi') or edges, or another order of them. Pass "
+            "The harmonized connectivity has other regions or edges, or another order of them. Pass "
             "what decnef_data.harmonize returns for these people.",
             requested="harmonized",
         )

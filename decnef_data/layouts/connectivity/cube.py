@@ -175,10 +175,10 @@ def _source_coords(blocks: Sequence[MatrixBlock]) -> dict[str, _Coordinate]:
 def _region_coords(atlas: "Atlas", region_names: Sequence[str] | None) -> dict[str, _Coordinate]:
     roi = _roi_names(atlas, region_names)
     column, row = edges.edge_indices(atlas.rois)
+    atlas_attrs = {"comment": atlas.description}
     return {
-        "roi": ("roi", roi, {"long_name": atlas.description}),
-        "roi_a": ("edge", roi[column], {"long_name": "column of the edge in the matrix"}),
-        "roi_b": ("edge", roi[row], {"long_name": "row of the edge in the matrix"}),
+        "roi_a": ("edge", roi[column], {"long_name": "column of the edge in the matrix", **atlas_attrs}),
+        "roi_b": ("edge", roi[row], {"long_name": "row of the edge in the matrix", **atlas_attrs}),
     }
 
 

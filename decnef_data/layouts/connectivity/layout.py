@@ -103,7 +103,7 @@ class ConnectivityLayout:
     """The layout of srpbs-fc, for members of any archive or folder."""
 
     name = "connectivity"
-    version = 3
+    version = 4
 
     def read(
         self,

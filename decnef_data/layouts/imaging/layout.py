@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from decnef_data.errors import FormatError
 from decnef_data.layouts import LayoutRequest, LayoutResult, ReadReport
@@ -47,8 +46,11 @@ from decnef_data.layouts.imaging.recount import recount
 from decnef_data.layouts.imaging.table_findings import compare_tables
 from decnef_data.layouts.imaging.tables import select_tables
 from decnef_data.model import Account, ImageSet, ImageSizes
+from decnef_data.records.participant_frame import participant_frame
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from decnef_data.model import FileCheck, Finding, LocalCopy, VerifiedFile
     from decnef_data.records import Records
 
@@ -111,7 +113,7 @@ class ImagingLayout:
         report = ReadReport(_selected_problems(joined, kinds, selected), joined.account)
         return ImageSet(selected_images, synthetic), report
 
-    def participants(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[pd.DataFrame, ReadReport]:
+    def participants(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[pd.DataFrame, ReadReport]":
         """Return one row per selected participant and session, and a report of the tables.
 
         ``attrs["synthetic"]`` of the table is 1 if the copy is a phantom, wherever it came from, else absent.
@@ -119,13 +121,15 @@ class ImagingLayout:
         backend = self._image_backend(copy, request)
         joined = self._join_all(backend, request, ())
         participants, scans = joined.participants, joined.inventory.scans
-        table = pd.DataFrame(
-            {name: participants.columns[name] for name in order_columns(participants.columns)}
-        )
-        for kind in KINDS:
-            table[kind] = _count_scans(participants, (scan for scan in scans if scan.kind == kind))
         rows, sample = _participant_rows(joined, request)
-        selected = drop_uncomputed(table.iloc[sorted(rows)].reset_index(drop=True))
+        selection = sorted(rows)
+        columns = {
+            name: participants.columns[name][selection] for name in order_columns(participants.columns)
+        }
+        for kind in KINDS:
+            counts = _count_scans(participants, (scan for scan in scans if scan.kind == kind))
+            columns[kind] = counts[selection]
+        selected = drop_uncomputed(participant_frame(columns, request.records))
         selected.attrs.update(_sample_attrs(sample))
         if _is_synthetic(backend, joined.inventory):
             selected.attrs["synthetic"] = 1

@@ -1,8 +1,4 @@
-"""The accessor ``dataset.decnef``: the public functions that take an xarray Dataset, as methods.
-
-Importing this module registers the accessor, and so does fetching; the functions need no registration.
-Each method imports what it needs when it is called, so that fetching matrices does not import nibabel.
-"""
+"""The methods of ``dataset.decnef`` for images, their series and their head motion."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,59 +7,18 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from decnef_data.arguments import checked
-from decnef_data.arrays import to_matrix
 from decnef_data.cache_folder import resolve_cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.axes import Axes
-
-    from decnef_data.analysis.splits import Splits
-    from decnef_data.exports.description import Description
-    from decnef_data.stores.portable import Chunks
-
-__all__ = ["Accessor"]
+__all__ = ["ImageMethods"]
 
 
-class Accessor:
-    """The methods of ``dataset.decnef``.
+class ImageMethods:
+    """The methods of a Dataset of images."""
 
-    Parameters
-    ----------
-    dataset
-        The Dataset that the methods use.
-    """
-
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self._dataset = dataset
-
-    def to_matrix(self) -> xr.DataArray:
-        """View the connectivity as square symmetric matrices, lazily; same as :func:`decnef_data.to_matrix`.
-
-        The dataset needs ``fc (..., edge)``, the regions ``roi``, and the two regions of each edge, ``roi_a``
-        and ``roi_b``.
-
-        Returns
-        -------
-        xarray.DataArray
-            ``fc (..., roi, roi_2)`` in the dtype of the edges, with diagonal 1.  It is lazy: only the edges
-            that are needed are read.
-
-        Raises
-        ------
-        SelectionError
-            One of these variables is missing, two regions have the same name, or the edge of a pair of
-            regions is missing.
-
-        Examples
-        --------
-        >>> ends = {"roi_a": ("edge", ["a"]), "roi_b": ("edge", ["b"])}
-        >>> cube = xr.Dataset({"fc": ("edge", [0.5])}, {"roi": ["a", "b"], **ends})
-        >>> cube.decnef.to_matrix().values.tolist()
-        [[1.0, 0.5], [0.5, 1.0]]
-        """
-        return to_matrix(self._dataset)
+    _data: xr.Dataset
 
     def to_nifti(
         self, *, subject: str | None = None, session: str | None = None, run: int | None = None
@@ -105,7 +60,7 @@ class Accessor:
         """
         from decnef_data.analysis.images import to_nifti
 
-        return to_nifti(self._dataset, subject=subject, session=session, run=run)
+        return to_nifti(self._data, subject=subject, session=session, run=run)
 
     def timeseries(
         self,
@@ -186,7 +141,7 @@ class Accessor:
         from decnef_data.analysis.timeseries import timeseries
 
         return timeseries(
-            self._dataset,
+            self._data,
             labels_img,
             names=names,
             labels=labels,
@@ -253,7 +208,7 @@ class Accessor:
         >>> scan.decnef.motion().fd.values.tolist()
         [nan, 0.0, 0.0]
         """
-        return _compute_motion(self._dataset, radius, reference, data_dir, progress)
+        return _compute_motion(self._data, radius, reference, data_dir, progress)
 
     def with_motion(
         self,
@@ -309,9 +264,9 @@ class Accessor:
         >>> float(scan.decnef.with_motion().mean_fd_computed)
         0.0
         """
-        found = _compute_motion(self._dataset, radius, reference, data_dir, progress)
+        found = _compute_motion(self._data, radius, reference, data_dir, progress)
         coords = {name: found[name].variable for name in ("mean_fd_computed", "fd_floor")}
-        return self._dataset.assign_coords(coords).assign_attrs(found.attrs)
+        return self._data.assign_coords(coords).assign_attrs(found.attrs)
 
     def to_confounds(self, dest: str | os.PathLike[str], *, i_may_share: bool = False) -> tuple["Path", ...]:
         """Write head motion as one table per run, with the names and columns of fMRIPrep.
@@ -355,7 +310,7 @@ class Accessor:
         """
         from decnef_data.exports.motion_tables import to_confounds
 
-        return to_confounds(self._dataset, dest, i_may_share=i_may_share)
+        return to_confounds(self._data, dest, i_may_share=i_may_share)
 
     def to_motion_table(self, dest: str | os.PathLike[str], *, i_may_share: bool = False) -> "Path":
         """Write head motion as a table of tab-separated values with one row per scan.
@@ -396,269 +351,7 @@ class Accessor:
         """
         from decnef_data.exports.motion_tables import to_motion_table
 
-        return to_motion_table(self._dataset, dest, i_may_share=i_may_share)
-
-    def connectivity(self) -> xr.Dataset:
-        """Correlate the series of every pair of regions; same as :func:`decnef_data.connectivity`.
-
-        The dataset needs ``timeseries (scan, time, roi)``, or ``(time, roi)`` of one scan.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``fc (scan, edge)``, Pearson r in float64, with ``roi``, ``roi_a`` and ``roi_b`` and the edge
-            order of srpbs-fc, and the coordinates and attributes of the series.  ``n_nan (scan)`` counts the
-            regions whose edges are NaN: their series do not vary, or contain NaN or infinity;
-            ``n_constant (scan)`` counts those that do not vary.  Where the series have a coordinate
-            ``kept (scan, time)``, as after scrubbing with :func:`decnef_data.timeseries`, only the volumes
-            that it marks are used.  A scan is computed when its values are accessed; a dask array gives a
-            dask array.
-
-        Raises
-        ------
-        SelectionError
-            ``time`` or ``roi`` is missing or shorter than two, or there is more than one other dimension.
-
-        Examples
-        --------
-        >>> series = xr.Dataset({"timeseries": (("time", "roi"), [[1.0, 2.0], [2.0, 1.0]])})
-        >>> series.decnef.connectivity().fc.values.round(6).tolist()
-        [-1.0]
-        """
-        from decnef_data.analysis.connectivity import connectivity
-
-        return connectivity(self._dataset)
-
-    @checked
-    def plot_matrix(self, *, ax: "Axes | None" = None) -> "Axes":
-        """Plot the mean connectivity of all rows as a matrix, with the regions in the order of the atlas.
-
-        The dataset needs ``fc (..., edge)`` with ``roi``, ``roi_a`` and ``roi_b``.  Matplotlib (extra
-        ``plot``) draws.
-
-        Parameters
-        ----------
-        ax
-            The axes to draw on; ``None`` means those of a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            The axes.  The colours end at the 99 % quantile of the absolute values, which are the means of
-            Fisher's z as Pearson r; NaN is blank.
-
-        Raises
-        ------
-        SelectionError
-            The dataset has no connectivity, or does not say what its edges are.
-        ImportError
-            Matplotlib is not installed.
-
-        Examples
-        --------
-        >>> import matplotlib
-        >>> matplotlib.use("agg")
-        >>> ends = {"roi_a": ("edge", ["a"]), "roi_b": ("edge", ["b"])}
-        >>> cube = xr.Dataset({"fc": (("subject", "edge"), [[0.5], [0.5]])}, {"roi": ["a", "b"], **ends})
-        >>> cube.decnef.plot_matrix().get_title()
-        'mean of 2'
-        """
-        from decnef_data.exports.plots import plot_matrix
-
-        return plot_matrix(self._dataset, ax=ax)
-
-    @checked
-    def plot_sites(self, *, ax: "Axes | None" = None) -> "Axes":
-        """Plot the number of people at each site by diagnosis, as stacked bars.
-
-        The dataset needs a dimension ``subject`` or ``scan``.  Where sites are pooled, the bar is that of the
-        institute; a person counts once at each site.  Matplotlib (extra ``plot``) draws.
-
-        Parameters
-        ----------
-        ax
-            The axes to draw on; ``None`` means those of a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            The axes.
-
-        Raises
-        ------
-        SelectionError
-            The dataset has no such dimension.
-        ImportError
-            Matplotlib is not installed.
-
-        Examples
-        --------
-        >>> import matplotlib
-        >>> matplotlib.use("agg")
-        >>> people = xr.Dataset(coords={"site": ("subject", ["SWA", "SWA", "KUT"])})
-        >>> [label.get_text() for label in people.decnef.plot_sites().get_yticklabels()]
-        ['KUT', 'SWA']
-        """
-        from decnef_data.exports.plots import plot_sites
-
-        return plot_sites(self._dataset, ax=ax)
-
-    def describe(self) -> "Description":
-        """Describe the people for a manuscript: Table 1, a paragraph on methods, and the works to cite.
-
-        The dataset needs a dimension ``subject`` or ``scan``.
-
-        Returns
-        -------
-        decnef_data.exports.description.Description
-            ``table`` is a DataFrame with a row for all people, for each diagnosis and for each site: the
-            number of people, the mean and the standard deviation (n - 1) of age (years) and ``mean_fd`` (mm),
-            the numbers of women and men, and how many values are missing; means of fewer than five are NaN.
-            ``methods`` is a paragraph, and ``bibtex`` has the works.  ``to_markdown()`` and ``to_html()``
-            return all three as text, and a notebook shows them.
-
-        Raises
-        ------
-        SelectionError
-            The dataset has no such dimension.
-
-        Examples
-        --------
-        >>> people = xr.Dataset(coords={"age": ("subject", [20.0, 30, 40, 50, 60])})
-        >>> people.decnef.describe().table.loc["all", ["people", "age_mean"]].values.tolist()
-        [[5.0, 40.0]]
-        """
-        from decnef_data.exports.description import describe
-
-        return describe(self._dataset)
-
-    def splits(
-        self,
-        by: str = "site",
-        *,
-        n_splits: int | None = None,
-        stratify: str | None = "diagnosis",
-        seed: int = 0,
-    ) -> "Splits":
-        """Split the participants or scans for cross-validation; same as :func:`decnef_data.splits`.
-
-        The dataset needs the coordinates ``subject``, `by` and `stratify` along one dimension.
-
-        Parameters
-        ----------
-        by
-            What is kept together: ``"site"``; ``"institute"``, which is also known where tables pool their
-            sites; or ``"subject"``, for participants who were scanned more than once.
-        n_splits
-            The number of parts, at least 2; ``None`` means that one site (institute, subject) is left out at
-            a time.
-        stratify
-            The column whose classes should have the same proportions in each part, as far as undivided sites
-            allow; ``None`` means no stratification.
-        seed
-            With `n_splits`, determines how participants, or sites of similar size, are distributed.
-
-        Returns
-        -------
-        Splits
-            A cross-validator for scikit-learn's ``cv=``.  Iterating yields pairs of training and test indices
-            along the participants or scans.  ``name``, and ``names`` of each pair, are hashes of the
-            assignment: the same on every machine and with every version of the libraries.
-
-        Raises
-        ------
-        SelectionError
-            `by` or `stratify` is not a coordinate, `by` is not known for all participants, or there are too
-            few of its values to split.
-
-        Warns
-        -----
-        DecnefDataWarning
-            Participants were scanned at several sites, so that splitting by site puts them on both sides.
-
-        Examples
-        --------
-        >>> columns = {"subject": ["a", "b", "c"], "site": ["SWA", "KUT", "SWA"]}
-        >>> cube = xr.Dataset(coords={name: ("subject", values) for name, values in columns.items()})
-        >>> cube.decnef.splits(stratify=None).held_out
-        (('KUT',), ('SWA',))
-        """
-        from decnef_data.analysis.splits import splits
-
-        return splits(self._dataset, by, n_splits=n_splits, stratify=stratify, seed=seed)
-
-    def to_zarr(
-        self,
-        dest: str | os.PathLike[str],
-        *,
-        chunks: "Chunks" = "volumes",
-        client: Any = None,
-        i_may_share: bool = False,
-        progress: str = "auto",
-    ) -> None:
-        """Copy the dataset to one portable Zarr store; same as :func:`decnef_data.to_zarr`.
-
-        Parameters
-        ----------
-        dest
-            A folder that does not exist yet, or an fsspec URL with nothing below it.
-        chunks
-            The chunks of images: ``"volumes"`` for 20 complete volumes per chunk, ``"time"`` for all time
-            points of a small block.  All other arrays have chunks of complete rows in both cases.
-        client
-            A ``dask.distributed.Client`` whose workers copy the data; they must be able to access the data
-            and `dest`.  ``None`` means two threads of this process.
-        i_may_share
-            Whether you confirm that you are allowed to share the data; otherwise real data are not written to
-            another machine or into a checkout of a repository.
-        progress
-            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
-            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
-            notebook, and lines otherwise.
-
-        Raises
-        ------
-        AccessError
-            The terms do not permit sharing the data, and `dest` is on another machine or in a checkout of a
-            repository.
-        FileExistsError
-            `dest` exists already.
-        SelectionError
-            A variable is neither numeric nor text, a URL needs fsspec, or `chunks` or `progress` is unknown.
-        IntegrityError
-            The data that were read, or the copy, are incomplete.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     xr.Dataset({"fc": ("edge", [0.5])}).decnef.to_zarr(f"{folder}/cube.zarr")
-        ...     xr.open_zarr(f"{folder}/cube.zarr").fc.values.tolist()
-        [0.5]
-        """
-        from decnef_data.exports.portable import to_zarr
-
-        to_zarr(self._dataset, dest, chunks=chunks, client=client, i_may_share=i_may_share, progress=progress)
-
-    def cite(self) -> str:
-        r"""Return what to cite for these data; :func:`decnef_data.cite` has other styles.
-
-        Returns
-        -------
-        str
-            The works to cite, separated by empty lines; empty if the dataset has no attribute ``citation``.
-
-        Examples
-        --------
-        >>> print(xr.Dataset(attrs={"citation": "A. B. 2021\nC. D. 2022"}).decnef.cite())
-        A. B. 2021
-        <BLANKLINE>
-        C. D. 2022
-        """
-        citation = self._dataset.attrs.get("citation", "")
-        # Version 0.1.0 saved a list of works.
-        works = citation.split("\n") if isinstance(citation, str) else map(str, citation)
-        return "\n\n".join(works)
+        return to_motion_table(self._data, dest, i_may_share=i_may_share)
 
 
 @checked
@@ -673,7 +366,3 @@ def _compute_motion(
 
     cache = resolve_cache_folder(data_dir)
     return compute_motion(dataset, radius=radius, reference=reference, cache=cache, progress=progress)
-
-
-if not hasattr(xr.Dataset, "decnef"):  # xarray warns when a name is registered again, e.g. on reload
-    xr.register_dataset_accessor("decnef")(Accessor)  # type: ignore[no-untyped-call]  # xarray does not annotate it
