@@ -1,6 +1,7 @@
 """The line that stays in a notebook: what came, verified how, where it is, how to open it and what to cite."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -41,8 +42,19 @@ def file(path: str, algorithm: str, *, expected: bool) -> VerifiedFile:
         ),
     ],
 )  # fmt: skip
-def test_a_copy(dataset: str, mirror: str, files: list[VerifiedFile], came: str) -> None:
+def test_a_copy(
+    dataset: str,
+    mirror: str,
+    files: list[VerifiedFile],
+    came: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     name, client = f"srpbs-{dataset}", Client()
+    monkeypatch.chdir(tmp_path)  # where the files are
+    for each in files:
+        with ZipFile(each.location, "w") as archive:
+            archive.writestr("SYNTHETIC.txt" if "SYNTHETIC" in came else "README.txt", "a text")
     copy = LocalCopy(name, mirror, Path.home() / "files", files)
     html, text = copy_note(copy, client.records.dataset(name), client._resolver, FetchOptions(mirror))
     assert text.startswith(f"{name}{came} In ~/files. Open it with ")

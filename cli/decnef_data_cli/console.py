@@ -303,7 +303,7 @@ def wrap_command(line: str, width: int) -> str:
     Examples
     --------
     >>> print(wrap_command("decnef plan srpbs-open --site KUT --modality bold", 40))
-    decnef plan srpbs-open --site KUT \\
+    decnef plan srpbs-open --site KUT \
         --modality bold
     """
     parts = re.split(r" (?=--|[<>])", line)

@@ -94,7 +94,7 @@ def audit(dataset: Dataset, mirrors: Sequence[Mirror], root: Path, *, deep: bool
     >>> records = Records.load()
     >>> found = audit(records.dataset("srpbs-fc"), records.mirrors, Path("/nonexistent"), deep=False)
     >>> found.comparisons, found.sources[0].basis
-    ((), 'Not indexed; run `decnef_data.index('synapse')`.')
+    ((), "Not indexed; run `decnef_data.index('synapse')`.")
     """
     mirror_sources = tuple(
         _mirror_source(mirror, dataset, root) for mirror in mirrors if mirror.protocol != "folder"
