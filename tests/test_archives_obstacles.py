@@ -107,6 +107,22 @@ def test_a_damaged_zip_is_not_adopted(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the open files are not listed")
+def test_a_damaged_member_does_not_keep_the_file_open(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.mat", "a text " * 99)
+    content = path.read_bytes()
+    path.write_bytes(
+        content[:35] + bytes([7]) + content[36:]
+    )  # the first byte of its data: a block of no type
+    with pytest.raises(FormatError) as caught:  # the error keeps the frames, and with them whatever is open
+        find_obstacle(path, random_access=True)
+    assert str(caught.value).startswith("'a.zip' is damaged or truncated: Error -3 while decompressing data")
+    opened = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert path not in opened
+
+
 def test_the_query_of_a_link_is_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.xz?X-Amz-Signature=abc"
     path.write_bytes(lzma.compress(tarred()))

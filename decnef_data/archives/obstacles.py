@@ -106,10 +106,12 @@ def _find_in_zip(path: Path, *, random_access: bool) -> Obstacle | None:
             reason = f"is compressed with {methods[0]}, which cannot be read here"
             return Obstacle(reason, "Unpack it with 7-Zip or `unzip`")
         largest = max(infos, key=lambda info: info.file_size, default=None)
-        with translate_errors(path.name):
-            head = archive.open(largest).read(HEAD_SIZE) if largest is not None else b""
-        if largest is not None and _is_archive(head):
-            return _inner_obstacle(largest.filename, path, "unzip")
+        if largest is not None:
+            # An open member keeps the file open after the archive is closed.
+            with translate_errors(path.name), archive.open(largest) as opened:
+                head = opened.read(HEAD_SIZE)
+            if _is_archive(head):
+                return _inner_obstacle(largest.filename, path, "unzip")
     if random_access:
         reason = "is a zip, and images are read only from folders, tar and tar.gz archives"
         return Obstacle(reason, f"Unpack it with `unzip {_quoted(path)}`")
