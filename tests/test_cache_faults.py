@@ -32,6 +32,13 @@ _PROCESSES.set_forkserver_preload(
         "decnef_data.client",
         "decnef_data.client.connectivity_reader",
         "decnef_data.mirrors.https",
+        # What a conversion imports takes a second, and is not what is tested.
+        "decnef_data.api.fetch",
+        "decnef_data.formats.mat5",
+        "decnef_data.formats.mat73",
+        "decnef_data.layouts.connectivity.layout",
+        "dask.array",
+        "scipy.io",
     ]
 )
 Bench = tuple[Path, LinkServer, bytes]

@@ -171,6 +171,7 @@ def test_what_commands_say_and_write_when_all_goes_well(
         f"adopt srpbs-fc {archive}",
         "cache path",
         "cache list",
+        "cache prune --max-size 100GB --yes",
         "purge srpbs-fc --yes",
         "cache clear --yes",
         f"demo --data-dir {phantom_dir}",
