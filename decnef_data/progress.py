@@ -20,6 +20,8 @@ _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _SECONDS_BETWEEN_EVENTS: Final = 0.5
 _SECONDS_BETWEEN_COUNT_LINES: Final = 10.0
+_WIDTH_OF_ALL_COLUMNS: Final = 80
+_WIDTH_WITH_TIME: Final = 48
 _SHOWN_IN_NOTEBOOKS: Final = frozenset({"auto", "bars"})
 _ProgressType = TypeVar("_ProgressType")
 
@@ -280,8 +282,9 @@ def _build_byte_bar() -> "rich.progress.Progress":
     import rich.progress
     import rich.table
 
+    console = rich.console.Console(stderr=True)
     unwrapped = rich.table.Column(no_wrap=True)  # on a narrow terminal the bar shrinks first, then the name
-    return rich.progress.Progress(
+    columns: list[rich.progress.ProgressColumn] = [
         rich.progress.TextColumn(
             "{task.description}", markup=False, table_column=rich.table.Column(overflow="fold")
         ),
@@ -291,8 +294,12 @@ def _build_byte_bar() -> "rich.progress.Progress":
         rich.progress.TimeRemainingColumn(compact=True, table_column=unwrapped),
         rich.progress.TextColumn("{task.fields[via]}", table_column=unwrapped),
         rich.progress.TextColumn("{task.fields[scans]}", table_column=unwrapped),
-        console=rich.console.Console(stderr=True),
-    )
+    ]
+    if console.width < _WIDTH_OF_ALL_COLUMNS:  # rich would cut them all: name, bar, bytes and time stay whole
+        columns = [*columns[:3], columns[4]]
+    if console.width < _WIDTH_WITH_TIME:
+        columns = [columns[0], rich.progress.BarColumn(bar_width=6), columns[2]]
+    return rich.progress.Progress(*columns, console=console)
 
 
 class LogCountProgress:

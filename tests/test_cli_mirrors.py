@@ -206,6 +206,27 @@ def test_a_size_that_is_rounded_says_so() -> None:
     assert re.search(r"^atr +srpbs-1600 +about 89\.8 GB  a personal link +recorded$", shown, re.MULTILINE)
 
 
+def test_mirrors_contacts_none_while_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECNEF_OFFLINE", "1")
+    asked = run("mirrors", "--json")
+    assert asked.code == 4
+    problem = "Network access is disabled by DECNEF_OFFLINE; unset it to connect."
+    states = {state["name"]: (state["reachable"], state["problem"]) for state in json.loads(asked.out)}
+    assert states == {"folder": (None, None), "synapse": (False, problem), "atr": (False, problem)}
+
+
+def test_index_contacts_no_mirror_while_offline(
+    synapse: SynapseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECNEF_OFFLINE", "1")
+    refused = run("index", "synapse")
+    assert (refused.code, synapse.requests) == (4, [])
+    assert refused.err == (
+        "error: 'synapse' was not contacted because DECNEF_OFFLINE is set. "
+        "Unset it, or run `decnef index synapse --offline` for the last index.\n"
+    )
+
+
 def test_mirrors_ends_with_four_where_none_can_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # a port at which nothing listens
     plain, asked = run("mirrors"), run("mirrors", "--json")

@@ -133,7 +133,7 @@ class TestLaterRequests:
             with pytest.raises(SelectionError) as caught:
                 request(where={"Mean-FD-computed": (None, 0.3)})
             assert str(caught.value) == (
-                "The condition on mean_fd_computed cannot be applied: it was not computed for any scan of this copy of 'srpbs-open'. Run `decnef motion srpbs-open`, or access the values of decnef_data.motion, then repeat the request."
+                "The condition on mean_fd_computed cannot be applied: it was not computed for any scan of this copy of 'srpbs-open'. Run `decnef_data.motion('srpbs-open')`, or access the values of decnef_data.motion, then repeat the request."
             )
 
     def test_a_group_has_what_was_computed_of_its_scans(self) -> None:

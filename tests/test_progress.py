@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import sys
 
 import pytest
@@ -54,6 +55,9 @@ def test_bars_are_drawn_on_standard_error(capsys: pytest.CaptureFixture[str]) ->
     assert "2.0/2.0 MB" in err
 
 
+ANSI_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -71,3 +75,26 @@ def test_an_unknown_kind_is_named() -> None:
     assert (
         str(raised.value) == "Unknown progress display 'loud'. Choose one of: auto, bars, lines, json, none."
     )
+
+
+@pytest.mark.parametrize("width", [40, 47, 60, 79, 80, 200])
+def test_a_bar_fits_the_terminal_with_name_and_bytes_whole(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    bar = progress.BarProgress()
+    bar.start("SRPBS_OPEN.tar.gz", 75_000_000_000, 31_200_000_000)
+    bar.set_source("synapse", 8)
+    bar.set_scan_count(1204)
+    drawing = bar._bar
+    assert drawing is not None
+    bar.finish()
+    with drawing.console.capture() as captured:
+        drawing.console.print(drawing.get_renderable())
+    (line,) = ANSI_CODE.sub("", captured.get()).splitlines()
+    assert len(line) <= width
+    assert "SRPBS_OPEN.tar.gz ━" in line
+    assert "31.2/75.0 GB" in line
+    assert ("--:--" in line) == (width >= 48)
+    assert ("synapse x8 1204 scans" in line) == (width >= 80)

@@ -320,7 +320,7 @@ def cache_prune(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what was not used for long, or longest, from the cache; stores before files.
+    """Remove data from the cache that have not been used for some time, stores before files.
 
     Adopted copies, partial downloads, and what is being downloaded stay. A dataset is used when it is
     downloaded or opened.

@@ -265,7 +265,7 @@ def prune_cache(
     dry_run: bool = False,
     data_dir: StrPath | None = None,
 ) -> CacheListing:
-    """Remove from the cache what was not used for long, or the least recently used data beyond a size.
+    """Remove data from the cache that have not been used for some time, or the least recently used beyond a size.
 
     Stores go before the files that they can be created from again.  Adopted copies, partial downloads
     and datasets that a process downloads at the moment stay.  A dataset is used when it is downloaded or

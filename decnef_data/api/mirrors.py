@@ -54,7 +54,7 @@ def index(
     AccessError
         There is no login or personal link, or the mirror refuses it.
     MirrorError
-        The mirror does not respond; what was found so far is kept.
+        The mirror does not respond, or ``DECNEF_OFFLINE`` is set; what was found so far is kept.
     SelectionError
         There is no such mirror, or it cannot be crawled; or there is no index yet, and `offline` is set.
 
@@ -75,7 +75,7 @@ def probe(mirror: str | None = None, *, data_dir: StrPath | None = None) -> tupl
     """Check by a small request whether each mirror responds, how fast, and with which credentials.
 
     Only kind and location of credentials are reported.  A mirror that does not respond is not an error
-    here.
+    here.  With ``DECNEF_OFFLINE`` no mirror is contacted.
 
     Parameters
     ----------

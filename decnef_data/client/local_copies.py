@@ -1,6 +1,6 @@
 """What is on this machine of each dataset: a complete copy or a part, how much, and when it was last used."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,22 +12,26 @@ from decnef_data.errors import AccessError
 from decnef_data.file_cache import FileCache
 from decnef_data.model import CachedDataset, CacheEntry, LocalCopy, RemovedItem
 
-__all__ = ["cached_dataset", "last_use", "list_cached_datasets"]
+__all__ = ["last_use", "list_cached_datasets"]
 
 _FILE_KINDS: Final = frozenset({"file", "link", "partial"})
 
 
 def list_cached_datasets(root: Path, *, synthetic: bool) -> tuple[CachedDataset, ...]:
     """Return what is below one root of the cache, which is `synthetic` if it is the phantoms'."""
-    found = (cached_dataset(root, name, synthetic=synthetic) for name in cached_datasets(root))
+    entries = tuple(FileCache(root).entries())
+    found = (
+        _cached_dataset(root, name, [entry for entry in entries if entry.dataset == name], synthetic=synthetic)
+        for name in cached_datasets(root)
+    )
     return tuple(each for each in found if each is not None)
 
 
-def cached_dataset(root: Path, name: str, *, synthetic: bool) -> CachedDataset | None:
+def _cached_dataset(
+    root: Path, name: str, entries: Sequence[CacheEntry], *, synthetic: bool
+) -> CachedDataset | None:
     """Return what is of one dataset below `root`, or ``None`` if there is nothing to open or resume."""
-    files = FileCache(root)
     files, removal = FileCache(root), Removal(root, name)
-    entries = [entry for entry in files.entries() if entry.dataset == name]
     items = list(_data_items(removal))
     if not entries and not items:
         return None

@@ -7,7 +7,8 @@ from pathlib import Path
 from decnef_data.mirror_index import journal
 from decnef_data.mirror_index.model import IndexHeader, Match
 from decnef_data.mirrors import Credentials
-from decnef_data.mirrors.probe import CredentialInfo, list_credentials, probe_mirror
+from decnef_data.mirrors.offline import OFFLINE_PROBLEM
+from decnef_data.mirrors.probe import CredentialInfo, ProbeResult, list_credentials, probe_mirror
 from decnef_data.model import Dataset, Holding, Mirror
 
 
@@ -52,8 +53,10 @@ def get_mirror_status(
     credentials: Credentials,
     root: Path,
     adopted: Mapping[str, Path],
+    *,
+    online: bool = True,
 ) -> MirrorStatus:
-    """Probe `mirror`, and combine the result with its credentials and datasets.
+    """Probe `mirror`, unless offline, and combine the result with its credentials and datasets.
 
     Examples
     --------
@@ -62,7 +65,10 @@ def get_mirror_status(
     >>> get_mirror_status(record, (), Credentials(Path("config")), Path("cache"), adopted).datasets
     (MirrorDataset(dataset='srpbs-fc', description='a.zip', size=None, basis='adopted', approximate=False),)
     """
-    probe_result = probe_mirror(mirror, credentials, root / "clients")
+    if online or mirror.protocol == "folder":
+        probe_result = probe_mirror(mirror, credentials, root / "clients")
+    else:
+        probe_result = ProbeResult(False, problem=OFFLINE_PROBLEM)
     header = journal.read_header(journal.index_path(root, mirror.name))
     mirror_datasets = (
         _list_adopted(adopted) if mirror.protocol == "folder" else _list_datasets(mirror, datasets, header)

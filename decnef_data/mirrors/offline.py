@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from decnef_data.errors import MirrorError
 from decnef_data.model import Access, Body, Dataset, RemoteFile, Requirement
+
+#: What is missing while network access is disabled.
+OFFLINE_PROBLEM: Final = "Network access is disabled by DECNEF_OFFLINE; unset it to connect."
 
 
 class OfflineMirror:
@@ -48,8 +51,8 @@ class OfflineMirror:
 
     def access(self, dataset: Dataset) -> Access:
         """Return one unmet requirement: a connection."""
-        text = "Network access is disabled by DECNEF_OFFLINE; unset it to connect."
-        return Access(dataset.name, self.name, dataset.level, (Requirement("connection", "unmet", text),))
+        requirement = Requirement("connection", "unmet", OFFLINE_PROBLEM)
+        return Access(dataset.name, self.name, dataset.level, (requirement,))
 
     def _raise_offline(self, purpose: str) -> NoReturn:
         message = (

@@ -4,7 +4,8 @@ from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.notes import index_note
 from decnef_data.client.options import StrPath, expand_path
-from decnef_data.errors import SelectionError
+from decnef_data.client.resolve import is_offline
+from decnef_data.errors import MirrorError, SelectionError
 from decnef_data.file_cache import FileCache
 from decnef_data.mirror_index import CrawlContext, Index, crawl_mirror, load_index
 from decnef_data.mirror_index import audit as audits
@@ -63,7 +64,7 @@ class MirrorMethods(ClientBase):
         AccessError
             There is no login or personal link, or the mirror refuses it.
         MirrorError
-            The mirror does not respond; what was found so far is kept.
+            The mirror does not respond, or ``DECNEF_OFFLINE`` is set; what was found so far is kept.
         SelectionError
             There is no such mirror, or it cannot be crawled; or there is no index yet, and `offline` is set.
 
@@ -92,6 +93,12 @@ class MirrorMethods(ClientBase):
         return found
 
     def _crawl(self, mirror: Mirror, checksums: bool, progress: str) -> Index:
+        if is_offline():
+            message = (
+                f"'{mirror.name}' was not contacted because DECNEF_OFFLINE is set. "
+                f"Unset it, or run `decnef_data.index('{mirror.name}', offline=True)` for the last index."
+            )
+            raise MirrorError(message, mirror=mirror.name)
         context = CrawlContext(
             self.data_dir,
             Credentials(self.config_dir),
@@ -109,7 +116,7 @@ class MirrorMethods(ClientBase):
         """Check by a small request whether each mirror responds, how fast, and with which credentials.
 
         Only kind and location of credentials are reported.  A mirror that does not respond is not an error
-        here.
+        here.  With ``DECNEF_OFFLINE`` no mirror is contacted.
 
         Parameters
         ----------
@@ -138,8 +145,11 @@ class MirrorMethods(ClientBase):
         mirrors = self.records.mirrors if mirror is None else (self.records.mirror(mirror),)
         adopted = FileCache(self.data_dir).adopted_paths()
         credentials = Credentials(self.config_dir)
+        online = not is_offline()
         return tuple(
-            get_mirror_status(record, self.records.datasets, credentials, self.data_dir, adopted)
+            get_mirror_status(
+                record, self.records.datasets, credentials, self.data_dir, adopted, online=online
+            )
             for record in mirrors
         )
 
