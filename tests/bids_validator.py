@@ -23,7 +23,7 @@ def validate(folder: Path, report: Path) -> list[dict[str, Any]]:
 def _run(folder: Path, report: Path) -> list[dict[str, Any]]:
     program = Path(sys.executable).with_name("bids-validator-deno")
     command = [str(program), str(folder), "--max-rows", "-1", "--format", "json", "-o", str(report)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert report.exists(), done.stderr
     issues: list[dict[str, Any]] = json.loads(report.read_text())["issues"]["issues"]
     errors = [issue for issue in issues if issue["severity"] == "error"]

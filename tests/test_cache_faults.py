@@ -5,7 +5,6 @@ The page ``docs/reference/cache-layout.md`` has a table with one row per case of
 
 import errno
 import hashlib
-import multiprocessing
 import os
 import resource
 import signal
@@ -17,7 +16,7 @@ import pytest
 
 import decnef_data
 from decnef_data.errors import DecnefDataError
-from tests import small
+from tests import forked, small
 from tests.servers.links import LinkServer
 from tests.test_client_cache import undeletable
 
@@ -25,22 +24,6 @@ NAME = "SRPBS_FC.zip"
 PAGE = Path(__file__).parents[1] / "docs/reference/cache-layout.md"
 #: What changes a disk: a process is killed just before one of these.
 STEPS = ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir", "write", "pwrite", "open")
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    [
-        "tests.test_cache_faults",
-        "decnef_data.client",
-        "decnef_data.client.connectivity_reader",
-        "decnef_data.mirrors.https",
-        # What a conversion imports takes a second, and is not what is tested.
-        "decnef_data.api.fetch",
-        "decnef_data.formats.mat5",
-        "decnef_data.formats.mat73",
-        "decnef_data.layouts.connectivity.layout",
-        "dask.array",
-        "scipy.io",
-    ]
-)
 Bench = tuple[Path, LinkServer, bytes]
 
 
@@ -60,11 +43,9 @@ def purge() -> None:
     decnef_data.purge("srpbs-fc")
 
 
-def counted(action: Callable[[], None], environment: dict[str, str], last: int, report: Any) -> None:
-    """Do something in this process, and kill it before its step number `last`; report the number of steps."""
-    os.environ.clear()
-    os.environ.update(environment)
-    root, steps = environment["DECNEF_DATA_DIR"], 0
+def counted(action: Callable[[], None], last: int) -> int:
+    """Do something in this process, and kill it before its step number `last`; return the number of steps."""
+    root, steps = os.environ["DECNEF_DATA_DIR"], 0
 
     def counting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
@@ -82,18 +63,14 @@ def counted(action: Callable[[], None], environment: dict[str, str], last: int, 
     for name in STEPS:
         setattr(os, name, counting(getattr(os, name), name))
     action()
-    report.send(steps)
+    return steps
 
 
 def run_until(action: Callable[[], None], last: int) -> int | None:
     """Do something in a process of its own that dies before step `last`; return its steps if it does not."""
-    receiver, sender = _PROCESSES.Pipe(duplex=False)
-    process = _PROCESSES.Process(target=counted, args=(action, dict(os.environ), last, sender))
-    process.start()
-    sender.close()
-    process.join()
-    assert process.exitcode in {0, -signal.SIGKILL}
-    return receiver.recv() if process.exitcode == 0 else None
+    code, steps = forked.call(counted, action, last)
+    assert code == (-signal.SIGKILL if steps is None else 0)
+    return steps  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -189,26 +166,21 @@ def killed_purge(bench: Bench, _: pytest.MonkeyPatch, n_kills: int) -> None:
     kill_everywhere(bench, fetch, purge, n_kills)
 
 
-def limited(environment: dict[str, str], size: int, report: Any) -> None:
-    """Download in this process, on a disk that takes no file longer than `size`."""
-    os.environ.clear()
-    os.environ.update(environment)
+def limited(size: int) -> tuple[str, int | None, str] | None:
+    """Download in this process, on a disk that takes no file longer than `size`; return the error."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     try:
         download()
     except (OSError, DecnefDataError) as error:
-        report.send((type(error).__name__, error.errno if isinstance(error, OSError) else None, str(error)))
+        return type(error).__name__, error.errno if isinstance(error, OSError) else None, str(error)
+    return None
 
 
 def full_for_a_file(bench: Bench, _: pytest.MonkeyPatch, n_kills: int) -> None:
     root, _, content = bench
     for size in (0, 1, len(content) // 2, len(content) - 1):
-        receiver, sender = _PROCESSES.Pipe(duplex=False)
-        process = _PROCESSES.Process(target=limited, args=(dict(os.environ), size, sender))
-        process.start()
-        process.join()
-        name, code, message = receiver.recv()
+        _, (name, code, message) = forked.call(limited, size)
         assert (name, code) == ("OSError", errno.EFBIG), message
         assert str(root) in message or "accepted.json" in message
         assert_true(bench)

@@ -1,12 +1,15 @@
 """Datasets exported to BIDS: valid, with the labels of the participants, alike in parts and at once."""
 
+import functools
 import gzip
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +22,8 @@ from bids import BIDSLayout
 import decnef_data
 from decnef_data import AccessError, DecnefDataWarning, FormatError, SelectionError
 from decnef_data.model import Export
-from tests import trees
+from decnef_data.phantom import imaging_files, imaging_tables
+from tests import forked, trees
 from tests.bids_validator import ALLOWED, assert_valid, validate
 from tests.command import PHANTOM, run, started
 
@@ -179,8 +183,6 @@ class TestTravelingSubjects:
         assert "sub-01_ses-siteATTd1_task-rest_run-1_bold.nii.gz" in names
 
     def test_the_flat_form_has_the_same_names(self, phantoms: dict[str, Path], tmp_path: Path) -> None:
-        from decnef_data.phantom import imaging_files
-
         size = imaging_files.PhantomSize(n_subjects=1)
         trees.write(tmp_path / "flat", dict(imaging_files.generate_files("srpbs-ts", size, "flat")))
         decnef_data.adopt("srpbs-ts", tmp_path / "flat", progress="none")
@@ -504,73 +506,94 @@ class TestOrder:
         assert max(order.index(name) for name in images) < named.index(visits[-1])
 
 
-#: Ends this process, as a kill does, before it gives a file or folder its name for the nth time.
-DYING = """
-import itertools, os, signal, sys
-import decnef_data
+def steps_until(step: int, name: str, out: Path, phantom_dir: Path) -> int:
+    """Export, and end this process, as a kill does, before it gives a file or folder its name for the nth time.
 
-step, numbers = int(sys.argv[1]), itertools.count(1)
+    Return how often it gave one.
+    """
+    numbers = count(1)
 
-def dying(act):
-    def call(*arguments, **options):
-        if next(numbers) == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return act(*arguments, **options)
-    return call
+    def dying(act: Callable[..., None]) -> Callable[..., None]:
+        def rename_or_die(*arguments: Any, **options: Any) -> None:
+            if next(numbers) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            act(*arguments, **options)
 
-os.replace, os.rename = dying(os.replace), dying(os.rename)
-decnef_data.export_bids(sys.argv[2], sys.argv[3], mirror="phantom", data_dir=sys.argv[4], progress="none")
-print(next(numbers))
-"""
+        return rename_or_die
+
+    os.replace, os.rename = dying(os.replace), dying(os.rename)
+    export(out, name, mirror="phantom", data_dir=phantom_dir)
+    return next(numbers) - 1
+
+
+def export_until(step: int, name: str, out: Path, phantom_dir: Path) -> int | None:
+    """Export in a process that dies at a step; return the number of steps, None if the process died before."""
+    code, steps = forked.call(steps_until, step, name, out, phantom_dir)
+    assert code == (-signal.SIGKILL if steps is None else 0)
+    return steps  # type: ignore[no-any-return]
+
+
+Exported = Callable[[str], tuple[int, dict[str, bytes]]]
+
+
+@pytest.fixture(scope="module")
+def exported(phantom_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """The number of steps of an export of each phantom, and what it writes."""
+
+    @functools.cache
+    def counted(name: str) -> tuple[int, dict[str, bytes]]:
+        folder = tmp_path_factory.mktemp("exported")
+        # The first export from a cache gives one more file its name, and creates the phantom.
+        export(folder / "first", name, mirror="phantom", data_dir=phantom_dir)
+        out = folder / "second"
+        n_steps = export_until(0, name, out, phantom_dir)
+        assert n_steps is not None
+        return n_steps, files_below(out)
+
+    return counted
 
 
 class TestKilled:
     """A process that dies at any moment leaves a dataset that the next one completes."""
 
-    def run_until(self, step: int, name: str, out: Path, phantom_dir: Path) -> int:
-        """Export until a step; return the number of steps, 0 if the process died before."""
-        command = [sys.executable, "-c", DYING, str(step), name, str(out), str(phantom_dir)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == (0 if done.stdout else -signal.SIGKILL), done.stderr
-        return int(done.stdout or 0)
-
     @pytest.mark.slow
     @pytest.mark.parametrize("name", ["srpbs-open", "srpbs-ts"])
-    def test_the_next_export_completes_it(self, name: str, phantom_dir: Path, tmp_path: Path) -> None:
-        n_steps, expected = self.count_steps(name, phantom_dir, tmp_path)
+    def test_the_next_export_completes_it(
+        self, name: str, exported: Exported, phantom_dir: Path, tmp_path: Path
+    ) -> None:
+        n_steps, expected = exported(name)
         out, sizes = tmp_path / "out", []
         for step in (1, n_steps // 3, n_steps - 100, n_steps):
             shutil.rmtree(out, ignore_errors=True)
-            assert self.run_until(step, name, out, phantom_dir) == 0
+            assert export_until(step, name, out, phantom_dir) is None
             found = files_below(out)
             sizes.append(len(found))
             self.assert_whole(found, expected)
             assert "dataset_description.json" not in found
-            self.run_until(0, name, out, phantom_dir)
+            export_until(0, name, out, phantom_dir)
             assert files_below(out) == expected
         assert sizes == sorted(set(sizes))
 
-    def count_steps(self, name: str, phantom_dir: Path, folder: Path) -> tuple[int, dict[str, bytes]]:
-        """Return the number of steps of an export, and what it writes."""
-        export(folder / "first", name, mirror="phantom", data_dir=phantom_dir)  # creates the phantom, too
-        return self.run_until(0, name, folder / "whole", phantom_dir) - 1, files_below(folder / "whole")
-
     @pytest.mark.slow
-    def test_so_does_one_that_is_killed_again_and_again(self, phantom_dir: Path, tmp_path: Path) -> None:
-        _, expected = self.count_steps("srpbs-open", phantom_dir, tmp_path)
+    def test_so_does_one_that_is_killed_again_and_again(
+        self, exported: Exported, phantom_dir: Path, tmp_path: Path
+    ) -> None:
+        _, expected = exported("srpbs-open")
         out = tmp_path / "out"
-        while not self.run_until(400, "srpbs-open", out, phantom_dir):
+        while export_until(400, "srpbs-open", out, phantom_dir) is None:
             self.assert_whole(files_below(out), expected)
         assert files_below(out) == expected
 
     @pytest.mark.slow
-    def test_a_part_that_is_killed_leaves_the_others_valid(self, phantom_dir: Path, tmp_path: Path) -> None:
+    def test_a_part_that_is_killed_leaves_the_others_valid(
+        self, exported: Exported, phantom_dir: Path, tmp_path: Path
+    ) -> None:
         out, fixed = tmp_path / "out", {"mirror": "phantom", "data_dir": phantom_dir}
-        n_steps, expected = self.count_steps("srpbs-open", phantom_dir, tmp_path)
+        n_steps, expected = exported("srpbs-open")
         for step in (n_steps - 300, n_steps - 60):
             shutil.rmtree(out, ignore_errors=True)
             export(out, sites=["COI", "SWA"], **fixed)
-            self.run_until(step, "srpbs-open", out, phantom_dir)
+            export_until(step, "srpbs-open", out, phantom_dir)
             assert_valid(out, tmp_path / "report.json")
             export(out, **fixed)
             assert files_below(out) == expected
@@ -743,14 +766,34 @@ class TestCommand:
 
 
 class TestRealSize:
+    def write(self, root: Path) -> None:
+        """Write the tables of the release; people have the images of a person with their protocol, but for one voxel.
+
+        Drawing images takes longer than all that is tested, and only 60 people have their own.
+        """
+        drawn: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
+        for path, data in imaging_files.generate_files(
+            "srpbs-open", imaging_files.PhantomSize(n_subjects=60)
+        ):
+            _, _, rest = path.partition("SRPBS_OPEN/data/")
+            if rest:
+                subject, _, name = rest.partition("/")
+                drawn[subject][name] = data
+            else:
+                trees.write(root, {path: data})
+        people = imaging_tables.draw_participant_rows("srpbs-open")
+        # The last of them: one of the first has no run, and one a short run.
+        models = {(one.site, one.protocol): drawn[one.subject] for one in people if one.subject in drawn}
+        for number, one in enumerate(people):
+            for name, data in models[one.site, one.protocol].items() if one.subject not in drawn else ():
+                drawn[one.subject][name] = data[:-4] + number.to_bytes(4, "little")
+            trees.write(root / "SRPBS_OPEN/data" / one.subject, drawn[one.subject])
+
     @pytest.mark.slow
     def test_a_dataset_with_the_tables_of_the_release_is_valid(self, tmp_path: Path) -> None:
-        from decnef_data.phantom import imaging_files
-
-        size = imaging_files.PhantomSize(n_subjects=1410)
-        for path, data in imaging_files.generate_files("srpbs-open", size):
-            trees.write(tmp_path / "all", {path: data})
+        self.write(tmp_path / "all")
         decnef_data.adopt("srpbs-open", tmp_path / "all", progress="none")
         made = export(tmp_path / "out")
         assert made.n_subjects > 1400
+        assert made.n_runs > 1400
         assert_valid(tmp_path / "out", tmp_path / "report.json")

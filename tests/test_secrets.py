@@ -1,19 +1,23 @@
 """No command, whatever goes wrong, shows or writes a token or a link: not in text, tracebacks, logs or files."""
 
+import atexit
+import logging
 import os
 import re
-import subprocess
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer.main
 from decnef_data_cli.app import app
+from decnef_data_cli.main import run as decnef
 
 import decnef_data
 from decnef_data.phantom import write_imaging_phantom
-from tests import small
+from tests import forked, small
 from tests.servers import faults
 from tests.servers.links import LinkServer
 from tests.servers.synapse import SynapseServer, project
@@ -22,28 +26,29 @@ from tests.servers.synapse import SynapseServer, project
 ATR = "name = 'atr'\ntitle = 'ATR'\nprotocol = 'https'\norder = 3\npage = '{page}/'\n[[holdings]]\ndataset = 'srpbs-fc'\n"
 TITLE = "SRPBS Multi-disorder Connectivity Dataset"
 
-#: Runs one command after another in one process, every log at DEBUG, every traceback with its locals.
-RUNNER = """
-import http.client, json, logging, os, sys, traceback
-logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
-from decnef_data_cli.main import run
-for line in sys.argv[1:]:
-    argv, _, typed = line.partition(" < ")
-    sys.argv = ["decnef", *argv.split()]
-    if typed:
-        os.dup2(os.open(typed, os.O_RDONLY), 0)
-        sys.stdin = open(0, closefd=False)
-    print("$ decnef", argv, file=sys.stderr)
-    try:
-        run()
-    except SystemExit as stop:
-        print("exit", stop.code, file=sys.stderr)
-        error = stop
-        while error is not None:
-            shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-            print(*shown.format(), file=sys.stderr)
-            error = error.__cause__ or error.__context__
-"""
+
+def run_here(commands: tuple[str, ...], output: Path) -> None:
+    """Run one command after another in this process, every log at DEBUG, every traceback with its locals."""
+    for stream in (1, 2):
+        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
+    for line in commands:
+        argv, _, typed = line.partition(" < ")
+        sys.argv = ["decnef", *argv.split()]
+        if typed:
+            os.dup2(os.open(typed, os.O_RDONLY), 0)
+            sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for as long as the process
+        print("$ decnef", argv, file=sys.stderr)
+        try:
+            decnef()
+        except SystemExit as stop:
+            print("exit", stop.code, file=sys.stderr)
+            error: BaseException | None = stop
+            while error is not None:
+                shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+                print(*shown.format(), file=sys.stderr)
+                error = error.__cause__ or error.__context__
+    atexit._run_exitfuncs()  # what is left to print is printed now: a forked process ends without it
 
 
 @pytest.fixture
@@ -72,16 +77,14 @@ def typed(folder: Path, secret: str) -> Path:
 
 
 def run(*commands: str, **environment: str) -> str:
-    """Run the commands and return everything that they printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUNNER, *commands],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "DECNEF_DEBUG": "1", **environment},
-        timeout=120,
-    )
-    return done.stdout + done.stderr
+    """Run the commands in one process and return everything that they printed."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name, value in {"DECNEF_DEBUG": "1", **environment}.items():
+            patch.setenv(name, value)
+        output = Path(folder) / "output"
+        code, _ = forked.call(run_here, commands, output)
+        assert code == 0
+        return output.read_text(encoding="utf-8")
 
 
 def written(*but: str) -> Iterator[tuple[Path, bytes]]:
@@ -139,12 +142,14 @@ def test_what_commands_say_and_write_when_all_goes_well(
         f"login atr srpbs-fc < {typed(tmp_path, link)}",
         "list",
         "info srpbs-fc",
+        "facts srpbs-fc",
         "access",
         "access srpbs-fc",
         "mirrors",
         "index synapse",
         "index atr",
         "mirrors audit srpbs-fc",
+        f"catalog check {tmp_path / 'catalog'}",
         "download srpbs-fc --dry-run",
         "download srpbs-fc --mirror synapse",
         "download srpbs-fc --mirror atr",
