@@ -22,6 +22,7 @@ from .api.cache import purge as purge
 from .api.cache import registry as registry
 from .api.cache import verify as verify
 from .api.catalog import catalog as catalog
+from .api.catalog import check_catalog as check_catalog
 from .api.catalog import cite as cite
 from .api.cohort import query as query
 from .api.derivatives import label as label
@@ -46,6 +47,7 @@ from .api.phantom import phantom_truth as phantom_truth
 from .api.report import report as report
 from .arrays import to_matrix as to_matrix
 from .client import Client as Client
+from .combined_attrs import combine_attrs as combine_attrs
 from .errors import AccessError as AccessError
 from .errors import CatalogError as CatalogError
 from .errors import DecnefDataError as DecnefDataError
@@ -80,8 +82,10 @@ __all__ = [
     "audit",
     "cache",
     "catalog",
+    "check_catalog",
     "cite",
     "clear_cache",
+    "combine_attrs",
     "connectivity",
     "demo",
     "diff",

@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 import numpy as np
 import xarray as xr
+from decnef_data_catalog import examples
 from numpy.typing import DTypeLike, NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
@@ -426,7 +427,7 @@ def _require_cube(dataset: xr.Dataset) -> None:
     if absent:
         raise SelectionError(
             f"to_matrix needs connectivity data, but this dataset has no '{absent[0]}'. "
-            "Pass a group of srpbs-fc with 'fc', 'edge', 'roi_a' and 'roi_b'.",
+            f"Pass a group of {examples.CONNECTIVITY} with 'fc', 'edge', 'roi_a' and 'roi_b'.",
             requested="to_matrix",
         )
 

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from decnef_data.disclosure import hide_people
 from decnef_data.kernel import render_error
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ class DecnefDataError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def __str__(self) -> str:
+        return hide_people(super().__str__())
+
+    def __repr__(self) -> str:
+        return hide_people(super().__repr__())
+
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: in a notebook the message, with the traceback folded."""
         return render_error(self)
@@ -48,6 +55,12 @@ class DecnefDataError(Exception):
 
 class DecnefDataWarning(UserWarning):
     """A warning about the data, although the request succeeded."""
+
+    def __str__(self) -> str:
+        return hide_people(super().__str__())
+
+    def __repr__(self) -> str:
+        return hide_people(super().__repr__())
 
 
 def warn_user(message: str) -> None:

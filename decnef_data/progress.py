@@ -1,12 +1,12 @@
 """Progress of transfers and counts: bars on a terminal or in a notebook, log lines, events, or nothing."""
 
 import json
-import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from decnef_data.disclosure import get_logger, hide_people
 from decnef_data.display import cell
 from decnef_data.display.cell_progress import CellCountProgress, CellProgress
 from decnef_data.errors import SelectionError
@@ -16,7 +16,7 @@ from decnef_data.model import Progress
 if TYPE_CHECKING:
     import rich.progress
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _SECONDS_BETWEEN_EVENTS: Final = 0.5
 _SECONDS_BETWEEN_COUNT_LINES: Final = 10.0
@@ -223,7 +223,7 @@ class JsonProgress:
         known = self._total is not None and rate > 0
         fields = {
             "event": event,
-            "what": self._what,
+            "what": hide_people(self._what),
             "done": self._done,
             "total": self._total,
             "rate": round(rate),
@@ -274,7 +274,8 @@ class BarProgress:
 
 def _printable(text: str) -> str:
     """Replace the control characters that the name of a file may have; a Japanese space is none."""
-    return "".join(letter if letter.isprintable() or letter == "\u3000" else "?" for letter in text)
+    shown = hide_people(text)
+    return "".join(letter if letter.isprintable() or letter == "\u3000" else "?" for letter in shown)
 
 
 def _build_byte_bar() -> "rich.progress.Progress":

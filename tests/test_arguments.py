@@ -32,8 +32,8 @@ CLASSES = {
     "TreeAccessor": TreeAccessor,
     "Splits": Splits,
 }
-#: scikit-learn decides what it passes, and a client of dask is whatever has its methods.
-EXEMPT = {"X", "y", "groups", "client"}
+#: scikit-learn and xarray decide what they pass, and a client of dask is whatever has its methods.
+EXEMPT = {"X", "y", "groups", "client", "context"}
 
 TABLE = pd.DataFrame({"subject": ["sub-0001"], "site": ["SWA"]})
 CUBE = xr.Dataset({"fc": ("edge", [0.5])})
@@ -49,7 +49,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     (
         "name", "mirror.name", "group", "sex", "stratify", "subject", "session", "mirror", "progress", "split", "within",
         "style", "export.style", "desc", "by", "key", "code", "column", "header", "secret", "login.mirror", "login.dataset",
-        "logout.mirror", "facts_of.dataset", "to_zarr.chunks", "slice_timing",
+        "logout.mirror", "facts_of.dataset", "fact.name", "grade", "to_zarr.chunks", "slice_timing",
     ): NOT_TEXT,
     (
         "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims", "on", "include", "exclude",
@@ -68,7 +68,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ): (1, 0, "yes", [True]),
     (
         "data_dir", "config_dir", "lock", "records", "path", "first", "second", "destination", "dest", "folders",
-        "statement", "local_dir",
+        "statement", "local_dir", "check_catalog.path",
     ): NOT_A_PATH,
     ("where",): (5, "age", ["age"], {1: 2}, {"age": (30, 20)}, {"age": True}, {"age": (None, None)}),
     ("codes",): (5, b"mri", ["mri"], True),
@@ -76,10 +76,11 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("label.run", "sel.run"): (*NOT_WHOLE[:3], 1.0, 1j, b"30", [1, 2.0], [1, "2"], {1: 1}),
     ("chunks",): (1.5, True, ["subject"], {1: 2}),
     ("dataset", "motion.dataset", "to_nifti.dataset", "timeseries.dataset", "to_zarr.data"): (*NOT_DATA, TABLE, CUBE.fc),
-    ("terms_of.dataset", "lock_text.lock", "Client.records"): (*NOT_DATA, TABLE, CUBE),
+    ("terms_of.dataset", "data_use_of.dataset", "lock_text.lock", "Client.records"): (*NOT_DATA, TABLE, CUBE),
     ("timeseries",): (*NOT_DATA, TABLE),
     ("report.harmonized",): (1, b"cube.zarr", ["cube.zarr"], TABLE),
     ("splits.data",): NOT_DATA,
+    ("attrs",): (5, "dataset", {"dataset": "srpbs-fc"}, [5], CUBE),
     ("table",): (*NOT_DATA, CUBE.fc),
     ("splits",): (5, "site", TABLE, {"site": 1}, None),
     ("cite.name", "report.what"): (1, b"srpbs-fc", ["srpbs-fc"], TABLE),
@@ -105,6 +106,7 @@ VALID: Mapping[str, object] = {
     "dest": "copy.zarr",
     "data": CUBE,
     "dataset": CUBE,
+    "attrs": [],
     "table": TABLE,
     "splits": [],
     "labels_img": "atlas.nii.gz",
@@ -188,11 +190,11 @@ class TestPublicFunctions:
         assert {key(*split_name(name)) for name in parameters()} - ARGUMENTS.keys() == set()
 
     def test_every_entry_is_of_a_parameter(self) -> None:
-        assert ARGUMENTS.keys() - {key(*split_name(name)) for name in parameters()} == {"client"}
+        assert ARGUMENTS.keys() - {key(*split_name(name)) for name in parameters()} == {"client", "context"}
 
     def test_every_entry_has_values_that_it_refuses(self) -> None:
         keys = [each for group in WRONG for each in group]
-        assert sorted(keys) == sorted(ARGUMENTS.keys() - {"client"})
+        assert sorted(keys) == sorted(ARGUMENTS.keys() - {"client", "context"})
 
     @pytest.mark.parametrize("name", parameters())
     def test_wrong_values_are_refused_with_the_right_form_before_anything_else(self, name: str) -> None:

@@ -78,6 +78,7 @@ class TestValues:
     def test_those_of_real_data_are_text_or_numbers_without_synthetic(self, tree: xr.DataTree) -> None:
         assert others(tree) == {}
         assert "title" in tree.attrs
+        assert {str(node.attrs["data_use"]) for node in tree.leaves} == {str(tree.attrs["data_use"])}
         assert [node.path for node in tree.subtree if "synthetic" in node.attrs] == []
         assert "synthetic" not in decnef_data.participants(tree.attrs["dataset"], progress="none").attrs
 

@@ -35,7 +35,7 @@ SHIPPED = [
         "columns",
         "citations",
         "terms",
-        "facts",
+        "fact_records",
     )
     for record in getattr(RECORDS, kind)
     for part in _all(record)
@@ -49,7 +49,8 @@ def test_every_shipped_file_is_read() -> None:
     folder = files("decnef_data_catalog")
     names = {file.name for file in folder.iterdir() if file.name.endswith(".toml")}
     assert names == {
-        "citations.toml", "codes.toml", "columns.toml", "facts.toml", "protocols.toml", "sites.toml", "terms.toml"
+        "citations.toml", "codes.toml", "columns.toml", "data_use.toml", "evidence.toml", "facts.toml", "protocols.toml",
+        "sites.toml", "terms.toml",
     }  # fmt: skip
     for kind in ("datasets", "mirrors"):
         shipped = {file.name.removesuffix(".toml") for file in (folder / kind).iterdir()}
@@ -92,15 +93,17 @@ def test_a_comment_or_grade_tells_every_inferred_record() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "folder", "n_participants", "level", "layout"),
+    ("name", "folder", "n_participants", "grade", "level", "layout"),
     [
-        ("srpbs-fc", "SRPBS_FC", 1625, "restricted", "connectivity"),
-        ("srpbs-1600", "SRPBS_1600", 1627, "restricted", "mri"),
-        ("srpbs-open", "SRPBS_OPEN", 1410, "registered", "mri"),
-        ("srpbs-ts", "SRPBS_TS", 9, "registered", "traveling"),
+        ("srpbs-fc", "SRPBS_FC", 1625, "D", "restricted", "connectivity"),
+        ("srpbs-1600", "SRPBS_1600", 1627, "A", "restricted", "mri"),
+        ("srpbs-open", "SRPBS_OPEN", 1410, "A", "registered", "mri"),
+        ("srpbs-ts", "SRPBS_TS", 9, "A", "registered", "traveling"),
     ],
 )
-def test_the_four_datasets(name: str, folder: str, n_participants: int, level: str, layout: str) -> None:
+def test_the_four_datasets(
+    name: str, folder: str, n_participants: int, grade: str, level: str, layout: str
+) -> None:
     dataset = RECORDS.dataset(name)
     assert (dataset.top_folder, dataset.n_participants, dataset.level, dataset.layout) == (
         folder,
@@ -112,7 +115,7 @@ def test_the_four_datasets(name: str, folder: str, n_participants: int, level: s
     assert dataset.citations[0] == "tanaka2021"
     assert not dataset.redistributable
     assert dataset.grade_of("title") == "A"
-    assert dataset.grade_of("n_participants") == "B"
+    assert dataset.grade_of("n_participants") == grade
     assert (RECORDS.dataset(folder), RECORDS.dataset(dataset.title_ja)) == (dataset, dataset)
 
 
@@ -139,16 +142,16 @@ def test_mirrors_are_tried_from_the_near_to_the_far() -> None:
     ]
 
 
-def test_inferred_synapse_ids_are_unverified() -> None:
+def test_synapse_ids_without_evidence_are_unverified() -> None:
     synapse = RECORDS.mirror("synapse")
     assert synapse.address == "syn22317076"
     assert {
         h.dataset: (h.address, h.grade_of("address"), h.has_verified_address) for h in synapse.holdings
     } == {
-        "srpbs-fc": ("syn22317078", "C", False),
-        "srpbs-1600": ("syn22317079", "C", False),
+        "srpbs-fc": ("syn22317078", "D", False),
+        "srpbs-1600": ("syn22317079", "D", False),
         "srpbs-open": ("syn22317081", "A", True),
-        "srpbs-ts": ("syn22317082", "C", False),
+        "srpbs-ts": ("syn22317082", "D", False),
     }
 
 
@@ -162,7 +165,7 @@ def test_atr_has_no_public_address_and_rounded_sizes() -> None:
         "srpbs-fc": (175_600_000, "B"),
         "srpbs-1600": (89_800_000_000, "B"),
         "srpbs-open": (75_000_000_000, "A"),
-        "srpbs-ts": (None, "A"),
+        "srpbs-ts": (None, "B"),
     }
     assert {h.archive for h in atr.holdings} == {None, "SRPBS_OPEN.tar.gz", "SRPBS_TS.tar.gz"}
 
@@ -231,7 +234,9 @@ def test_expected_headers_are_not_stated_as_certain() -> None:
     column = RECORDS.column("mean_fd")
     assert column is not None
     assert column.grade_of("aliases") == "D"
-    assert column.grade_of("description") == "A"
+    column = RECORDS.column("Protocol #")
+    assert column is not None
+    assert column.grade_of("aliases") == "A"
 
 
 def test_protocols() -> None:
@@ -262,7 +267,9 @@ def test_the_resolution_of_protocols_is_what_their_matrix_gives() -> None:
 
 def test_inferred_sites_of_protocols_are_graded() -> None:
     inferred = {p.number: p.sites for p in RECORDS.protocols if p.grade_of("sites") == "C"}
-    assert inferred == {9: ("ATV",), 10: ("ATV",), 11: ("ATT",), 12: ("ATT",), 13: ("OSU", "NKN")}
+    assert inferred == {6: ("KUT",), 7: ("KTT",), 9: ("ATV",), 10: ("ATV",)}
+    unknown = {p.number: p.sites for p in RECORDS.protocols if p.grade_of("sites") == "D"}
+    assert unknown == {3: ("HRC",)}
 
 
 # Citations, terms, facts
@@ -273,13 +280,13 @@ def test_citations_carry_the_doi_they_print() -> None:
     assert dois == {
         "tanaka2021": "10.1038/s41597-021-01004-8",
         "srpbs-open-synapse": "10.7303/syn22317081",
-        "yamashita2019": None,
+        "yamashita2019": "10.1371/journal.pbio.3000042",
         "yamashita2020": "10.1371/journal.pbio.3000966",
     }
     papers = [citation for citation in RECORDS.citations if citation.key != "srpbs-open-synapse"]
     assert {
         (paper.grade_of("doi"), paper.grade_of("text"), paper.grade_of("bibtex")) for paper in papers
-    } == {("B", "D", "D")}
+    } == {("A", "A", "A")}
     for citation in RECORDS.citations:
         assert citation.bibtex.splitlines()[0].endswith(f"{{{citation.key},")
         assert citation.bibtex.count("{") == citation.bibtex.count("}")
@@ -289,31 +296,36 @@ def test_citations_carry_the_doi_they_print() -> None:
 
 def test_terms_forbid_what_atr_forbids_and_give_way_to_its_wording() -> None:
     for terms in RECORDS.terms:
-        assert (terms.version, terms.grade) == ("1", "B")
+        assert terms.version == "1"
         for phrase in ("find out who any participant is", "pass the data on", "public place", "prevails"):
             assert phrase in terms.text
+    assert {terms.name: terms.grade_of("text") for terms in RECORDS.terms} == {
+        "srpbs-restricted": "B",
+        "srpbs-registered": "D",
+    }
 
 
 @pytest.mark.parametrize(
     ("dataset", "numbers"),
     [
-        (None, {2414, 993, 1421, 1828, 706, 1122, 14}),
-        ("srpbs-fc", {1625}),
-        ("srpbs-1600", {1627, 677, 950, 13}),
-        ("srpbs-open", {1410, 1402, 11}),
-        ("srpbs-ts", {9, 143, 411, 12, 16}),
+        (None, {2414: "C", 993: "A", 1421: "A", 1828: "C", 706: "A", 1122: "A", 14: "D"}),
+        ("srpbs-fc", {1625: "D"}),
+        ("srpbs-1600", {1627: "A", 677: "C", 950: "D", 13: "D"}),
+        ("srpbs-open", {1410: "A", 1402: "B", 11: "A"}),
+        ("srpbs-ts", {9: "A", 143: "A", 411: "C", 12: "A", 16: "A"}),
     ],
 )
 def test_numbers_that_look_contradictory_are_each_a_fact_of_their_own(
-    dataset: str | None, numbers: set[int]
+    dataset: str | None, numbers: dict[int, str]
 ) -> None:
-    stated = [fact for fact in RECORDS.facts if fact.dataset == dataset and fact.value in numbers]
-    assert sorted(fact.value for fact in stated) == sorted(numbers)
-    assert all(fact.counts and fact.grade == "B" for fact in stated)
+    stated = [fact for fact in RECORDS.fact_records if fact.dataset == dataset and fact.value in numbers]
+    assert len(stated) == len(numbers)
+    assert {fact.value: fact.grade for fact in stated} == numbers
+    assert all(fact.counts for fact in stated)
 
 
 def test_no_two_facts_count_the_same() -> None:
-    counts = [fact.counts for fact in RECORDS.facts]
+    counts = [fact.counts for fact in RECORDS.fact_records]
     assert len(set(counts)) == len(counts)
 
 
@@ -328,7 +340,7 @@ def test_atlases() -> None:
     }
     bal = FC.atlases[0]
     assert bal.roi_names == {"138": "L.CB", "139": "R.CB", "140": "VERM"}
-    assert bal.grade_of("roi_names") == "B"
+    assert (bal.grade_of("roi_names"), bal.grade_of("edges")) == ("B", "C")
 
 
 def _cohorts(matrix: MatrixFile, field: str) -> list[object]:
@@ -345,8 +357,9 @@ def test_every_known_matrix_has_a_key_that_makes_a_name() -> None:
 
 
 def test_paths_that_were_filled_in_are_graded() -> None:
-    inferred = {matrix.key for matrix in FC.matrices if matrix.grade_of("path") != "A"}
-    assert inferred == {"kyoto-dep", "kyoto-ssd"}
+    grades = {matrix.key: matrix.grade_of("path") for matrix in FC.matrices}
+    assert {key for key, grade in grades.items() if grade == "C"} == {"uto-01", "uto-07", "uto-08", "uto-99"}
+    assert set(grades.values()) == {"B", "C"}
 
 
 def test_every_known_matrix_has_an_institute_and_a_diagnosis_where_its_path_tells() -> None:
@@ -398,5 +411,5 @@ def test_institutes_have_diagnosis_codes_of_their_own() -> None:
         for cohort in FC.cohorts
     }
     assert codes["ShowaU"] == ({"0": "HC", "1": "ASD", "2": "SSD"}, "C")
-    assert codes["HiroshimaU"] == ({"1": "HC", "2": "MDD"}, "A")
-    assert codes["OsakaU"] == ({}, "A")
+    assert codes["HiroshimaU"] == ({"1": "HC", "2": "MDD"}, "B")
+    assert codes["OsakaU"][0] == {}

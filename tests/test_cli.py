@@ -101,6 +101,8 @@ OPTIONS = {
     "adopt": "--json",
     "verify": "--deep --json",
     "participants": "--json",
+    "facts": "--why --grade --json",
+    "catalog check": "--json",
     "cite": "",
     "cache path": "",
     "cache list": "--json",

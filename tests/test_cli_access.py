@@ -17,6 +17,42 @@ def test_access_says_what_is_missing() -> None:
     assert "decnef login atr srpbs-fc" in run("access", "srpbs-fc").out
 
 
+def test_access_says_who_may_apply_with_which_form_and_how_data_may_be_used() -> None:
+    shown = run("access", "srpbs-1600").out
+    flat = " ".join(shown.split())
+    assert "Only researchers who conduct research independently may apply" in flat
+    assert "/ApplicationForm_DataUsage_DRMD.pdf" in flat
+    for line in (
+        "Data use: Use by approved applicants within an approved project",
+        "承認された申請者による",
+        "purpose unknown: no source states it",
+        "commercial use unknown: no source states it",
+        "condition user specific restriction (DUO:0000026)",
+        "condition project specific restriction (DUO:0000027)",
+        "prohibited Passing the data on to anyone who is not named in the approved application",
+        "required Citing the works that the dataset asks for",
+    ):
+        assert flat.count(line) == 1, line
+    everything = run("access").out
+    assert everything.count("Data use: ") == 2  # once for each tier
+    (entry, *_) = run("access", "srpbs-open", "--json").json
+    assert entry["data_use"]["modifiers"] == []
+    assert {rule["action"] for rule in entry["data_use"]["prohibitions"]} == {
+        "odrl:distribute",
+        "decnef:reidentify",
+    }
+    assert "非制限公開" in entry["data_use"]["title_ja"]
+    assert ["purpose", "unknown: no source states it"] in entry["use_conditions"]
+    forms = [item["form"] for item in run("access", "srpbs-fc", "--json").json[-1]["requirements"]]
+    assert sum(form is not None for form in forms) == 1
+
+
+def test_info_names_the_page_on_which_all_were_announced() -> None:
+    shown = run("info", "srpbs-ts").out
+    assert "https://bicr.atr.jp/decnefpro/data/" in shown
+    assert "2021-08-30" in shown
+
+
 def test_terms_without_a_terminal_are_shown_and_not_accepted() -> None:
     told = run("accept", "srpbs-fc", typed="y\n")
     assert (told.code, told.out) == (3, "")

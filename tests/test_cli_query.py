@@ -26,7 +26,7 @@ def test_the_command_shows_counts_of_the_records_before_anything_is_here(tmp_pat
         ["srpbs-open", "unknown"],
     ]
     assert shown.err == (
-        "Grades: C = inferred.\n"
+        "Grades: C = follows from other values.\n"
         "srpbs-open: the catalog has no counts by site and diagnosis for this dataset.\n"
         "Catalog counts ignore --min-age, --max-age. Download a dataset to apply every option to it.\n"
     )
@@ -66,7 +66,7 @@ def test_the_command_prints_the_counts_as_csv_where_nothing_is_here(tmp_path: Pa
     csv = run("query", "srpbs-1600", "--diagnosis", "stroke", "--csv", "--data-dir", str(tmp_path)).out
     assert csv == (
         "dataset,site,institute,diagnosis,n_participants,grade,comment\n"
-        "srpbs-1600,OSU+NKN,OsakaU,stroke,10,C,sites joined by + are counted together\n"
+        "srpbs-1600,OSU+NKN,OsakaU,stroke,10,B,sites joined by + are counted together\n"
     )
 
 

@@ -82,6 +82,7 @@ def test_json_leaves_nothing_out_and_answers_the_properties() -> None:
                 "url": None,
                 "command": None,
                 "expires": None,
+                "form": None,
                 "missing": False,
                 "deadline": None,
             },
@@ -92,10 +93,13 @@ def test_json_leaves_nothing_out_and_answers_the_properties() -> None:
                 "url": "https://www.synapse.org",
                 "command": "decnef login synapse",
                 "expires": None,
+                "form": None,
                 "missing": True,
                 "deadline": None,
             },
         ],
+        "data_use": None,
+        "use_conditions": [],
         "granted": False,
     }
     terms = Terms(name="srpbs", version="1", title="Terms", text="Share nothing.")

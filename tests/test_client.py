@@ -88,6 +88,18 @@ class TestSources:
         assert_is_the_small_cube(cube(), "folder")
         assert not (cache / "files").exists()
 
+    @pytest.mark.parametrize("form", ["archive", "folder", "folder-of-an-archive"])
+    def test_a_copy_that_ascp_fetched_with_its_leftovers_beside_it(
+        self, form: str, cache: Path, tmp_path: Path
+    ) -> None:
+        """IBM Aspera keeps the state of a transfer beside the file, also after it was finished elsewhere."""
+        tree = small.folder(tmp_path / "tree") if form == "folder" else tmp_path / "tree"
+        tree.mkdir(exist_ok=True)
+        archive = small.archive(tmp_path / "own.zip" if form == "folder" else tree / "SRPBS_FC.zip")
+        (tree / "SRPBS_FC.zip.aspx").write_bytes(b"\0\1state of a transfer" * 9)
+        decnef_data.adopt("srpbs-fc", archive if form == "archive" else tree, progress="none")
+        assert_is_the_small_cube(cube(), "folder")
+
     def test_a_personal_link(self, cache: Path, links: LinkServer) -> None:
         assert_is_the_small_cube(cube(accept_terms=True), "atr")
         assert (cache / "files/srpbs-fc/SRPBS_FC.zip").exists()

@@ -66,7 +66,10 @@ class TestSynapse:
         known(synapse, submitted=(NEEDED,))
         found = at("synapse")
         assert approvals(found) == [
-            ("pending", "Wait until ATR has reviewed and approved the application."),
+            (
+                "pending",
+                "Wait until ATR has reviewed the application. The approval and the link come by e-mail.",
+            ),
             ("pending", f"Meet access requirement {NEEDED}: your request is being reviewed"),
         ]
         assert [item.state for item in found.requirements if item.kind == "application"] == ["met"]

@@ -33,7 +33,7 @@ def test_every_disagreement_with_its_grade(adopted: Path) -> None:
     found = decnef_data.doctor("srpbs-open")
     assert (found.dataset, found.mirror) == ("srpbs-open", "folder")
     said = {finding.what: (finding.expected, finding.found, finding.grade) for finding in found.disagreements}
-    assert said["participants"] == ("1410", "5", "B")
+    assert said["participants"] == ("1410", "5", "A")
     assert said["bold of each listed participant"] == ("present for all", "missing for 1 (sub-0008)", "")
     assert said["volumes of protocol 5"] == (
         "240",
@@ -160,7 +160,7 @@ class TestTheCommand:
             "expected": "1410",
             "found": "5",
             "agrees": False,
-            "grade": "B",
+            "grade": "A",
         }
 
     def test_names_of_files_cannot_move_the_cursor(self, adopted: Path) -> None:
@@ -240,8 +240,9 @@ class TestTheStatement:
             "Files",
             "Tables",
             "Remarks",
+            "Checksums",
         ]
-        assert "- contradicted (grade B): participants: 1410, found 5\n" in text
+        assert "- contradicted (grade A): participants: 1410, found 5\n" in text
         assert "- files: 29, of which used: 27\n" in text
         assert (
             "- SRPBS_OPEN/participants.tsv: participants, 5 rows, 8 columns, utf-8, separator '\\t'\n" in text

@@ -40,6 +40,7 @@ SELECTING = (
 )
 #: Functions that need neither a cache nor a catalog, because they are given what they work on.
 OF_VALUES = {
+    "combine_attrs",
     "connectivity",
     "harmonize",
     "leakage",

@@ -67,7 +67,7 @@ def image(metadata: Mapping[str, Any] = COI, kind: str = "bold", n_slices: int =
 def sidecar(
     metadata: Mapping[str, Any] = COI, geometry: Geometry = LAS, choice: str = "known", **facts: Any
 ) -> dict[str, Any]:
-    context = SidecarContext(RECORDS, choice, synthetic=False)
+    context = SidecarContext(RECORDS, choice, synthetic=False, source_object="SRPBS")
     return build_sidecar(image({**metadata, **facts}), geometry, context)
 
 
@@ -115,7 +115,7 @@ class TestWhatIsStated:
         assert sidecar({"repetition_time": 2.5}) == {**expected, "SRPBS": source}
 
     def test_a_t1_image_has_no_parameter_of_the_runs(self) -> None:
-        context = SidecarContext(RECORDS, "known", synthetic=True)
+        context = SidecarContext(RECORDS, "known", synthetic=True, source_object="SRPBS")
         found = build_sidecar(image(kind="t1w"), LAS, context)
         assert found.keys() == {"InstitutionName", "SRPBS"}
         assert found["SRPBS"]["synthetic"] is True
@@ -230,7 +230,7 @@ class TestSliceTiming:
         assert max(found.times) < 2.5
 
     def test_the_number_of_slices_is_that_of_the_file(self) -> None:
-        context = SidecarContext(RECORDS, "known", synthetic=False)
+        context = SidecarContext(RECORDS, "known", synthetic=False, source_object="SRPBS")
         found = build_sidecar(image(n_slices=39), LAS, context)
         assert len(found["SliceTiming"]) == 39
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import decnef_data_catalog
 import pytest
 import xarray as xr
 
@@ -127,12 +128,10 @@ def test_croissant_is_valid(name: str, tmp_path: Path) -> None:
     mlc = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
     path = written(tmp_path, "croissant", name)
     read = mlc.Dataset(jsonld=path)
-    assert read.metadata.ctx.issues.errors == set()
-    # What is not on record is not made up.
-    lacking = {
-        re.search(r"schema.org/(\w+)", text)[1] for text in map(str, read.metadata.ctx.issues.warnings)
-    }
-    assert lacking == {"datePublished", "version"}
+    assert (read.metadata.ctx.issues.errors, read.metadata.ctx.issues.warnings) == (set(), set())
+    assert read.metadata.ctx.is_v1_1()
+    # No source states a version: that of the document is the date of publication.
+    assert (f"{read.metadata.date_published:%Y-%m-%d}", read.metadata.version) == ("2021-08-30", "2021.8.30")
     rows = (
         [row["counts/n_participants"] for row in read.records("counts")]
         if name in {"srpbs-1600", "srpbs-ts"}
@@ -159,6 +158,111 @@ def test_the_croissant_validator_does_refuse(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text(json.dumps(document))
     with pytest.raises(mlc.ValidationError, match="doesn't have the expected columns"):
         mlc.Dataset(jsonld=tmp_path / "bad.json")
+
+
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_croissant_does_not_make_up_a_date_or_a_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlc = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    record = (Path(next(iter(decnef_data_catalog.__path__))) / "datasets" / "srpbs-ts.toml").read_text()
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "srpbs-ts.toml").write_text(record.replace("published = 2021-08-30\n", ""))
+    monkeypatch.setenv("DECNEF_CATALOG_DIR", str(tmp_path))
+    read = mlc.Dataset(jsonld=written(tmp_path, "croissant", "srpbs-ts"))
+    lacking = (re.search(r"schema.org/(\w+)", text) for text in map(str, read.metadata.ctx.issues.warnings))
+    assert {found and found[1] for found in lacking} == {"datePublished", "version"}
+
+
+# How data may be used, in every style
+
+
+#: The terms of the restricted datasets, and the words for their modifiers.
+DUO = "http://purl.obolibrary.org/obo/DUO_"
+MODIFIERS = {f"{DUO}0000026", f"{DUO}0000027"}
+
+
+def rules(triples: Any, kind: str) -> list[tuple[str, bool]]:
+    """The actions of the rules of one kind, and whether each is about some recipients only."""
+    odrl = pytest.importorskip("rdflib", reason="rdflib is not installed").namespace.ODRL2
+    found = triples.objects(None, odrl[kind])
+    pairs = [(triples.value(rule, odrl.action), triples.value(rule, odrl.constraint)) for rule in found]
+    return sorted((str(action).rpartition("/")[2], limited is not None) for action, limited in pairs)
+
+
+@pytest.mark.parametrize("style", ["croissant", "dcat"])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # of the validator's own libraries
+def test_an_offer_in_odrl_says_what_is_prohibited_and_required(style: str, name: str) -> None:
+    rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed")
+    triples, odrl = graph(decnef_data.export(name, style=style)), rdflib.namespace.ODRL2
+    words = {
+        *triples.predicates(),
+        *triples.objects(None, rdflib.RDF.type),
+        *triples.objects(None, odrl.action),
+    }
+    words |= {*triples.objects(None, odrl.operator), *triples.objects(None, odrl.leftOperand)}
+    ours = {word for word in words if str(word).startswith(str(odrl))}
+    assert len(ours) > 10
+    assert [word for word in ours if word not in odrl] == []
+    (offer,) = triples.subjects(rdflib.RDF.type, odrl.Offer)
+    assert (None, None, None) not in triples.triples((offer, odrl.obligation, None))
+    restricted = decnef_data.catalog().dataset(name).level == "restricted"
+    passing_on = [("distribute", restricted), ("distribute", True)]
+    assert rules(triples, "prohibition") == sorted([*passing_on, ("urn:decnef-data:odrl#reidentify", False)])
+    assert rules(triples, "permission") == [("use", restricted)]
+    assert rules(triples, "duty") == [("attribute", False)]
+    operands = {str(word) for word in triples.objects(None, odrl.rightOperand) if str(word).startswith(DUO)}
+    assert operands == (MODIFIERS if restricted else set())
+    own = rdflib.URIRef("urn:decnef-data:odrl#reidentify")
+    assert (own, odrl.includedIn, odrl.use) in triples  # an action that ODRL does not have says what it is
+    japanese = [title for title in triples.objects(None, rdflib.DCTERMS.title) if title.language == "ja"]
+    assert len(japanese) >= 5
+    assert "purpose unknown: no source states it" in str(triples.value(offer, rdflib.DCTERMS.description))
+
+
+def test_croissant_has_the_conditions_as_terms_that_are_found_without_odrl() -> None:
+    for name in NAMES:
+        usage = decnef_data.export(name)["usageInfo"]
+        found = {(term["termCode"], term["url"]) for term in usage if term["@type"] == "DefinedTerm"}
+        restricted = decnef_data.catalog().dataset(name).level == "restricted"
+        codes = {(f"DUO_{url[-7:]}", url) for url in MODIFIERS} if restricted else set()
+        assert found == codes
+
+
+@pytest.mark.parametrize("style", DOCUMENT_STYLES)
+def test_no_style_calls_unknown_what_is_known_or_known_what_is_not(style: str) -> None:
+    said = " ".join(texts(decnef_data.export("srpbs-1600", style=style)))
+    for needed in ("0000026", "0000027", "Citing the works", "who a participant is", "unknown"):
+        assert needed in said
+    assert "0000042" not in said  # general research use, which no source states
+    assert "project specific" not in " ".join(texts(decnef_data.export("srpbs-open", style=style)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_conditions_of_access_say_who_may_apply_where_and_how(name: str) -> None:
+    document = decnef_data.export(name, style="schema.org")
+    conditions = document["conditionsOfAccess"]
+    if decnef_data.catalog().dataset(name).level == "restricted":
+        for needed in ("in writing", "research independently", "affiliation, name and contact", "DUO:0000027",
+                       "ApplicationForm_DataUsage_DRMD.pdf"):  # fmt: skip
+            assert needed in conditions
+    assert "commercial use unknown: no source states it" in conditions
+    assert document["subjectOf"]["url"] == "https://bicr.atr.jp/decnefpro/data/"
+    assert document["datePublished"] == "2021-08-30"
+
+
+def test_a_dataset_whose_terms_are_not_in_standard_terms_has_no_offer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "terms.toml").write_text(
+        "[[terms]]\nname = 'srpbs-registered'\nversion = '2'\ntitle = 'Ours'\ntext = 'Be kind.'\n"
+    )
+    monkeypatch.setenv("DECNEF_CATALOG_DIR", str(tmp_path))
+    assert "odrl:hasPolicy" not in decnef_data.export("srpbs-ts", style="dcat")
+    (usage,) = decnef_data.export("srpbs-ts")["usageInfo"]
+    assert usage["@type"] == "CreativeWork"
+    assert "redistribution unknown: no source states it" in usage["text"]
 
 
 # Data Package
@@ -273,6 +377,9 @@ def test_dcat_with_a_checksum_conforms_to_its_shapes_and_without_a_page_does_not
     document = decnef_data.export("srpbs-open", style="dcat")
     conforms, _, report = pyshacl.validate(graph(document), shacl_graph=shapes)
     assert conforms, report
+    without_duty = json.loads(json.dumps(document))
+    del without_duty["odrl:hasPolicy"]["odrl:permission"][0]["odrl:duty"]
+    assert not pyshacl.validate(graph(without_duty), shacl_graph=shapes)[0]
     del document["dcat:distribution"][0]["dcat:accessURL"]
     assert not pyshacl.validate(graph(document), shacl_graph=shapes)[0]
 

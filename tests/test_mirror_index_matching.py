@@ -1,5 +1,6 @@
 """Which of the items found are the datasets, and how the ids that a crawl resolved are used."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from decnef_data.mirror_index import Index, IndexItem, Match, journal
 from decnef_data.mirror_index.matching import match_datasets
 from decnef_data.mirror_index.model import IndexHeader
 from decnef_data.mirror_index.overlay import format_toml, overlay_mirrors, write_records
-from decnef_data.model import Holding, Mirror
+from decnef_data.model import Evidence, Holding, Mirror
 from decnef_data.records import Records
 
 RECORDS = Records.load()
@@ -161,9 +162,10 @@ class TestUse:
         assert addresses == {
             "srpbs-fc": ("syn22317078", True, "B"),
             "srpbs-ts": ("syn7", True, "B"),
-            "srpbs-1600": ("syn22317079", False, "C"),
-            "srpbs-open": ("syn22317081", True, "A"),
+            "srpbs-1600": ("syn22317079", False, "D"),
+            "srpbs-open": ("syn22317081", True, SYNAPSE.holdings[2].grade_of("address")),
         }
+        assert found.holdings[0].basis_of("address") == ("crawl-synapse-srpbs-fc",)
 
     def test_another_project_settles_nothing(self, tmp_path: Path) -> None:
         published(tmp_path, match("srpbs-fc", file("SRPBS_FC.zip", 7)), address="syn1")
@@ -173,7 +175,12 @@ class TestUse:
         published(tmp_path, match("srpbs-fc", file("SRPBS_FC.zip", 7)))
         (found,) = overlay_mirrors((replace(SYNAPSE, holdings=()),), tmp_path)
         assert found.holdings == (
-            Holding(dataset="srpbs-fc", address="syn7", grade="B", grades={"address": "B"}),
+            Holding(
+                dataset="srpbs-fc",
+                address="syn7",
+                evidence_of={"address": ("crawl-synapse-srpbs-fc",)},
+                grades={"address": "B"},
+            ),
         )
 
 
@@ -188,7 +195,17 @@ class TestRecords:
         index = published(tmp_path, *match_datasets(SYNAPSE, RECORDS.datasets, items))
         path = write_records(SYNAPSE, index, tmp_path / "records")
         assert path == tmp_path / "records" / "mirrors" / "synapse.toml"
-        found = Records.load(tmp_path / "records").mirror("synapse")
+        records = Records.load(tmp_path / "records")
+        (crawl,) = (each for each in records.evidence if each.key == "crawl-synapse-srpbs-fc")
+        assert crawl == Evidence(
+            key="crawl-synapse-srpbs-fc",
+            owner="Synapse",
+            role="holder",
+            address="https://www.synapse.org/Synapse:syn22317078",
+            read=date(2026, 11, 22),
+        )
+        assert "grade" not in path.read_text("utf-8")
+        found = records.mirror("synapse")
         assert replace(found, holdings=()) == replace(SYNAPSE, holdings=())
         archive, doubtful, images, _ = (
             found.find_holding(name) for name in (FC.name, "srpbs-1600", OPEN.name, "srpbs-ts")
@@ -199,13 +216,16 @@ class TestRecords:
             archive="SRPBS_FC.zip",
             size=10,
             checksum="md5:" + "1".zfill(32),
-            grade="C",
+            evidence="none",
+            evidence_of=dict.fromkeys(("address", "size", "archive", "checksum"), (crawl.key,)),
             grades={"address": "B", "archive": "B", "checksum": "B", "size": "B"},
             comment=f"Indexed 2026-11-22: an archive. '{FC.title}' matches by name; its archive is named after the dataset's top folder.",
         )
         assert doubtful == SYNAPSE.find_holding("srpbs-1600")
         assert images is not None
-        assert (images.size, images.approximate_size, images.grade_of("address")) == (None, 10, "A")
+        assert (images.size, images.approximate_size) == (None, 10)
+        assert images.basis_of("address") == SYNAPSE.holdings[2].basis_of("address")
+        assert images.basis_of("approximate_size") == ("crawl-synapse-srpbs-open",)
 
     def test_behind_links_there_is_no_address(self, tmp_path: Path) -> None:
         seen = Match(
@@ -223,6 +243,7 @@ class TestRecords:
         found = Records.load(tmp_path).mirror("atr").find_holding("srpbs-fc")
         assert found is not None
         assert (found.address, found.size, found.archive) == (None, 5, "a.zip")
+        assert (found.basis_of("size"), found.grade_of("size")) == (("crawl-atr-srpbs-fc",), "B")
 
     def test_any_text_survives(self, tmp_path: Path) -> None:
         text = 'a "quoted" \\ text\nwith \x7f and \t and 旅行被験者'

@@ -46,7 +46,7 @@ SYNAPSE = Mirror(
     protocol="synapse",
     order=3,
     address="syn22317076",
-    holdings=(Holding(dataset="srpbs-fc", address="syn99", grade="C"),),
+    holdings=(Holding(dataset="srpbs-fc", address="syn99", evidence="none"),),
 )
 
 

@@ -157,7 +157,7 @@ class TestTheLink:
         assert remote.find(dataset())[0].path == "personal.zip"
 
     def test_of_a_doubtful_record_is_not_used(self, credentials: Credentials) -> None:
-        remote = HttpsMirror(record(address="https://host.example/guess.zip", grade="C"), credentials)
+        remote = HttpsMirror(record(address="https://host.example/guess.zip", evidence="none"), credentials)
         assert not remote.is_ready(dataset())
 
     def test_to_a_dataset_that_is_not_held(self, remote: HttpsMirror) -> None:

@@ -22,7 +22,7 @@ from decnef_data.mirrors import Credentials
 from decnef_data.mirrors.http import session
 from decnef_data.mirrors.synapse import service
 from decnef_data.mirrors.synapse.mirror import SynapseMirror, whoami
-from decnef_data.model import AccessStep, Grade, Holding, Mirror, RemoteFile
+from decnef_data.model import AccessStep, Holding, Mirror, RemoteFile
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
 from tests.servers.local import Answer, Request
@@ -50,7 +50,7 @@ EXPIRED = Answer.of(
 )
 
 
-def mirror(address: str | None = None, grade: Grade = "C") -> Mirror:
+def mirror(address: str | None = None, *, is_certain: bool = False) -> Mirror:
     return Mirror(
         name="synapse",
         title="Synapse",
@@ -58,7 +58,7 @@ def mirror(address: str | None = None, grade: Grade = "C") -> Mirror:
         order=2,
         address="syn22317076",
         page="https://www.synapse.org/Synapse:syn22317076",
-        holdings=(Holding(dataset="srpbs-fc", address=address, grade=grade),),
+        holdings=(Holding(dataset="srpbs-fc", address=address, evidence=None if is_certain else "none"),),
         steps=(AccessStep(kind="account", text="Make an account.", url="https://www.synapse.org"),),
     )
 
@@ -196,7 +196,7 @@ class TestFinding:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         server = serve(archive(), Entity("Other", content=b"x", id=77))
-        remote = SynapseMirror(mirror("syn77", "C"), credentials)
+        remote = SynapseMirror(mirror("syn77"), credentials)
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
         assert not any("syn77" in path for path in asked(server))
 
@@ -204,7 +204,7 @@ class TestFinding:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         server = serve(archive())
-        remote = SynapseMirror(mirror("syn22317078", "A"), credentials)
+        remote = SynapseMirror(mirror("syn22317078", is_certain=True), credentials)
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
         assert asked(server)[:2] == ["/userProfile", "/entity/syn22317078/bundle2"]
 
@@ -213,7 +213,7 @@ class TestFinding:
         self, serve: Callable[..., SynapseServer], credentials: Credentials, address: str
     ) -> None:
         serve(archive(), Entity("x", content=b"x", id=77), Entity("y", content=b"y", id=78, trashed=True))
-        remote = SynapseMirror(mirror(address, "A"), credentials)
+        remote = SynapseMirror(mirror(address, is_certain=True), credentials)
         assert [file.path for file in remote.find(dataset())] == ["SRPBS_FC.zip"]
 
     def test_many_files_by_pages(self, serve: Callable[..., SynapseServer], remote: SynapseMirror) -> None:
@@ -464,7 +464,9 @@ class TestAccess:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         serve(Entity(TITLE, content=b"x", id=77, may=()))
-        said = sentence(lambda: SynapseMirror(mirror("syn77", "A"), credentials).find(dataset()), AccessError)
+        said = sentence(
+            lambda: SynapseMirror(mirror("syn77", is_certain=True), credentials).find(dataset()), AccessError
+        )
         assert said == (
             "Synapse denied access (SynapseHTTPError: 403, You lack READ access to the requested entity.). "
             + REMEDY
@@ -499,7 +501,7 @@ class TestAccess:
         self, serve: Callable[..., SynapseServer], credentials: Credentials
     ) -> None:
         serve(Entity(TITLE, content=b"x", id=77, may=()))
-        access = SynapseMirror(mirror("syn77", "A"), credentials).access(dataset())
+        access = SynapseMirror(mirror("syn77", is_certain=True), credentials).access(dataset())
         assert [(each.kind, each.state) for each in access.requirements] == [
             ("account", "met"),
             ("login", "met"),

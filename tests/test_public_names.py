@@ -28,8 +28,10 @@ FUNCTIONS = [
     "cached_datasets",
     "cached_subjects",
     "catalog",
+    "check_catalog",
     "cite",
     "clear_cache",
+    "combine_attrs",
     "connectivity",
     "demo",
     "diff",
@@ -70,6 +72,7 @@ FUNCTIONS = [
     "verify",
 ]
 NO_METHODS = {
+    "combine_attrs",
     "connectivity",
     "harmonize",
     "leakage",

@@ -273,8 +273,8 @@ def test_a_folder_that_is_not_there_is_refused(folder: Path) -> None:
         ("sites.toml", "[[site]]\n", "$", "Object contains unknown field `site`"),
         ("datasets/x.toml", FIFTH + "colour = 'red'", "$", "Object contains unknown field `colour`"),
         ("datasets/x.toml", "name = 'x'", "$", "Object missing required field `title`"),
-        ("datasets/x.toml", FIFTH.replace("registered", "open"), "$.level", "Invalid enum value 'open'"),
-        ("mirrors/x.toml", MIRROR + "grade = 'E'", "$.holdings[0].grade", "Invalid enum value 'E'"),
+        ("mirrors/x.toml", MIRROR.replace("https'", "ftp'", 1), "$.protocol", "Invalid enum value 'ftp'"),
+        ("mirrors/x.toml", MIRROR + "evidence = 'E'", "$.holdings[0].evidence", "Invalid enum value 'E'"),
         ("mirrors/x.toml", "name = \n", "line 1, column 8", "Invalid value"),
         ("mirrors/x.toml", "name = " + "[" * 5000, "$", "maximum recursion depth exceeded"),
     ],
@@ -397,11 +397,15 @@ def test_a_record_that_names_what_is_not_there_is_refused(
         (MATRIX + MATRIX.replace("a.mat", "b.mat"), "$.matrices[1].key", "repeats the key 'a'"),
         (MATRIX + MATRIX.replace("'a'", "'b'"), "$.matrices[1].path", "repeats the path 'a.mat'"),
         (COHORT + COHORT, "$.cohorts[1].path", "repeats the path 'LAB/'"),
-        ("grades = { pages = 'B' }", "$.grades.pages", "has a grade for the unknown field 'pages'"),
         (
-            MATRIX + "grades = { row = 'B' }",
-            "$.matrices[0].grades.row",
-            "has a grade for the unknown field 'row'",
+            "evidence_of = { pages = 'none' }",
+            "$.evidence_of.pages",
+            "has evidence for the unknown field 'pages'",
+        ),
+        (
+            MATRIX + "evidence_of = { row = 'none' }",
+            "$.matrices[0].evidence_of.row",
+            "has evidence for the unknown field 'row'",
         ),
     ],
 )
@@ -447,10 +451,10 @@ def test_impossible_sizes_and_checksums_are_refused(
     assert problem in str(_refusal(folder))
 
 
-def test_a_holding_that_grades_an_unknown_field_is_refused(folder: Path, write: Write) -> None:
-    path = write("mirrors/lab.toml", MIRROR.replace("lab-fc", "srpbs-fc") + "grades = { sise = 'B' }")
+def test_a_holding_with_evidence_for_an_unknown_field_is_refused(folder: Path, write: Write) -> None:
+    path = write("mirrors/lab.toml", MIRROR.replace("lab-fc", "srpbs-fc") + "evidence_of = { sise = 'none' }")
     assert str(_refusal(folder)) == (
-        f"The catalog file '{path}' has a grade for the unknown field 'sise' at '$.holdings[0].grades.sise'. Correct this entry."
+        f"The catalog file '{path}' has evidence for the unknown field 'sise' at '$.holdings[0].evidence_of.sise'. Correct this entry."
     )
 
 

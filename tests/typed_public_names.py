@@ -1,13 +1,14 @@
 """What type checkers make of the face; checked by mypy, never run."""
 
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import pandas as pd
 import xarray as xr
 
 import decnef_data
 from decnef_data import connectivity, fetch_dataset, participants, timeseries, to_matrix, to_zarr
+from decnef_data.model import DataUse
 
 
 def tree() -> None:
@@ -68,6 +69,14 @@ def copies() -> None:
     to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="time")
     to_zarr(fetch_dataset("srpbs-fc", group="bal140"), Path("cube.zarr"))
     to_zarr(fetch_dataset("srpbs-open"), "open.zarr", chunks="space")  # type: ignore[arg-type]  # no such layout
+
+
+def combined() -> None:
+    parts = [fetch_dataset("srpbs-fc", group=group) for group in ("bal140", "roi93")]
+    assert_type(decnef_data.combine_attrs([part.attrs for part in parts]), dict[str, Any])
+    assert_type(xr.concat(parts, "subject", combine_attrs=decnef_data.combine_attrs), xr.Dataset)
+    tier = decnef_data.catalog().data_use_of(decnef_data.catalog().dataset("srpbs-fc"))
+    assert_type(tier, DataUse | None)
 
 
 def names() -> None:

@@ -27,12 +27,12 @@ _REFUSED_ARGUMENT = (
 
 
 def access(name: OptionalName = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show what each mirror requires for access to a dataset, and what is still missing."""
+    """Show what access to a dataset requires at each mirror, what is missing, and how data may be used."""
     report = decnef_data.access(name, data_dir=data_dir)
     if as_json:
         print_json(report)
     elif name is None:
-        print_rich(tables.access_table(report))
+        print_rich(tables.access_table(report), "", *tables.data_use_sections(report))
         print_stderr("Next: `decnef access NAME` shows the steps for one dataset.")
     else:
         print_rich(*tables.access_page(report))

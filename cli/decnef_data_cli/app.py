@@ -11,6 +11,7 @@ from decnef_data_cli import (
     demo,
     doctor,
     export,
+    facts,
     files,
     harmonize,
     lock,
@@ -42,6 +43,7 @@ _cache = typer.Typer(
 _export = typer.Typer(
     cls=CommandGroup, no_args_is_help=True, help="Export catalog metadata, or scans as NIfTI files."
 )
+_catalog = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Check records of your own.")
 _mirrors = typer.Typer(
     cls=CommandGroup,
     invoke_without_command=True,
@@ -81,7 +83,10 @@ _MIRRORS_PANEL = "Check and index mirrors"
 app.command("list", cls=Command, rich_help_panel=_EXPLORE_PANEL)(catalog.list_datasets)
 app.command("info", cls=Command, rich_help_panel=_EXPLORE_PANEL)(catalog.info)
 app.command("query", cls=Command, rich_help_panel=_EXPLORE_PANEL)(query.query)
+app.command("facts", cls=Command, rich_help_panel=_EXPLORE_PANEL)(facts.facts)
 app.command("cite", cls=Command, rich_help_panel=_EXPLORE_PANEL)(catalog.cite)
+app.add_typer(_catalog, name="catalog", rich_help_panel=_EXPLORE_PANEL)
+_catalog.command("check", cls=Command)(catalog.check)
 app.command("access", cls=Command, rich_help_panel=_ACCESS_PANEL)(access.access)
 app.command("accept", cls=Command, rich_help_panel=_ACCESS_PANEL)(access.accept)
 app.command("login", cls=Command, rich_help_panel=_ACCESS_PANEL, context_settings=_UNPARSED_ARGUMENTS)(

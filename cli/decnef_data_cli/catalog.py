@@ -1,12 +1,14 @@
-"""The commands that show the catalog and the participants: list, info, participants, cite."""
+"""The commands that show the catalog and the participants: list, info, participants, cite, catalog check."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import decnef_data
 from decnef_data_cli import access, tables
-from decnef_data_cli.console import print_csv, print_json, print_records, print_result, print_rich
+from decnef_data_cli.console import pluralize, print_csv, print_json, print_records, print_result, print_rich
+from decnef_data_cli.errors import error_exit, require_rows
 from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.metavars import choices
 from decnef_data_cli.options import (
@@ -21,7 +23,7 @@ from decnef_data_cli.options import (
 from decnef_data_cli.participants_table import participants_caption, participants_page
 from decnef_data_cli.selection import SelectionArguments, describe_sample, takes_selection
 
-__all__ = ["cite", "info", "list_datasets", "participants"]
+__all__ = ["check", "cite", "info", "list_datasets", "participants"]
 
 
 _CITATION_STYLES = ("text", "bibtex", "csl")
@@ -61,6 +63,7 @@ def participants(
     quiet: Quiet = False,
 ) -> None:
     """Show the participants of a dataset, downloading it first if necessary."""
+    require_rows("The table of participants has", f"Run `decnef query {name}` for numbers of people")
     if accept_terms and not quiet:
         access.show_terms(name)
     frame = decnef_data.participants(
@@ -97,3 +100,20 @@ def cite(
 ) -> None:
     """Print what to cite when using a dataset."""
     print_result(decnef_data.cite(name, style=style))
+
+
+def check(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder with TOML files.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check the records of your own catalog, with file and line of everything that is wrong."""
+    problems = decnef_data.check_catalog(folder)
+    if as_json:
+        print_json(problems)
+    elif problems:
+        print_result("\n".join(map(str, problems)))
+    if problems:
+        raise error_exit(70, f"'{folder}' has {pluralize(len(problems), 'problem')}. Correct the records.")
+    print_stderr(f"The records in '{folder}' can be used. Set DECNEF_CATALOG_DIR to the folder.")

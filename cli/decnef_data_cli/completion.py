@@ -5,11 +5,13 @@ from functools import wraps
 from typing import Any
 
 import decnef_data
+from decnef_data.disclosure import hides_rows
 
 __all__ = [
     "Completions",
     "dataset_names",
     "diagnosis_labels",
+    "fact_names",
     "group_names",
     "institute_names",
     "login_mirror_names",
@@ -62,6 +64,12 @@ def login_mirror_names() -> Completions:
 
 
 @_silent
+def fact_names() -> Completions:
+    """Return the name and meaning of every value of the catalog."""
+    return [(fact.name, fact.counts) for fact in decnef_data.catalog().facts()]
+
+
+@_silent
 def site_codes() -> Completions:
     """Return the code and name of every site."""
     return [(site.code, site.name) for site in decnef_data.catalog().sites]
@@ -105,7 +113,7 @@ def group_names(ctx: Any) -> Completions:
 def subject_ids(ctx: Any) -> Completions:
     """Return the ids of the subjects of the dataset on the line that is on this machine."""
     name, mirror = _dataset_on_line(ctx), ctx.params.get("mirror") or "auto"
-    if name is None:
+    if name is None or hides_rows():
         return []
     ids = decnef_data.cached_subjects(name, mirror=mirror, data_dir=ctx.params.get("data_dir"))
     return [(subject, "") for subject in ids]

@@ -10,6 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from decnef_data.disclosure import hide_people
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -143,15 +145,25 @@ def _field_names(kind: type) -> tuple[str, ...]:
 def print_json(value: Any) -> None:
     """Print `value` as JSON, escaping non-ASCII characters unless stdout is UTF-8 and they are text."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf8")
-    jsonable = to_jsonable(value)
+    jsonable = _hide_people_in(to_jsonable(value))
     text = json.dumps(jsonable, indent=2, ensure_ascii=not unicode, allow_nan=False)
     is_text = not _NOT_TEXT.search(text)
     print_result(text if is_text else json.dumps(jsonable, indent=2, allow_nan=False))
 
 
+def _hide_people_in(value: Any) -> Any:
+    """Hide people in every text of a value in JSON types, also in keys."""
+    if isinstance(value, str):
+        return hide_people(value)
+    if isinstance(value, Mapping):
+        return {hide_people(key): _hide_people_in(item) for key, item in value.items()}
+    return [_hide_people_in(item) for item in value] if isinstance(value, list) else value
+
+
 def print_result(text: str) -> None:
     """Print a result: never wrapped, never colored, and unchanged unless it goes to a terminal."""
-    line = f"{_printable_lines(text) if sys.stdout.isatty() else text}\n"
+    shown = hide_people(text)
+    line = f"{_printable_lines(shown) if sys.stdout.isatty() else shown}\n"
     if _NOT_TEXT.search(line):  # a path in another encoding, which a script has to get back
         sys.stdout.flush()
         sys.stdout.buffer.write(os.fsencode(line))
@@ -197,7 +209,7 @@ def print_wrapped(text: str, *, stderr: bool) -> None:
     from rich.text import Text
 
     output = create_console(stderr=stderr)
-    printable = _printable_lines(text)
+    printable = _printable_lines(hide_people(text))
     line = Text(wrap_text(printable, output.width) if output.is_terminal else printable)
     line.highlight_regex(r"^error:", "bold red")
     line.highlight_regex(r"^warning:", "bold yellow")
@@ -287,7 +299,7 @@ class _Printable:
 
         for segment in console.render(self.piece, options):
             is_own = segment.control is not None
-            yield segment if is_own else Segment(_printable_lines(segment.text), segment.style)
+            yield segment if is_own else Segment(_printable_lines(hide_people(segment.text)), segment.style)
 
 
 def create_console(*, stderr: bool = False) -> "Console":
@@ -363,5 +375,5 @@ def grid(rows: Iterable[tuple[str, str]]) -> "Table":
     result.add_column(style="dim", no_wrap=True)
     result.add_column(overflow="fold")
     for name, value in rows:
-        result.add_row(name, Text(rewrite(value)))
+        result.add_row(name, Text(hide_people(rewrite(value))))
     return result

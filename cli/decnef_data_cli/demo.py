@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from decnef_data_catalog import examples
+
 import decnef_data
 from decnef_data_cli.console import human_size, print_json, print_rich, section, shorten_digests, table
 from decnef_data_cli.options import AsJson, DataDir, Quiet, progress_kind
@@ -20,15 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoSummary", "EdgeDifference", "GroupSummary", "demo", "demo_page", "summarize"]
 
-_DATASET = "srpbs-fc"
+_DATASET = examples.CONNECTIVITY
 _NEXT_SHELL = (
-    "decnef participants srpbs-fc --mirror synthetic",
+    f"decnef participants {examples.CONNECTIVITY} --mirror synthetic",
     "decnef list",
-    "decnef access srpbs-fc",
+    f"decnef access {examples.CONNECTIVITY}",
 )
 _NEXT_PYTHON = (
     "import decnef_data",
-    'tree = decnef_data.fetch_dataset("srpbs-fc", mirror="synthetic")',
+    f'tree = decnef_data.fetch_dataset("{examples.CONNECTIVITY}", mirror="synthetic")',
     'tree["bal140"].dataset.decnef.to_matrix()',
 )
 
@@ -145,7 +147,7 @@ def demo_page(summary: DemoSummary, listing: "CacheListing") -> "Iterator[Render
     from rich.text import Text
 
     yield Text.assemble(
-        ("Synthetic srpbs-fc data (a digital phantom). ", "bold"),
+        (f"Synthetic {examples.CONNECTIVITY} data (a digital phantom). ", "bold"),
         ("Every participant and every number below is SYNTHETIC.", "bold yellow"),
         " The data have the files, tables and quirks of the real dataset, "
         "and were created on this machine.\n",

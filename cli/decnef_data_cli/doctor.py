@@ -87,6 +87,7 @@ def _environment_lines(found: "Environment") -> Iterator[str]:
     yield f"system       {found.system}"
     yield f"locale       {found.encoding}"
     yield f"variables    {', '.join(found.variables) or 'none'}"
+    yield f"people       {'hidden' if found.hides_rows else 'shown'} (DECNEF_ROWS)"
     yield "\nfolders"
     for folder in found.folders:
         access = f"mode {folder.mode}" if folder.exists else "does not exist yet"

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import decnef_data
+from decnef_data.disclosure import VARIABLE, hide_people, hides_rows
 from decnef_data_cli import interrupts, messages, next_steps
 from decnef_data_cli.commands import print_examples
 from decnef_data_cli.metavars import set_metavars
@@ -118,6 +119,20 @@ def error_exit(code: int, message: str) -> typer.Exit:
     """Print `message` as the error with this exit code, and return the exception for the caller to raise."""
     _print_fields(_class_name(code), code, message)
     return typer.Exit(code)
+
+
+def require_rows(what: str, advice: str) -> None:
+    """Refuse to print rows about single people where ``DECNEF_ROWS`` hides them.
+
+    Raises
+    ------
+    typer.Exit
+        Rows are hidden; the error has been printed.
+    """
+    if hides_rows():
+        raise error_exit(
+            2, f"{what} rows about single people, which {VARIABLE} hides. {advice}, or set {VARIABLE}=always."
+        )
 
 
 def _class_name(code: int) -> str:
@@ -262,7 +277,7 @@ def _print_error(error: BaseException) -> None:
     if os.environ.get("DECNEF_DEBUG"):
         import traceback
 
-        traceback.print_exception(error)
+        sys.stderr.write(hide_people("".join(traceback.format_exception(error))))
     messages.print_error(error_lines(error), error_fields(error))
 
 

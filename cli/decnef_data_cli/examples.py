@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from decnef_data_catalog import examples
+
 __all__ = ["EXAMPLES", "examples_of"]
 
 #: Complete command lines by command.  None needs access: they are for synthetic data or read the catalog.
@@ -11,91 +13,110 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "decnef": (
             "decnef demo",
             "decnef list",
-            "decnef access srpbs-open",
-            "decnef download srpbs-open --mirror synthetic",
+            f"decnef access {examples.IMAGES}",
+            f"decnef download {examples.IMAGES} --mirror synthetic",
         ),
         "decnef list": ("decnef list", "decnef list --json"),
-        "decnef info": ("decnef info srpbs-fc", "decnef info srpbs-ts --json"),
+        "decnef info": (f"decnef info {examples.CONNECTIVITY}", f"decnef info {examples.TRAVELING} --json"),
         "decnef query": (
-            "decnef query --diagnosis MDD --site SWA",
-            "decnef query srpbs-fc --mirror synthetic --min-age 20 --max-age 40 --csv",
+            f"decnef query --diagnosis {examples.PATIENTS} --site {examples.THIRD_SITE}",
+            f"decnef query {examples.CONNECTIVITY} --mirror synthetic --min-age 20 --max-age 40 --csv",
         ),
-        "decnef cite": ("decnef cite srpbs-open", "decnef cite srpbs-open --style bibtex"),
-        "decnef access": ("decnef access", "decnef access srpbs-fc"),
-        "decnef accept": ("decnef accept srpbs-open", "decnef accept srpbs-open --yes"),
+        "decnef facts": (
+            f"decnef facts {examples.CONNECTIVITY} --grade C",
+            "decnef facts --why fc-participants",
+            "decnef facts --json",
+        ),
+        "decnef cite": (f"decnef cite {examples.IMAGES}", f"decnef cite {examples.IMAGES} --style bibtex"),
+        "decnef catalog": ("decnef catalog check records",),
+        "decnef catalog check": ("decnef catalog check records", "decnef catalog check records --json"),
+        "decnef access": ("decnef access", f"decnef access {examples.CONNECTIVITY}"),
+        "decnef accept": (f"decnef accept {examples.IMAGES}", f"decnef accept {examples.IMAGES} --yes"),
         "decnef login": (
             "decnef login synapse",
-            "decnef login atr srpbs-open",
+            f"decnef login atr {examples.IMAGES}",
             "decnef login synapse < token.txt",
         ),
         "decnef logout": ("decnef logout synapse", "decnef logout"),
         "decnef demo": ("decnef demo", "decnef demo --json"),
         "decnef plan": (
-            "decnef plan srpbs-open --site KUT --modality bold",
-            "decnef plan srpbs-fc --mirror synthetic --json",
+            f"decnef plan {examples.IMAGES} --site {examples.SECOND_SITE} --modality bold",
+            f"decnef plan {examples.CONNECTIVITY} --mirror synthetic --json",
         ),
         "decnef download": (
-            "decnef download srpbs-open --accept-terms",
-            "decnef download srpbs-ts --mirror synthetic --to traveling-subjects",
-            "decnef download srpbs-fc --include '*.tsv' --exclude 'UTO/*' --dry-run",
+            f"decnef download {examples.IMAGES} --accept-terms",
+            f"decnef download {examples.TRAVELING} --mirror synthetic --to traveling-subjects",
+            (
+                f"decnef download {examples.CONNECTIVITY} --include '*.tsv' "
+                f"--exclude '{examples.FOURTH_SITE}/*' --dry-run"
+            ),
         ),
         "decnef adopt": (
-            "decnef adopt srpbs-fc ~/Downloads/SRPBS_FC.zip",
-            "decnef adopt srpbs-open /data/SRPBS_OPEN --follow-links",
+            f"decnef adopt {examples.CONNECTIVITY} ~/Downloads/{examples.CONNECTIVITY_FOLDER}.zip",
+            f"decnef adopt {examples.IMAGES} /data/{examples.IMAGES_FOLDER} --follow-links",
         ),
         "decnef participants": (
-            "decnef participants srpbs-open --mirror synthetic --diagnosis MDD",
-            "decnef participants srpbs-fc --mirror synthetic --group bal140 --csv",
+            f"decnef participants {examples.IMAGES} --mirror synthetic --diagnosis {examples.PATIENTS}",
+            f"decnef participants {examples.CONNECTIVITY} --mirror synthetic --group bal140 --csv",
         ),
         "decnef motion": (
-            "decnef motion srpbs-ts --mirror synthetic --subject sub-01",
-            "decnef motion srpbs-open --mirror synthetic --site KUT --json",
+            f"decnef motion {examples.TRAVELING} --mirror synthetic --subject sub-01",
+            f"decnef motion {examples.IMAGES} --mirror synthetic --site {examples.SECOND_SITE} --json",
         ),
         "decnef harmonize": ("decnef harmonize connectivity.zarr traveled.zarr harmonized.zarr",),
         "decnef report": (
-            "decnef report srpbs-fc page.html --mirror synthetic",
-            "decnef report srpbs-open page.html --mirror synthetic --individuals",
+            f"decnef report {examples.CONNECTIVITY} page.html --mirror synthetic",
+            f"decnef report {examples.IMAGES} page.html --mirror synthetic --individuals",
         ),
         "decnef export": (
-            "decnef export croissant srpbs-open",
-            "decnef export bids srpbs-ts bids --mirror synthetic --subject sub-01",
+            f"decnef export croissant {examples.IMAGES}",
+            f"decnef export bids {examples.TRAVELING} bids --mirror synthetic --subject sub-01",
         ),
         "decnef export bids": (
-            "decnef export bids srpbs-ts bids --mirror synthetic --subject sub-01",
-            "decnef export bids srpbs-open bids --mirror synthetic --site KUT --no-compress",
+            f"decnef export bids {examples.TRAVELING} bids --mirror synthetic --subject sub-01",
+            (
+                f"decnef export bids {examples.IMAGES} bids --mirror synthetic "
+                f"--site {examples.SECOND_SITE} --no-compress"
+            ),
         ),
         "decnef export nifti": (
-            "decnef export nifti srpbs-ts images --mirror synthetic --subject sub-01",
-            "decnef export nifti srpbs-open images --mirror synthetic --original",
+            f"decnef export nifti {examples.TRAVELING} images --mirror synthetic --subject sub-01",
+            f"decnef export nifti {examples.IMAGES} images --mirror synthetic --original",
         ),
-        "decnef export croissant": ("decnef export croissant srpbs-open > croissant.json",),
-        "decnef export datapackage": ("decnef export datapackage srpbs-open > datapackage.json",),
-        "decnef export schema.org": ("decnef export schema.org srpbs-open > schema.json",),
-        "decnef export dcat": ("decnef export dcat srpbs-open > dcat.json",),
-        "decnef export intake": ("decnef export intake srpbs-fc > catalog.yaml",),
+        "decnef export croissant": (f"decnef export croissant {examples.IMAGES} > croissant.json",),
+        "decnef export datapackage": (f"decnef export datapackage {examples.IMAGES} > datapackage.json",),
+        "decnef export schema.org": (f"decnef export schema.org {examples.IMAGES} > schema.json",),
+        "decnef export dcat": (f"decnef export dcat {examples.IMAGES} > dcat.json",),
+        "decnef export intake": (f"decnef export intake {examples.CONNECTIVITY} > catalog.yaml",),
         "decnef verify": (
-            "decnef verify srpbs-fc --mirror synthetic --deep",
-            "decnef verify srpbs-open --repair",
+            f"decnef verify {examples.CONNECTIVITY} --mirror synthetic --deep",
+            f"decnef verify {examples.IMAGES} --repair",
         ),
         "decnef doctor": (
-            "decnef doctor srpbs-open --mirror synthetic",
-            "decnef doctor srpbs-fc --statement statement.md",
+            f"decnef doctor {examples.IMAGES} --mirror synthetic",
+            f"decnef doctor {examples.CONNECTIVITY} --statement statement.md",
             "decnef doctor --environment",
         ),
-        "decnef lock": ("decnef lock srpbs-fc --mirror synthetic > decnef.lock",),
+        "decnef lock": (f"decnef lock {examples.CONNECTIVITY} --mirror synthetic > decnef.lock",),
         "decnef diff": ("decnef diff decnef.lock", "decnef diff decnef.lock other.lock --json"),
-        "decnef purge": ("decnef purge srpbs-open --dry-run", "decnef purge srpbs-open --yes --json"),
+        "decnef purge": (
+            f"decnef purge {examples.IMAGES} --dry-run",
+            f"decnef purge {examples.IMAGES} --yes --json",
+        ),
         "decnef cache": ("decnef cache list", "decnef cache prune --max-size 50GB"),
         "decnef cache path": ("decnef cache path",),
         "decnef cache list": ("decnef cache list", "decnef cache list --json"),
-        "decnef cache clear": ("decnef cache clear srpbs-open --dry-run", "decnef cache clear --synthetic"),
+        "decnef cache clear": (
+            f"decnef cache clear {examples.IMAGES} --dry-run",
+            "decnef cache clear --synthetic",
+        ),
         "decnef cache prune": (
             "decnef cache prune --older-than 90 --dry-run",
             "decnef cache prune --max-size 50GB --yes",
         ),
         "decnef index": ("decnef index synapse", "decnef index atr --json"),
         "decnef mirrors": ("decnef mirrors", "decnef mirrors --json"),
-        "decnef mirrors audit": ("decnef mirrors audit srpbs-open",),
+        "decnef mirrors audit": (f"decnef mirrors audit {examples.IMAGES}",),
     }
 )
 

@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
+from decnef_data.disclosure import hide_people
 from decnef_data_cli.next_steps import rewrite
 
 __all__ = ["Bar", "FittedTable", "build_table"]
@@ -85,5 +86,5 @@ def build_table(columns: Iterable[str], rows: Iterable[Iterable[RenderableType]]
         else:
             result.add_column(column, overflow="fold")
     for row in rows:
-        result.add_row(*(Text(rewrite(cell)) if isinstance(cell, str) else cell for cell in row))
+        result.add_row(*(Text(hide_people(rewrite(cell))) if isinstance(cell, str) else cell for cell in row))
     return result

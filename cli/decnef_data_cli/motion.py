@@ -8,6 +8,7 @@ import typer
 
 import decnef_data
 from decnef_data_cli.console import pluralize, print_json, print_result
+from decnef_data_cli.errors import require_rows
 from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.options import (
     AcceptTerms,
@@ -68,6 +69,8 @@ def motion(
 
     Results are kept in the cache, so that a computation that was stopped continues.
     """
+    if out is None:
+        require_rows("The table of head motion has", "Write the table to a file with --out")
     selection["modalities"] = selection["modalities"] or ["bold"]
     fetched = decnef_data.fetch_dataset(
         name,

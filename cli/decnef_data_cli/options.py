@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from decnef_data_catalog import examples
 
 from decnef_data_cli.completion import dataset_names, login_mirror_names, mirror_names
 from decnef_data_cli.errors import set_quiet
@@ -110,7 +111,8 @@ Include = Annotated[
     typer.Option(
         "--include",
         metavar="PATTERN",
-        help="Only separate files whose path matches, for example '*.tsv' or 'UTO/'; may be repeated.",
+        help="Only separate files whose path matches, for example '*.tsv' or "
+        f"'{examples.FOURTH_SITE}/'; may be repeated.",
         show_default=False,
     ),
 ]

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import decnef_data
+from decnef_data.count_suppression import format_count, hidden_counts
 from decnef_data_cli.completion import dataset_names
 from decnef_data_cli.console import print_csv, print_json, print_rich, section, table
+from decnef_data_cli.errors import require_rows
 from decnef_data_cli.messages import print_stderr
 from decnef_data_cli.options import AsJson, DataDir, LocalMirror, Quiet, none_if_empty
 from decnef_data_cli.selection import (
@@ -27,10 +29,10 @@ _UNKNOWN = "unknown"
 #: The criteria that the catalog counts by.
 _COUNTED = frozenset({"sites", "institutes", "diagnoses"})
 _GRADES: Mapping[str, str] = {
-    "A": "two sources or more",
-    "B": "one source",
-    "C": "inferred",
-    "D": "unconfirmed",
+    "A": "stated by the publisher, or by two owners of whom one has the data",
+    "B": "stated by one owner",
+    "C": "follows from other values",
+    "D": "no evidence",
 }
 
 
@@ -61,6 +63,8 @@ def query(
     Nothing is downloaded; --csv and --json print the participants themselves.
     """
     datasets = none_if_empty(names)
+    if as_csv or as_json:
+        require_rows("The output of --csv or --json has", "Leave the option out")
     participants = decnef_data.query(datasets, **selection, mirror=mirror, data_dir=data_dir)
     counts = _count_in_records(datasets, selection)
     record_counts = counts[~counts["dataset"].isin(participants.attrs["searched"])]
@@ -127,9 +131,21 @@ def _participants_table(participants: "pd.DataFrame") -> "RenderableType":
     groups = participants.reindex(columns=["group"])["group"].astype(object).fillna("")
     diagnoses = participants["diagnosis"].astype(object).fillna("")
     by = [participants["dataset"], groups, location.rename("place"), diagnoses]
-    counts = participants.groupby(by, sort=False).size().items()
-    rows = ((*map(str, key), f"{number:,}") for key, number in counts if isinstance(key, tuple))
+    sizes = participants.groupby(by, sort=False).size().items()
+    counts = {tuple(map(str, key)): int(number) for key, number in sizes if isinstance(key, tuple)}
+    hidden = hidden_counts(counts, _sums(counts))
+    rows = ((*key, format_count(number, is_hidden=key in hidden)) for key, number in counts.items())
     return table("!dataset", "!group", "site or institute", "diagnosis", ">participants", rows=rows)
+
+
+def _sums(counts: "Iterable[tuple[str, ...]]") -> "list[tuple[list[tuple[str, ...]], None]]":
+    """Return which counts add up to published ones: those of a place, of a diagnosis and of a group."""
+    sums: dict[tuple[str | None, ...], list[tuple[str, ...]]] = {}
+    for key in counts:
+        dataset, group, place, diagnosis = key
+        for known in ((place, None), (None, diagnosis), (None, None)):
+            sums.setdefault((dataset, group, *known), []).append(key)
+    return [(parts, None) for parts in sums.values()]
 
 
 def _records_table(counts: "pd.DataFrame") -> "RenderableType":

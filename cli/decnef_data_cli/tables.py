@@ -43,6 +43,7 @@ __all__ = [
     "cache_page",
     "checks_page",
     "checks_table",
+    "data_use_sections",
     "dataset_details",
     "dataset_page",
     "dataset_summary",
@@ -166,11 +167,16 @@ def _groups_table(dataset: "Dataset") -> "RenderableType":
 
 
 def _dataset_lines(dataset: "Dataset") -> Iterator[tuple[str, str]]:
-    yield "Japanese title", dataset.title_ja
+    if dataset.title_ja:
+        yield "Japanese title", dataset.title_ja
     yield "name", ", ".join((dataset.name, *dataset.aliases))
     yield "participants", _format_count(dataset.n_participants)
     yield "access", dataset.level
     yield "page", dataset.page
+    if dataset.announcement:
+        yield "announcement", dataset.announcement
+    if dataset.published:
+        yield "published", dataset.published.isoformat()
     if dataset.doi:
         yield "doi", dataset.doi
     if not dataset.redistributable:
@@ -234,9 +240,20 @@ def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
     for access in shown:
         steps = (row for requirement in access.requirements for row in requirement_rows(requirement))
         yield section(f"{access.dataset} at {access.mirror}: {_access_status(access)}", grid(steps))
+    yield from data_use_sections(shown)
     if len(shown) > 1:
         yield Text("Access to one mirror is enough.")
     yield Text(f"Next: {_next_step(shown)}", no_wrap=True)
+
+
+def data_use_sections(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
+    """Yield the conditions of use of each access tier; what no source states is unknown."""
+    by_tier = {access.data_use.name: access for access in accesses if access.data_use is not None}
+    for access in by_tier.values():
+        if access.data_use is not None:
+            rows = [(f"  {label}", text) for label, text in access.use_conditions]
+            title_ja = [("", access.data_use.title_ja)] if access.data_use.title_ja else []
+            yield section(f"Data use: {access.data_use.title}", grid([*title_ja, *rows]))
 
 
 def _next_step(accesses: "Sequence[Access]") -> str:
@@ -261,6 +278,8 @@ def requirement_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
         return
     if requirement.url is not None:
         yield "", f"open {requirement.url}"
+    if requirement.form is not None:
+        yield "", f"form {requirement.form}"
     if requirement.command is not None:
         yield "", f"run  {add_options(requirement.command)}"
 
@@ -297,8 +316,18 @@ def checks_page(verification: "Verification") -> "Iterator[RenderableType]":
 
 def checks_table(checks: "Iterable[FileCheck]") -> "RenderableType":
     """Return a table of the results of a verification."""
-    rows = ((shorten_digests(check.path), check.state, check.detail, check.mirror) for check in checks)
-    return table("file", "!state", "detail", "!mirror", rows=rows)
+    rows = (
+        (shorten_digests(check.path), check.state, check.detail, check.mirror, _describe_basis(check))
+        for check in checks
+    )
+    return table("file", "!state", "detail", "!mirror", "checksum", rows=rows)
+
+
+def _describe_basis(check: "FileCheck") -> str:
+    """Describe where the recorded checksum of a file is from, and who has the same file."""
+    basis = "recorded at first sight" if check.basis == "first sight" else check.basis
+    holders = pluralize(len(check.corroborated_by), "holder") if check.corroborated_by else ""
+    return ", ".join(filter(None, (basis, f"corroborated by {holders}" if holders else "")))
 
 
 def cache_page(listing: "CacheListing", *, verb: str = "in") -> "Iterator[RenderableType]":

@@ -7,9 +7,11 @@ Each method imports what it needs when it is called, so that fetching matrices d
 import xarray as xr
 
 from decnef_data.accessor.connectivity_methods import ConnectivityMethods
+from decnef_data.accessor.hidden_rows import hide_rows_in_representations
 from decnef_data.accessor.image_methods import ImageMethods
 from decnef_data.accessor.participant_methods import ParticipantMethods
 from decnef_data.accessor.summary import summarize
+from decnef_data.disclosure import hides_rows
 
 __all__ = ["Accessor", "TreeAccessor"]
 
@@ -50,3 +52,5 @@ if not hasattr(xr.Dataset, "decnef"):
     xr.register_dataset_accessor("decnef")(Accessor)  # type: ignore[no-untyped-call]
 if not hasattr(xr.DataTree, "decnef"):
     xr.register_datatree_accessor("decnef")(TreeAccessor)  # type: ignore[no-untyped-call]
+if hides_rows():  # xarray stays as it is for everybody else
+    hide_rows_in_representations()

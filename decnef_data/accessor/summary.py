@@ -5,6 +5,7 @@ from typing import Any
 import xarray as xr
 
 from decnef_data.accessor.people import groups_of, row_dim
+from decnef_data.count_suppression import format_count
 
 __all__ = ["summarize"]
 
@@ -37,7 +38,8 @@ def _line(name: str, group: xr.Dataset) -> tuple[str, str, str, str]:
     shapes = (_shape(variable, dim) for variable in group.data_vars.values() if dim in variable.dims)
     n_people = len(set(group["subject"].to_numpy().tolist()))
     noun = dim if count == 1 else f"{dim}s"
-    return name or "/", f"{count:,} {noun}", f"{n_people:,}", next(filter(None, shapes), "")
+    number = format_count(count)
+    return name or "/", f"{number} {noun}", format_count(n_people), next(filter(None, shapes), "")
 
 
 def _shape(variable: Any, dim: Any) -> str:

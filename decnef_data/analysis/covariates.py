@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from decnef_data_catalog import examples
 from numpy.typing import NDArray
 
 from decnef_data.analysis.rows import has_value, require_column
@@ -12,7 +13,7 @@ from decnef_data.errors import SelectionError
 __all__ = ["CONTROL", "Measure", "measures", "patients"]
 
 #: The diagnosis of controls; every other one is of patients.
-CONTROL = "HC"
+CONTROL = examples.CONTROLS
 _TWO_LEVELS = 2
 
 

@@ -20,6 +20,7 @@ from decnef_data.analysis.site_bias import (
     resolve_sites,
 )
 from decnef_data.arguments import checked
+from decnef_data.combined_attrs import use_attrs
 
 __all__ = ["harmonize"]
 
@@ -74,7 +75,8 @@ def harmonize(people: xr.Dataset, traveled: xr.Dataset, *, shrinkage: float | st
         `people` with the harmonized ``fc``, Pearson r, in memory, in the dtype of `people`.
         ``attrs["harmonized"]`` is a JSON text: the method and its version, the sites, the number of
         travelers, the shrinkage (null if infinite, which subtracts nothing), and fingerprints of `people`, of
-        `traveled` and of the bias.  The coordinate ``harmonized`` is the fingerprint of the bias.
+        `traveled` and of the bias.  The conditions of use are the strictest of both cubes.  The coordinate
+        ``harmonized`` is the fingerprint of the bias.
 
     Raises
     ------
@@ -256,6 +258,7 @@ def _label_result(
     result.attrs[_MARK] = json.dumps(description)
     if people.attrs.get("synthetic") or traveled.attrs.get("synthetic"):
         result.attrs["synthetic"] = 1
+    result.attrs.update(use_attrs([people.attrs, traveled.attrs]))
     citations = [
         line for data in (people, traveled) for line in str(data.attrs.get("citation", "")).split("\n")
     ]

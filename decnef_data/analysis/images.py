@@ -4,10 +4,12 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
+from decnef_data_catalog import examples
 from numpy.typing import NDArray
 
 from decnef_data.analysis.geometry import SPATIAL_DIMS, selected_affines, selected_repetition_time
 from decnef_data.arguments import checked
+from decnef_data.combined_attrs import dataset_names
 from decnef_data.errors import SelectionError
 
 __all__ = ["image_kind", "scale_factors", "to_nifti"]
@@ -88,7 +90,7 @@ def image_kind(dataset: xr.Dataset, *kinds: str, dims: tuple[str, ...] = SPATIAL
     if kind is None:
         raise SelectionError(
             f"This dataset has no {expected} images. "
-            f"Fetch a group with images, such as group='COI/{kinds[0]}'.",
+            f"Fetch a group with images, such as group='{examples.FIRST_SITE}/{kinds[0]}'.",
             requested=kinds[0],
         )
     missing = set(dims) - set(dataset[kind].dims)
@@ -179,4 +181,4 @@ def _describe_scan(scan: xr.Dataset) -> str:
     """Describe the scan for the header, starting with a mark if it is synthetic."""
     mark = "SYNTHETIC" if scan.attrs.get("synthetic") else ""
     scan_ids = (scan[name].to_numpy().item() for name in ("subject", "session", "run") if name in scan.coords)
-    return " ".join(str(word) for word in (mark, scan.attrs.get("dataset", ""), *scan_ids) if word != "")
+    return " ".join(str(word) for word in (mark, *dataset_names(scan.attrs), *scan_ids) if word != "")

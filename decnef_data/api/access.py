@@ -24,8 +24,8 @@ def access(name: str | None = None, *, data_dir: StrPath | None = None) -> Acces
     Returns
     -------
     AccessReport
-        A tuple with one item per dataset and mirror: the level of access, and each requirement with its
-        state, its expiry and the command that meets it.
+        A tuple with one item per dataset and mirror: the level of access, each requirement with its
+        state, its expiry and the command that meets it, and how the data may be used (``data_use``).
 
     Raises
     ------

@@ -109,7 +109,8 @@ def verify(
     -------
     Verification
         One check per file or store, with its state: ``"intact"``, ``"changed"``, ``"missing"`` or
-        ``"damaged"``.  ``complete`` is whether all are intact.
+        ``"damaged"``, and whether its checksum was expected or recorded at first sight, and who else
+        has the same file.  ``complete`` is whether all are intact.
 
     Raises
     ------
@@ -265,7 +266,7 @@ def prune_cache(
     dry_run: bool = False,
     data_dir: StrPath | None = None,
 ) -> CacheListing:
-    """Remove data from the cache that have not been used for some time, or the least recently used beyond a size.
+    """Remove data that were not used for some time, or the least recently used beyond a size.
 
     Stores go before the files that they can be created from again.  Adopted copies, partial downloads
     and datasets that a process downloads at the moment stay.  A dataset is used when it is downloaded or

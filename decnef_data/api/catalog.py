@@ -5,6 +5,8 @@
 from typing import TYPE_CHECKING
 
 from decnef_data.client import Client
+from decnef_data.client.options import StrPath
+from decnef_data.model import CatalogProblem
 from decnef_data.records import Records
 
 if TYPE_CHECKING:
@@ -30,6 +32,38 @@ def catalog() -> Records:
     ['srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts']
     """
     return Client.default().catalog()
+
+
+def check_catalog(path: StrPath) -> tuple[CatalogProblem, ...]:
+    """Check the records in a folder of your own, before ``DECNEF_CATALOG_DIR`` names it.
+
+    Parameters
+    ----------
+    path
+        The folder with TOML files.
+
+    Returns
+    -------
+    tuple of CatalogProblem
+        Everything that is wrong, each with file, line, position and message, in the order of files and
+        lines; empty if the records can be used.
+
+    Raises
+    ------
+    CatalogError
+        There is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "own.toml").write_text("sites = [{ code = 'XYZ', town = 'Kyoto' }]")
+    >>> problems = check_catalog(folder)
+    >>> problems[-1].line, problems[-1].message
+    (1, "There is no field 'town'. Remove it.")
+    """
+    return Client.default().check_catalog(path)
 
 
 def cite(name: "str | xr.Dataset | xr.DataTree", *, style: str = "text") -> str:

@@ -52,7 +52,7 @@ def doctor(
     >>> from decnef_data import participants
     >>> _ = participants("srpbs-open", mirror="phantom")
     >>> doctor("srpbs-open", mirror="phantom").findings[0]
-    Finding(what='participants', expected='1410', found='1410', agrees=True, grade='B')
+    Finding(what='participants', expected='1410', found='1410', agrees=True, grade='A')
     """
     return Client.default(data_dir).doctor(name, mirror=mirror, statement=statement)
 

@@ -27,7 +27,7 @@ class DecnefEngine(BackendEntrypoint):
     (235, 1)
     """
 
-    description = "Fetch and open the SRPBS (DecNef, ATR Japan) datasets"
+    description = "Fetch and open the datasets of the decnef-data catalog"
     supports_groups = True
     open_dataset_parameters: ClassVar[tuple[str, ...]] = (
         "filename_or_obj",

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from decnef_data.arguments.conditions import parse_where
 from decnef_data.arguments.table import find_argument
 from decnef_data.arguments.values import Argument
+from decnef_data.disclosure import VARIABLE, describe_invalid_choice
 from decnef_data.errors import SelectionError
 
 __all__ = ["checked", "parse_where"]
@@ -75,6 +76,8 @@ class _Checks:
             return TypeError(f"{self.function.__name__}() {error}")
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        if (message := describe_invalid_choice()) is not None:
+            raise SelectionError(message, requested=VARIABLE, known=("never", "always"))
         bound = self.signature.bind(*args, **kwargs)
         for name, argument in self.arguments.items():
             if name in bound.arguments:

@@ -4,11 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from decnef_data_catalog import examples
+
 from decnef_data.arguments.quoting import quote
 from decnef_data.arguments.values import Argument, WrongValueError, as_items, as_scalar, number
 from decnef_data.model import Condition
 
-_FORMS: Final = ('{"sup2_bdi_ii": (20, None)}', '{"session": ["COI", "SWA"]}')
+_FORMS: Final = (
+    '{"sup2_bdi_ii": (20, None)}',
+    f'{{"session": ["{examples.FIRST_SITE}", "{examples.THIRD_SITE}"]}}',
+)
 
 
 def parse_where(where: Mapping[str, object] | None) -> tuple[Condition, ...] | None:

@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from decnef_data_catalog import examples
+
 from decnef_data.arguments import values
 from decnef_data.arguments.conditions import WHERE
 from decnef_data.arguments.values import Argument, Converter
@@ -37,13 +39,16 @@ def _quoted(examples: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _FLAG: Final = Argument(values.flag, ("True", "False"))
-_DATASET_NAME: Final = _text("srpbs-fc", noun="a dataset name")
-_DATASET_NAMES: Final = _names("srpbs-fc", "srpbs-open")
+_DATASET_NAME: Final = _text(examples.CONNECTIVITY, noun="a dataset name")
+_DATASET_NAMES: Final = _names(examples.CONNECTIVITY, examples.IMAGES)
 _LOGIN_MIRROR: Final = _text("synapse", quoted=False)  # a secret could be passed in its place
 _XARRAY: Final = ("xarray.Dataset", "xarray.DataArray", "xarray.DataTree")
-_CUBE: Final = 'fetch_dataset("srpbs-fc/bal140")'
-_PEOPLE: Final = 'participants("srpbs-fc", group="bal140")'
-_IMAGES: Final = 'fetch_dataset("srpbs-open", group="COI/bold")'
+_RECORD: Final = _data(
+    "the record of a dataset", f'records.dataset("{examples.CONNECTIVITY}")', "decnef_data.Dataset"
+)
+_CUBE: Final = f'fetch_dataset("{examples.CONNECTIVITY}/bal140")'
+_PEOPLE: Final = f'participants("{examples.CONNECTIVITY}", group="bal140")'
+_IMAGES: Final = f'fetch_dataset("{examples.IMAGES}", group="{examples.FIRST_SITE}/bold")'
 
 ARGUMENTS: Final[Mapping[str, Argument]] = {
     # The dataset, and what to select
@@ -51,9 +56,9 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "names": _DATASET_NAMES,
     "group": _text("bal140", noun="the name of one group"),
     "subjects": _names("sub-0001", "sub-0002"),
-    "sites": _names("SWA", "KUT"),
+    "sites": _names(examples.THIRD_SITE, examples.SECOND_SITE),
     "institutes": _names("ShowaU", "KyotoU"),
-    "diagnoses": _names("HC", "MDD"),
+    "diagnoses": _names(examples.CONTROLS, examples.PATIENTS),
     "modalities": _names("bold", "t1w"),
     "sex": _text("female"),
     "min_age": _number("18"),
@@ -64,20 +69,25 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "stratify": _text("diagnosis"),
     "seed": _number("0", values.whole_number),
     "codes": Argument(
-        values.code_books, ('"mri"', '{"OsakaU": {"condition": {"0": "HC", "5": "pain"}}}', '"codes.toml"')
+        values.code_books,
+        (
+            '"mri"',
+            f'{{"OsakaU": {{"condition": {{"0": "{examples.CONTROLS}", "5": "pain"}}}}}}',
+            '"codes.toml"',
+        ),
     ),
     "repetition_time": _number("2.5"),
     "subject": _text("sub-0001"),
-    "session": _text("COI"),
+    "session": _text(examples.FIRST_SITE),
     "run": _number("1", values.whole_number),
     # Where the data come from, and what the request may do
     "mirror": _text("synapse"),
     "data_dir": _path("decnef-cache"),
     "download": _FLAG,
     "keep_archive": _FLAG,
-    "include": _names("*.tsv", "UTO/"),
+    "include": _names("*.tsv", f"{examples.FOURTH_SITE}/"),
     "exclude": _names("*.nii", "derivatives/"),
-    "local_dir": _path("srpbs-open"),
+    "local_dir": _path(examples.IMAGES),
     "strict": _FLAG,
     "accept_terms": _FLAG,
     "yes": _FLAG,
@@ -89,7 +99,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "checksums": _FLAG,
     "records": _path("records"),
     # The cache
-    "path": _path("SRPBS_FC.zip"),
+    "path": _path(f"{examples.CONNECTIVITY_FOLDER}.zip"),
     "follow_links": _FLAG,
     "deep": _FLAG,
     "repair": _FLAG,
@@ -104,6 +114,8 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "first": _path("decnef.lock"),
     "second": _path("other.lock"),
     "statement": _path("statement.md"),
+    # The catalog
+    "grade": _text("B"),
     # Results of other programs
     "space": _names("MNI152NLin2009cAsym", "T1w"),
     "desc": _text("preproc"),
@@ -120,7 +132,9 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "i_may_share": _FLAG,
     "client": Argument(values.anything, ()),
     "style": _text("text"),
+    "context": Argument(values.anything, ()),
     # Data
+    "attrs": Argument(values.attributes, ("[first.attrs, second.attrs]",)),
     "dataset": _data("an xarray Dataset", _CUBE, "xarray.Dataset"),
     "timeseries": _data(
         "an xarray Dataset or DataArray",
@@ -151,35 +165,36 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "n_splits": _number("5", values.at_least(2)),
     # The catalog
     "key": _text("tanaka2021"),
-    "code": _text("SWA"),
+    "code": _text(examples.THIRD_SITE),
     "column": _text("diagnosis"),
     "header": _text("Mean FD (mm)"),
     "folders": _path("records"),
     "config_dir": _path("decnef-config"),
     # Parameters with another meaning in one function
     "Client.records": _data("a catalog", "Records.load()", "decnef_data.Records"),
+    "check_catalog.path": _path("records"),
     "cite.name": Argument(
         values.one_of(
             "is neither a dataset name nor xarray data",
             values.text(),
             values.instance("xarray data", "xarray.Dataset", "xarray.DataTree"),
         ),
-        ('"srpbs-fc"', _CUBE),
+        (f'"{examples.CONNECTIVITY}"', _CUBE),
     ),
     "mirror.name": _text("synapse", noun="the name of a mirror"),
     "export.style": _text("croissant"),
     "login.mirror": _LOGIN_MIRROR,
-    "login.dataset": _text("srpbs-fc", quoted=False),
+    "login.dataset": _text(examples.CONNECTIVITY, quoted=False),
     "logout.mirror": _LOGIN_MIRROR,
     "facts_of.dataset": _DATASET_NAME,
-    "terms_of.dataset": _data(
-        "the record of a dataset", 'records.dataset("srpbs-fc")', "decnef_data.Dataset"
-    ),
+    "fact.name": _text("fc-participants", noun="the name of a fact"),
+    "terms_of.dataset": _RECORD,
+    "data_use_of.dataset": _RECORD,
     "label.subject": _names("sub-0001", "sub-0002"),
     "label.session": _names("siteCOI", "siteSWA"),
     "label.run": Argument(values.whole_numbers, ("1", "[1, 2]")),
     "label.code": _number("1", values.whole_number),
-    "lock_text.lock": _data("a lock", 'lock("srpbs-fc")', "decnef_data.Lock"),
+    "lock_text.lock": _data("a lock", f'lock("{examples.CONNECTIVITY}")', "decnef_data.Lock"),
     "motion.dataset": _data("an xarray Dataset", _IMAGES, "xarray.Dataset"),
     "report.what": Argument(
         values.one_of(
@@ -187,7 +202,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
             values.text(),
             values.instance("xarray data", "xarray.Dataset", "xarray.DataTree"),
         ),
-        ('"srpbs-fc"', _CUBE),
+        (f'"{examples.CONNECTIVITY}"', _CUBE),
     ),
     "report.harmonized": Argument(
         values.one_of(

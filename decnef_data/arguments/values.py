@@ -294,6 +294,14 @@ def index_pairs(value: object) -> object:
     raise WrongValueError("is neither splits nor a list of pairs of indices")
 
 
+def attributes(value: object) -> list[object]:
+    """Convert a list of mappings."""
+    mappings = list(value) if isinstance(value, list | tuple) else [None]
+    if not all(map(_is_mapping, mappings)):
+        raise WrongValueError("is not a list of attributes")
+    return mappings
+
+
 def anything(value: object) -> object:
     """Accept every value."""
     return value

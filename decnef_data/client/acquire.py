@@ -16,36 +16,52 @@ from decnef_data.client.resolve import LocationResolver, is_offline
 from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.consent import ConsentFile
 from decnef_data.errors import AccessError, FetchError, FormatError, SelectionError
-from decnef_data.model import Citation, Dataset, LocalCopy, Lock, Progress, Terms, VerifiedFile
-from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, TERMS_FILE
+from decnef_data.model import Citation, Dataset, LocalCopy, Lock, Progress, VerifiedFile
+from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, SECTION_BREAK, TERMS_FILE
 from decnef_data.progress import add_note, begin_request, create_progress
+from decnef_data.records import Records
+from decnef_data.records.terms_text import format_terms
 from decnef_data.transfer import DatasetLocation
 
 
-def write_sidecars(copy: LocalCopy, dataset: Dataset, terms: Terms, citations: Sequence[Citation]) -> None:
+def write_sidecars(
+    copy: LocalCopy, dataset: Dataset, records: Records, citations: Sequence[Citation]
+) -> None:
     """Write terms and citation into the folder of `copy`, unless the dataset has a file of that name."""
     reserved = {file.path.partition("/")[0] for file in copy.files}
-    write_texts(copy.root, dataset, terms, citations, frozenset(reserved))
+    write_texts(copy.root, dataset, records, citations, frozenset(reserved))
 
 
 def write_texts(
     folder: Path,
     dataset: Dataset,
-    terms: Terms,
+    records: Records,
     citations: Sequence[Citation],
     reserved: frozenset[str] = frozenset(),
 ) -> None:
-    """Write terms and citation into a folder, except files whose names are `reserved`."""
-    texts = {TERMS_FILE: _terms_text(dataset, terms), CITATION_FILE: _citation_text(dataset, citations)}
+    """Write terms and citation into a folder, except files whose names are `reserved`.
+
+    What is written there of other datasets stays: the folder has data of several, with all their terms.
+    """
+    texts = {TERMS_FILE: format_terms(dataset, records), CITATION_FILE: _citation_text(dataset, citations)}
     for name in texts.keys() - reserved:
-        _write_text(folder / name, f"{MARKER_LINE}\n\n{texts[name]}")
+        _write_text(folder / name, _with_other_datasets(folder / name, texts[name]))
 
 
-def _terms_text(dataset: Dataset, terms: Terms) -> str:
-    title = f"{dataset.title}\n{terms.title} (version {terms.version})"
-    link = f"\n{terms.url}\n" if terms.url else ""
-    purge_hint = f"When the data must be deleted, run: decnef purge {dataset.name}\n"
-    return f"{title}\n\n{terms.text.strip()}\n{link}\n{purge_hint}"
+def _with_other_datasets(path: Path, text: str) -> str:
+    """Return the text of a file that has a section for each dataset, of which the first line is its title."""
+    title = text.partition("\n")[0]
+    try:
+        marker, _, body = path.read_text(encoding="utf-8").partition("\n\n")
+    except (FileNotFoundError, UnicodeDecodeError):
+        marker, body = "", ""
+    sections = body.split(SECTION_BREAK) if marker == MARKER_LINE else []
+    titles = [section.partition("\n")[0] for section in sections]
+    if title in titles:
+        sections[titles.index(title)] = text
+    else:
+        sections.append(text)
+    return f"{MARKER_LINE}\n\n{SECTION_BREAK.join(sections)}"
 
 
 def _citation_text(dataset: Dataset, citations: Sequence[Citation]) -> str:
@@ -124,10 +140,10 @@ class Acquirer:
         if self.lock is not None:
             return locks.local_copy(location, self.lock, is_usable, create_progress(self.options.progress))
         known_copy = transfer.find_complete_copy(location, include_dropped=True)
-        complete_copy = transfer.find_complete_copy(location)
-        return next(
-            (copy for copy in (known_copy, complete_copy) if copy is not None and is_usable(copy)), None
-        )
+        if known_copy is None or is_usable(known_copy):
+            return known_copy
+        complete_copy = transfer.find_complete_copy(location)  # the first one may have been dropped
+        return complete_copy if complete_copy is not None and is_usable(complete_copy) else None
 
     def _not_found_error(self, location: DatasetLocation) -> MissingCopyError:
         name = location.dataset.name
@@ -165,7 +181,7 @@ class Acquirer:
         location.files.ensure_folder(copy.dataset)  # images streamed from an archive have no folder yet
         records = self.resolver.records
         citations = citations_for(records, location.dataset, synapse_versions(location.files, copy))
-        write_sidecars(copy, location.dataset, records.terms_of(location.dataset), citations)
+        write_sidecars(copy, location.dataset, records, citations)
 
 
 @contextmanager

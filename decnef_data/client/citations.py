@@ -9,7 +9,7 @@ import msgspec
 
 from decnef_data.errors import SelectionError
 from decnef_data.file_cache import FileCache
-from decnef_data.model import Citation, Dataset, LocalCopy
+from decnef_data.model import Citation, Dataset, LazyFiles, LocalCopy
 from decnef_data.records import Records
 
 STYLES: Final = ("text", "bibtex", "csl")
@@ -32,9 +32,13 @@ _CSL_TO_BIBTEX: Final = {
 
 def synapse_versions(files: FileCache, copy: LocalCopy) -> tuple[str, ...]:
     """Return the Synapse versions (``syn1.2``) of the files that came from Synapse."""
-    journal = files.journal(copy.dataset, copy.mirror)
-    receipts = (journal.receipts.get(file.path) for file in copy.files) if journal else ()
-    matches = (_SYNAPSE_IDENTITY.fullmatch(receipt.identity or "") for receipt in receipts if receipt)
+    if isinstance(copy.files, LazyFiles):
+        identities = [identity for _, _, identity in copy.files.summaries()]
+    else:
+        journal = files.journal(copy.dataset, copy.mirror)
+        receipts = [journal.receipts.get(file.path) for file in copy.files] if journal else []
+        identities = [receipt.identity for receipt in receipts if receipt]
+    matches = (_SYNAPSE_IDENTITY.fullmatch(identity) for identity in identities if identity)
     return tuple(match[1] for match in matches if match)
 
 

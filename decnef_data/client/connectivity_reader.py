@@ -1,8 +1,7 @@
 """Read connectivity datasets: convert a copy to its store once, then open and select its groups."""
 
 import hashlib
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import msgspec
 import pandas as pd
 
 from decnef_data.archives import iter_members
+from decnef_data.arrays import edge_regions
 from decnef_data.client.cache import open_stores
 from decnef_data.client.code_books import codes_attrs, warn_about_unused_books
 from decnef_data.client.readers import (
@@ -21,13 +21,14 @@ from decnef_data.client.readers import (
     report_attrs,
     stored_account,
 )
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import FormatError
 from decnef_data.file_tree import FileTree, walk_files
 from decnef_data.layouts import MemberLog, StoredLayout
 from decnef_data.layouts.account import add_tree, link_remarks
 from decnef_data.layouts.code_books import CodeBooks
 from decnef_data.layouts.selection import resolve_group, select_each
-from decnef_data.model import Account, LocalCopy, Selection, warning_messages
+from decnef_data.model import Account, Finding, LocalCopy, Selection, warning_messages
 from decnef_data.model.sidecars import CODES_FILE
 from decnef_data.records import Records
 from decnef_data.records.participant_frame import participant_frame
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectivityReader"]
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 def participant_table(datasets: "Mapping[str, xr.Dataset]", records: Records) -> pd.DataFrame:
@@ -136,6 +137,18 @@ class ConnectivityReader(Reader):
         if books:
             _, account = self._relabel(groups, account, books)
         return add_tree(account, _walk_folder(copy))
+
+    def examine(self, copy: LocalCopy) -> Iterator[Finding]:
+        """Compare the edges and regions of each atlas in the store with the records."""
+        _, groups = self._read_store(copy, lambda available: available)
+        for atlas in self.dataset.atlases:
+            group = groups.get(atlas.group)
+            n_edges = 0 if group is None else group.sizes["edge"]
+            n_rois = 0 if group is None else len(edge_regions(group)[0])
+            for name, expected, found in (("edges", atlas.edges, n_edges), ("rois", atlas.rois, n_rois)):
+                what = f"{name} of '{atlas.group}'"
+                grade = atlas.grade_of(name)
+                yield Finding(what, str(expected), str(found), agrees=expected == found, grade=grade)
 
     def _relabel(
         self, groups: "Mapping[str, xr.Dataset]", account: Account, books: "Sequence[CodeBook]"

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, cast
 
+from decnef_data_catalog import examples
+
 from decnef_data.arrays import mark_texts
 from decnef_data.client.acquire import reject_unreadable
 from decnef_data.client.readers import raise_or_warn
@@ -30,7 +32,7 @@ def require_images(dataset: "Dataset", selection: "Selection") -> None:
     if not isinstance(get_layout(dataset.layout), MappedLayout):
         message = (
             f"'{dataset.name}' does not contain images, so there are no derivatives of it. "
-            "Specify the dataset that fMRIPrep processed, such as 'srpbs-open'."
+            f"Specify the dataset that fMRIPrep processed, such as '{examples.IMAGES}'."
         )
         raise SelectionError(message, requested=dataset.name)
     if selection.group is not None:

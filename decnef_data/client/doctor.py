@@ -1,14 +1,21 @@
 """Compare a local copy, recounted from disk, with everything that the catalog records of the dataset."""
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from decnef_data_catalog import examples
 
 from decnef_data import transfer
+from decnef_data.client.digests import list_digests
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.request import DataRequest, build_reader
 from decnef_data.client.resolve import LocationResolver
+from decnef_data.count_suppression import format_count, hidden_counts
+from decnef_data.disclosure import MIN_COUNT, hides_rows
 from decnef_data.errors import DecnefDataWarning, SelectionError
 from decnef_data.layouts.imaging.recount import name_differing
 from decnef_data.model import Account, Dataset, DoctorReport, Finding, LocalCopy, Selection
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _MAX_NAMED: Final = 3
+#: Numbers of people, or of their sessions, below five, as findings have them.
+_FEW: Final = re.compile(r"(?:^|(?<=missing for )|(?<= in ))[1-4](?![\d.]| runs?\b)")
 
 
 def examine_copy(resolver: LocationResolver, dataset: Dataset, mirror: str) -> DoctorReport:
@@ -42,11 +51,31 @@ def examine_copy(resolver: LocationResolver, dataset: Dataset, mirror: str) -> D
     findings = (
         *(Finding("reading", "", message, agrees=False) for message in messages if message not in known),
         *_compare_participants(_first_atlas_rows(table, dataset), dataset, resolver.records),
+        *_compare_files(table, account, dataset, resolver.records),
         *reader.examine(copy),
         *_compare_checksums(account, dataset),
     )
     synthetic = bool(table.attrs.get("synthetic"))
-    return DoctorReport(dataset.name, copy.mirror, findings, account, synthetic)
+    if hides_rows():
+        findings = tuple(replace(each, found=_FEW.sub(f"<{MIN_COUNT}", each.found)) for each in findings)
+    digests = tuple(list_digests(copy, account, dataset))
+    return DoctorReport(dataset.name, copy.mirror, findings, account, synthetic, digests)
+
+
+def _compare_files(
+    participants: "pd.DataFrame", account: Account, dataset: Dataset, records: Records
+) -> Iterator[Finding]:
+    """Compare the numbers of matrix files, in all and of each atlas, and of the tables beside them."""
+    if "source_file" not in participants:
+        return
+    files = participants.groupby("group")["source_file"].nunique().to_dict()
+    found = {f"{atlas.group}-files": int(files.get(atlas.group, 0)) for atlas in dataset.atlases}
+    found["matrix-files"] = participants["source_file"].nunique()
+    found["table-files"] = sum(table.role == "participants" for table in account.tables)
+    for fact in records.facts_of(dataset.name):
+        name = fact.name.partition("-")[2]
+        if name in found and isinstance(fact.value, int | float):
+            yield _compare(fact.counts, fact.value, found[name], fact.grade)
 
 
 def _compare_checksums(account: Account, dataset: Dataset) -> Iterator[Finding]:
@@ -105,11 +134,23 @@ def _compare_counts(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[
     """Compare participants by site and diagnosis, where the tables record every site."""
     if participants["site"].isna().any():
         return
+    found = {}
     for count in dataset.counts:
         is_counted = participants["site"].isin(count.sites) & (participants["diagnosis"] == count.diagnosis)
+        found[count.sites, count.diagnosis] = participants.loc[is_counted, "subject"].nunique()
+    hidden = hidden_counts(found, [*_sums_along(found, 0), *_sums_along(found, 1)])
+    for count in dataset.counts:
         what = f"{count.diagnosis} at {'+'.join(count.sites)}"
-        n_subjects = participants.loc[is_counted, "subject"].nunique()
-        yield _compare(what, count.n_participants, n_subjects, count.grade)
+        key = count.sites, count.diagnosis
+        finding = _compare(what, count.n_participants, found[key], count.grade)
+        yield replace(finding, found=format_count(found[key], is_hidden=True)) if key in hidden else finding
+
+
+def _sums_along(counts: Iterable[tuple[Any, str]], axis: int) -> Iterator[tuple[list[tuple[Any, str]], None]]:
+    """Yield which counts add up to a published one: those of the same sites, or of the same diagnosis."""
+    keys = list(counts)
+    for value in {key[axis] for key in keys}:
+        yield [key for key in keys if key[axis] == value], None
 
 
 def _compare_coordinates(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Finding]:
@@ -156,7 +197,8 @@ def _compare_runs(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Fi
 
 def _compare_sessions(participants: "pd.DataFrame", dataset: Dataset, records: Records) -> Iterator[Finding]:
     """Compare the sessions of each participant with one another, and their sites with the catalog."""
-    if "session" not in participants:
+    # How many sessions people have, and where, only the record of a dataset of its own could say.
+    if "session" not in participants or dataset.has_own_meaning:
         return
     sessions = participants[participants["session"].notna()]
     if sessions.empty:
@@ -204,8 +246,8 @@ _RECOUNTS: Final[Mapping[str, Callable[["pd.DataFrame"], float]]] = {
     "male": lambda participants: int((participants["sex"] == "male").sum()),
     "female": lambda participants: int((participants["sex"] == "female").sum()),
     "mean-age": lambda participants: round(float(participants["age"].mean()), 1),
-    "patients": lambda participants: int((participants["diagnosis"].dropna() != "HC").sum()),
-    "controls": lambda participants: int((participants["diagnosis"] == "HC").sum()),
+    "patients": lambda participants: int((participants["diagnosis"].dropna() != examples.CONTROLS).sum()),
+    "controls": lambda participants: int((participants["diagnosis"] == examples.CONTROLS).sum()),
     "site-codes": lambda participants: participants["site"].nunique(),
     "sites": lambda participants: participants["site"].nunique(),
     "blank-handedness": lambda participants: int(participants["handedness_code"].isna().sum()),

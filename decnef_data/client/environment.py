@@ -14,6 +14,7 @@ from tempfile import gettempdir
 from typing import Final
 
 from decnef_data.client.resolve import LocationResolver, shared_root
+from decnef_data.disclosure import hides_rows
 from decnef_data.mirrors import Credentials
 from decnef_data.mirrors.probe import CredentialInfo, list_credentials
 from decnef_data.model import Environment, FolderInfo, Mirror, MirrorInfo
@@ -41,6 +42,7 @@ def describe_environment(resolver: LocationResolver) -> Environment:
         folders=tuple(_folders(resolver)),
         mirrors=tuple(_mirrors(resolver)),
         variables=tuple(_set_variables()),
+        hides_rows=hides_rows(),
     )
 
 

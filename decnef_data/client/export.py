@@ -84,7 +84,7 @@ class Exporter:
         dataset, records = self.request.dataset, self.request.records
         ExportLog(self.config).add(dataset.name, str(folder))
         make_private_folder(folder)
-        write_texts(folder, dataset, records.terms_of(dataset), citations_for(records, dataset))
+        write_texts(folder, dataset, records, citations_for(records, dataset))
 
     def _resolve_folder(self, destination: str) -> Path:
         if not is_phantom(self.request.options.mirror):  # synthetic data are of no real participant

@@ -12,6 +12,7 @@ from decnef_data.arrays import mark_texts
 from decnef_data.client.acquire import reject_unreadable
 from decnef_data.client.derivatives import require_images
 from decnef_data.client.request import AcquiredData
+from decnef_data.combined_attrs import use_attrs
 from decnef_data.errors import SelectionError
 from decnef_data.layouts import MappedLayout, get_layout
 
@@ -79,7 +80,8 @@ def label_values(
     provide = _image_coords if is_imaging else _matrix_coords
     with reject_unreadable(acquired.copy, acquired.location):
         coords, attrs = provide(acquired, keys)
-    labelled = _with_coords(dataset, coords).assign_attrs(attrs)
+    use = use_attrs([getattr(values, "attrs", {}), attrs])
+    labelled = _with_coords(dataset, coords).assign_attrs({**attrs, **use})
     return mark_texts(labelled.isel({axis.dim: 0}) if keys.is_single else labelled)
 
 

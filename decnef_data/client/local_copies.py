@@ -21,7 +21,9 @@ def list_cached_datasets(root: Path, *, synthetic: bool) -> tuple[CachedDataset,
     """Return what is below one root of the cache, which is `synthetic` if it is the phantoms'."""
     entries = tuple(FileCache(root).entries())
     found = (
-        _cached_dataset(root, name, [entry for entry in entries if entry.dataset == name], synthetic=synthetic)
+        _cached_dataset(
+            root, name, [entry for entry in entries if entry.dataset == name], synthetic=synthetic
+        )
         for name in cached_datasets(root)
     )
     return tuple(each for each in found if each is not None)

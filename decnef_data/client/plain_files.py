@@ -225,5 +225,5 @@ def place_files(
     records = request.records
     reserved = frozenset(name.partition("/")[0] for name in files.locations)
     works = citations_for(records, request.dataset)
-    write_texts(folder, request.dataset, records.terms_of(request.dataset), works, reserved)
+    write_texts(folder, request.dataset, records, works, reserved)
     return path

@@ -1,4 +1,4 @@
-"""Remove data that have not been used for some time from the cache: stores before the files they are made from.
+"""Remove from the cache data that were not used for some time: stores before the files they are made from.
 
 What users adopted, partial downloads, results of motion, and datasets that a process downloads stay.
 """

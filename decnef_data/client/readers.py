@@ -29,9 +29,10 @@ from decnef_data.model import (
     Progress,
     Selection,
 )
+from decnef_data.model.data_use import ATTRIBUTE
 from decnef_data.msgspec_support import prepare_type
 from decnef_data.progress import create_progress
-from decnef_data.records import Records
+from decnef_data.records import Records, use_policy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,9 +181,10 @@ class Reader(ABC):
             "dataset": self.dataset.name,
             "access_level": self.dataset.level,
             "terms": f"{terms.title} (version {terms.version})",
+            ATTRIBUTE: use_policy(self.records, self.dataset).to_json(),
             "citation": "\n".join(" ".join(format_citation(work).split()) for work in works),
             "mirror": copy.mirror,
-            "source_checksums": "\n".join(f"{file.checksums[0]} {file.path}" for file in copy.files),
+            "source_checksums": "\n".join(f"{checksum} {path}" for path, checksum in copy.list_checksums()),
             **({"source_versions": "\n".join(data_versions)} if data_versions else {}),
             "software": f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
             **({"synthetic": 1} if synthetic else {}),

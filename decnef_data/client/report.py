@@ -10,6 +10,8 @@ from decnef_data import privacy
 from decnef_data.atomic_files import write_atomic
 from decnef_data.client.request import AcquiredData, DataRequest
 from decnef_data.client.resolve import is_phantom
+from decnef_data.combined_attrs import dataset_names
+from decnef_data.disclosure import VARIABLE, hides_rows
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.export_log import ExportLog
 from decnef_data.exports.pages.cohort import (
@@ -93,8 +95,8 @@ class Reporter:
         facts = () if dataset is None else self.records.facts_of(dataset.name)
         provenance = Provenance(dataset, call, f"decnef-data {version('decnef-data')}", facts)
         text = build_page(cohort, provenance, individuals=self.individuals)
-        if dataset is not None and not cohort.is_synthetic:
-            ExportLog(self.config).add(dataset.name, str(file))
+        for name in self._list_sources(dataset, cohort):
+            ExportLog(self.config).add(name, str(file))
         write_atomic(file, text.encode())
         return file
 
@@ -110,6 +112,14 @@ class Reporter:
         before, after = pair_harmonized(fc, self.harmonized)
         return replace(cohort, unharmonized=before, harmonized=after)
 
+    def _list_sources(self, dataset: Dataset | None, cohort: Cohort) -> tuple[str, ...]:
+        """Return the datasets whose participants the report shows, which may be several."""
+        if cohort.is_synthetic:
+            return ()
+        known = {each.name for each in self.records.datasets}
+        named = tuple(name for name in dataset_names(cohort.attrs) if name in known)
+        return named or (() if dataset is None else (dataset.name,))
+
     def _find_dataset(self, attrs: Mapping[str, Any]) -> Dataset | None:
         name = attrs.get("dataset")
         if not isinstance(name, str) or name not in {dataset.name for dataset in self.records.datasets}:
@@ -118,6 +128,12 @@ class Reporter:
 
     def _resolve_path(self, path: str, dataset: Dataset | None) -> Path:
         """Return the file to write, after checking that it is private and replaces nothing but a report."""
+        if self.individuals and hides_rows():
+            message = (
+                f"A report with individuals shows single people, which {VARIABLE} hides. "
+                f"Leave out --individuals (individuals=True), or set {VARIABLE}=always."
+            )
+            raise SelectionError(message, requested="individuals")
         if privacy.is_remote(path):
             message = f"'{path}' is on another machine. Write the report to a local file, then copy it."
             raise SelectionError(message, requested=path)

@@ -12,10 +12,12 @@ from decnef_data.client.acquire import Acquirer, reject_unreadable
 from decnef_data.client.code_books import read_stored_books
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, resolve_archive
+from decnef_data.disclosure import hides_rows
 from decnef_data.layouts import MappedLayout, get_layout
 from decnef_data.model import Dataset, LocalCopy, Selection
 from decnef_data.progress import create_progress
 from decnef_data.records import Records
+from decnef_data.records.scope import records_of
 from decnef_data.transfer import DatasetLocation
 
 if TYPE_CHECKING:
@@ -156,12 +158,16 @@ class DataRequest:
 
     @property
     def records(self) -> Records:
-        """The catalog."""
-        return self.acquirer.resolver.records
+        """The records that hold for the dataset."""
+        return records_of(self.dataset, self.acquirer.resolver.records)
 
 
 def build_reader(location: DatasetLocation, acquirer: Acquirer | LocationResolver) -> "Reader":
     """Return the reader of a dataset's copies; with a resolver alone it downloads nothing."""
+    if hides_rows():  # the variable may be set after the accessors were registered
+        from decnef_data.accessor.hidden_rows import hide_rows_in_representations
+
+        hide_rows_in_representations()
     if isinstance(acquirer, LocationResolver):
         acquirer = Acquirer(acquirer, _LOCAL_ONLY)
     options, accept_terms, resolver = acquirer.options, acquirer.accept_terms, acquirer.resolver
@@ -173,7 +179,7 @@ def build_reader(location: DatasetLocation, acquirer: Acquirer | LocationResolve
 
     fields = (
         location.dataset,
-        resolver.records,
+        records_of(location.dataset, resolver.records),
         location.files.root,
         location.files.shared,
         lambda copy: resolve_archive(accept_terms(location), options, copy),

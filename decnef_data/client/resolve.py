@@ -40,6 +40,11 @@ def is_phantom(mirror: str) -> bool:
     return normalize_name(mirror) in {PHANTOM.name, SYNTHETIC}
 
 
+def _may_have(mirror: Mirror, dataset: Dataset) -> bool:
+    """Whether a mirror has the dataset by its record, or is the folder for copies of all datasets."""
+    return mirror.protocol == "folder" or mirror.find_holding(dataset.name) is not None
+
+
 def is_offline() -> bool:
     """Whether ``DECNEF_OFFLINE`` forbids every connection."""
     return os.environ.get("DECNEF_OFFLINE", "") not in {"", "0"}
@@ -82,7 +87,11 @@ class LocationResolver:
             return self._phantom_location(dataset)
         known_names = (*(record.name for record in self.mirrors), AUTO, PHANTOM.name)
         mirror_name = resolve_name("mirror", mirror, {name: name for name in known_names})
-        mirrors = tuple(record for record in self.mirrors if mirror_name in {AUTO, record.name})
+        mirrors = tuple(
+            record
+            for record in self.mirrors
+            if record.name == mirror_name or (mirror_name == AUTO and _may_have(record, dataset))
+        )
         files = FileCache(self.root, shared_root())
         return self._build_location(dataset, mirrors, files, files.adopted_paths(), online=online)
 
@@ -149,8 +158,14 @@ class LocationResolver:
             for record in mirrors
         )
         sources = tuple(MirrorSource(record, remote) for record, remote in zip(mirrors, remotes, strict=True))
-        terms = self._terms_requirement(dataset)
-        return DatasetLocation(dataset, sources, files, terms, follow_links=bool(follow_links))
+        return DatasetLocation(
+            dataset,
+            sources,
+            files,
+            self._terms_requirement(dataset),
+            follow_links=bool(follow_links),
+            data_use=self.records.data_use_of(dataset),
+        )
 
     def _terms_requirement(self, dataset: Dataset) -> Requirement:
         """Return the requirement that the user accept the current version of the dataset's terms."""

@@ -1,7 +1,9 @@
 """The statement about a copy: aggregates without participants, for a holder to read, edit and pass on."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -37,6 +39,32 @@ It tells nothing about a real copy: do not send it.
 """
 
 
+_DIGESTS: Final = """\
+## Checksums
+
+With these records of the catalog, other holders learn that their files are the same as yours.
+If you want that, replace OWNER by who you are, an institute or an account, and ADDRESS by a public page where
+you state it; the grade follows from them.
+
+`evidence.toml`:
+
+```toml
+[[evidence]]
+key = '{key}'
+owner = 'OWNER'
+role = 'holder'
+address = 'ADDRESS'
+read = {read}
+```
+
+`datasets/{dataset}.toml`:
+
+```toml
+{known}
+```
+"""
+
+
 def require_new_file(path: Path) -> Path:
     """Return a path if there is no file yet.
 
@@ -52,11 +80,12 @@ def require_new_file(path: Path) -> Path:
 
 def write_statement(path: Path, report: DoctorReport, title: str) -> None:
     """Write the statement, readable for the user only."""
-    text = format_statement(report, title, f"{_DISTRIBUTION} {version(_DISTRIBUTION)}")
+    today = datetime.now(UTC).date()
+    text = format_statement(report, title, f"{_DISTRIBUTION} {version(_DISTRIBUTION)}", today)
     write_atomic(path, text.encode())
 
 
-def format_statement(report: DoctorReport, title: str, software: str) -> str:
+def format_statement(report: DoctorReport, title: str, software: str, read: date) -> str:
     """Return the statement as text.
 
     Parameters
@@ -67,11 +96,14 @@ def format_statement(report: DoctorReport, title: str, software: str) -> str:
         Title of the dataset.
     software
         Name and version of the software.
+    read
+        The day of the statement.
 
     Examples
     --------
     >>> findings = (Finding("participants", "9", "9", agrees=True, grade="A"),)
-    >>> text = format_statement(DoctorReport("srpbs-ts", "folder", findings), "SRPBS-TS", "decnef-data 1.0")
+    >>> report = DoctorReport("srpbs-ts", "folder", findings)
+    >>> text = format_statement(report, "SRPBS-TS", "decnef-data 1.0", date(2026, 11, 30))
     >>> [line for line in text.splitlines() if line.startswith("- confirmed")]
     ['- confirmed (grade A): participants: 9']
     """
@@ -84,11 +116,31 @@ def format_statement(report: DoctorReport, title: str, software: str) -> str:
         ("Tables", _table_lines(report.account.tables)),
         ("Remarks", _remark_lines(report)),
     )
+    records = "" if report.synthetic else _digest_section(report, read)
     texts = [
         f"## {heading}\n\n" + "\n".join(_bullet(line) for line in lines or ["none"])
         for heading, lines in ((heading, list(lines)) for heading, lines in sections)
     ]
-    return "\n\n".join((f"# Statement about {kind} of {report.dataset}", introduction.strip(), *texts)) + "\n"
+    heading = f"# Statement about {kind} of {report.dataset}"
+    return "\n\n".join(filter(None, (heading, introduction.strip(), *texts, records))) + "\n"
+
+
+def _digest_section(report: DoctorReport, read: date) -> str:
+    """Return the checksums of the copy as records of the catalog; nothing if there are none to give."""
+    digests = [each for each in report.digests if not _SUBJECT.search(each.file)]
+    if not digests:
+        return ""
+    key = f"OWNER-{report.dataset}"
+    known = "\n\n".join(
+        f"[[known_files]]\npath = {_toml_text(each.file)}\nsha256 = '{each.sha256}'\nevidence = ['{key}']"
+        for each in digests
+    )
+    return _DIGESTS.format(key=key, read=read.isoformat(), known=known, dataset=report.dataset).strip()
+
+
+def _toml_text(text: str) -> str:
+    # A JSON string is a valid TOML basic string, except for DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _bullet(line: str) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from html import escape
 from typing import Any, Final
 
-from decnef_data.display.elements import count_text, hide_subjects, html_page
+from decnef_data.disclosure import hide_subjects
+from decnef_data.display.elements import count_text, html_page
 from decnef_data.kernel import find_kernel_shell, show
 
 __all__ = ["CellLine", "begin_request", "current_line"]

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
+from decnef_data.disclosure import hide_subjects
 from decnef_data.display.elements import (
     count_text,
-    hide_subjects,
     html_page,
     html_properties,
     html_table,

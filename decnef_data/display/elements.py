@@ -6,12 +6,12 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Final, Literal
 
+from decnef_data.disclosure import hide_people
 from decnef_data.kernel import find_kernel_shell
 
 __all__ = [
     "CellClass",
     "count_text",
-    "hide_subjects",
     "html_link",
     "html_page",
     "html_properties",
@@ -31,8 +31,6 @@ _CELL_END: Final = re.compile(r"</(?:td|th)>")
 _TAG: Final = re.compile(r"<[^>]*>")
 CellClass = Literal["", "number"]
 _UNIT_BASE: Final = 1000  # decimal units, as disks and download pages count
-#: Ids of participants in paths and names of scans, in both forms of the traveling subjects, too.
-_SUBJECT: Final = re.compile(r"(?<![0-9A-Za-z])(?:sub-[0-9A-Za-z]+|sub\d+|MP\d+)", re.IGNORECASE)
 #: Only borders and widths: notebooks have light and dark themes with text colors of their own.
 _STYLE: Final = (
     "<style>.decnef{line-height:1.4}.decnef table{border-collapse:collapse;margin:.3em 0 1em}"
@@ -75,17 +73,6 @@ def count_text(count: int, noun: str) -> str:
     ('1 file', '1,410 files')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def hide_subjects(text: str) -> str:
-    """Replace the ids of participants in a path or the name of a scan.
-
-    Examples
-    --------
-    >>> hide_subjects("SRPBS_OPEN/sub-0001/t1/defaced_mprage.nii")
-    'SRPBS_OPEN/sub-*/t1/defaced_mprage.nii'
-    """
-    return _SUBJECT.sub("sub-*", text)
 
 
 def short_path(path: Path) -> str:
@@ -138,7 +125,7 @@ def _cells(start: str, end: str, texts: Sequence[str], classes: Sequence[CellCla
 
 def html_page(parts: Iterable[str]) -> str:
     """Format parts, which are HTML already, with their style."""
-    return f"{_STYLE}<div class='decnef'>{''.join(parts)}</div>"
+    return f"{_STYLE}<div class='decnef'>{hide_people(''.join(parts))}</div>"
 
 
 def mime_bundle(html: str) -> dict[str, str]:

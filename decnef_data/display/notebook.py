@@ -1,8 +1,12 @@
-"""Attach the representations of each value to its class, where notebooks look for them."""
+"""Attach the representations of each value to its class, where notebooks and terminals look for them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from functools import wraps
 from typing import Any, Final
 
+from decnef_data import model
+from decnef_data.disclosure import hide_people
 from decnef_data.display import copies, plans, terms
 from decnef_data.display.elements import mime_bundle
 from decnef_data.model import (
@@ -41,6 +45,17 @@ def register() -> None:
     for value_type, format_html in _REPRESENTATIONS.items():
         value_type._repr_html_ = format_html  # IPython's protocol; the model itself contains no HTML
         value_type._repr_mimebundle_ = _mime_bundle
+    for name in model.__all__:  # files and findings name people, and are parts of other values
+        if is_dataclass(value_type := getattr(model, name)):
+            value_type.__repr__ = _hide_people_in(value_type.__repr__)  # type: ignore[method-assign]
+
+
+def _hide_people_in(format_text: Callable[[Any], str]) -> Callable[[Any], str]:
+    @wraps(format_text)
+    def format_hidden(value: Any) -> str:
+        return hide_people(format_text(value))
+
+    return format_hidden
 
 
 def _mime_bundle(value: Any, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG001

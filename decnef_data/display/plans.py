@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
+from decnef_data_catalog import examples
+
+from decnef_data.disclosure import hide_subjects
 from decnef_data.display.elements import (
-    hide_subjects,
     html_link,
     html_page,
     html_properties,
@@ -14,7 +16,8 @@ from decnef_data.display.elements import (
     omitted_note,
     path_html,
 )
-from decnef_data.model.catalog import Dataset, Mirror
+from decnef_data.model.catalog import Dataset, DataUse, Mirror
+from decnef_data.model.data_use import UsePolicy
 from decnef_data.model.plans import MirrorCost, Plan, PlannedFile
 from decnef_data.model.values import Access, Requirement
 
@@ -34,7 +37,9 @@ def access_html(accesses: Sequence[Access]) -> str:
     """Format the requirements of each dataset and mirror, which are met, and what to do next."""
     parts = tuple(part for access in accesses for part in _access_section(access))
     hint = ("<p>Access to one mirror per dataset is enough.</p>",) if len(accesses) > 1 else ()
-    return html_page((*parts, *hint) if accesses else ("No access information is available.",))
+    tiers = {access.data_use.name: access.data_use for access in accesses if access.data_use is not None}
+    use = tuple(part for tier in tiers.values() for part in _data_use_section(tier))
+    return html_page((*parts, *use, *hint) if accesses else ("No access information is available.",))
 
 
 def _access_section(access: Access) -> Iterator[str]:
@@ -46,6 +51,12 @@ def _access_section(access: Access) -> Iterator[str]:
             for item in access.requirements
         ),
     )
+
+
+def _data_use_section(tier: DataUse) -> Iterator[str]:
+    yield f"<h5>Data use: {escape(tier.title)} <span lang='ja'>{escape(tier.title_ja or '')}</span></h5>"
+    described = UsePolicy.of(tier).describe()
+    yield html_table(("what", "terms"), ((label, escape(text)) for label, text in described))
 
 
 def _access_status(access: Access) -> str:
@@ -64,8 +75,9 @@ def _action_cell(item: Requirement) -> str:
     if item.state == "met" and item.deadline is None:
         return ""
     link = html_link(item.url, item.url.removeprefix("https://")) if item.url else ""
+    form = html_link(item.form, "form") if item.form else ""
     command = f"<code>{escape(item.command)}</code>" if item.command else ""
-    return "<br>".join(part for part in (link, command) if part)
+    return "<br>".join(part for part in (link, form, command) if part)
 
 
 def plan_html(plan: Plan) -> str:
@@ -112,12 +124,16 @@ def _file_row(planned: PlannedFile) -> tuple[str, str, str]:
     )
 
 
+def _japanese_title(dataset: Dataset) -> str:
+    return f"<br><span lang='ja'>{escape(dataset.title_ja)}</span>" if dataset.title_ja else ""
+
+
 def catalog_html(datasets: Iterable[Dataset], mirrors: Sequence[Mirror]) -> str:
     """Format a table with one row per dataset of a catalog."""
     rows = (
         (
             f"<code>{escape(dataset.name)}</code>",
-            f"{html_link(dataset.page, dataset.title)}<br><span lang='ja'>{escape(dataset.title_ja)}</span>",
+            f"{html_link(dataset.page, dataset.title)}{_japanese_title(dataset)}",
             dataset.level,
             "unknown" if dataset.n_participants is None else f"{dataset.n_participants:,}",
             ", ".join(mirror.name for mirror in mirrors if mirror.find_holding(dataset.name)),
@@ -125,5 +141,6 @@ def catalog_html(datasets: Iterable[Dataset], mirrors: Sequence[Mirror]) -> str:
         for dataset in datasets
     )
     head = ("name", "dataset", "access", "participants", "mirrors")
-    hint = "<p>Next: <code>decnef_data.access('srpbs-fc')</code> shows what you need for access.</p>"
+    call = f"decnef_data.access('{examples.CONNECTIVITY}')"
+    hint = f"<p>Next: <code>{call}</code> shows what you need for access.</p>"
     return html_page((html_table(head, rows, ("", "", "", "number", "")), hint))

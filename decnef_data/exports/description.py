@@ -1,6 +1,6 @@
 """What a manuscript says of a selection: its people in a table, a paragraph on methods, and what to cite."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from decnef_data.arrays import edge_regions
+from decnef_data.count_suppression import format_count, hidden_counts
 from decnef_data.exports.pages.cohort import NOT_STATED, read_cohort
 from decnef_data.exports.pages.statistics import MIN_GROUP, count_people
 from decnef_data.records import default_records
@@ -26,7 +27,10 @@ class Description:
     table
         A row for everyone, for each diagnosis and for each site, with the columns ``people``, ``age_mean``,
         ``age_sd``, ``age_missing``, ``female``, ``male``, ``sex_missing``, ``mean_fd_mean``, ``mean_fd_sd``
-        and ``mean_fd_missing``; ages in years, displacements in mm.  Means of fewer than five are NaN.
+        and ``mean_fd_missing``; ages in years, displacements in mm.  Means of fewer than five are NaN, and so
+        are the numbers that ``DECNEF_ROWS=never`` hides.
+    shown
+        The numbers of people of the table as text: ``<5`` or ``hidden`` where they are hidden.
     methods
         A paragraph, made of the attributes and the numbers.
     bibtex
@@ -34,6 +38,7 @@ class Description:
     """
 
     table: pd.DataFrame
+    shown: pd.DataFrame
     methods: str
     bibtex: str
 
@@ -68,17 +73,20 @@ class Description:
         return self.to_markdown()
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
-        for name, (_, row) in zip(self.table.index.get_level_values(1), self.table.iterrows(), strict=True):
+        for key, row in self.table.iterrows():
+            shown = self.shown.loc[[key]].iloc[0]
             yield (
-                str(name),
-                f"{row['people']:.0f}",
+                str(key[1]),  # type: ignore[index]
+                shown["people"],
                 _spread(row, "age", 1),
-                f"{row['female']:.0f} / {row['male']:.0f}",
+                f"{shown['female']} / {shown['male']}",
                 _spread(row, "mean_fd", 3),
-                _missing(row),
+                _missing(shown),
             )
 
 
+_COUNTS = ("people", "age_missing", "female", "male", "sex_missing", "mean_fd_missing")
+_Cell = tuple[Hashable, Hashable]
 _HEADS = ("people", "age, years: mean (SD)", "female / male", "mean FD, mm: mean (SD)", "missing")
 
 
@@ -89,7 +97,7 @@ def _spread(row: "pd.Series[Any]", name: str, digits: int) -> str:
 
 def _missing(row: "pd.Series[Any]") -> str:
     named = (("age", "age"), ("sex", "sex"), ("mean_fd", "FD"))
-    counts = [f"{label} {row[f'{name}_missing']:.0f}" for name, label in named if row[f"{name}_missing"]]
+    counts = [f"{label} {row[f'{name}_missing']}" for name, label in named if row[f"{name}_missing"] != "0"]
     return ", ".join(counts) or "none"
 
 
@@ -106,8 +114,40 @@ def describe(data: xr.Dataset | xr.DataTree) -> Description:
         [_summary(group) for group in groups.values()],
         index=pd.MultiIndex.from_tuples(groups, names=["by", "group"]),
     )
-    methods = " ".join(_sentences(people, attrs, connectivity))
-    return Description(table, methods, _bibtex(attrs))
+    table, shown = _hide_counts(table)
+    methods = " ".join(_sentences(people, shown["people"], attrs, connectivity))
+    return Description(table, shown, methods, _bibtex(attrs))
+
+
+def _hide_counts(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table without the numbers that are hidden, and its numbers of people as text."""
+    numbers = table[list(_COUNTS)].astype(int)
+    counts = {(row, name): int(count) for name, cells in numbers.items() for row, count in cells.items()}
+    hidden = hidden_counts(counts, _sums_of_counts(numbers))
+    shown = pd.DataFrame(
+        {
+            name: [_count_text(counts[row, name], is_hidden=(row, name) in hidden) for row in table.index]
+            for name in numbers
+        },
+        index=table.index,
+    )
+    are_hidden = [[(row, column) in hidden for column in numbers] for row in table.index]
+    return table.assign(**numbers.mask(np.array(are_hidden))) if hidden else table, shown
+
+
+def _count_text(count: int, *, is_hidden: bool = False) -> str:
+    """Format a number of people as manuscripts have it, without commas."""
+    return format_count(count, is_hidden=is_hidden).replace(",", "")
+
+
+def _sums_of_counts(numbers: pd.DataFrame) -> Iterator[tuple[list[_Cell], _Cell]]:
+    """Yield what adds up: diagnoses and sites to all people, and the sexes to the people of each row."""
+    rows = numbers.index.tolist()
+    for column in numbers:
+        for by in ("diagnosis", "site"):
+            yield [(row, column) for row in rows if row[0] == by], (rows[0], column)
+    for row in rows:
+        yield [(row, column) for column in ("female", "male", "sex_missing")], (row, "people")
 
 
 def _summary(group: pd.DataFrame) -> dict[str, float]:
@@ -124,20 +164,20 @@ def _summary(group: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def _sentences(people: pd.DataFrame, attrs: dict[str, Any], fc: xr.Dataset | None) -> Iterator[str]:
+def _sentences(
+    people: pd.DataFrame, counts: "pd.Series[str]", attrs: dict[str, Any], fc: xr.Dataset | None
+) -> Iterator[str]:
     unique = people.drop_duplicates("subject")
-    by_diagnosis = unique["diagnosis"].value_counts()
-    order = [str(name) for name in count_people(unique).columns]
-    shown = ", ".join(f"{by_diagnosis[name]} {name}" for name in order)
-    title = str(attrs.get("title") or "a selection of participants")
+    shown = ", ".join(f"{count} {name}" for name, count in counts.xs("diagnosis").items())
+    title = " and ".join(str(attrs.get("title") or "a selection of participants").splitlines())
     if attrs.get("synthetic"):
         yield "The data are SYNTHETIC and describe no participant."
     pooled = people.loc[people["site"] == "", "place"].nunique()
     pools = "institute that pools its sites" if pooled == 1 else "institutes that pool their sites"
     institutes = f" (among them {pooled} {pools})" if pooled else ""
     yield (
-        f"The data are of {len(unique)} people ({shown}) at {people['place'].nunique()} sites{institutes}, "
-        f"from {title}."
+        f"The data are of {counts.iloc[0]} people ({shown}) at {people['place'].nunique()} "
+        f"sites{institutes}, from {title}."
     )
     if fc is not None:
         atlas = f" of the atlas {attrs['atlas']}" if attrs.get("atlas") else ""
@@ -155,7 +195,7 @@ def _sentences(people: pd.DataFrame, attrs: dict[str, Any], fc: xr.Dataset | Non
     for name, label in (("age", "Age"), ("mean_fd", "Mean framewise displacement")):
         n_missing = int(unique[name].isna().sum())
         if n_missing:
-            yield f"{label} is missing for {n_missing} of them."
+            yield f"{label} is missing for {_count_text(n_missing)} of them."
 
 
 def _bibtex(attrs: dict[str, Any]) -> str:

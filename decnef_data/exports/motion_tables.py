@@ -16,6 +16,7 @@ import xarray as xr
 from decnef_data.arguments import checked
 from decnef_data.atomic_files import write_atomic
 from decnef_data.cache_folder import APPLICATION, expand_path
+from decnef_data.combined_attrs import dataset_names, use_attrs
 from decnef_data.errors import SelectionError
 from decnef_data.export_log import ExportLog
 from decnef_data.exports.bids.names import scan_path
@@ -82,13 +83,13 @@ def to_motion_table(dataset: xr.Dataset, dest: str | os.PathLike[str], *, i_may_
 
 def _allowed_path(dataset: xr.Dataset, dest: str | os.PathLike[str], *, i_may_share: bool) -> Path:
     """Return the path, after checking that the terms allow it, and record where real data are written."""
-    name = dataset.attrs.get("dataset")
-    if name is not None and not dataset.attrs.get("synthetic"):
-        require_private(os.fspath(dest), default_records().dataset(str(name)), i_may_share=i_may_share)
-        path = expand_path(dest)
-        ExportLog(platformdirs.user_config_path(APPLICATION)).add(str(name), str(path))
-        return path
-    return expand_path(dest)
+    names = () if dataset.attrs.get("synthetic") else dataset_names(dataset.attrs)
+    for name in names:
+        require_private(os.fspath(dest), default_records().dataset(name), i_may_share=i_may_share)
+    path = expand_path(dest)
+    for name in names:
+        ExportLog(platformdirs.user_config_path(APPLICATION)).add(name, str(path))
+    return path
 
 
 def _confounds_names(runs: xr.Dataset) -> list[str]:
@@ -103,6 +104,7 @@ def _confounds_names(runs: xr.Dataset) -> list[str]:
             run=run or "1",
             kind="bold",
             is_only_scan=counts[subject, session] == 1 and run in {"", "1"},
+            file_names="",
         )
         for subject, session, run in keys
     ]
@@ -130,11 +132,17 @@ def _format_table(columns: dict[str, Any]) -> bytes:
     return text.getvalue().encode()
 
 
+def _data_use(dataset: xr.Dataset) -> dict[str, Any]:
+    attrs = use_attrs([dataset.attrs])
+    return {"DataUse": json.loads(attrs["data_use"])} if attrs else {}
+
+
 def _format_sidecar(dataset: xr.Dataset) -> bytes:
     """Return what the numbers are, in JSON: they are not those of FSL, whose axes and centre are others."""
     method = {name: value for name, value in dataset.attrs.items() if str(name).startswith("motion_")}
     described = {
         "framewise_displacement": {"Units": "mm", "Description": dataset["fd"].attrs.get("comment", "")},
+        **_data_use(dataset),
         "Motion": {"Description": dataset["motion"].attrs.get("comment", ""), **method},
         **({"Synthetic": True} if dataset.attrs.get("synthetic") else {}),
     }

@@ -89,11 +89,13 @@ def top_level_files(dataset: "Dataset", *, synthetic: bool, field_maps: bool) ->
     """Return the names and texts of the files in the top folder of an export."""
     title = f"SYNTHETIC phantom of {dataset.title}" if synthetic else dataset.title
     software = version("decnef-data")
+    sharing = "" if dataset.redistributable else "; not redistributable"
     description: dict[str, Any] = {
         "Name": title,
         "BIDSVersion": _BIDS_VERSION,
         "DatasetType": "raw",
         **({"DatasetDOI": f"doi:{dataset.doi}"} if dataset.doi and not synthetic else {}),
+        **({} if synthetic else {"License": f"Custom terms of use (see TERMS){sharing}"}),
         "GeneratedBy": [{"Name": "decnef-data", "Version": software}],
     }
     return {

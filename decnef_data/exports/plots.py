@@ -3,8 +3,11 @@
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from decnef_data_catalog import examples
 
+from decnef_data.count_suppression import format_count, hidden_counts
 from decnef_data.errors import SelectionError
 from decnef_data.exports.pages.cohort import read_cohort, read_connectivity
 from decnef_data.exports.pages.statistics import count_people, sum_edges
@@ -24,8 +27,8 @@ def plot_matrix(dataset: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
     """Draw the mean matrix of the people; the accessor describes it."""
     if "fc" not in dataset:
         raise SelectionError(
-            "This dataset has no connectivity 'fc' to draw. Pass a group of srpbs-fc, or what "
-            "decnef_data.connectivity returns.",
+            "This dataset has no connectivity 'fc' to draw. "
+            f"Pass a group of {examples.CONNECTIVITY}, or what decnef_data.connectivity returns.",
             requested="fc",
         )
     if dataset["fc"].ndim == 1:  # one person
@@ -54,7 +57,7 @@ def plot_matrix(dataset: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
 def plot_sites(data: xr.Dataset | xr.DataTree, *, ax: "Axes | None" = None) -> "Axes":
     """Draw how many people of which diagnosis are at each site; the accessor describes it."""
     people, _, attrs = read_cohort(data)
-    counts = count_people(people)
+    counts = _without_hidden(count_people(people))
     axes = _axes(ax)
     places = np.arange(len(counts))
     start = np.zeros(len(counts))
@@ -72,8 +75,19 @@ def plot_sites(data: xr.Dataset | xr.DataTree, *, ax: "Axes | None" = None) -> "
     axes.invert_yaxis()  # in the order of the table
     axes.set_xlabel("people")
     axes.legend(fontsize="small")
-    axes.set_title(_title(attrs, f"{people['subject'].nunique()} people"))
+    axes.set_title(_title(attrs, f"{format_count(people['subject'].nunique())} people"))
     return axes
+
+
+def _without_hidden(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers by place and diagnosis with 0 for those that are hidden, which have no bar."""
+    cells = {(row, column): int(number) for column, rows in counts.items() for row, number in rows.items()}
+    sums = [([(row, column) for column in counts.columns], None) for row in counts.index]
+    sums += [([(row, column) for row in counts.index], None) for column in counts.columns]
+    shown = counts.copy()
+    for row, column in hidden_counts(cells, sums):
+        shown.loc[row, column] = 0
+    return shown
 
 
 def _axes(ax: "Axes | None") -> "Axes":

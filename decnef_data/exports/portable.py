@@ -8,8 +8,10 @@ import platformdirs
 import xarray as xr
 
 from decnef_data.arguments import checked
+from decnef_data.combined_attrs import dataset_names, policy_of, use_attrs
 from decnef_data.errors import AccessError
 from decnef_data.export_log import ExportLog
+from decnef_data.model import strictest
 from decnef_data.privacy import exposure_reason, require_private
 from decnef_data.progress import create_progress
 from decnef_data.records import default_records
@@ -70,7 +72,8 @@ def to_zarr(
     Notes
     -----
     A folder appears complete or not at all; at a URL the root's metadata are written last.  The copy has all
-    coordinates and attributes, including terms and citation; :func:`decnef_data.purge` lists it but does not
+    coordinates and attributes, including terms and citation, and its root has the strictest conditions of use
+    of all groups; :func:`decnef_data.purge` lists it but does not
     remove it.
 
     Examples
@@ -88,7 +91,7 @@ def to_zarr(
         _require_allowed(groups, redact_destination(os.fspath(dest)))
     _log_export(groups, os.fspath(dest))  # before: a failed copy leaves files at a URL
     run = copy_on_threads if client is None else cluster_runner(client)
-    write_portable_store(groups, os.fspath(dest), chunking, run, reporter)
+    write_portable_store(_with_strictest_use(groups), os.fspath(dest), chunking, run, reporter)
 
 
 def _groups(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
@@ -102,13 +105,21 @@ def _groups(data: xr.Dataset | xr.DataTree) -> dict[str, xr.Dataset]:
     }
 
 
+def _with_strictest_use(groups: Mapping[str, xr.Dataset]) -> Mapping[str, xr.Dataset]:
+    """Return the groups, with a root that has the strictest conditions of use of all."""
+    root, policies = groups[""], [policy_of(group.attrs) for group in groups.values()]
+    if policy_of(root.attrs) == strictest(policies):
+        return groups
+    return {**groups, "": root.assign_attrs(use_attrs(group.attrs for group in groups.values()))}
+
+
 def _require_allowed(groups: Mapping[str, xr.Dataset], dest: str) -> None:
     """Check real data against the terms that each group names; synthetic data may go anywhere."""
     records = default_records()
     for name in _dataset_names(groups):
         require_private(dest, records.dataset(name))
     real = (group for group in groups.values() if not group.attrs.get("synthetic"))
-    unnamed = any("dataset" not in group.attrs and "subject" in group.variables for group in real)
+    unnamed = any("dataset" not in group.attrs and _is_of_participants(group) for group in real)
     reason = exposure_reason(dest) if unnamed else None
     if reason is not None:
         message = (
@@ -118,10 +129,15 @@ def _require_allowed(groups: Mapping[str, xr.Dataset], dest: str) -> None:
         raise AccessError(message)
 
 
+def _is_of_participants(group: xr.Dataset) -> bool:
+    """Return whether the data are of participants, or derived from data that may not be passed on."""
+    return "subject" in group.variables or policy_of(group.attrs).prohibits("odrl:distribute")
+
+
 def _dataset_names(groups: Mapping[str, xr.Dataset]) -> list[str]:
     """Return the names of the datasets that have real data in the groups."""
     real = (group for group in groups.values() if not group.attrs.get("synthetic"))
-    return sorted({str(group.attrs["dataset"]) for group in real if "dataset" in group.attrs})
+    return sorted({name for group in real for name in dataset_names(group.attrs)})
 
 
 def _log_export(groups: Mapping[str, xr.Dataset], dest: str) -> None:

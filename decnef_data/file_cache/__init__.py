@@ -5,7 +5,6 @@ Below the root: ``files/<dataset>/<path>`` holds verified bytes and nothing else
 that spares a warm call the hashing.  Only the user can read any of it (folders 0700, files 0600).
 """
 
-import logging
 import os
 import shutil
 import stat
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.atomic_files import make_private_folder, open_atomic
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import claims, listing
 from decnef_data.file_cache.journal import (
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FileCache", "PartMap", "Partial"]
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 _DEFAULT_ALGORITHM: Final = "sha256"
 _USE_STAMP: Final = "last-use"
 

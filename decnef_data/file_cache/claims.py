@@ -5,7 +5,6 @@ name also carries a digest of the remote file that the bytes belong to: a change
 """
 
 import hashlib
-import logging
 import os
 import re
 import socket
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from decnef_data.cooperative import blocking_section
+from decnef_data.disclosure import get_logger
 from decnef_data.model import RemoteFile
 
 try:
@@ -27,7 +27,7 @@ except ModuleNotFoundError:  # on Windows, which has no such locks
         f"decnef-data runs on Linux and macOS, not on this system ('{sys.platform}')."
     ) from None
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 _STALE_SECONDS: Final = 3600.0  # a partial that was not written for so long counts as abandoned
 _POLL_SECONDS: Final = 0.2
 _PARTIAL_SUFFIX: Final = re.compile(r"[0-9a-f]{16}(\.[^/]+)?\.part")  # follows the name of the file

@@ -9,7 +9,7 @@ its file is simply verified again.
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal, overload
 import msgspec
 
 from decnef_data.atomic_files import append_private
-from decnef_data.model import Checksum, LocalCopy, RemoteFile, VerifiedFile
+from decnef_data.model import Checksum, LazyFiles, LocalCopy, RemoteFile, VerifiedFile
 from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 from decnef_data.path_text import escape_path, unescape_path
 
@@ -135,14 +135,15 @@ class ReceiptJournal:
         )
 
 
-class _VerifiedFiles(Sequence[VerifiedFile]):
+class _VerifiedFiles(LazyFiles):
     """The files of a copy, built from their receipts on first access: a warm call needs few of them."""
 
-    __slots__ = ("_files", "_journal", "_receipts")
+    __slots__ = ("_files", "_journal", "_receipts", "_selected")
 
     def __init__(self, journal: ReceiptJournal, receipts: tuple[Receipt, ...]) -> None:
         self._journal, self._receipts = journal, receipts
         self._files: tuple[VerifiedFile, ...] | None = None
+        self._selected: dict[Callable[[str], bool], tuple[VerifiedFile, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._receipts)
@@ -164,6 +165,16 @@ class _VerifiedFiles(Sequence[VerifiedFile]):
 
     def __hash__(self) -> int:
         return hash(self._load_all())
+
+    def select(self, accepts: Callable[[str], bool]) -> tuple[VerifiedFile, ...]:
+        if accepts not in self._selected:
+            self._selected[accepts] = tuple(
+                self._journal.to_verified_file(receipt) for receipt in self._receipts if accepts(receipt.path)
+            )
+        return self._selected[accepts]
+
+    def summaries(self) -> Iterator[tuple[str, str, str | None]]:
+        return ((receipt.path, receipt.checksums[0], receipt.identity) for receipt in self._receipts)
 
     def _load_all(self) -> tuple[VerifiedFile, ...]:
         if self._files is None:

@@ -1,17 +1,17 @@
 """Verifies files: against their receipts, by size and time or by checksum, and against expected checksums."""
 
 import hashlib
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache.journal import ReceiptJournal
 from decnef_data.model import Checksum, FileCheck, Progress, RemoteFile, VerifiedFile
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 def hash_file(location: Path, algorithm: str, progress: Progress) -> tuple[Checksum, ...]:
@@ -33,7 +33,7 @@ def verify_copy(journal: ReceiptJournal | None, *, deep: bool) -> Iterator[FileC
     if journal is None or journal.status is None or journal.status.state == "dropped":
         return
     for path in journal.status.paths:
-        check = _check_file(journal, path, deep=deep)
+        check = _with_basis(_check_file(journal, path, deep=deep), journal)
         is_unusable = check.state == "intact" and journal.status.state == "unusable"
         yield replace(check, state="damaged", detail="It could not be opened.") if is_unusable else check
 
@@ -59,6 +59,14 @@ def _check_file(journal: ReceiptJournal, path: str, *, deep: bool) -> FileCheck:
     return FileCheck(
         path, "intact" if matches else "damaged", "" if matches else f"Expected {expected}, found {found}."
     )
+
+
+def _with_basis(check: FileCheck, journal: ReceiptJournal) -> FileCheck:
+    """Return a check with the recorded checksums, and where the first of them is from."""
+    receipt = journal.receipts.get(check.path)
+    if receipt is None:
+        return check
+    return replace(check, checksums=receipt.checksums, basis="expected" if receipt.stated else "first sight")
 
 
 def local_mismatch_error(file: RemoteFile, found: Checksum) -> IntegrityError:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from decnef_data.records import Records
 
 __all__ = [
+    "LAYOUTS",
     "Layout",
     "LayoutRequest",
     "LayoutResult",
@@ -177,6 +178,10 @@ _MODULES = {
     "mri": "decnef_data.layouts.imaging.layout",
     "traveling": "decnef_data.layouts.imaging.traveling",
 }
+
+
+#: The names of the layouts that records may have.
+LAYOUTS = tuple(_MODULES)
 
 
 def get_layout(name: str) -> "StoredLayout | MappedLayout":

@@ -3,6 +3,7 @@
 The codes of the image datasets hold for their own tables, and elsewhere only where a book says ``"mri"``.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,12 +65,14 @@ class StatedMeaning:
     """What is stated of one column: by books, by the catalog for its path, and by its header.
 
     ``default`` is the label that the path states for all rows, which a table may leave out or code alike.
+    ``keeps_words`` is whether a word without another meaning is a label.
     """
 
     books: CodeBooks = CodeBooks()
     recorded: Mapping[str, str] | None = None
     header: str = ""
     default: str = ""
+    keeps_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ def decode_column(
     labels = {code: _find_label(code, book) or words.get(normalize_name(code), "") for code in codes}
     if source == MRI:
         labels = {code: label or _mri_label(name, code, records) for code, label in labels.items()}
+    if stated.keeps_words and not book:
+        labels = {code: label or _own_label(name, code) for code, label in labels.items()}
     undecoded = frozenset(code for code, label in labels.items() if not label)
     if undecoded and len(codes) == 1 and stated.default:  # one code for all: the one that the path names
         labels, undecoded, source = dict.fromkeys(codes, stated.default), frozenset(), "path"
@@ -164,6 +169,11 @@ def _find_label(code: str, book: Mapping[str, str]) -> str:
 def _mri_label(name: str, code: str, records: "Records") -> str:
     number = parse_number(code)
     return (records.label(name, int(number)) or "") if number.is_integer() and name != "site" else ""
+
+
+def _own_label(name: str, code: str) -> str:
+    """Return a word as its own label; a number is the label of a site, but a code elsewhere."""
+    return code if name == "site" or math.isnan(parse_number(code)) else ""
 
 
 def _codes_in_header(name: str, header: str, records: "Records") -> dict[str, str]:

@@ -27,7 +27,7 @@ from decnef_data.records import normalize_name
 if TYPE_CHECKING:
     import pandas as pd
 
-    from decnef_data.model import Cohort, Column, Dataset
+    from decnef_data.model import Cohort, Column, Dataset, Entities
     from decnef_data.records import Records
 
 __all__ = [
@@ -102,8 +102,9 @@ def stated_meaning(
     path: str, name: str, dataset: "Dataset", books: CodeBooks = _NO_BOOKS, header: str = ""
 ) -> StatedMeaning:
     """Return what is stated of the column `name` of the table of the matrix at `path`."""
-    defaults = _CohortDefaults.of_path(path, dataset)
-    return StatedMeaning(books, defaults.value(f"{name}_codes"), header, defaults.text(name))
+    defaults, entities = _CohortDefaults.of_path(path, dataset), dataset.own_entities
+    recorded = defaults.value(f"{name}_codes") or entities.codes.get(name)
+    return StatedMeaning(books, recorded, header, defaults.text(name), dataset.has_own_meaning)
 
 
 def is_participant_table(path: str, table: "pd.DataFrame", records: "Records") -> bool:
@@ -147,7 +148,7 @@ def label_participants(
         One text per row in every column.
     """
     defaults = _CohortDefaults.of_path(path, dataset)
-    columns = _TableColumns.from_table(table, records, id_column)
+    columns = _TableColumns.from_table(table, records, id_column, dataset.own_entities)
     cells = {name: columns.cells(name, defaults.text(name)) for name in (*TEXT_COLUMNS, *NUMERIC_COLUMNS)}
     top_folder = path.split("/", maxsplit=1)[0] if "/" in path else ""
     institute = defaults.text("institute") or top_folder
@@ -209,7 +210,9 @@ def column_remarks(file: str, columns: ParticipantColumns, required: Sequence[st
             )
             yield Remark("code-and-label", message, file, name)
     for column in columns.accounts:
-        if column.use == "known" and column.n_undecoded and column.name not in CODED_COLUMNS:
+        is_coded = column.use == "kept" and bool(column.code_book)
+        is_number = column.use == "known" and column.name not in CODED_COLUMNS
+        if column.n_undecoded and (is_coded or is_number):
             yield _undecoded_remark(file, column)
         elif column.use == "kept" and column.n_undecoded:
             cells = ", ".join(map(repr, column.examples))
@@ -276,7 +279,7 @@ def _undecoded_remark(file: str, column: ColumnAccount) -> Remark:
         f"{count_noun(column.n_undecoded, 'cell')} of the column '{column.header}' in '{file}' "
         f"{'has' if is_one else 'have'} no known meaning: {', '.join(map(repr, column.examples))}. "
         f"{'The value is' if is_one else 'The values are'} "
-        f"{'kept as printed' if is_shown else 'missing'} in '{column.name}'."
+        f"{'kept as printed' if is_shown else 'missing'} in '{column.name or column.header}'."
     )
     return Remark("undecoded-cells", message, file, column.header)
 
@@ -328,12 +331,16 @@ def column_attrs(records: "Records") -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _PrintedColumn:
-    """A column of a table: its header, the coordinate that it is ("" for none), and its cells."""
+    """A column of a table: its header, the coordinate that it is ("" for none), and its cells.
+
+    ``labels`` are those of the codes in a column that is kept, if the catalog states them.
+    """
 
     header: str
     name: str
     cells: Sequence[str]
     use: str
+    labels: Mapping[str, str] | None = None
 
     def is_known_as(self, name: str) -> bool:
         """Whether it gives the coordinate `name`."""
@@ -368,6 +375,8 @@ def _account_of(
     if column.use == "known" and column.name in NUMERIC_COLUMNS:
         pairs = zip(column.cells, coordinates[column.name], strict=True)
         undecoded = [cell for cell, value in pairs if cell and not value]
+    elif column.labels is not None:
+        undecoded = [cell for cell in column.cells if cell and cell not in column.labels]
     elif column.use == "kept":
         undecoded = _words_among_numbers(column.cells)
     return ColumnAccount(
@@ -379,6 +388,7 @@ def _account_of(
         n_blank,
         len(undecoded),
         tuple(dict.fromkeys(undecoded))[:_MAX_EXAMPLES],
+        "" if column.labels is None else "catalog",
     )
 
 
@@ -402,26 +412,30 @@ class _TableColumns:
     codes: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def from_table(cls, table: "pd.DataFrame", records: "Records", id_column: int | None) -> "_TableColumns":
+    def from_table(
+        cls, table: "pd.DataFrame", records: "Records", id_column: int | None, entities: "Entities"
+    ) -> "_TableColumns":
         coordinates: dict[str, list[str]] = {}
         extra_columns: dict[str, list[str]] = {}
         headers: dict[str, str] = {}
         printed: list[_PrintedColumn] = []
         codes: dict[str, list[str]] = {}
         grid = table.to_numpy()
-        code_columns = _find_code_columns(list(map(str, table.columns)), records)
+        code_columns = _find_code_columns(list(map(str, table.columns)), records, entities)
+        labels_of = {normalize_name(header): labels for header, labels in entities.codes.items()}
         for index, header in enumerate(map(str, table.columns)):
             if index in code_columns:
                 name = code_columns[index]
                 codes[name] = clean_cells(grid[:, index], ())
                 printed.append(_PrintedColumn(header, f"{name}_code", codes[name], "known"))
                 continue
-            column = _find_column(header, records) if index != id_column else None
+            column = _column_of(header, records, entities) if index != id_column else None
             cells = clean_cells(grid[:, index], column.missing if column else ())
             is_new = column is not None and column.name not in coordinates
             use = "known" if is_new else ("kept" if column is None else "repeated")
             name = column.name if column is not None else ""
-            printed.append(_PrintedColumn(header, name, cells, "id" if index == id_column else use))
+            labels = labels_of.get(normalize_name(header)) if use == "kept" else None
+            printed.append(_PrintedColumn(header, name, cells, "id" if index == id_column else use, labels))
             if index == id_column or not (header.strip() or any(cells)):
                 continue
             values = cells if column is None else _possible_values(column, cells)
@@ -430,6 +444,9 @@ class _TableColumns:
             # A cell such as "30-35" is not an age: such a column is also kept as printed.
             if column is None or not is_new or values != cells:
                 kept_name = _unique_name(slug(header, "_") or f"column_{index + 1}", extra_columns)
+                if labels is not None:
+                    extra_columns[f"{kept_name}_code"], headers[f"{kept_name}_code"] = cells, header
+                    cells = [labels.get(cell, "") for cell in cells]
                 extra_columns[kept_name], headers[kept_name] = cells, header
         return cls(len(table), coordinates, extra_columns, headers, printed, codes)
 
@@ -438,7 +455,7 @@ class _TableColumns:
         return [default] * self.row_count if column is None else [cell or default for cell in column]
 
 
-def _find_code_columns(headers: Sequence[str], records: "Records") -> dict[int, str]:
+def _find_code_columns(headers: Sequence[str], records: "Records", entities: "Entities") -> dict[int, str]:
     """Return, by index, the columns of printed codes beside one of labels, as this package writes them."""
     code_headers = {normalize_name(f"{name}_code"): name for name in CODED_COLUMNS}
     codes = {
@@ -449,9 +466,18 @@ def _find_code_columns(headers: Sequence[str], records: "Records") -> dict[int, 
     labels = {
         column.name
         for index, header in enumerate(headers)
-        if index not in codes and (column := _find_column(header, records)) is not None
+        if index not in codes and (column := _column_of(header, records, entities)) is not None
     }
     return {index: name for index, name in codes.items() if name in labels}
+
+
+def _column_of(header: str, records: "Records", entities: "Entities") -> "Column | None":
+    """Return the coordinate of a column: the one whose header the record of the dataset states, if any."""
+    own = {normalize_name(stated): name for name, stated in entities.columns.items()}
+    if normalize_name(header) in own:
+        return records.column(own[normalize_name(header)])
+    column = _find_column(header, records)
+    return None if column is None or column.name in entities.columns else column
 
 
 def _find_column(header: str, records: "Records") -> "Column | None":

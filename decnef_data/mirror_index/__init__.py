@@ -1,7 +1,6 @@
 """Crawl the mirrors and write what they hold to an index beside the cache, which is read offline."""
 
-import logging
-
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import AccessError, DecnefDataError, MirrorError, SelectionError
 from decnef_data.mirror_index import journal
 from decnef_data.mirror_index.journal import CrawlJournal, known_versions, load_index
@@ -19,7 +18,7 @@ __all__ = [
     "load_index",
 ]
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 def crawl_mirror(

@@ -6,7 +6,6 @@ grows by one line per response during a crawl.  Only the user can read them, bec
 user may access.
 """
 
-import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -18,12 +17,13 @@ from typing import IO, Final
 import msgspec
 
 from decnef_data.atomic_files import make_private_folder, open_atomic
+from decnef_data.disclosure import get_logger
 from decnef_data.file_systems import keep_private, sync_file
 from decnef_data.mirror_index.model import Change, Index, IndexHeader, IndexItem
 from decnef_data.mirrors.known_versions import FileVersion, VersionKey
 from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 _PRIVATE_MODE: Final = 0o600
 #: The listings of an interrupted crawl are reused if they are younger than this.
 MAX_LISTING_AGE: Final = timedelta(days=1)

@@ -14,6 +14,7 @@ from decnef_data.model import Dataset, Mirror
 #: Patterns of paths by which the unpacked files of each layout are recognized.
 _LAYOUT_PATTERNS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
     {
+        "bids": re.compile(r"(^|/)(dataset_description\.json|participants\.tsv|sub-[0-9A-Za-z]+/)"),
         "connectivity": re.compile(r"\.mat$"),
         "mri": re.compile(r"(^|/)(participants\.tsv|MRI_protocols_rsMRI\.tsv|sub-\d{4}/)"),
         "traveling": re.compile(r"(^|/)(sourcedata/|sub-\d{2,3}/|ses-site\w+/)"),
@@ -35,7 +36,9 @@ def match_datasets(
     >>> match.verdict, match.id, match.recorded
     ('corrected', 'syn5', 'syn22317078')
     """
-    return tuple(_match_dataset(mirror, dataset, datasets, items) for dataset in datasets)
+    matches = (_match_dataset(mirror, dataset, datasets, items) for dataset in datasets)
+    held = {holding.dataset for holding in mirror.holdings}
+    return tuple(match for match in matches if match.verdict != "missing" or match.dataset in held)
 
 
 def _match_dataset(

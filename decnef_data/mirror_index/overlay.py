@@ -1,7 +1,9 @@
 """Merge the results of crawls into the records: in memory for the user, as a file for a maintainer."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +13,11 @@ from msgspec.structs import replace
 from decnef_data.atomic_files import write_atomic
 from decnef_data.mirror_index import journal
 from decnef_data.mirror_index.model import Index, Match
-from decnef_data.model import Grade, Holding, Mirror
+from decnef_data.model import Evidence, Holding, Mirror, compute_grade
 
-#: A crawl counts as one source, which is grade B.
-_CRAWL_GRADE: Final[Grade] = "B"
-_HoldingUpdate = Callable[[Holding, Match], Holding]
+_ENTITY_PAGE: Final = "https://www.synapse.org/Synapse:"
+#: What is computed when a catalog is read, and never written.
+_COMPUTED: Final = frozenset({"grade", "grades"})
 
 
 def overlay_mirrors(mirrors: Iterable[Mirror], root: Path) -> tuple[Mirror, ...]:
@@ -36,59 +38,109 @@ def _overlay_mirror(mirror: Mirror, root: Path) -> Mirror:
     header = journal.read_header(journal.index_path(root, mirror.name))
     if header is None or header.address != mirror.address:
         return mirror
-    resolved = {match.dataset: match for match in header.matches if match.resolved}
-    return replace(mirror, holdings=tuple(_update_holdings(mirror, resolved, _with_address)))
+    crawl = _Crawl(mirror, header.matches, header.finished[:10])
+    return replace(mirror, holdings=crawl.update(crawl.with_address))
 
 
-def _update_holdings(
-    mirror: Mirror, resolved: Mapping[str, Match], update: _HoldingUpdate
-) -> Iterator[Holding]:
-    for holding in mirror.holdings:
-        match = resolved.get(holding.dataset)
-        yield update(holding, match) if match else holding
-    for name in resolved.keys() - {holding.dataset for holding in mirror.holdings}:
-        yield update(Holding(dataset=name, grade=_CRAWL_GRADE), resolved[name])
+@dataclass(frozen=True, slots=True)
+class _Crawl:
+    """What one crawl of a mirror found, which is evidence for the records of its holdings."""
 
+    mirror: Mirror
+    matches: tuple[Match, ...]
+    crawled: str
 
-def _with_address(holding: Holding, match: Match) -> Holding:
-    if holding.has_verified_address and holding.address == match.id:
-        return holding
-    return replace(holding, address=match.id, grades={**holding.grades, "address": _CRAWL_GRADE})
+    @property
+    def resolved(self) -> dict[str, Match]:
+        """The matches that are certain, by dataset."""
+        return {match.dataset: match for match in self.matches if match.resolved}
+
+    def evidence(self, match: Match) -> Evidence | None:
+        """Return the evidence that a match is, or ``None`` if it has no address that may be shown."""
+        is_entity = self.mirror.protocol == "synapse" and match.id is not None
+        # The address behind a personal link is a secret.
+        address = f"{_ENTITY_PAGE}{match.id}" if is_entity else self.mirror.page
+        if address is None:
+            return None
+        key = f"crawl-{self.mirror.name}-{match.dataset}"
+        read = date.fromisoformat(self.crawled)
+        return Evidence(key=key, owner=self.mirror.title, role="holder", address=address, read=read)
+
+    def update(self, change: Callable[[Holding, Match], Holding]) -> tuple[Holding, ...]:
+        """Return the holdings of the mirror, changed where a match is certain."""
+        resolved, known = self.resolved, {holding.dataset for holding in self.mirror.holdings}
+        added = (Holding(dataset=name) for name in resolved if name not in known)
+        return tuple(
+            change(holding, resolved[holding.dataset]) if holding.dataset in resolved else holding
+            for holding in (*self.mirror.holdings, *added)
+        )
+
+    def with_address(self, holding: Holding, match: Match) -> Holding:
+        """Return a holding with the address that was found."""
+        if holding.has_verified_address and holding.address == match.id:
+            return holding
+        return self.with_values(holding, match, {"address": match.id})
+
+    def with_values(self, holding: Holding, match: Match, values: Mapping[str, Any]) -> Holding:
+        """Return a holding with values that were found, and the match as their evidence."""
+        found = self.evidence(match)
+        if found is None:
+            return replace(holding, **values)
+        return replace(
+            holding,
+            evidence_of={**holding.evidence_of, **dict.fromkeys(values, (found.key,))},
+            grades={
+                **holding.grades,
+                **dict.fromkeys(values, compute_grade((found.key,), {found.key: found})),
+            },
+            **values,
+        )
+
+    def with_entity_facts(self, holding: Holding, match: Match) -> Holding:
+        """Add the id, and the size and checksum of an archive; a folder has only an approximate size."""
+        kind = "an archive" if match.archive else f"a folder of {match.files:,} files"
+        comment = f"Indexed {self.crawled}: {kind}. {match.why}"
+        return self._with_facts(self.with_address(holding, match), match, comment)
+
+    def with_link_facts(self, holding: Holding, match: Match) -> Holding:
+        """Add the size and checksum of the file behind a personal link."""
+        return self._with_facts(holding, match, f"Reported by the host of a personal link on {self.crawled}.")
+
+    def _with_facts(self, holding: Holding, match: Match, comment: str) -> Holding:
+        exact = {"size": match.size, "archive": match.archive, "checksum": match.checksum}
+        facts = exact if match.archive else {"approximate_size": match.size}
+        known = {field: value for field, value in facts.items() if value is not None}
+        return replace(self.with_values(holding, match, known), comment=comment)
 
 
 def write_records(mirror: Mirror, index: Index, folder: Path) -> Path:
     """Write the record of `mirror`, updated from its crawl, to ``mirrors/<name>.toml`` in `folder`.
 
-    Ids, sizes and checksums that the crawl resolved have grade B; the other fields are unchanged.
+    Ids, sizes and checksums that the crawl resolved have the crawl as evidence, which is written to
+    ``evidence-<name>.toml``; the other fields are unchanged.
     """
-    resolved = {match.dataset: match for match in index.matches if match.resolved}
-    crawl_date = index.finished[:10]
-    update = _with_entity_facts if mirror.protocol == "synapse" else _with_link_facts
-    holdings = _update_holdings(mirror, resolved, lambda holding, match: update(holding, match, crawl_date))
-    updated = replace(mirror, holdings=tuple(holdings))
+    crawl = _Crawl(mirror, index.matches, index.finished[:10])
+    change = crawl.with_entity_facts if mirror.protocol == "synapse" else crawl.with_link_facts
+    updated = replace(mirror, holdings=crawl.update(change))
+    evidence = [found for match in crawl.resolved.values() if (found := crawl.evidence(match)) is not None]
+    heading = f"# Written by `decnef index {mirror.name} --records` from the index of {crawl.crawled}.\n"
     path = folder / "mirrors" / f"{mirror.name}.toml"
-    heading = f"# Written by `decnef index {mirror.name} --records` from the index of {crawl_date}.\n"
-    write_atomic(path, (heading + format_toml(msgspec.to_builtins(updated))).encode())
+    write_atomic(path, (heading + format_toml(_stated(msgspec.to_builtins(updated)))).encode())
+    if evidence:
+        table = {"evidence": [msgspec.structs.asdict(each) for each in evidence]}
+        write_atomic(folder / f"evidence-{mirror.name}.toml", (heading + format_toml(table)).encode())
     return path
 
 
-def _with_entity_facts(holding: Holding, match: Match, crawl_date: str) -> Holding:
-    """Add the id, and the size and checksum of an archive; a folder of files has only an approximate size."""
-    updated = _with_address(holding, match)
-    kind = "an archive" if match.archive else f"a folder of {match.files:,} files"
-    return _with_facts(updated, match, f"Indexed {crawl_date}: {kind}. {match.why}")
-
-
-def _with_link_facts(holding: Holding, match: Match, crawl_date: str) -> Holding:
-    return _with_facts(holding, match, f"Reported by the host of a personal link on {crawl_date}.")
-
-
-def _with_facts(holding: Holding, match: Match, comment: str) -> Holding:
-    exact = {"size": match.size, "archive": match.archive, "checksum": match.checksum}
-    facts = exact if match.archive else {"approximate_size": match.size}
-    known = {field: value for field, value in facts.items() if value is not None}
-    grades = {**holding.grades, **dict.fromkeys(known, _CRAWL_GRADE)}
-    return replace(holding, comment=comment, grades=grades, **known)
+def _stated(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record without what is computed, in it and in the records in it."""
+    return {
+        name: [_stated(each) if isinstance(each, Mapping) else each for each in value]
+        if isinstance(value, list | tuple)
+        else value
+        for name, value in record.items()
+        if name not in _COMPUTED
+    }
 
 
 def format_toml(record: Mapping[str, Any]) -> str:
@@ -96,23 +148,33 @@ def format_toml(record: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> print(format_toml({"name": "a", "grades": {"page": "B"}, "steps": [{"kind": "link"}]}))
+    >>> print(format_toml({"name": "a", "evidence": ["b"], "steps": [{"kind": "link"}]}))
     name = "a"
-    grades = { page = "B" }
+    evidence = ["b"]
     <BLANKLINE>
     [[steps]]
     kind = "link"
     <BLANKLINE>
     """
-    nested = {name: value for name, value in record.items() if isinstance(value, list | tuple)}
-    lines = [f"{name} = {_format_value(value)}" for name, value in record.items() if name not in nested]
+    nested = {name: value for name, value in record.items() if _is_table_list(value)}
+    plain = {name: value for name, value in record.items() if name not in nested and value is not None}
+    lines = [f"{name} = {_format_value(value)}" for name, value in plain.items()]
     for name, tables in nested.items():
         lines += (f"\n[[{name}]]\n{format_toml(table).rstrip()}" for table in tables)
     return "\n".join(lines) + "\n"
 
 
+def _is_table_list(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, Mapping) for each in value)
+
+
 def _format_value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{name} = {_format_value(each)}" for name, each in value.items()) + " }"
+    match value:
+        case Mapping():
+            return "{ " + ", ".join(f"{name} = {_format_value(each)}" for name, each in value.items()) + " }"
+        case list() | tuple():
+            return "[" + ", ".join(map(_format_value, value)) + "]"
+        case date():
+            return value.isoformat()
     # A JSON string is a valid TOML basic string, except for DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,19 +1,19 @@
 """The store of the user's tokens and links: a file that only its owner can read, or the system keyring."""
 
 import json
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from decnef_data.atomic_files import make_private_folder, write_atomic
+from decnef_data.disclosure import get_logger
 from decnef_data.display.elements import short_path
 from decnef_data.errors import AccessError
 from decnef_data.file_systems import is_private, restrict_access
 
 _KEYRING_SERVICE = "decnef-data"
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 class Credentials:

@@ -57,7 +57,7 @@ def build_access(
 
 def _build_requirement(step: AccessStep, state: RequirementState, command: str) -> Requirement:
     next_command = command if state in {"unmet", "expired"} and step.kind in {"login", "link"} else None
-    return Requirement(step.kind, state, step.text, step.url, next_command)
+    return Requirement(step.kind, state, step.text, step.url, next_command, form=step.form)
 
 
 def get_holding(mirror: Mirror, dataset: Dataset) -> Holding:

@@ -1,47 +1,16 @@
 """The records of the catalog, as they are stored on disk."""
 
+from collections.abc import Mapping
+from datetime import date
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import ClassVar, Literal
 
-import msgspec
+from msgspec import field
 
-#: How reliable a fact is: A two or more independent sources, B one source, C inferred, D general knowledge.
-Grade = Literal["A", "B", "C", "D"]
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base class of all records, which are immutable; an unknown field is an error."""
+from decnef_data.model.evidence import Evidence, GradedRecord, Record
 
 
-class GradedRecord(Record, frozen=True, kw_only=True):
-    """A record of several facts, which may have different grades.
-
-    Attributes
-    ----------
-    grade
-        Grade of the fields that `grades` does not list.
-    grades
-        Grades of individual fields, by field name.
-    comment
-        A remark about the record.
-
-    Examples
-    --------
-    >>> site = Site(code="SWA", name="Showa University", institute="ShowaU", grades={"name": "B"})
-    >>> site.grade_of("code"), site.grade_of("name")
-    ('A', 'B')
-    """
-
-    grade: Grade = "A"
-    grades: dict[str, Grade] = {}
-    comment: str | None = None
-
-    def grade_of(self, field: str) -> Grade:
-        """Return the grade of the value of `field`."""
-        return self.grades.get(field, self.grade)
-
-
-class Fact(Record, frozen=True, kw_only=True):
+class Fact(GradedRecord, frozen=True, kw_only=True):
     """A published number or statement.
 
     Attributes
@@ -54,19 +23,18 @@ class Fact(Record, frozen=True, kw_only=True):
         What the value counts or describes.
     unit
         Unit of the value.
-    grade
-        How reliable the fact is.
     source
         Key of the citation that reports it.
     dataset
         Name of the dataset that it describes; omitted for the project as a whole.
     """
 
+    own_fields: ClassVar[tuple[str, ...]] = ("counts", "unit", "source", "dataset")
+
     name: str
     value: int | float | str
     counts: str
     unit: str | None = None
-    grade: Grade = "A"
     source: str | None = None
     dataset: str | None = None
 
@@ -89,6 +57,9 @@ class Citation(GradedRecord, frozen=True, kw_only=True):
     when
         Condition under which to cite it; always, if omitted.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("key",)
+    own_fields: ClassVar[tuple[str, ...]] = ("when",)
 
     key: str
     text: str
@@ -115,6 +86,8 @@ class Site(GradedRecord, frozen=True, kw_only=True):
         Other codes of the same site.
     """
 
+    key_fields: ClassVar[tuple[str, ...]] = ("code",)
+
     code: str
     name: str
     institute: str
@@ -122,7 +95,7 @@ class Site(GradedRecord, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
 
 
-class Code(Record, frozen=True, kw_only=True):
+class Code(GradedRecord, frozen=True, kw_only=True):
     """The meaning of an integer code in a table column, e.g. ``diagnosis`` 2 is ``MDD``.
 
     Attributes
@@ -141,9 +114,10 @@ class Code(Record, frozen=True, kw_only=True):
         Words that tables have in place of the code, besides label and titles.
     aliases
         Other names by which participants can be selected.
-    grade
-        How reliable the meaning is.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("column", "code")
+    own_fields: ClassVar[tuple[str, ...]] = ("title", "title_ja", "words", "aliases")
 
     column: Literal["diagnosis", "sex", "handedness"]
     code: int
@@ -152,7 +126,6 @@ class Code(Record, frozen=True, kw_only=True):
     title_ja: str | None = None
     words: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
-    grade: Grade = "A"
 
 
 class SiteAcquisition(GradedRecord, frozen=True, kw_only=True):
@@ -185,6 +158,18 @@ class SiteAcquisition(GradedRecord, frozen=True, kw_only=True):
     slice_order
         Order of slice acquisition, as printed in the table.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("sites",)
+    units: ClassVar[Mapping[str, str]] = {
+        "field_strength": "T",
+        "repetition_time": "s",
+        "echo_time": "s",
+        "flip_angle": "°",
+        "slice_thickness": "mm",
+        "slice_gap": "mm",
+        "field_of_view": "mm",
+        "in_plane_resolution": "mm",
+    }
 
     sites: tuple[str, ...] = ()
     scanner: str | None = None
@@ -226,6 +211,9 @@ class ImagingProtocol(SiteAcquisition, frozen=True, kw_only=True):
         them out.
     """
 
+    key_fields: ClassVar[tuple[str, ...]] = ("number",)
+    own_fields: ClassVar[tuple[str, ...]] = ("uncertain",)
+
     number: int
     matrix: tuple[int, int] | None = None
     field_of_view: tuple[float, ...] | None = None
@@ -262,6 +250,8 @@ class Column(GradedRecord, frozen=True, kw_only=True):
         Whether all numbers are integers.
     """
 
+    own_fields: ClassVar[tuple[str, ...]] = ("kind", "description", "minimum", "maximum", "integer")
+
     name: str
     kind: Literal["number", "text", "code"]
     aliases: tuple[str, ...]
@@ -273,7 +263,7 @@ class Column(GradedRecord, frozen=True, kw_only=True):
     integer: bool = False
 
 
-class Terms(Record, frozen=True, kw_only=True):
+class Terms(GradedRecord, frozen=True, kw_only=True):
     """Terms of use that a user has to accept.
 
     Attributes
@@ -288,16 +278,18 @@ class Terms(Record, frozen=True, kw_only=True):
         The terms, as shown to the user.
     url
         Web page of the terms.
-    grade
-        How reliable the record is.
+    data_use
+        Name of the record that states the terms in standard terms.
     """
+
+    own_fields: ClassVar[tuple[str, ...]] = ("version", "title", "data_use")
 
     name: str
     version: str
     title: str
     text: str
     url: str | None = None
-    grade: Grade = "A"
+    data_use: str | None = None
 
     def __str__(self) -> str:
         """Return title, version, text and address as text to read."""
@@ -305,7 +297,98 @@ class Terms(Record, frozen=True, kw_only=True):
         return f"{self.title} (version {self.version})\n\n{self.text.strip()}{address}"
 
 
-class AccessStep(Record, frozen=True, kw_only=True):
+class UseTerm(Record, frozen=True, kw_only=True):
+    """A term of the Data Use Ontology (DUO).
+
+    Attributes
+    ----------
+    term
+        Identifier of the term, e.g. ``DUO:0000026``.
+    title
+        Name of the term in the ontology.
+    title_ja
+        Japanese name.
+    """
+
+    term: str
+    title: str
+    title_ja: str | None = None
+
+    def __str__(self) -> str:
+        """Return the name and the identifier."""
+        return f"{self.title} ({self.term})"
+
+
+class UseRule(Record, frozen=True, kw_only=True):
+    """A prohibition or a duty, with an action of the Open Digital Rights Language (ODRL).
+
+    Attributes
+    ----------
+    action
+        The action: ``odrl:`` and a term of ODRL, or ``decnef:`` and a term where ODRL has none.
+    title
+        The rule as text.
+    title_ja
+        The rule in Japanese.
+    recipient
+        The only recipient that the rule is about, a term such as ``odrl:All``; any recipient, if omitted.
+    exempt_recipient
+        The recipient that the rule is not about, as text.
+    """
+
+    action: str
+    title: str
+    title_ja: str | None = None
+    recipient: str | None = None
+    exempt_recipient: str | None = None
+
+    def __str__(self) -> str:
+        """Return the rule as text."""
+        return self.title
+
+
+class DataUse(GradedRecord, frozen=True, kw_only=True):
+    """How data of one access tier may be used, in standard terms; what no source states is unknown.
+
+    Attributes
+    ----------
+    name
+        Unique name of the tier.
+    level
+        Level of access of the tier's datasets.
+    strictness
+        Position of the tier among all; data of several tiers have the level of the one with the highest.
+    title
+        Title of the conditions.
+    title_ja
+        Japanese title of the conditions.
+    purposes
+        The purposes that are permitted; unknown, if omitted.
+    commerce
+        Whether commercial use is permitted.
+    modifiers
+        Conditions of the use.
+    prohibitions
+        What is prohibited.
+    duties
+        What is required.
+    """
+
+    own_fields: ClassVar[tuple[str, ...]] = ("strictness", "title", "title_ja")
+
+    name: str
+    level: str
+    strictness: int
+    title: str
+    title_ja: str | None = None
+    purposes: tuple[UseTerm, ...] | None = None
+    commerce: Literal["permitted", "unknown", "prohibited"] = "unknown"
+    modifiers: tuple[UseTerm, ...] = ()
+    prohibitions: tuple[UseRule, ...] = ()
+    duties: tuple[UseRule, ...] = ()
+
+
+class AccessStep(GradedRecord, frozen=True, kw_only=True):
     """One step towards access to a dataset.
 
     Attributes
@@ -318,15 +401,18 @@ class AccessStep(Record, frozen=True, kw_only=True):
         Name of the mirror, if only one mirror requires the step.
     url
         Web page where the step is done.
-    grade
-        How reliable the record is.
+    form
+        Web address of the form to fill in.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("kind",)
+    own_fields: ClassVar[tuple[str, ...]] = ("mirror",)
 
     kind: Literal["account", "terms", "application", "approval", "link", "login"]
     text: str
     mirror: str | None = None
     url: str | None = None
-    grade: Grade = "A"
+    form: str | None = None
 
 
 class Atlas(GradedRecord, frozen=True, kw_only=True):
@@ -348,12 +434,14 @@ class Atlas(GradedRecord, frozen=True, kw_only=True):
         Known names of regions, by region number.
     """
 
+    key_fields: ClassVar[tuple[str, ...]] = ("group",)
+
     name: str
     group: str
     rois: int
     edges: int
     description: str
-    roi_names: dict[str, str] = {}
+    roi_names: dict[str, str] = field(default_factory=dict)
 
 
 class MatrixFile(GradedRecord, frozen=True, kw_only=True):
@@ -372,6 +460,8 @@ class MatrixFile(GradedRecord, frozen=True, kw_only=True):
     rows
         Number of participants in the file.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("key",)
 
     path: str
     key: str
@@ -409,19 +499,21 @@ class Cohort(GradedRecord, frozen=True, kw_only=True):
         Codes of sites of the catalog, by the code in the table.
     """
 
+    key_fields: ClassVar[tuple[str, ...]] = ("path",)
+
     path: str
     institute: str | None = None
     site: str | None = None
     diagnosis: str | None = None
     scanner: str | None = None
     protocol: int | None = None
-    diagnosis_codes: dict[str, str] = {}
-    sex_codes: dict[str, str] = {}
-    handedness_codes: dict[str, str] = {}
-    site_codes: dict[str, str] = {}
+    diagnosis_codes: dict[str, str] = field(default_factory=dict)
+    sex_codes: dict[str, str] = field(default_factory=dict)
+    handedness_codes: dict[str, str] = field(default_factory=dict)
+    site_codes: dict[str, str] = field(default_factory=dict)
 
 
-class ParticipantCount(Record, frozen=True, kw_only=True):
+class ParticipantCount(GradedRecord, frozen=True, kw_only=True):
     """The number of participants with one diagnosis at a site.
 
     Attributes
@@ -432,20 +524,16 @@ class ParticipantCount(Record, frozen=True, kw_only=True):
         Label of the diagnosis.
     n_participants
         Number of participants.
-    grade
-        How reliable the number is.
-    comment
-        A remark about the number.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("sites", "diagnosis")
 
     sites: tuple[str, ...]
     diagnosis: str
     n_participants: int
-    grade: Grade = "C"
-    comment: str | None = None
 
 
-class RunCount(Record, frozen=True, kw_only=True):
+class RunCount(GradedRecord, frozen=True, kw_only=True):
     """The number of runs of one session.
 
     Attributes
@@ -454,19 +542,15 @@ class RunCount(Record, frozen=True, kw_only=True):
         Number of resting-state runs of each session.
     sites
         Codes of the sites; omitted for all sites that no other record names.
-    grade
-        How reliable the number is.
-    comment
-        A remark about the number.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("sites",)
 
     runs: int
     sites: tuple[str, ...] = ()
-    grade: Grade = "C"
-    comment: str | None = None
 
 
-class KnownFile(Record, frozen=True, kw_only=True):
+class KnownFile(GradedRecord, frozen=True, kw_only=True):
     """A file whose checksum a holder of the dataset reports.
 
     Attributes
@@ -475,13 +559,40 @@ class KnownFile(Record, frozen=True, kw_only=True):
         Path of the file, relative to the top folder of the dataset; its name alone if the folder is unknown.
     sha256
         SHA-256 of the file, in hexadecimal digits.
-    grade
-        How reliable the checksum is; a copy that differs is not damaged.
     """
+
+    key_fields: ClassVar[tuple[str, ...]] = ("path",)
 
     path: str
     sha256: str
-    grade: Grade = "B"
+
+
+class Entities(Record, frozen=True, kw_only=True):
+    r"""What the names and tables of a dataset in BIDS mean, for a record with the layout ``bids``.
+
+    Sites, protocols and codes of the image datasets of the package do not hold for such a dataset: a word is
+    a label of its own, and a number is missing unless `codes` has it.
+
+    Attributes
+    ----------
+    subject
+        Regular expression for the complete label of a subject, without ``sub-``.  Each named group is a
+        coordinate, e.g. ``site`` of ``(?P<site>[A-Z]+)\d+``.
+    session
+        Regular expression for the complete label of a session, without ``ses-``, with named groups alike.
+    columns
+        Header of the column of each coordinate, where it is another one, e.g. ``{ diagnosis = 'group' }``.
+    codes
+        Labels of the codes in a column, by coordinate or header, e.g. ``{ sex = { 1 = 'male' } }``.
+    sites
+        Codes of the records of sites that hold for the dataset.
+    """
+
+    subject: str | None = None
+    session: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    sites: tuple[str, ...] = ()
 
 
 class Dataset(GradedRecord, frozen=True, kw_only=True):
@@ -500,7 +611,7 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     top_folder
         Name of the top folder in the archive.
     level
-        Who has access: approved applicants (restricted) or registered users (registered).
+        Who has access, e.g. approved applicants (restricted) or registered users (registered).
     terms
         Name of the terms of use.
     page
@@ -540,17 +651,37 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
         listed, with their size and modification time, until the user has them hashed.
     subject_ids
         What the ids of subjects consist of, for messages about an unknown id.
+    published
+        Date on which the dataset was published.
+    announcement
+        Web page on which the publisher announced the dataset.
+    entities
+        What names and tables mean, of a dataset with the layout ``bids``.
+    sidecar_object
+        Name of the object in which sidecars of an export keep what is not of BIDS.
     """
+
+    own_fields: ClassVar[tuple[str, ...]] = (
+        "layout",
+        "terms",
+        "summary",
+        "aliases",
+        "citations",
+        "hash_patterns",
+        "subject_ids",
+        "entities",
+        "sidecar_object",
+    )
 
     name: str
     title: str
-    title_ja: str
     layout: str
     top_folder: str
-    level: Literal["restricted", "registered"]
+    level: str
     terms: str
     page: str
     summary: str
+    title_ja: str | None = None
     aliases: tuple[str, ...] = ()
     n_participants: int | None = None
     citations: tuple[str, ...] = ()
@@ -567,6 +698,25 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     redistributable: bool = False
     hash_patterns: tuple[str, ...] = ("*",)
     subject_ids: str | None = None
+    published: date | None = None
+    announcement: str | None = None
+    entities: Entities | None = None
+    sidecar_object: str = "DecnefData"
+
+    @property
+    def has_own_meaning(self) -> bool:
+        """Whether the record says what names and tables mean: no site, protocol or code of others holds."""
+        return self.layout == "bids"
+
+    @property
+    def own_entities(self) -> Entities:
+        """What names and tables mean, if the record says so."""
+        return self.entities or Entities()
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The titles in all languages that the record has."""
+        return tuple(filter(None, (self.title, self.title_ja)))
 
     def should_hash(self, path: str) -> bool:
         """Return whether the file at `path` is hashed when a folder that contains it is adopted."""
@@ -609,6 +759,9 @@ class Holding(GradedRecord, frozen=True, kw_only=True):
         Expected checksum of the archive, as ``algorithm:hexdigest``.
     """
 
+    key_fields: ClassVar[tuple[str, ...]] = ("dataset",)
+    units: ClassVar[Mapping[str, str]] = {"size": "bytes", "approximate_size": "bytes"}
+
     dataset: str
     address: str | None = None
     archive: str | None = None
@@ -618,11 +771,15 @@ class Holding(GradedRecord, frozen=True, kw_only=True):
 
     @property
     def has_verified_address(self) -> bool:
-        """Whether the address may be used without confirmation by the mirror."""
-        return self.address is not None and self.grade_of("address") in {"A", "B"}
+        """Whether the address may be used without confirmation by the mirror.
+
+        The author of a catalog that does not say what an address is based on answers for it.
+        """
+        is_stated = self.basis_of("address") is None or self.grade_of("address") in {"A", "B"}
+        return self.address is not None and is_stated
 
 
-class Mirror(Record, frozen=True, kw_only=True):
+class Mirror(GradedRecord, frozen=True, kw_only=True):
     """A service or a folder from which datasets are available.
 
     Attributes
@@ -647,10 +804,12 @@ class Mirror(Record, frozen=True, kw_only=True):
         Steps towards access that the mirror requires for every dataset.
     """
 
+    own_fields: ClassVar[tuple[str, ...]] = ("title", "protocol", "order", "terms")
+
     name: str
     title: str
     protocol: Literal["synapse", "https", "folder"]
-    order: int
+    order: int = 100
     address: str | None = None
     page: str | None = None
     terms: bool = True
@@ -663,12 +822,16 @@ class Mirror(Record, frozen=True, kw_only=True):
 
 
 class CatalogFile(Record, frozen=True, kw_only=True):
-    """The small records of one catalog file, of any number of kinds."""
+    """The records of one catalog file, of any number of kinds."""
 
+    datasets: tuple[Dataset, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
     sites: tuple[Site, ...] = ()
     codes: tuple[Code, ...] = ()
     protocols: tuple[ImagingProtocol, ...] = ()
     columns: tuple[Column, ...] = ()
     citations: tuple[Citation, ...] = ()
     terms: tuple[Terms, ...] = ()
+    data_use: tuple[DataUse, ...] = ()
     facts: tuple[Fact, ...] = ()
+    evidence: tuple[Evidence, ...] = ()

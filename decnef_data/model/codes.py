@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final, Literal
 
-from decnef_data.model.catalog import Record
+from decnef_data.model.evidence import Record
 
 #: In the place of labels: the codes of the tables of the image datasets hold.
 MRI: Final = "mri"

@@ -78,6 +78,8 @@ class Environment:
         The mirrors of the catalog.
     variables
         The environment variables that change the behavior and are set, without their values.
+    hides_rows
+        Whether rows about single people are hidden, as ``DECNEF_ROWS`` says.
     """
 
     version: str
@@ -88,3 +90,4 @@ class Environment:
     folders: tuple[FolderInfo, ...]
     mirrors: tuple[MirrorInfo, ...]
     variables: tuple[str, ...]
+    hides_rows: bool

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from decnef_data.model.account import Account
+from decnef_data.model.account import Account, ChecksumAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,32 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogProblem:
+    """What is wrong about one entry of a catalog folder.
+
+    Attributes
+    ----------
+    file
+        Path of the file.
+    line
+        Number of the line of the entry, or of the record that lacks one.
+    location
+        Position in the file, such as ``$.datasets[0].terms``.
+    message
+        What is wrong, and what to do.
+    """
+
+    file: str
+    line: int
+    location: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return file, line and message, as editors read them."""
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
 class DoctorReport:
     """All comparisons of one local copy with the catalog.
 
@@ -46,6 +72,8 @@ class DoctorReport:
         What every file, row, column, cell and link of the copy was used for.
     synthetic
         Whether the copy is a phantom.
+    digests
+        The SHA-256 of the files that every copy has: archives, matrices and tables.
 
     Examples
     --------
@@ -60,6 +88,7 @@ class DoctorReport:
     findings: tuple[Finding, ...]
     account: Account = field(default_factory=Account)
     synthetic: bool = False
+    digests: tuple[ChecksumAccount, ...] = ()
 
     @property
     def disagreements(self) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from decnef_data.model.catalog import Record
+from decnef_data.model.evidence import Record
 from decnef_data.model.selection import SelectionFields
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from decnef_data.model.catalog import Record
 from decnef_data.model.codes import CodeBook
+from decnef_data.model.evidence import Record
 
 #: How many values of a field are described: a selection may name hundreds of subjects.
 _MAX_VALUES: Final = 5

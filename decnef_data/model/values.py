@@ -1,10 +1,14 @@
 """Values that functions return; all are immutable."""
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
+
+from decnef_data.model.catalog import DataUse
+from decnef_data.model.data_use import UsePolicy
 
 
 class Secret(str):
@@ -137,6 +141,20 @@ class VerifiedFile:
     has_expected_checksum: bool
 
 
+class LazyFiles(Sequence[VerifiedFile], ABC):
+    """Files that are built on access: of thousands, a warm call needs a few tables."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def select(self, accepts: Callable[[str], bool]) -> tuple[VerifiedFile, ...]:
+        """Return the files whose paths are accepted, and build no others."""
+
+    @abstractmethod
+    def summaries(self) -> Iterator[tuple[str, str, str | None]]:
+        """Yield the path, the first checksum and the mirror's identity of each file, and build none."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalCopy:
     """The local copy of a dataset from one mirror.
@@ -172,6 +190,18 @@ class LocalCopy:
         """The first checksum of each file, in the order of the files."""
         return tuple(file.checksums[0] for file in self.files)
 
+    def select_files(self, accepts: Callable[[str], bool]) -> tuple[VerifiedFile, ...]:
+        """Return the files whose paths are accepted."""
+        if isinstance(self.files, LazyFiles):
+            return self.files.select(accepts)
+        return tuple(file for file in self.files if accepts(file.path))
+
+    def list_checksums(self) -> Iterator[tuple[str, str]]:
+        """Yield the path and the first checksum of each file, as text."""
+        if isinstance(self.files, LazyFiles):
+            return ((path, checksum) for path, checksum, _ in self.files.summaries())
+        return ((file.path, str(file.checksums[0])) for file in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -191,6 +221,8 @@ class Requirement:
         Command to run.
     expires
         Date and time when the requirement is no longer met.
+    form
+        Web address of the form to fill in.
     """
 
     kind: str
@@ -199,6 +231,7 @@ class Requirement:
     url: str | None = None
     command: str | None = None
     expires: datetime | None = None
+    form: str | None = None
 
     @property
     def missing(self) -> bool:
@@ -240,12 +273,23 @@ class Access:
         Who has access: approved applicants (``restricted``) or registered users (``registered``).
     requirements
         The requirements of the mirror.
+    data_use
+        How the dataset may be used, in terms of DUO and ODRL; ``None`` if it is not stated.
     """
 
     dataset: str
     mirror: str
     level: str
     requirements: tuple[Requirement, ...] = ()
+    data_use: DataUse | None = None
+
+    @property
+    def use_conditions(self) -> tuple[tuple[str, str], ...]:
+        """How the dataset may be used, as pairs of a label and a text; empty if it is not stated."""
+        if self.data_use is None:
+            return ()
+        policy = UsePolicy.of(self.data_use)
+        return (*policy.describe(), ("grade", f"{policy.grade}, that of the least certain condition"))
 
     @property
     def granted(self) -> bool:
@@ -295,12 +339,22 @@ class FileCheck:
         What differs, or the number of files in an intact store.
     mirror
         Mirror that the file came from; empty for a store.
+    checksums
+        The recorded checksums of the file.
+    basis
+        Whether the mirror or the catalog had stated the checksum (expected), or it was computed when the file
+        was stored (first sight); empty for a store.
+    corroborated_by
+        Who else has a file with the same checksum, according to the catalog.
     """
 
     path: str
     state: Literal["intact", "changed", "missing", "damaged"]
     detail: str = ""
     mirror: str = ""
+    checksums: tuple[str, ...] = ()
+    basis: Literal["", "expected", "first sight"] = ""
+    corroborated_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,36 +1,42 @@
 """The records of the catalog: loading, validation and lookup."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from decnef_data.arguments import checked
+from decnef_data.records.build import packaged_entries, records_by_kind, unique_entries
 from decnef_data.records.counts import CountFilter, CountRow, count_participants
-from decnef_data.records.load import RecordEntry, read_entries
+from decnef_data.records.load import read_entries, require_folder
 from decnef_data.records.names import as_names, normalize_name, resolve_name
-from decnef_data.records.validate import record_names, validate_entries
+from decnef_data.records.validate import record_names, validate_evidence
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from decnef_data.model import (
+        CatalogProblem,
         Citation,
         Code,
         Column,
         Dataset,
+        DataUse,
+        Evidence,
         Fact,
+        GradedRecord,
         ImagingProtocol,
         Mirror,
         Site,
+        StatedValue,
         Terms,
+        UsePolicy,
     )
 
-__all__ = ["Records", "default_records", "normalize_name"]
+__all__ = ["Records", "check_records", "default_records", "normalize_name", "use_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Records:
 
     Parameters
     ----------
-    datasets, mirrors, sites, codes, protocols, columns, citations, terms, facts
+    datasets, mirrors, sites, codes, protocols, columns, citations, terms, data_use, fact_records, evidence
         The records of each kind.
 
     Examples
@@ -59,7 +65,9 @@ class Records:
     columns: "tuple[Column, ...]" = ()
     citations: "tuple[Citation, ...]" = ()
     terms: "tuple[Terms, ...]" = ()
-    facts: "tuple[Fact, ...]" = ()
+    data_use: "tuple[DataUse, ...]" = ()
+    fact_records: "tuple[Fact, ...]" = ()
+    evidence: "tuple[Evidence, ...]" = ()
 
     @classmethod
     @checked
@@ -88,7 +96,9 @@ class Records:
         """
         if not folders:
             return _packaged_records()
-        return _build_records(chain(_packaged_entries(), *map(read_entries, map(Path, folders))))
+        entries = unique_entries(chain(packaged_entries(), *map(read_entries, map(Path, folders))))
+        validate_evidence(entries)
+        return cls(**records_by_kind(entries))
 
     @checked
     def dataset(self, name: str) -> "Dataset":
@@ -197,6 +207,34 @@ class Records:
         return resolve_name("terms", dataset.terms, {terms.name: terms for terms in self.terms})
 
     @checked
+    def data_use_of(self, dataset: "Dataset") -> "DataUse | None":
+        """Return how a dataset may be used, in terms of DUO and ODRL; ``None`` if it is not stated.
+
+        Parameters
+        ----------
+        dataset
+            The record of the dataset.
+
+        Returns
+        -------
+        DataUse or None
+            The purposes, conditions, prohibitions and duties of the dataset's access tier.
+
+        Raises
+        ------
+        SelectionError
+            The catalog does not have the terms that the record names.
+
+        Examples
+        --------
+        >>> records = Records.load()
+        >>> [term.term for term in records.data_use_of(records.dataset("srpbs-fc")).modifiers]
+        ['DUO:0000026', 'DUO:0000027']
+        """
+        name = self.terms_of(dataset).data_use
+        return next((tier for tier in self.data_use if tier.name == name), None)
+
+    @checked
     def site(self, code: str) -> "Site | None":
         """Return the site with a code or alias, or ``None``.
 
@@ -288,7 +326,82 @@ class Records:
         1625
         """
         name = self.dataset(dataset).name
-        return tuple(fact for fact in self.facts if fact.dataset == name)
+        return tuple(fact for fact in self.fact_records if fact.dataset == name)
+
+    @checked
+    def facts(
+        self, names: "str | Iterable[str] | None" = None, *, grade: str | None = None
+    ) -> "tuple[StatedValue, ...]":
+        """Return every value that the catalog states, with its grade and evidence.
+
+        Parameters
+        ----------
+        names
+            The datasets, by name, alias or title, one or several; ``None`` means all, and what describes no
+            dataset or several.
+        grade
+            The grade of the values: ``"A"``, ``"B"``, ``"C"`` or ``"D"``; ``None`` means all.
+
+        Returns
+        -------
+        tuple of StatedValue
+            The values, each with its name, unit, what it counts, its dataset, grade, evidence, and the
+            formula by which it follows from others.
+
+        Raises
+        ------
+        SelectionError
+            There is no such dataset or grade.
+
+        Examples
+        --------
+        >>> facts = {fact.name: fact for fact in Records.load().facts("srpbs-fc", grade="C")}
+        >>> facts["srpbs-fc/atlases/bal140.edges"].formula
+        'rois * (rois - 1) / 2'
+        """
+        from decnef_data.records.facts import list_facts, require_grade
+
+        datasets = None if names is None else {self.dataset(name).name for name in as_names(names)}
+        wanted = None if grade is None else require_grade(grade)
+        return tuple(
+            fact
+            for fact in list_facts(self._graded_records(), self.evidence)
+            if (datasets is None or fact.dataset in datasets) and wanted in {None, fact.grade}
+        )
+
+    @checked
+    def fact(self, name: str) -> "StatedValue":
+        """Return one value that the catalog states, with its grade and evidence.
+
+        Parameters
+        ----------
+        name
+            The name of the fact, such as ``"fc-participants"``, or of a field of a record, such as
+            ``"srpbs-fc.n_participants"``.
+
+        Returns
+        -------
+        StatedValue
+            The value.
+
+        Raises
+        ------
+        SelectionError
+            There is no such value; the message suggests the nearest.
+
+        Examples
+        --------
+        >>> Records.load().fact("open-participants").value
+        1410
+        """
+        from decnef_data.records.facts import find_fact, list_facts
+
+        return find_fact(list_facts(self._graded_records(), self.evidence), name)
+
+    def _graded_records(self) -> "Iterator[tuple[str, GradedRecord]]":
+        for field in fields(self):
+            kind = "facts" if field.name == "fact_records" else field.name
+            yield from ((kind, record) for record in getattr(self, field.name) if field.name != "evidence")
 
     @checked
     def query(
@@ -320,7 +433,7 @@ class Records:
         -------
         pandas.DataFrame
             One row per count: dataset, site, institute, diagnosis, n_participants (missing where the catalog
-            has no number), grade (A two sources or more, B one, C inferred, D unconfirmed) and comment.
+            has no number), grade (A to D, from stated by the holder to unconfirmed) and comment.
 
         Raises
         ------
@@ -331,7 +444,7 @@ class Records:
         --------
         >>> counts = Records.load().query("srpbs-1600", sites="KUT")
         >>> counts[["diagnosis", "n_participants", "grade"]].values.tolist()
-        [['HC', 159, 'C'], ['MDD', 16, 'C'], ['SSD', 45, 'C']]
+        [['HC', 159, 'B'], ['MDD', 16, 'C'], ['SSD', 45, 'C']]
         """
         import pandas as pd
 
@@ -348,6 +461,21 @@ class Records:
         return catalog_html(self.datasets, self.mirrors)
 
 
+def use_policy(records: Records, dataset: "Dataset") -> "UsePolicy":
+    """Return how a dataset may be used, in the form in which it is combined with others.
+
+    Examples
+    --------
+    >>> records = Records.load()
+    >>> use_policy(records, records.dataset("srpbs-ts")).unknown
+    ('commerce', 'purpose')
+    """
+    from decnef_data.model import UsePolicy
+
+    tier = records.data_use_of(dataset)
+    return UsePolicy.without_tier(dataset.level) if tier is None else UsePolicy.of(tier)
+
+
 def default_records() -> Records:
     """Return the records of the package, and those of the folder ``DECNEF_CATALOG_DIR`` if it is set.
 
@@ -357,25 +485,43 @@ def default_records() -> Records:
         A record of the folder is malformed, or refers to another one that does not exist.
     """
     folder = os.environ.get("DECNEF_CATALOG_DIR")
-    return Records.load(*([Path(folder)] if folder else []))
+    return _load_cached(Path(folder), _signature(Path(folder))) if folder else _packaged_records()
 
 
-@cache
-def _packaged_entries() -> tuple[RecordEntry, ...]:
-    # Reading takes 10 ms and records are frozen, so that a process reads the packaged ones only once.
-    return tuple(read_entries(files("decnef_data_catalog")))
+def check_records(folder: Path, layouts: Collection[str]) -> "tuple[CatalogProblem, ...]":
+    """Return everything that is wrong about the records in a folder, which may refer to those of the package.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    layouts
+        The names of the layouts that can be opened.
+
+    Raises
+    ------
+    CatalogError
+        There is no such folder.
+    """
+    from decnef_data.records.check import check_entries  # only this function needs it
+
+    require_folder(folder)
+    return check_entries(folder, packaged_entries(), layouts)
+
+
+def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return the names, times and sizes of the files with records in a folder."""
+    files = sorted(path for pattern in ("*.toml", "*/*.toml") for path in folder.glob(pattern))
+    statuses = ((path, path.stat()) for path in files)
+    return tuple((str(path), status.st_mtime_ns, status.st_size) for path, status in statuses)
+
+
+@lru_cache(maxsize=2)  # the same records for every call, so that what is derived from them is found again
+def _load_cached(folder: Path, _files: tuple[tuple[str, int, int], ...]) -> Records:
+    return Records.load(folder)
 
 
 @cache
 def _packaged_records() -> Records:
-    return _build_records(_packaged_entries())
-
-
-def _build_records(entries: Iterable[RecordEntry]) -> Records:
-    by_key = {entry.key: entry for entry in entries}
-    validate_entries(tuple(by_key.values()))
-    kinds: dict[str, list[Any]] = {}
-    for entry in by_key.values():
-        kinds.setdefault(entry.kind, []).append(entry.record)
-    kinds.get("mirrors", []).sort(key=lambda mirror: mirror.order)
-    return Records(**{kind: tuple(records) for kind, records in kinds.items()})
+    # Their evidence, which takes longer to check than all the rest, is checked before they are packaged.
+    return Records(**records_by_kind(packaged_entries()))

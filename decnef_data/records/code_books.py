@@ -4,6 +4,8 @@ import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from decnef_data_catalog import examples
+
 from decnef_data.errors import FormatError, SelectionError
 from decnef_data.model import CodeBook
 from decnef_data.model.codes import MRI
@@ -147,7 +149,8 @@ def _known_labels(name: str, records: "Records") -> dict[str, str]:
 
 def _form_error(value: object) -> SelectionError:
     message = (
-        f"Code books are not a mapping: {value!r}. Write {{'OsakaU': {{'condition': {{'0': 'HC'}}}}}}, "
+        f"Code books are not a mapping: {value!r}. "
+        f"Write {{'OsakaU': {{'condition': {{'0': '{examples.CONTROLS}'}}}}}}, "
         f"with '{MRI}' in the place of any inner mapping for the codes of the image datasets."
     )
     return SelectionError(message, requested=str(value))

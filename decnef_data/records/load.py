@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _RecordType = TypeVar("_RecordType", bound=Record)
 
 #: The fields that identify a record among those of its kind.
-_KEY_FIELDS = {
+KEY_FIELDS = {
     "datasets": ("name",),
     "mirrors": ("name",),
     "sites": ("code",),
@@ -27,10 +27,17 @@ _KEY_FIELDS = {
     "columns": ("name",),
     "citations": ("key",),
     "terms": ("name",),
+    "data_use": ("name",),
     "facts": ("name",),
+    "evidence": ("key",),
 }
+#: Fields of records that follow from others, and that no file may have.
+COMPUTED_FIELDS = frozenset({"grade", "grades"})
 #: The location at the end of messages of msgspec and tomllib: "… - at `$.title`", "… (at line 3, column 1)".
 _LOCATION = re.compile(r"(?: - at `(?P<path>[^`]+)`| \((?P<line>at [^()]+)\))$")
+
+#: Text that may state a grade; only a file with it is searched for one.
+_TYPED_GRADE = re.compile(r"\bgrades?\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +52,20 @@ class RecordEntry:
     @property
     def key(self) -> tuple[Hashable, ...]:
         """The key that no other record may have."""
-        return (self.kind, *(getattr(self.record, field) for field in _KEY_FIELDS[self.kind]))
+        return (self.kind, *(getattr(self.record, field) for field in KEY_FIELDS[self.kind]))
 
 
-def read_entries(folder: "Traversable") -> Iterator[RecordEntry]:
-    """Read all records of a catalog folder; two with the same key are an error."""
+def require_folder(folder: "Traversable") -> None:
+    """Raise a CatalogError if there is no such folder."""
     if not folder.is_dir():
         raise CatalogError(
             f"The catalog folder '{folder}' does not exist. Specify an existing folder.", file=str(folder)
         )
+
+
+def read_entries(folder: "Traversable") -> Iterator[RecordEntry]:
+    """Read all records of a catalog folder; two with the same key are an error."""
+    require_folder(folder)
     seen: dict[tuple[Hashable, ...], RecordEntry] = {}
     for entry in _read_folder(folder):
         if entry.key in seen:
@@ -85,7 +97,10 @@ def _split_catalog_file(catalog_file: CatalogFile, file: str) -> Iterator[Record
 def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
     try:
         # Decoded here: some versions of msgspec report wrong bytes as malformed TOML.
-        return msgspec.toml.decode(file.read_bytes().decode("utf-8"), type=prepare_type(kind))
+        text = file.read_bytes().decode("utf-8")
+        if _TYPED_GRADE.search(text):
+            _refuse_typed_grades(msgspec.toml.decode(text), "$", str(file))
+        return msgspec.toml.decode(text, type=prepare_type(kind))
     except UnicodeDecodeError as error:
         raise CatalogError(
             f"The catalog file '{file}' is not valid UTF-8 at byte {error.start}. Save it as UTF-8.",
@@ -97,10 +112,40 @@ def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
         raise _malformed_error(str(file), str(error)) from error
 
 
-def _malformed_error(file: str, message: str) -> CatalogError:
+def _refuse_typed_grades(value: object, location: str, file: str) -> None:
+    """Raise a CatalogError for a record that has a grade of its own."""
+    records = enumerate(value) if isinstance(value, list) else ()
+    for i, record in records:
+        _refuse_typed_grades(record, f"{location}[{i}]", file)
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if name in COMPUTED_FIELDS:
+                raise CatalogError(
+                    f"The catalog file '{file}' has a grade at '{location}.{name}', but grades follow from "
+                    "evidence. Replace it by the evidence of the record, or by evidence = 'none'.",
+                    file=file,
+                    location=f"{location}.{name}",
+                )
+            if isinstance(each, list):  # in a table such as diagnosis_codes, the names are data
+                _refuse_typed_grades(each, f"{location}.{name}", file)
+
+
+def split_location(message: str) -> tuple[str, str]:
+    """Split a message of a parser into the reason and the location, ``$`` if it has none.
+
+    Examples
+    --------
+    >>> split_location("Expected `str`, got `int` - at `$.title`")
+    ('Expected `str`, got `int`', '$.title')
+    """
     match = _LOCATION.search(message)
-    location = (match["path"] or match["line"].removeprefix("at ")) if match else "$"
-    reason = message[: match.start()] if match else message
+    if match is None:
+        return message, "$"
+    return message[: match.start()], match["path"] or match["line"].removeprefix("at ")
+
+
+def _malformed_error(file: str, message: str) -> CatalogError:
+    reason, location = split_location(message)
     return CatalogError(
         f"The catalog file '{file}' is malformed at '{location}': {reason}. Correct this entry.",
         file=file,

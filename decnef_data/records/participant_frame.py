@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from decnef_data.display.frames import people_frame
+
 if TYPE_CHECKING:
     from decnef_data.records import Records
 
@@ -53,7 +55,7 @@ def participant_frame(columns: Mapping[str, Any] | pd.DataFrame, records: "Recor
     """
     by_name = {str(name): column for name, column in columns.items()}
     names = [*(name for name in _FIRST if name in by_name), *(name for name in by_name if name not in _FIRST)]
-    return pd.DataFrame({name: _column(name, by_name[name], records) for name in names})
+    return people_frame(pd.DataFrame({name: _column(name, by_name[name], records) for name in names}))
 
 
 def _column(name: str, values: Any, records: "Records") -> Any:

@@ -1,6 +1,9 @@
 """Checks that the records of a catalog are consistent: what one refers to, another one must define."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Final
 
 from decnef_data.errors import CatalogError
 from decnef_data.model import (
@@ -9,13 +12,14 @@ from decnef_data.model import (
     Cohort,
     Column,
     Dataset,
+    DataUse,
     Fact,
-    GradedRecord,
     Holding,
     ImagingProtocol,
     Mirror,
     ParticipantCount,
     Site,
+    Terms,
 )
 from decnef_data.model.names import is_checksum, is_file_name
 from decnef_data.records.load import RecordEntry
@@ -29,34 +33,78 @@ _NOUNS = {
     "protocols": "protocol",
     "citations": "citation",
     "terms": "terms",
+    "data_use": "data use",
 }
+_DUO_TERM: Final = re.compile(r"DUO:\d{7}")
+_ACTION: Final = re.compile(r"(odrl|decnef):[A-Za-z]+")
+#: What an address of each protocol is, and its pattern.
+_ADDRESSES = {
+    "synapse": ("a Synapse id such as 'syn123'", r"syn\d+"),
+    "https": ("an address that begins with https://", r"https?://\S+"),
+}
+#: The coordinates of which a record may state the column of the table.
+_TABLE_COORDINATES = (
+    "diagnosis", "sex", "handedness", "site", "institute", "scanner", "age", "protocol", "mean_fd",
+)  # fmt: skip
+#: Coordinates that labels do not have, because they are ids or numbers.
+_NOT_OF_LABELS = frozenset({"subject", "session", "run", "age", "protocol", "mean_fd"})
 #: A reference: its location, the noun for its target, and the name of its target.
 _Reference = tuple[str, str, str | int]
 
 
+#: An inconsistency: the entry, the location in it, and what is wrong, as the end of a sentence.
+Inconsistency = tuple[RecordEntry, str, str]
+
+
 def validate_entries(entries: Sequence[RecordEntry]) -> None:
     """Raise a CatalogError for the first record that is inconsistent."""
+    for inconsistency in find_inconsistencies(entries):
+        raise _catalog_error(*inconsistency)
+
+
+def find_inconsistencies(
+    entries: Sequence[RecordEntry], malformed: Iterable[tuple[str, object]] = ()
+) -> Iterator[Inconsistency]:
+    """Yield everything that is inconsistent about records.
+
+    Parameters
+    ----------
+    entries
+        The records.
+    malformed
+        The kinds and the names of further records, to which these may refer.
+    """
     known = _collect_names(entries)
+    for kind, name in malformed:
+        known.setdefault(_NOUNS.get(kind, kind), set()).add(name)
     for entry in entries:
         for location, noun, name in _list_references(entry):
             if name not in known.get(noun, ()):
                 problem = (
                     f"refers to the {noun} '{name}' at '{entry.location}{location}', but no record defines it"
                 )
-                raise _catalog_error(entry, location, f"{problem}. Correct the name or add the record.")
+                yield entry, location, f"{problem}. Correct the name or add the record."
         for location, problem in _find_problems(entry):
-            raise _catalog_error(
-                entry, location, f"{problem} at '{entry.location}{location}'. Correct this entry."
-            )
-    _validate_names(entries)
-    _validate_diagnoses(entries)
+            yield entry, location, f"{problem} at '{entry.location}{location}'. Correct this entry."
+    yield from chain(_repeated_names(entries), _repeated_diagnoses(entries))
+
+
+def validate_evidence(entries: Sequence[RecordEntry]) -> None:
+    """Raise a CatalogError for the first evidence, or use of evidence, that is inconsistent."""
+    # Imported here, because the packaged catalog was checked before it was packaged.
+    from decnef_data.records.evidence_problems import find_evidence_problems
+
+    for entry, location, problem in find_evidence_problems(entries):
+        raise _catalog_error(
+            entry, location, f"{problem} at '{entry.location}{location}'. Correct this entry."
+        )
 
 
 def record_names(record: object) -> tuple[str, ...]:
     """Return every name of a dataset, site or column, the main one first."""
     match record:
         case Dataset():
-            return (record.name, *record.aliases, record.title, record.title_ja)
+            return (record.name, *record.aliases, *record.titles)
         case Site():
             return (record.code, *record.aliases)
         case Column():
@@ -70,7 +118,7 @@ def _catalog_error(entry: RecordEntry, location: str, problem: str) -> CatalogEr
     )
 
 
-def _collect_names(entries: Iterable[RecordEntry]) -> Mapping[str, set[object]]:
+def _collect_names(entries: Iterable[RecordEntry]) -> dict[str, set[object]]:
     """Collect the defined names by noun."""
     known: dict[str, set[object]] = {}
     for entry in entries:
@@ -91,6 +139,8 @@ def _list_references(entry: RecordEntry) -> Iterator[_Reference]:
             )
         case ImagingProtocol() as protocol:
             yield from ((f".sites[{i}]", "site", code) for i, code in enumerate(protocol.sites))
+        case Terms() as terms:
+            yield from _present_references((".data_use", "data use", terms.data_use))
         case Fact() as fact:
             yield from _present_references(
                 (".dataset", "dataset", fact.dataset), (".source", "citation", fact.source)
@@ -109,6 +159,12 @@ def _dataset_references(dataset: Dataset) -> Iterator[_Reference]:
         yield from ((f".run_counts[{i}].sites[{j}]", "site", code) for j, code in enumerate(runs.sites))
     for i, each in enumerate(dataset.acquisitions):
         yield from ((f".acquisitions[{i}].sites[{j}]", "site", code) for j, code in enumerate(each.sites))
+    yield from ((f".entities.sites[{i}]", "site", code) for i, code in enumerate(dataset.own_entities.sites))
+    for column in ("sex", "handedness"):
+        codes = dataset.own_entities.codes.get(column, {})
+        yield from (
+            (f".entities.codes.{column}.{code}", f"{column} label", label) for code, label in codes.items()
+        )
     for i, cohort in enumerate(dataset.cohorts):
         yield from (
             (f".cohorts[{i}]{location}", noun, name) for location, noun, name in _cohort_references(cohort)
@@ -134,12 +190,15 @@ def _present_references(*references: tuple[str, str, str | int | None]) -> Itera
 
 def _find_problems(entry: RecordEntry) -> Iterator[tuple[str, str]]:
     """Yield location and description of each problem within one record."""
-    yield from _grade_problems(entry.record, "")
     if isinstance(entry.record, Mirror):
         yield from _file_name_problems(".name", entry.record.name)
+        if entry.record.protocol == "synapse":
+            yield from _address_problems(entry.record.address, "synapse", ".address")
         for i, holding in enumerate(entry.record.holdings):
-            yield from _grade_problems(holding, f".holdings[{i}]")
+            yield from _address_problems(holding.address, entry.record.protocol, f".holdings[{i}].address")
             yield from _holding_problems(holding, f".holdings[{i}]")
+    if isinstance(entry.record, DataUse):
+        yield from _data_use_problems(entry.record)
     if isinstance(entry.record, Dataset):
         yield from _file_name_problems(".name", entry.record.name)
         yield from _dataset_problems(entry.record)
@@ -162,15 +221,25 @@ def _holding_problems(holding: Holding, location: str) -> Iterator[tuple[str, st
             yield f"{location}.{field}", f"has the negative size {size}"
 
 
+def _data_use_problems(tier: DataUse) -> Iterator[tuple[str, str]]:
+    """Yield each term that is not of the vocabulary of its field; another catalog would not know it."""
+    for field in ("purposes", "modifiers"):
+        for i, term in enumerate(getattr(tier, field) or ()):
+            if not _DUO_TERM.fullmatch(term.term):
+                yield f".{field}[{i}].term", f"has {term.term!r}, which is not a term such as 'DUO:0000026',"
+    for field in ("prohibitions", "duties"):
+        for i, rule in enumerate(getattr(tier, field)):
+            if not _ACTION.fullmatch(rule.action):
+                problem = f"has {rule.action!r}, which is not an action such as 'odrl:distribute',"
+                yield f".{field}[{i}].action", problem
+
+
 def _dataset_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
     for i, atlas in enumerate(dataset.atlases):
         yield from _file_name_problems(f".atlases[{i}].group", atlas.group)
     for i, file in enumerate(dataset.known_files):
         if not is_checksum(f"sha256:{file.sha256}"):
             yield f".known_files[{i}].sha256", f"has {file.sha256!r}, which is not a SHA-256 in digits,"
-    for kind in ("atlases", "matrices", "cohorts"):
-        for i, part in enumerate(getattr(dataset, kind)):
-            yield from _grade_problems(part, f".{kind}[{i}]")
     for i, atlas in enumerate(dataset.atlases):
         yield from ((f".atlases[{i}]{location}", problem) for location, problem in _atlas_problems(atlas))
     yield from _find_duplicates("atlases", "group", [atlas.group for atlas in dataset.atlases])
@@ -180,17 +249,40 @@ def _dataset_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
         "counts", "sites and diagnosis", [_count_key(count) for count in dataset.counts]
     )
     yield from _find_duplicates("cohorts", "path", [cohort.path for cohort in dataset.cohorts])
+    yield from _entities_problems(dataset)
+
+
+def _entities_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    if dataset.entities is None:
+        return
+    if not dataset.has_own_meaning:
+        yield ".entities", f"has entities, which hold for the layout 'bids' and not for '{dataset.layout}',"
+    for field in ("subject", "session"):
+        pattern: str | None = getattr(dataset.entities, field)
+        try:
+            groups = tuple(re.compile(pattern or "").groupindex)
+        except re.error as error:
+            yield f".entities.{field}", f"has {pattern!r}, which is no regular expression ({error}),"
+            continue
+        if pattern is not None and not groups:
+            yield f".entities.{field}", f"has {pattern!r}, which has no named group such as (?P<site>…),"
+        for name in groups:
+            if name in _NOT_OF_LABELS or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                yield f".entities.{field}", f"names a group '{name}', which cannot be a coordinate of labels,"
+    for name in dataset.entities.columns:
+        if name not in _TABLE_COORDINATES:
+            known = ", ".join(_TABLE_COORDINATES)
+            yield f".entities.columns.{name}", f"states a column of '{name}', which is none of {known},"
+
+
+def _address_problems(address: str | None, protocol: str, location: str) -> Iterator[tuple[str, str]]:
+    form, pattern = _ADDRESSES.get(protocol, ("", ".*"))
+    if address is not None and not re.fullmatch(pattern, address):
+        yield location, f"has {address!r}, which is not {form},"
 
 
 def _count_key(count: ParticipantCount) -> str:
     return f"{'+'.join(count.sites)} {count.diagnosis}"
-
-
-def _grade_problems(record: object, location: str) -> Iterator[tuple[str, str]]:
-    fields = record.__struct_fields__ if isinstance(record, GradedRecord) else ()
-    for field in record.grades if isinstance(record, GradedRecord) else ():
-        if field not in fields:
-            yield f"{location}.grades.{field}", f"has a grade for the unknown field '{field}'"
 
 
 def _atlas_problems(atlas: Atlas) -> Iterator[tuple[str, str]]:
@@ -211,23 +303,23 @@ def _find_duplicates(kind: str, field: str, values: Sequence[str]) -> Iterator[t
             yield f".{kind}[{i}].{field}", f"repeats the {field} '{value}'"
 
 
-def _validate_names(entries: Iterable[RecordEntry]) -> None:
-    """Raise a CatalogError for a name that two records of one kind have."""
+def _repeated_names(entries: Iterable[RecordEntry]) -> Iterator[Inconsistency]:
+    """Yield each name that two records of one kind have."""
     owners: dict[tuple[str, str], RecordEntry] = {}
     for entry in entries:
         for name in record_names(entry.record):
             owner = owners.setdefault((entry.kind, normalize_name(name)), entry)
             if owner is not entry:
                 main = record_names(owner.record)[0]
-                raise _catalog_error(
+                yield (
                     entry,
                     "",
                     f"uses the name '{name}' of '{main}' at '{entry.location}'. Choose another name.",
                 )
 
 
-def _validate_diagnoses(entries: Iterable[RecordEntry]) -> None:
-    """Raise a CatalogError for a name of two diagnoses, of which a request could select the wrong one."""
+def _repeated_diagnoses(entries: Iterable[RecordEntry]) -> Iterator[Inconsistency]:
+    """Yield each name of two diagnoses, of which a request could select the wrong one."""
     labels: dict[str, str] = {}
     for entry in entries:
         code = entry.record
@@ -237,4 +329,4 @@ def _validate_diagnoses(entries: Iterable[RecordEntry]) -> None:
             label = labels.setdefault(normalize_name(name), code.label)
             if label != code.label:
                 problem = f"uses the name '{name}' of '{label}' at '{entry.location}'. Choose another name."
-                raise _catalog_error(entry, "", problem)
+                yield entry, "", problem

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.model.catalog import Record
+from decnef_data.model.evidence import Record
 from decnef_data.msgspec_support import prepare_type
 from decnef_data.stores.compressed_blocks import BlockedArray, BlockShape, ByteArray, write_blocks
 from decnef_data.stores.stored_files import StoredFiles

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from decnef_data.file_systems import map_file
 from decnef_data.model import FileCheck
-from decnef_data.model.catalog import Record
+from decnef_data.model.evidence import Record
 from decnef_data.msgspec_support import prepare_type
 from decnef_data.stores import staging
 from decnef_data.stores.stored_files import (

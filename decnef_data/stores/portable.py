@@ -164,7 +164,7 @@ def _write_single_chunk(sink: Sink, path: str, variable: xr.Variable) -> dict[st
 
 
 def _is_text(variable: xr.Variable) -> bool:
-    return variable.dtype.kind in "UTO"
+    return variable.dtype.kind in {"U", "T", "O"}
 
 
 def _consolidated_metadata(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from decnef_data.atomic_files import write_atomic
 from decnef_data.errors import IntegrityError
 from decnef_data.model import FileCheck
-from decnef_data.model.catalog import Record
+from decnef_data.model.evidence import Record
 
 __all__ = [
     "METADATA",

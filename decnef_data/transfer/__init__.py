@@ -1,17 +1,18 @@
 """Plan what a request needs, and download it, verified, from the first mirror that provides it."""
 
-import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import AccessError, DecnefDataError, FetchError, IntegrityError, MirrorError
 from decnef_data.file_cache import FileCache
 from decnef_data.mirrors import Remote
 from decnef_data.model import (
     Access,
     Dataset,
+    DataUse,
     LocalCopy,
     Mirror,
     Plan,
@@ -39,7 +40,7 @@ __all__ = [
     "try_mirrors",
 ]
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class DatasetLocation:
 
     ``terms`` is the requirement that the dataset's terms be accepted, met or not; ``follow_links`` is whether
     links that lead out of an adopted folder are followed, and ``layout`` that of the folder, if it is another
-    one than the record's.
+    one than the record's.  ``data_use`` is how the dataset may be used, ``None`` if it is not stated.
     """
 
     dataset: Dataset
@@ -65,6 +66,7 @@ class DatasetLocation:
     terms: Requirement
     follow_links: bool = False
     layout: str = ""
+    data_use: DataUse | None = None
 
     @property
     def ready_sources(self) -> tuple[MirrorSource, ...]:
@@ -87,7 +89,7 @@ def find_complete_copy(location: DatasetLocation, *, include_dropped: bool = Fal
 
 def access(location: DatasetLocation, source: MirrorSource) -> Access:
     """Return what `source` requires for access to the dataset, and which requirements are met."""
-    reported = source.remote.access(location.dataset)
+    reported = replace(source.remote.access(location.dataset), data_use=location.data_use)
     if not source.record.terms:
         return reported
     others = (requirement for requirement in reported.requirements if requirement.kind != "terms")
@@ -184,7 +186,8 @@ def require_terms(location: DatasetLocation, source: MirrorSource) -> None:
         f"The terms of '{name}' have not been accepted yet. "
         f"Read and accept them with `decnef_data.accept('{name}')`, or pass accept_terms=True."
     )
-    required_access = Access(name, source.record.name, location.dataset.level, (location.terms,))
+    level, requirements = location.dataset.level, (location.terms,)
+    required_access = Access(name, source.record.name, level, requirements, location.data_use)
     raise AccessError(message, dataset=name, mirror=source.record.name, access=required_access)
 
 

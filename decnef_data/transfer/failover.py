@@ -1,12 +1,12 @@
 """Download one file into the cache, from several mirrors if needed; resumed, and verified at the end."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from decnef_data.archive_evidence import HEAD_SIZE, describe_head, find_problem, is_page
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import AccessError, IntegrityError, MirrorError
 from decnef_data.file_cache import FileCache, Partial
 from decnef_data.mirrors import Remote
@@ -15,7 +15,7 @@ from decnef_data.transfer.answers import AnswerCheck, StartOverError
 from decnef_data.transfer.download import RangeDownload
 
 _MAX_RESTARTS: Final = 3
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Download the files that one mirror lists, the small ones in parallel, each verified."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,6 +7,7 @@ from functools import partial
 
 from decnef_data.archive_evidence import has_archive_suffix
 from decnef_data.cooperative import blocking_section
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import DecnefDataError, IntegrityError, MirrorError
 from decnef_data.file_cache import FileCache
 from decnef_data.mirrors import Remote
@@ -17,7 +17,7 @@ from decnef_data.transfer.concurrency import AdaptiveThreadPool
 from decnef_data.transfer.download import SMALL_FILE_SIZE
 from decnef_data.transfer.failover import MirrorFile, Transfer
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -101,6 +102,7 @@ def _record(record: type[Record]) -> str:
     rows = (
         (code(item.name), meanings[item.name], _kind(item.type), _default(item))
         for item in msgspec.structs.fields(record)
+        if item.name not in {"grade", "grades"}  # computed, never part of a file
     )
     return f"### {record.__name__}\n\n{text}\n\n{table('field|meaning|type|default', rows)}"
 
@@ -128,7 +130,7 @@ def _kind(annotation: Any) -> str:
         return f"table of {_kind(inner[1])}"
     if inspect.isclass(annotation) and issubclass(annotation, Record):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
-    return {str: "text", int: "integer", float: "number", bool: "true or false"}[annotation]
+    return {str: "text", int: "integer", float: "number", bool: "true or false", date: "date"}[annotation]
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
@@ -139,7 +141,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 def _is_in_catalog(value: type) -> bool:
     """Return whether a class is a kind of record of the catalog, rather than of a value."""
-    return issubclass(value, Record) and value.__module__.endswith(".catalog")
+    return issubclass(value, Record) and value.__module__.endswith((".catalog", ".evidence"))
 
 
 def _models() -> Iterator[type]:

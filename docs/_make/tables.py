@@ -1,18 +1,22 @@
 """Generates the tables of the pages from the catalog and the code, so that they cannot drift.
 
-``python docs/_make/tables.py`` rewrites the text between ``<!-- table: NAME -->`` and ``<!-- end -->``.
+``python docs/_make/tables.py`` rewrites the text between ``<!-- table: NAME -->`` and ``<!-- end -->``, and
+the compiled form of the packaged catalog.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import code_tables
+import fact_tables
 from cells import code, format_cell, table
 
 import decnef_data
 from decnef_data.model import Fact, GradedRecord, Holding
+from decnef_data.records.compiled import COMPILED_FILE, compile_catalog
 
 __all__ = ["fill_tables", "find_pages"]
 
@@ -65,7 +69,7 @@ def _facts(dataset: str) -> str:
     wanted = None if dataset == "project" else dataset
     return table(
         ">value|what it counts|grade|source",
-        (_fact(fact) for fact in _RECORDS.facts if fact.dataset == wanted),
+        (_fact(fact) for fact in _RECORDS.fact_records if fact.dataset == wanted),
     )
 
 
@@ -211,13 +215,16 @@ _TABLES: Final[dict[str, Callable[..., str]]] = {
     "datasets": _datasets,
     "effects": code_tables.effects,
     "errors": code_tables.errors,
+    "evidence": fact_tables.evidence,
     "facts": _facts,
+    "grades": fact_tables.grades,
     "holdings": _holdings,
     "matrices": _matrices,
     "mirrors": _mirrors,
     "participants": _counts,
     "protocols": _protocols,
     "sites": _sites,
+    "stated": fact_tables.stated,
     "records": code_tables.record_fields,
     "rules": code_tables.rules,
     "terms": _terms,
@@ -227,5 +234,7 @@ _TABLES: Final[dict[str, Callable[..., str]]] = {
 
 
 if __name__ == "__main__":
+    catalog = Path(str(files("decnef_data_catalog")))
+    (catalog / COMPILED_FILE).write_bytes(compile_catalog(catalog))
     for page in find_pages():
         page.write_text(fill_tables(page.read_text("utf-8")), "utf-8")

@@ -31,8 +31,8 @@ class AccessMethods(ClientBase):
         Returns
         -------
         AccessReport
-            A tuple with one item per dataset and mirror: the level of access, and each requirement with its
-            state, its expiry and the command that meets it.
+            A tuple with one item per dataset and mirror: the level of access, each requirement with its
+            state, its expiry and the command that meets it, and how the data may be used (``data_use``).
 
         Raises
         ------

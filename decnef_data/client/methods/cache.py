@@ -7,6 +7,7 @@ from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.cache import CacheContents, clear, repair_files, verify_copies
+from decnef_data.client.digests import corroborate
 from decnef_data.client.locks import has_unhashed_files
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.client.prune import Pruner
@@ -123,7 +124,8 @@ class CacheMethods(ClientBase):
         -------
         Verification
             One check per file or store, with its state: ``"intact"``, ``"changed"``, ``"missing"`` or
-            ``"damaged"``.  ``complete`` is whether all are intact.
+            ``"damaged"``, and whether its checksum was expected or recorded at first sight, and who else
+            has the same file.  ``complete`` is whether all are intact.
 
         Raises
         ------
@@ -150,11 +152,10 @@ class CacheMethods(ClientBase):
         if repair:
             repair_files(location, create_progress(progress))
             contents.repair(location.dataset.name)
-        checks = tuple(
-            verify_copies(
-                location, contents, lambda: build_reader(location, resolver), deep=deep and not repair
-            )
+        found = verify_copies(
+            location, contents, lambda: build_reader(location, resolver), deep=deep and not repair
         )
+        checks = tuple(corroborate(check, location.dataset, self.records) for check in found)
         if not checks:
             dataset = location.dataset.name
             message = f"There is no local copy of '{dataset}'. Run `decnef_data.download('{dataset}')`."
@@ -311,7 +312,7 @@ class CacheMethods(ClientBase):
         max_size: int | None = None,
         dry_run: bool = False,
     ) -> CacheListing:
-        """Remove data from the cache that have not been used for some time, or the least recently used beyond a size.
+        """Remove data that were not used for some time, or the least recently used beyond a size.
 
         Stores go before the files that they can be created from again.  Adopted copies, partial downloads
         and datasets that a process downloads at the moment stay.  A dataset is used when it is downloaded or

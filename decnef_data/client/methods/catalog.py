@@ -1,20 +1,27 @@
 """The catalog: datasets and citations, without any data."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from decnef_data_catalog import examples
 
 from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client import citations
 from decnef_data.client.base import ClientBase
+from decnef_data.client.options import StrPath
+from decnef_data.combined_attrs import dataset_names
 from decnef_data.errors import SelectionError
-from decnef_data.records import Records
+from decnef_data.layouts import LAYOUTS
+from decnef_data.model import CatalogProblem, Citation
+from decnef_data.records import Records, check_records
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: The methods whose functions take no ``data_dir``: citations are those of the default cache.
-WITHOUT_DATA_DIR = frozenset({"catalog", "cite"})
+WITHOUT_DATA_DIR = frozenset({"catalog", "check_catalog", "cite"})
 
 
 class CatalogMethods(ClientBase):
@@ -42,6 +49,40 @@ class CatalogMethods(ClientBase):
         ['srpbs-1600', 'srpbs-fc', 'srpbs-open', 'srpbs-ts']
         """
         return self.records
+
+    @checked
+    def check_catalog(self, path: StrPath) -> tuple[CatalogProblem, ...]:
+        """Check the records in a folder of your own, before ``DECNEF_CATALOG_DIR`` names it.
+
+        Parameters
+        ----------
+        path
+            The folder with TOML files.
+
+        Returns
+        -------
+        tuple of CatalogProblem
+            Everything that is wrong, each with file, line, position and message, in the order of files and
+            lines; empty if the records can be used.
+
+        Raises
+        ------
+        CatalogError
+            There is no such folder.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from decnef_data import Client
+        >>> client = Client()
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "own.toml").write_text("sites = [{ code = 'XYZ', town = 'Kyoto' }]")
+        >>> problems = client.check_catalog(folder)
+        >>> problems[-1].line, problems[-1].message
+        (1, "There is no field 'town'. Remove it.")
+        """
+        return check_records(Path(path).expanduser(), LAYOUTS)  # messages have the path as it was given
 
     @checked
     def cite(
@@ -79,26 +120,30 @@ class CatalogMethods(ClientBase):
         True
         """
         if isinstance(name, str):
-            return self._format_citations(name, style, None)
+            return citations.format_citations(self._works(name, None), style)
         attrs: Mapping[str, object] = {str(key): value for key, value in name.attrs.items()}
         if "dataset" not in attrs:
             message = (
-                "There is no attribute 'dataset' that names the source. Pass a name, such as 'srpbs-fc'."
+                "There is no attribute 'dataset' that names the source. "
+                f"Pass a name, such as '{examples.CONNECTIVITY}'."
             )
             raise SelectionError(message, requested="cite")
         versions, synthetic = _as_lines(attrs.get("source_versions", "")), bool(attrs.get("synthetic"))
-        return self._format_citations(str(attrs["dataset"]), style, versions, synthetic=synthetic)
+        names = dataset_names(attrs)
+        if len(names) != 1:  # the versions are not known to be of one of them
+            works = [work for name in names for work in self._works(name, (), synthetic=synthetic)]
+            return citations.format_citations(list({work.key: work for work in works}.values()), style)
+        return citations.format_citations(self._works(names[0], versions, synthetic=synthetic), style)
 
-    def _format_citations(
-        self, name: str, style: str, versions: tuple[str, ...] | None, *, synthetic: bool = False
-    ) -> str:
+    def _works(
+        self, name: str, versions: tuple[str, ...] | None, *, synthetic: bool = False
+    ) -> tuple[Citation, ...]:
         dataset = self.records.dataset(name)
         if versions is None:
             location = self._locate(name)
             copy = transfer.find_complete_copy(location, include_dropped=True)
             versions = citations.synapse_versions(location.files, copy) if copy is not None else ()
-        works = citations.citations_for(self.records, dataset, versions, synthetic=synthetic)
-        return citations.format_citations(works, style)
+        return citations.citations_for(self.records, dataset, versions, synthetic=synthetic)
 
 
 def _as_lines(value: object) -> tuple[str, ...]:

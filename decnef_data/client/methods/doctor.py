@@ -60,7 +60,7 @@ class DoctorMethods(ClientBase):
         >>> client = Client()
         >>> _ = client.participants("srpbs-open", mirror="phantom")
         >>> client.doctor("srpbs-open", mirror="phantom").findings[0]
-        Finding(what='participants', expected='1410', found='1410', agrees=True, grade='B')
+        Finding(what='participants', expected='1410', found='1410', agrees=True, grade='A')
         """
         dataset = self.records.dataset(name)
         path = None if statement is None else require_new_file(expand_path(statement))

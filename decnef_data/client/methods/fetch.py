@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from decnef_data_catalog import examples
+
 from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
@@ -918,7 +920,7 @@ class FetchMethods(ClientBase):
         >>> sorted(client.demo(progress="none").children)
         ['aal116', 'bal140', 'roi93']
         """
-        return self.fetch_dataset("srpbs-fc", mirror="phantom", progress=progress)
+        return self.fetch_dataset(examples.CONNECTIVITY, mirror="phantom", progress=progress)
 
 
 def _apply_chunks(dataset: "xr.Dataset", chunks: Any) -> "xr.Dataset":

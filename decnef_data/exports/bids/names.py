@@ -24,10 +24,15 @@ __all__ = [
     "session_folder",
     "sidecar_path",
     "subject_folder",
+    "task_label",
 ]
+
+#: The task of runs whose names state none.
+REST: Final = "rest"
 
 _DATATYPES: Final = {"bold": "func", "t1w": "anat", "fmap": "fmap"}
 _SUFFIXES: Final = {"bold": "bold", "t1w": "T1w"}
+_TASK: Final = re.compile(r"_task-([0-9A-Za-z]+)(?=_)")
 _IMAGE_SUFFIX: Final = re.compile(r"\.nii(?:\.gz)?$")
 
 
@@ -66,17 +71,30 @@ def scan_folder(image: "Image") -> str:
     return f"{session_folder(image.subject, image.session)}/{_DATATYPES[image.kind]}"
 
 
+def task_label(file_names: str) -> str:
+    """Return the label of the task in the name of a BIDS file; names of the release have none.
+
+    Examples
+    --------
+    >>> task_label("sub-01_task-nback_bold.nii"), task_label("vol_0000/vol_0001")
+    ('nback', 'rest')
+    """
+    found = _TASK.search(file_names)
+    return found[1] if found else REST
+
+
 def scan_path(image: "Image", extension: str = ".nii.gz") -> str:
     """Return the path of the file of a run or a T1 image.
 
     Examples
     --------
     >>> from types import SimpleNamespace as Scan
-    >>> scan_path(Scan(subject="sub-0001", session="", kind="bold", run=2, is_only_scan=False))
-    'sub-0001/func/sub-0001_task-rest_run-2_bold.nii.gz'
+    >>> volumes = "vol_0000/vol_0001"
+    >>> scan_path(Scan(subject="a", session="", kind="bold", run=2, is_only_scan=False, file_names=volumes))
+    'sub-a/func/sub-a_task-rest_run-2_bold.nii.gz'
     """
     entities = session_folder(image.subject, image.session).split("/")
-    task = ["task-rest"] if image.kind == "bold" else []
+    task = [f"task-{task_label(image.file_names)}"] if image.kind == "bold" else []
     run = [] if image.is_only_scan else [f"run-{image.run}"]
     name = "_".join([*entities, *task, *run, _SUFFIXES[image.kind]])
     return f"{scan_folder(image)}/{name}{extension}"

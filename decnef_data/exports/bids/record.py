@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from decnef_data.errors import FormatError, SelectionError
-from decnef_data.model.catalog import Record
+from decnef_data.model.evidence import Record
 from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from decnef_data.errors import FormatError
+from decnef_data.exports.bids.names import task_label
 from decnef_data.exports.bids.slice_timing import compute_slice_timing
 from decnef_data.formats import nifti
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from decnef_data.records import Records
 
 __all__ = [
-    "TASK_NAME",
     "Geometry",
     "SidecarContext",
     "build_sidecar",
@@ -29,7 +29,6 @@ __all__ = [
     "require_repetition_time",
 ]
 
-TASK_NAME: Final = "rest"
 
 #: A repetition time outside of these limits is a mistake of a table or header.
 _REPETITION_TIMES: Final = (0.5, 5.0)
@@ -74,11 +73,15 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class SidecarContext:
-    """What the sidecars of an export have in common."""
+    """What the sidecars of an export have in common.
+
+    ``source_object`` is the name of the object for what is not of BIDS.
+    """
 
     records: "Records"
     slice_timing: str
     synthetic: bool
+    source_object: str = "DecnefData"
 
 
 def require_repetition_time(image: "Image") -> None:
@@ -126,7 +129,8 @@ def build_sidecar(image: "Image", geometry: Geometry, context: SidecarContext) -
     fields: dict[str, Any] = {"InstitutionName": site.name if site else None}
     grade = ""
     if image.kind == "bold":
-        fields |= _scanner_fields(metadata, withheld) | _sequence_fields(metadata)
+        fields |= {**_scanner_fields(metadata, withheld), "TaskName": task_label(image.file_names)}
+        fields |= _sequence_fields(metadata)
         fields |= _geometry_fields(metadata, geometry)
         timing = compute_slice_timing(
             _text(metadata, "slice_order"),
@@ -139,7 +143,7 @@ def build_sidecar(image: "Image", geometry: Geometry, context: SidecarContext) -
         if timing is not None:
             fields["SliceTiming"], grade = list(timing.times), timing.grade
     known = {name: _as_integer(value) for name, value in fields.items() if value is not None}
-    return known | {"SRPBS": _source_fields(image, grade, synthetic=context.synthetic)}
+    return known | {context.source_object: _source_fields(image, grade, synthetic=context.synthetic)}
 
 
 def _certain(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -175,7 +179,6 @@ def _sequence_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     milliseconds = _number(metadata, "echo_time")
     echo_time = None if milliseconds is None else round(milliseconds / 1000, 6)
     return {
-        "TaskName": TASK_NAME,
         "RepetitionTime": metadata["repetition_time"],
         "EchoTime": echo_time if echo_time and 0 < echo_time <= _MAX_ECHO_TIME else None,
         "FlipAngle": _number(metadata, "flip_angle"),

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from decnef_data.exports.bids.sidecars import TASK_NAME, format_json
+from decnef_data.exports.bids.names import REST, task_label
+from decnef_data.exports.bids.sidecars import format_json
+from decnef_data.records import use_policy
+from decnef_data.records.terms_text import format_terms
 
 if TYPE_CHECKING:
     from decnef_data.exports.bids.record import Settings
@@ -24,11 +27,12 @@ POOLED_COMMAND: Final = "fmriprep BIDS OUT participant --ignore slicetiming fiel
 QUALITY_COMMAND: Final = "mriqc BIDS OUT participant --no-sub"
 _BIDS_VERSION: Final = "1.11.1"
 _TASK: Final = {
-    "TaskName": TASK_NAME,
+    "TaskName": REST,
     "TaskDescription": "Resting state. What participants were asked to do with their eyes differs between "
     "sites; it is in the sidecar of each run whose protocol states it.",
 }
-_AUTHOR: Final = re.compile(r"author\s*=\s*\{(.*)\}", re.IGNORECASE)
+#: The braces in a name, such as {\"O}, are in pairs.
+_AUTHOR: Final = re.compile(r"author\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", re.IGNORECASE)
 _VERSION: Final = re.compile(r"^1\.0\.(\d+) ", re.MULTILINE)
 _SYNTHETIC_LICENSE: Final = """\
 SYNTHETIC data, drawn by a program (decnef-data): nothing in this dataset belongs to any real person.
@@ -52,7 +56,8 @@ The voxel values are those of the distributed files.
 Each run is one file, with its repetition time in the header.
 The sidecars state what the protocol table of the release, the catalog of decnef-data and the headers state.
 What none of them states, such as the total readout time, is left out.
-So are values that the catalog only infers; `SRPBS.left_out` of a sidecar has them, with their grades.
+So are values that the catalog only infers.
+`{source_object}.left_out` of a sidecar has them, with their grades.
 {t1w}
 That an image was defaced is stated by the name of its original file (`source` in the tables of scans).
 Nothing else here claims it.
@@ -67,7 +72,7 @@ For pooled analyses, run
 
     {pooled}
 
-MRIQC sends metrics to a public server, which the terms do not permit, without this option:
+MRIQC sends metrics to a public server{sharing} without this option:
 
     {quality}
 
@@ -79,7 +84,7 @@ _SLICE_TIMING: Final = {
     "known": "Slice times are stated where the protocol says that slices were acquired in ascending order.",
     "inferred": "Slice times are stated where the protocol says that acquisition was ascending,\n"
     "and inferred where it says that acquisition was interleaved.\n"
-    "`SRPBS.slice_timing_grade` of each sidecar says which.",
+    "`{source_object}.slice_timing_grade` of each sidecar says which.",
     "omit": "No sidecar has slice times.",
 }
 _T1W: Final = {
@@ -98,6 +103,7 @@ class Contents:
     n_runs: int
     n_t1w: int
     t1w_only: tuple[str, ...]
+    tasks: tuple[str, ...]
 
     @classmethod
     def of_images(cls, n_participants: int, images: Sequence[str]) -> "Contents":
@@ -108,13 +114,14 @@ class Contents:
         >>> names = ("func/sub-01_task-rest_bold.nii.gz", "anat/sub-01_T1w.nii.gz")
         >>> images = [*(f"sub-01/{name}" for name in names), "sub-02/anat/sub-02_T1w.nii.gz"]
         >>> Contents.of_images(3, images)
-        Contents(n_participants=3, n_subjects=2, n_runs=1, n_t1w=2, t1w_only=('sub-02',))
+        Contents(n_participants=3, n_subjects=2, n_runs=1, n_t1w=2, t1w_only=('sub-02',), tasks=('rest',))
         """
         runs = [path for path in images if path.rsplit("/", 2)[1] == "func"]
         with_runs = {path.partition("/")[0] for path in runs}
         subjects = dict.fromkeys(path.partition("/")[0] for path in images)
         only = tuple(subject for subject in subjects if subject not in with_runs) if runs else ()
-        return cls(n_participants, len(subjects), len(runs), len(images) - len(runs), only)
+        tasks = tuple(sorted({task_label(path) for path in runs}))
+        return cls(n_participants, len(subjects), len(runs), len(images) - len(runs), only, tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +151,17 @@ class Texts:
         """Return the terms of use."""
         if self.settings.synthetic:
             return _SYNTHETIC_LICENSE
-        terms = self.records.terms_of(self.dataset)
-        link = f"\n{terms.url}\n" if terms.url else ""
-        purge_hint = f"When the data must be deleted, run: decnef purge {self.dataset.name}\n"
-        head = f"{self.dataset.title}\n{terms.title} (version {terms.version})"
-        return f"{head}\n\n{terms.text.strip()}\n{link}\n{purge_hint}"
+        return format_terms(self.dataset, self.records)
 
     def format(self, contents: Contents) -> Iterator[tuple[str, str]]:
         """Yield the path and the text of each file except the description, which is written last."""
         yield "LICENSE", self.license()
         yield "README.md", self._readme(contents)
-        if contents.n_runs:  # a sidecar that applies to no image is an error
-            yield "task-rest_bold.json", format_json(_TASK)
+        for task in contents.tasks:  # a sidecar that applies to no image is an error
+            yield f"task-{task}_bold.json", format_json(_TASK if task == REST else {"TaskName": task})
 
     def _readme(self, contents: Contents) -> str:
+        source_object = self.dataset.sidecar_object
         return _README.format(
             title=self.title,
             synthetic=_SYNTHETIC_README if self.settings.synthetic else "",
@@ -166,9 +170,11 @@ class Texts:
             n_runs=contents.n_runs,
             n_t1w=contents.n_t1w,
             t1w=_T1W[self.settings.compress],
-            slice_timing=_SLICE_TIMING[self.settings.slice_timing],
+            slice_timing=_SLICE_TIMING[self.settings.slice_timing].format(source_object=source_object),
+            source_object=source_object,
             pooled=POOLED_COMMAND,
             quality=QUALITY_COMMAND,
+            sharing="" if self.dataset.redistributable else ", which the terms do not permit,",
             citation=self._citation(),
         )
 
@@ -200,6 +206,8 @@ class Texts:
 
     def _real_fields(self) -> dict[str, Any]:
         works = [self.records.citation(key) for key in self.dataset.citations]
+        policy = use_policy(self.records, self.dataset)
+        conditions = "".join(f"; {term}" for term in policy.modifiers)
         sharing = "" if self.dataset.redistributable else "; not redistributable"
         links = [f"https://doi.org/{work.doi}" for work in works if work.doi]
         origin = {
@@ -208,7 +216,7 @@ class Texts:
             **({"Version": self.settings.versions[0]} if len(self.settings.versions) == 1 else {}),
         }
         return {
-            "License": f"Custom terms of use (see LICENSE){sharing}",
+            "License": f"Custom terms of use (see LICENSE){conditions}{sharing}",
             "Authors": _authors(works[0].bibtex) if works else [],
             "HowToAcknowledge": "Cite the works in ReferencesAndLinks, as the terms of use require.",
             "ReferencesAndLinks": links,

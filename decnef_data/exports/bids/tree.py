@@ -6,7 +6,6 @@ came from, and the description of the dataset comes last.
 """
 
 import hashlib
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.atomic_files import make_private_folder
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import FormatError, IntegrityError, warn_user
 from decnef_data.exports.bids import names
 from decnef_data.exports.bids.plan import PartPlan, ScanItem, list_images, plan_part
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BidsOptions", "write_dataset"]
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 _CHANGES: Final = "CHANGES"
 _SPACING_TOLERANCE: Final = 0.01
 
@@ -90,7 +90,9 @@ def write_dataset(
     progress.start(f"{dataset.name}: {plan.n_scans} scans", plan.size, 0)
     with staging.staging_folder_with_cleanup(options.folder) as stage:
         files = ScanFiles(options.folder, stage, progress, durable=False)
-        context = SidecarContext(records, options.slice_timing, synthetic=source.images.synthetic)
+        context = SidecarContext(
+            records, options.slice_timing, source.images.synthetic, dataset.sidecar_object
+        )
         writer = _Writer(options, files, context, parts, Texts(dataset, records, settings))
         export = writer.write(plan, source, settings)
     progress.finish()

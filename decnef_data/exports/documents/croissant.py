@@ -1,4 +1,4 @@
-"""Dataset descriptions in MLCommons Croissant 1.0 (JSON-LD)."""
+"""Dataset descriptions in MLCommons Croissant 1.1 (JSON-LD)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -8,7 +8,11 @@ from decnef_data.exports.documents.metadata import (
     citations,
     distributions,
     published_tables,
+    publisher,
+    rights_statement,
+    use_conditions,
 )
+from decnef_data.exports.documents.odrl import PREFIXES, term_address, term_identifier, usage_offer
 from decnef_data.exports.documents.schema_org import shared_properties
 
 if TYPE_CHECKING:
@@ -17,12 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["document"]
 
-#: The terms that the specification requires in every ``@context``: https://docs.mlcommons.org/croissant/docs/croissant-spec.html
+#: The terms that the specification requires in every ``@context``: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html
 _TERMS: Final = (
-    "citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes",
-    "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
-    "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
-    "equivalentProperty",
+    "annotation", "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "excludes",
+    "extract", "field", "fileObject", "fileProperty", "fileSet", "format", "includes", "isArray",
+    "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "readLines", "recordSet", "references",
+    "regex", "repeated", "replace", "samplingRate", "sdVersion", "separator", "source", "subField",
+    "transform", "unArchive",
 )  # fmt: skip
 _CONTEXT: Final[Mapping[str, Any]] = {
     "@language": "en",
@@ -35,6 +40,11 @@ _CONTEXT: Final[Mapping[str, Any]] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
+    "foaf": "http://xmlns.com/foaf/0.1/",
+    # Texts in several languages, which the reader mlcroissant expects of these two.
+    "name": {"@container": "@language"},
+    "description": {"@container": "@language"},
+    **PREFIXES,
     **{term: f"cr:{term}" for term in _TERMS},
 }
 _MIME_TYPES: Final = {".zip": "application/zip", ".gz": "application/gzip", ".tar": "application/x-tar"}
@@ -44,8 +54,8 @@ _TYPES: Final = {"n_participants": "sc:Integer"}
 def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
     """Build the document.
 
-    A file is described only if its checksum is recorded, as Croissant requires; no version or date of
-    publication is recorded.
+    A file is described only if its checksum is recorded, as Croissant requires.  No source states a version,
+    so the date of publication stands for it, in the form of a version (``2021.8.30``).
 
     Examples
     --------
@@ -57,10 +67,13 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
     return {
         "@context": dict(_CONTEXT),
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": dataset.name,
-        "alternateName": [dataset.title, dataset.title_ja],
+        "alternateName": list(dataset.titles),
         **shared_properties(dataset, records),
+        **_version(dataset),
+        "creator": list(_creators(dataset, records)),
+        "usageInfo": list(_usage(dataset, records)),
         "citeAs": "\n".join(work.bibtex for work in citations(dataset, records) if work.when is None),
         "distribution": [
             file
@@ -70,6 +83,38 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
         # Published figures and counts only: no record has a participant's row.
         "recordSet": [_record_set(*table) for table in published_tables(dataset, records)],
     }
+
+
+def _version(dataset: "Dataset") -> dict[str, str]:
+    day = dataset.published
+    return {} if day is None else {"version": f"{day.year}.{day.month}.{day.day}"}
+
+
+def _creators(dataset: "Dataset", records: "Records") -> Iterator[dict[str, Any]]:
+    """Yield the publisher, because the catalog has no complete list of those who collected the data."""
+    organization = publisher(dataset, records)
+    name, page = (dataset.title, dataset.page) if organization is None else organization
+    yield {"@type": "sc:Organization", "name": name, "url": page}
+
+
+def _usage(dataset: "Dataset", records: "Records") -> Iterator[dict[str, Any]]:
+    """Yield the offer in ODRL, and each condition as a term, which is found without reading the offer."""
+    offer = usage_offer(dataset, records, dataset.page)
+    summary = {"name": rights_statement(dataset, records), "text": use_conditions(dataset, records)}
+    if offer is None:
+        yield {"@type": "CreativeWork", **summary}
+        return
+    yield {**offer, "@type": ["CreativeWork", *offer["@type"]], **summary}
+    tier = records.data_use_of(dataset)
+    terms = () if tier is None else (*(tier.purposes or ()), *tier.modifiers)
+    for term in terms:
+        yield {
+            "@type": "DefinedTerm",
+            "@id": term_identifier(term.term),
+            "name": term.title,
+            "termCode": term.term.replace(":", "_"),
+            "url": term_address(term.term),
+        }
 
 
 def _file_objects(dataset: "Dataset", distribution: Distribution) -> Iterator[dict[str, Any]]:

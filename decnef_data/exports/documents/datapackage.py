@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from decnef_data.exports.documents.metadata import (
     Distribution,
     access_conditions,
@@ -13,6 +15,7 @@ from decnef_data.exports.documents.metadata import (
     publisher,
     rights_statement,
 )
+from decnef_data.records import use_policy
 
 if TYPE_CHECKING:
     from decnef_data.model import Dataset
@@ -38,12 +41,13 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
         "name": dataset.name,
         **({"id": f"https://doi.org/{dataset.doi}"} if dataset.doi else {}),
         "title": dataset.title,
-        "title_ja": dataset.title_ja,
+        **({"title_ja": dataset.title_ja} if dataset.title_ja else {}),
         "description": f"{dataset_description(dataset)} {rights_statement(dataset, records)}",
         "homepage": dataset.page,
         "keywords": [dataset.name, *dataset.aliases],
         "licenses": [_license(dataset, records)],
         "conditions_of_access": access_conditions(dataset),
+        "data_use": msgspec.to_builtins(use_policy(records, dataset)),
         "sources": [
             {"title": distribution.title, "path": distribution.page}
             for distribution in distributions(dataset, records)

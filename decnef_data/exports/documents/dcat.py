@@ -12,6 +12,7 @@ from decnef_data.exports.documents.metadata import (
     publisher,
     rights_statement,
 )
+from decnef_data.exports.documents.odrl import PREFIXES, usage_offer
 
 if TYPE_CHECKING:
     from decnef_data.model import Dataset
@@ -26,6 +27,7 @@ _CONTEXT: Final = {
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "spdx": "http://spdx.org/rdf/terms#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
+    **PREFIXES,
 }
 #: The European Union's term for data that are not open to everyone.
 _RESTRICTED: Final = "http://publications.europa.eu/resource/authority/access-right/RESTRICTED"
@@ -45,14 +47,24 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
 
 
 def _properties(dataset: "Dataset", records: "Records") -> Iterator[tuple[str, Any]]:
-    yield "@id", f"https://doi.org/{dataset.doi}" if dataset.doi else dataset.page
+    yield "@id", _identifier(dataset)
     yield "@type", "dcat:Dataset"
     yield "dct:identifier", dataset.doi or dataset.name
-    yield "dct:title", [_literal(dataset.title, "en"), _literal(dataset.title_ja, "ja")]
+    yield (
+        "dct:title",
+        [_literal(title, language) for title, language in zip(dataset.titles, ("en", "ja"), strict=False)],
+    )
     yield "dct:description", _literal(dataset_description(dataset), "en")
     yield "dcat:keyword", [_literal(word, "en") for word in (dataset.name, *dataset.aliases)]
     yield "dcat:landingPage", {"@id": dataset.page, "@type": "foaf:Document"}
     yield "dct:accessRights", {"@id": _RESTRICTED, "@type": "dct:RightsStatement"}
+    if dataset.published is not None:
+        yield "dct:issued", {"@value": dataset.published.isoformat(), "@type": "xsd:date"}
+    if dataset.announcement is not None:
+        yield "foaf:page", _page(dataset.announcement)
+    offer = usage_offer(dataset, records, _identifier(dataset))
+    if offer is not None:
+        yield "odrl:hasPolicy", offer
     organization = publisher(dataset, records)
     if organization is not None:
         name, page = organization
@@ -63,6 +75,10 @@ def _properties(dataset: "Dataset", records: "Records") -> Iterator[tuple[str, A
         "dcat:distribution",
         [_distribution(dataset, records, distribution) for distribution in distributions(dataset, records)],
     )
+
+
+def _identifier(dataset: "Dataset") -> str:
+    return f"https://doi.org/{dataset.doi}" if dataset.doi else dataset.page
 
 
 def _distribution(dataset: "Dataset", records: "Records", distribution: Distribution) -> dict[str, Any]:

@@ -2,7 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from decnef_data.exports.documents.metadata import access_conditions, dataset_description, rights_statement
+from decnef_data.exports.documents.metadata import (
+    access_conditions,
+    dataset_description,
+    rights_statement,
+    use_conditions,
+)
 
 if TYPE_CHECKING:
     from decnef_data.model import Dataset
@@ -48,10 +53,11 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
 def _metadata(dataset: "Dataset", records: "Records") -> dict[str, Any]:
     return {
         "title": dataset.title,
-        "title_ja": dataset.title_ja,
+        **({"title_ja": dataset.title_ja} if dataset.title_ja else {}),
         "description": dataset_description(dataset),
         "conditions_of_access": access_conditions(dataset),
         "terms": rights_statement(dataset, records),
+        "data_use": use_conditions(dataset, records),
         "page": dataset.page,
     }
 

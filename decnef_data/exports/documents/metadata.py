@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from decnef_data.records import use_policy
+
 if TYPE_CHECKING:
     from decnef_data.model import Citation, Dataset, Holding, Mirror
     from decnef_data.records import Records
@@ -19,10 +21,15 @@ __all__ = [
     "published_tables",
     "publisher",
     "rights_statement",
+    "use_conditions",
 ]
 
 
 _AUDIENCES: Final = {"restricted": "approved applicants", "registered": "registered users"}
+
+
+def _audience(dataset: "Dataset") -> str:
+    return _AUDIENCES.get(dataset.level, f"users with access of the level '{dataset.level}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ def dataset_description(dataset: "Dataset") -> str:
     >>> dataset_description(Records.load().dataset("srpbs-ts")).partition(". ")[0]
     'Resting-state fMRI and structural MRI of nine healthy men scanned at 12 sites, in 143 sessions'
     """
-    return f"{dataset.summary.strip()} {dataset.title} is available only to {_AUDIENCES[dataset.level]}."
+    return f"{dataset.summary.strip()} {dataset.title} is available only to {_audience(dataset)}."
 
 
 def access_conditions(dataset: "Dataset") -> str:
@@ -64,7 +71,7 @@ def access_conditions(dataset: "Dataset") -> str:
     'Access is limited to registered users'
     """
     steps = " ".join(f"({number}) {step.text.strip()}" for number, step in enumerate(dataset.steps, 1))
-    return f"Access is limited to {_AUDIENCES[dataset.level]}: {steps}"
+    return f"Access is limited to {_audience(dataset)}{f': {steps}' if steps else '.'}"
 
 
 def rights_statement(dataset: "Dataset", records: "Records") -> str:
@@ -81,6 +88,20 @@ def rights_statement(dataset: "Dataset", records: "Records") -> str:
     redistribution = "permitted under these terms" if dataset.redistributable else "not permitted"
     rights = f"no Creative Commons licence; redistribution is {redistribution}"
     return f"{terms.title}, version {terms.version}: {rights}."
+
+
+def use_conditions(dataset: "Dataset", records: "Records") -> str:
+    """Return the conditions of use in terms of DUO and ODRL, and what no source states, as one text.
+
+    Examples
+    --------
+    >>> from decnef_data.records import Records
+    >>> records = Records.load()
+    >>> use_conditions(records.dataset("srpbs-fc"), records).partition(". ")[0]
+    'Data use: purpose unknown: no source states it; commercial use unknown: no source states it; ...'
+    """
+    parts = "; ".join(f"{label} {text}" for label, text in use_policy(records, dataset).describe())
+    return f"Data use: {parts}."
 
 
 def citations(dataset: "Dataset", records: "Records") -> "tuple[Citation, ...]":
@@ -158,7 +179,7 @@ def count_rows(dataset: "Dataset") -> list[dict[str, Any]]:
     --------
     >>> from decnef_data.records import Records
     >>> count_rows(Records.load().dataset("srpbs-1600"))[0]
-    {'site': 'SWA', 'diagnosis': 'HC', 'n_participants': 101, 'grade': 'C'}
+    {'site': 'SWA', 'diagnosis': 'HC', 'n_participants': 101, 'grade': 'B'}
     """
     return [
         {

@@ -11,6 +11,7 @@ from decnef_data.exports.documents.metadata import (
     distributions,
     publisher,
     rights_statement,
+    use_conditions,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
         "@type": "Dataset",
         **shared_properties(dataset, records),
         "name": dataset.title,
-        "alternateName": [dataset.name, dataset.title_ja],
+        "alternateName": [dataset.name, *dataset.titles[1:]],
         "creditText": " ".join(work.text for work in citations(dataset, records) if work.when is None),
         "distribution": downloads,
     }
@@ -62,10 +63,21 @@ def _generate_properties(dataset: "Dataset", records: "Records") -> Iterator[tup
     if dataset.doi:
         yield "identifier", f"https://doi.org/{dataset.doi}"
     yield "keywords", [dataset.name, *dataset.aliases]
-    yield "conditionsOfAccess", access_conditions(dataset)
+    yield "conditionsOfAccess", f"{access_conditions(dataset)} {use_conditions(dataset, records)}"
     work = {"@type": "CreativeWork", "name": terms.title, "version": terms.version}
     yield "license", work | ({"url": terms.url} if terms.url else {})
-    yield "usageInfo", rights_statement(dataset, records)
+    yield (
+        "usageInfo",
+        {
+            "@type": "CreativeWork",
+            "name": rights_statement(dataset, records),
+            "text": use_conditions(dataset, records),
+        },
+    )
+    if dataset.published is not None:
+        yield "datePublished", dataset.published.isoformat()
+    if dataset.announcement is not None:
+        yield "subjectOf", {"@type": "WebPage", "url": dataset.announcement}
     organization = publisher(dataset, records)
     if organization is not None:
         yield "publisher", {"@type": "Organization", "name": organization[0], "url": organization[1]}

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from decnef_data.arrays import edge_regions
+from decnef_data.combined_attrs import use_attrs
 from decnef_data.errors import SelectionError
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def read_cohort(data: xr.Dataset | xr.DataTree) -> tuple[pd.DataFrame, xr.Datase
             requested="what",
         )
     attrs = {str(name): value for name, value in {**groups[0].attrs, **data.attrs}.items()}
+    attrs |= use_attrs([data.attrs, *(group.attrs for group in groups)])
     return read_people(pd.concat(tables, ignore_index=True)), groups[0] if connectivity else None, attrs
 
 

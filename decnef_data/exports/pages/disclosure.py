@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from decnef_data.disclosure import hides_rows
 from decnef_data.exports.pages.cohort import Cohort
 from decnef_data.exports.pages.statistics import MIN_GROUP, count_people
 
@@ -34,8 +35,11 @@ class Disclosure:
 
     @classmethod
     def create(cls, cohort: Cohort, *, individuals: bool) -> "Disclosure":
-        """Return what may be shown of a cohort; of synthetic people there is nothing to protect."""
-        hides_small = cohort.is_selection and not cohort.is_synthetic and not individuals
+        """Return what may be shown of a cohort; of synthetic people there is nothing to protect.
+
+        Where ``DECNEF_ROWS`` hides rows, small numbers are hidden in every case: a copy may be of anything.
+        """
+        hides_small = hides_rows() or (cohort.is_selection and not cohort.is_synthetic and not individuals)
         return cls(count_people(cohort.people), individuals, hides_small)
 
     def is_hidden(self, count: int) -> bool:

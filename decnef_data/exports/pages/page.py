@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from decnef_data_catalog import examples
+
 from decnef_data.exports.pages import elements
 from decnef_data.exports.pages.cohort import NOT_STATED, Cohort
 from decnef_data.exports.pages.disclosure import Disclosure
@@ -91,9 +93,9 @@ def _facts(cohort: Cohort, shown: Disclosure) -> Iterator[tuple[str, str]]:
         yield "People", f"{n_people}, counted once at each of their sites: {n_rows}"
     else:
         yield "People", shown.total(shown.counts.to_numpy().ravel().tolist())
-    if "HC" in shown.counts:
-        yield "Controls", shown.total(shown.counts["HC"].tolist())
-    diagnoses = sorted(set(people["diagnosis"]) - {"HC", NOT_STATED}, key=str.casefold)
+    if examples.CONTROLS in shown.counts:
+        yield "Controls", shown.total(shown.counts[examples.CONTROLS].tolist())
+    diagnoses = sorted(set(people["diagnosis"]) - {examples.CONTROLS, NOT_STATED}, key=str.casefold)
     yield "Diagnoses", ", ".join(diagnoses) or "none"
     pooled = people.loc[people["site"] == "", "place"].nunique()
     yield (

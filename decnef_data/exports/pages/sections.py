@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from decnef_data_catalog import examples
 from numpy.typing import NDArray
 
 from decnef_data.exports.pages import charts, elements
@@ -23,7 +24,7 @@ from decnef_data.model import Account
 
 __all__ = ["build_sections"]
 
-_CONTROLS: Final = "HC"
+_CONTROLS: Final = examples.CONTROLS
 _MAX_TINT: Final = 55  # more would make dark text hard to read
 _FD_LIMIT: Final = 0.5
 _SEXES: Final = ("female", "male", NOT_STATED)

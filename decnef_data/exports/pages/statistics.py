@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from decnef_data_catalog import examples
 from numpy.typing import NDArray
 
 from decnef_data.exports.pages.cohort import NOT_STATED, Connectivity
@@ -92,7 +93,7 @@ def count_people(people: pd.DataFrame) -> pd.DataFrame:
 
 def order_diagnoses(names: Sequence[str]) -> list[str]:
     """Return controls first, and what is not stated last."""
-    return _last(sorted(set(names), key=lambda name: (name != "HC", name.casefold())))
+    return _last(sorted(set(names), key=lambda name: (name != examples.CONTROLS, name.casefold())))
 
 
 def _last(names: list[str]) -> list[str]:

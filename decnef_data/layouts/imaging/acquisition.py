@@ -278,6 +278,8 @@ def build_columns(acquisitions: Sequence[Acquisition]) -> dict[str, NDArray[Any]
 def acquisitions_of(columns: Mapping[str, NDArray[Any]]) -> list[Acquisition]:
     """Return the parameters in the columns that :func:`build_columns` made, by row.
 
+    Equal ones are one object.
+
     Examples
     --------
     >>> own = Acquisition({"manufacturer": "GE", "slice_gap": 0.0}, {"slice_gap": "B"})
@@ -287,21 +289,17 @@ def acquisitions_of(columns: Mapping[str, NDArray[Any]]) -> list[Acquisition]:
     names = list(_DTYPES)
     values = zip(*(columns[_column_name(name)].tolist() for name in names), strict=True)
     grades = zip(*(columns[grade_column(name)].tolist() for name in names), strict=True)
-    return [
-        Acquisition(
-            {
-                name: value
-                for name, value in zip(names, row, strict=True)
-                if value != "" and not _is_nan(value)
-            },
-            {name: grade for name, grade in zip(names, row_grades, strict=True) if grade},
-        )
-        for row, row_grades in zip(values, grades, strict=True)
-    ]
-
-
-def _is_nan(value: float | str) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+    distinct: dict[tuple[tuple[float | str, ...], tuple[str, ...]], Acquisition] = {}
+    found = []
+    for row, row_grades in zip(values, grades, strict=True):
+        known = tuple("" if value != value else value for value in row)  # noqa: PLR0124 - NaN
+        if (known, row_grades) not in distinct:
+            distinct[known, row_grades] = Acquisition(
+                {name: value for name, value in zip(names, known, strict=True) if value != ""},
+                {name: grade for name, grade in zip(names, row_grades, strict=True) if grade},
+            )
+        found.append(distinct[known, row_grades])
+    return found
 
 
 def _column_name(name: str) -> str:

@@ -1,6 +1,5 @@
 """Access to the images of a copy: in a folder, or in an archive and the stores of its scans."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from decnef_data.archives import Archive, find_obstacle, has_archive_name, is_readable_file
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import AccessError, FetchError, IntegrityError, MirrorError, SelectionError
 from decnef_data.layouts import LayoutRequest
+from decnef_data.layouts.account import MARKER_FILE
 from decnef_data.layouts.imaging import folder_inventory
 from decnef_data.layouts.imaging.extract import compressed_size, extract_scans
 from decnef_data.layouts.imaging.folder_inventory import check_images
 from decnef_data.layouts.imaging.ingest import IngestContext, ScanFilter, ingest_archive
+from decnef_data.layouts.imaging.paths import is_in_subject_folder
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.layouts.imaging.sources import scan_source
 from decnef_data.layouts.imaging.voxels import FileScan
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchiveBackend", "FolderBackend", "ImageBackend", "image_backend"]
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 
 
 class ImageBackend(Protocol):
@@ -77,6 +79,10 @@ def image_backend(copy: "LocalCopy", request: LayoutRequest, *, compute_fingerpr
     if len(copy.files) == 1 and _is_archive(copy):
         return ArchiveBackend(copy, request, compute_fingerprints)
     return FolderBackend(copy, request)
+
+
+def _is_outside(path: str) -> bool:
+    return not is_in_subject_folder(path) or path.rpartition("/")[2] == MARKER_FILE
 
 
 def _is_archive(copy: "LocalCopy") -> bool:
@@ -143,8 +149,8 @@ class FolderBackend:
         )
 
     def list_tables(self) -> "Sequence[VerifiedFile]":
-        """Return the files with receipts."""
-        return self.copy.files
+        """Return the files with receipts that are outside of the folders of subjects."""
+        return self.copy.select_files(_is_outside)
 
     def prepare_scans(self, scans: "Sequence[Scan]") -> None:
         """Do nothing: files are opened in place."""

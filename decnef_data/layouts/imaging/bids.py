@@ -1,7 +1,7 @@
-"""The layout of a BIDS dataset that this package or another program made of one of the image datasets.
+"""The layout of a BIDS dataset: one that was made of one of the image datasets, or one of its own.
 
 Participants are those of ``participants.tsv`` and ``phenotype``; what these leave open of the acquisition is
-from the sidecars.
+from the sidecars.  What the labels of a dataset of its own mean is in its record.
 """
 
 from dataclasses import replace
@@ -11,6 +11,7 @@ import numpy as np
 
 from decnef_data.layouts import get_layout
 from decnef_data.layouts.imaging.acquisition import Acquisition, acquisitions_of
+from decnef_data.layouts.imaging.entities import with_entities
 from decnef_data.layouts.imaging.layout import ImagingLayout
 from decnef_data.layouts.imaging.participants import with_acquisitions
 from decnef_data.layouts.imaging.sidecars import read_acquisitions
@@ -36,17 +37,23 @@ def relabel_bids(joined: "JoinedScans", records: "Records") -> "ParticipantTable
         The catalog.
     """
     layout = cast("ImagingLayout", get_layout(joined.dataset.layout))
-    table = joined.participants if layout is LAYOUT else layout.relabel(joined, records)
+    if layout is LAYOUT:
+        table = with_entities(joined.participants, joined.dataset.own_entities)
+    else:
+        table = layout.relabel(joined, records)
     by_session, remarks = read_acquisitions(joined.inventory)
-    found = [Acquisition()] * len(table.is_listed)
+    unknown = Acquisition()
+    found = [unknown] * len(table.is_listed)
     for key, row in table.rows.items():
-        found[row] = by_session.get(key, Acquisition())
-    completed = [
-        own.of_copy.completed_by(sidecar).completed_by(own)
-        for own, sidecar in zip(acquisitions_of(table.columns), found, strict=True)
-    ]
+        found[row] = by_session.get(key, unknown)
+    pairs = list(zip(acquisitions_of(table.columns), found, strict=True))
+    # Thousands of people have a few acquisitions, which are the same objects.
+    distinct = {(id(own), id(sidecar)): (own, sidecar) for own, sidecar in pairs}
+    index = {key: number for number, key in enumerate(distinct)}
+    completed = [own.of_copy.completed_by(sidecar).completed_by(own) for own, sidecar in distinct.values()]
     table = replace(table, remarks=(*table.remarks, *remarks))
-    return with_acquisitions(table, completed, np.arange(len(completed)))
+    rows = np.array([index[id(own), id(sidecar)] for own, sidecar in pairs], dtype=np.intp)
+    return with_acquisitions(table, completed, rows)
 
 
 LAYOUT = ImagingLayout("bids", 1, relabel_bids, compute_fingerprints=True, is_bids=True)

@@ -159,7 +159,7 @@ def require_computed(selection: "Selection", columns: Container[str]) -> None:
         if name not in columns:
             message = (
                 f"The condition on {name} cannot be applied: it was not computed for any scan of this copy "
-                f"of '{selection.dataset}'. Run `decnef_data.motion('{selection.dataset}')`, or access the values of "
-                "decnef_data.motion, then repeat the request."
+                f"of '{selection.dataset}'. Run `decnef_data.motion('{selection.dataset}')`, or access the "
+                "values of decnef_data.motion, then repeat the request."
             )
             raise TableContentError(message, requested=name)

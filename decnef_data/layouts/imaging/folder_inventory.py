@@ -24,6 +24,7 @@ from decnef_data.layouts.imaging.inventory import (
     unread_problems,
 )
 from decnef_data.layouts.imaging.paths import is_subject_folder
+from decnef_data.layouts.imaging.sidecar_files import read_sidecars
 from decnef_data.layouts.imaging.unread import find_unread
 from decnef_data.layouts.imaging.voxels import gunzip, max_unpacked_size, require_header, require_length
 from decnef_data.model import FileCheck
@@ -39,7 +40,7 @@ def load_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fal
     """Load the inventory in `inventory_path` if it is still that of `root`, else build it.
 
     When the folder of a subject is added or removed, the modification time of the folder above it changes;
-    a change inside the folder of a subject is noticed when the file is opened.
+    a change inside the folder of a subject is noticed when the file is opened, and that of a sidecar at once.
     """
     existing = cached.read(inventory_path, Inventory)
     if existing is not None and _is_current(existing, root):
@@ -72,7 +73,8 @@ def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fa
         lambda path: nifti.read_header_bytes(root / unescape_path(path)),
         previous.scans if previous and previous.root == escape_path(str(root)) else (),
     )
-    unread = find_unread(entry.path for entry in entries if isinstance(entry, FileEntry))
+    single = [entry for entry in entries if isinstance(entry, FileEntry)]
+    unread = find_unread(entry.path for entry in single)
     inventory = Inventory(
         version=INVENTORY_VERSION,
         root=escape_path(str(root)),
@@ -88,6 +90,9 @@ def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fa
         size=sum(sum(folder.sizes) for folder in tree.folders),
         other=files.other,
         unread=unread,
+        sidecars=read_sidecars(
+            single, lambda path: (root / unescape_path(path)).read_bytes(), of_folder=True
+        ),
     )
     with suppress(OSError):  # with a read-only cache, the folder is listed every time
         cached.write(inventory_path, inventory)
@@ -98,10 +103,11 @@ def _is_current(inventory: Inventory, root: Path) -> bool:
     if (inventory.version, inventory.root) != (INVENTORY_VERSION, escape_path(str(root))):
         return False
     try:
-        return all(
+        are_current = all(
             (root / unescape_path(folder)).stat().st_mtime_ns == mtime
             for folder, mtime in inventory.folders.items()
         )
+        return are_current and inventory.sidecars.are_current(root)
     except OSError:
         return False
 

@@ -31,6 +31,7 @@ from decnef_data.layouts.imaging.inventory import (
 )
 from decnef_data.layouts.imaging.paths import parse_image_path
 from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.sidecar_files import is_sidecar, read_sidecars
 from decnef_data.layouts.imaging.unread import find_unread
 from decnef_data.layouts.imaging.voxels import (
     gunzip,
@@ -49,6 +50,8 @@ __all__ = ["IngestContext", "ScanFilter", "ScanStoreWriter", "ingest_archive"]
 _THREADS: Final = 2
 #: Scans of this many bytes together may wait to be stored; a larger one waits alone.
 _MAX_PENDING_BYTES: Final = 128 << 20
+#: A larger file is no sidecar, whatever its name is.
+_MAX_SIDECAR_BYTES: Final = 1 << 20
 #: The folder and the file names of a scan.
 _ScanFilesKey = tuple[str, str]
 
@@ -243,6 +246,7 @@ class _IngestState:
     current_series: tuple[str, ...] = ()
     contents: dict[str, bytes] = field(default_factory=dict)
     series_entries: list[FileEntry] = field(default_factory=list)
+    sidecars: dict[str, bytes] = field(default_factory=dict)
 
     def add_member(self, member: Member) -> None:
         parsed = parse_image_path(member.path)
@@ -257,8 +261,10 @@ class _IngestState:
         self.series_entries.append(_build_entry(member, content))
 
     def _add_other_file(self, member: Member) -> None:
-        """Save a table, or report one that is too large; list any other file."""
+        """Save a table, or report one that is too large; keep a sidecar, and list any other file."""
         self.entries.append(_build_entry(member, b""))
+        if is_sidecar(member.path) and member.size <= _MAX_SIDECAR_BYTES:
+            self.sidecars[member.path] = member.read()
         if PurePosixPath(member.path).suffix.casefold() not in TABLE_SUFFIXES:
             return
         try:
@@ -337,6 +343,11 @@ class _IngestState:
             size=sum(entry.size for entry in self.entries),
             other=files.other,
             unread=unread,
+            sidecars=read_sidecars(
+                (entry for entry in self.entries if entry.path in self.sidecars),
+                self.sidecars.__getitem__,
+                of_folder=False,
+            ),
         )
 
     def _restore_fingerprint(self, scan: Scan) -> Scan:

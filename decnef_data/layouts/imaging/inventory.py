@@ -18,6 +18,7 @@ from decnef_data.formats import nifti
 from decnef_data.formats.pointers import require_content
 from decnef_data.layouts.imaging.files import FileEntry, OtherFiles, RunFolder
 from decnef_data.layouts.imaging.paths import ImagePath, parse_image_path
+from decnef_data.layouts.imaging.sidecar_files import SidecarFiles
 from decnef_data.layouts.imaging.unread import UnreadImages
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 #: Increases whenever the same files would result in a different inventory.
-INVENTORY_VERSION: Final = 4
+INVENTORY_VERSION: Final = 5
 #: Reads the start of the file at a path: the bytes of the header, and whether the file is gzipped.
 HeaderReader = Callable[[str], tuple[bytes, bool]]
 #: The coordinate ``run`` has 16 bits.
@@ -140,7 +141,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
     ``folders`` are those outside the folders of subjects, with their modification times; ``unread`` are
     images in formats that are not read.  ``damaged`` are problems of listed scans, which a deep verification
-    found; ``tables`` are those of an archive that were saved.
+    found; ``tables`` are those of an archive that were saved, and ``sidecars`` describe the runs.
     """
 
     version: int
@@ -154,6 +155,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[UnreadImages, ...] = ()
     damaged: tuple[ScanProblem, ...] = ()
     tables: tuple[SavedTable, ...] = ()
+    sidecars: SidecarFiles = SidecarFiles()
 
     def without_damaged(self) -> "Inventory":
         """Return the inventory with the damaged scans among those that cannot be read.

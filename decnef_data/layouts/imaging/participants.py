@@ -118,10 +118,11 @@ def build_participant_table(
     dataset, records
         The catalog's records.
     codes
-        The code books of the copy; where they state nothing, those of the image datasets hold.
+        The code books of the copy; where they state nothing, those of the image datasets hold, unless the
+        record of the dataset says what its names mean.
     """
     imaged = frozenset(normalize_subject(scan.subject) for scan in scans)
-    join = _Join(tables, (dataset, records), CodeBooks(codes, mri=True), imaged)
+    join = _Join(tables, (dataset, records), CodeBooks(codes, mri=not dataset.has_own_meaning), imaged)
     joined = join.join()
     sessions = _list_sessions(joined.indexed, scans)
     padded = {name: np.append(column, _missing_value(column)) for name, column in joined.columns.items()}

@@ -9,6 +9,7 @@ from typing import Final, Literal
 __all__ = [
     "KINDS",
     "ImagePath",
+    "is_in_subject_folder",
     "is_subject_folder",
     "normalize_session",
     "normalize_subject",
@@ -23,6 +24,8 @@ KINDS: Final = ("bold", "t1w", "fmap")
 Kind = Literal["bold", "t1w", "fmap"]
 
 _SUBJECT: Final = re.compile(r"sub-[0-9A-Za-z]+|sub\d+", re.IGNORECASE)
+#: The same, as a folder in a path: a copy may have tens of thousands of paths.
+_SUBJECT_FOLDER: Final = re.compile(r"(?:^|/)(?:sub-[0-9A-Za-z]+|sub\d+)/", re.IGNORECASE)
 _SESSION: Final = re.compile(r"ses-(.+)", re.IGNORECASE)
 _RUN: Final = re.compile(r"run[-_]?(\d+)", re.IGNORECASE)
 _NUMBERED: Final = re.compile(r"(.*?)(\d+)(\.nii(?:\.gz)?)?", re.IGNORECASE)
@@ -204,6 +207,17 @@ def subject_folder(folder: str) -> str | None:
     folders = folder.split("/")
     depth = _subject_depth(folders)
     return None if depth is None else "/".join(folders[: depth + 1])
+
+
+def is_in_subject_folder(path: str) -> bool:
+    """Return whether a file is in the folder of a subject, or in one inside it.
+
+    Examples
+    --------
+    >>> is_in_subject_folder("sub-0001/anat/a.nii"), is_in_subject_folder("subjects/participants.tsv")
+    (True, False)
+    """
+    return _SUBJECT_FOLDER.search(path) is not None
 
 
 def rule_of_other_file(path: str) -> str | None:

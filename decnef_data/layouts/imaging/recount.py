@@ -69,6 +69,8 @@ def _compare_protocols(
 ) -> Iterator[Finding]:
     """Compare the numbers of volumes and slices of the runs of each protocol with the records."""
     protocols = {protocol.number: protocol for protocol in records.protocols}
+    if not protocols:  # none holds for the dataset
+        return
     runs: dict[int, list[Scan]] = {}
     for scan in inventory.scans:
         number = participants.columns["protocol"][participants.rows[scan.subject, scan.session]]

@@ -4,20 +4,18 @@ A file of JSON describes every run whose name has its entities, in its own folde
 key, the nearest one counts (BIDS specification, common principles, inheritance principle).
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from decnef_data.layouts.account import name_some, quote
 from decnef_data.layouts.imaging.acquisition import Acquisition
+from decnef_data.layouts.imaging.sidecar_files import NUMBERS, PRINTED, TEXTS, SidecarFiles
 from decnef_data.model import Remark
-from decnef_data.path_text import escape_path, unescape_path
 
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.inventory import Inventory, Scan
@@ -27,29 +25,16 @@ __all__ = ["read_acquisitions"]
 _SessionKey = tuple[str, str]
 _MS_PER_S: Final = 1000
 _CHANNELS: Final = re.compile(r"(\d+)\s*-?\s*ch", re.IGNORECASE)
-_NUMBERS: Final = {
-    "RepetitionTime": "repetition_time",
-    "MagneticFieldStrength": "field_strength",
-    "FlipAngle": "flip_angle",
-    "SliceThickness": "slice_thickness",
-}
-_TEXTS: Final = {"Manufacturer": "manufacturer", "ManufacturersModelName": "scanner"}
-#: What an export of this package keeps as printed.
-_PRINTED: Final = {
-    "scanner_printed": "scanner",
-    "phase_encoding_printed": "phase_encoding",
-    "slice_order_printed": "slice_order",
-}
 _OPPOSITE: Final = {"A": "P", "P": "A"}
 
 
 def read_acquisitions(inventory: "Inventory") -> tuple[dict[_SessionKey, Acquisition], tuple[Remark, ...]]:
-    """Read the sidecars of all runs.
+    """Return what the sidecars of all runs state.
 
     Parameters
     ----------
     inventory
-        The inventory of a folder; an archive has no sidecars that can be read.
+        The inventory of the copy.
 
     Returns
     -------
@@ -57,69 +42,57 @@ def read_acquisitions(inventory: "Inventory") -> tuple[dict[_SessionKey, Acquisi
         The parameters of each session, by the folder of the participant and the session, as far as its runs
         agree; and a warning for files that cannot be read, and for runs of one session that differ.
     """
-    if not inventory.root:
-        return {}, ()
-    root = Path(unescape_path(inventory.root))
-    files = _SidecarFiles(root)
+    files = inventory.sidecars
+    inherited = _Inheritance(files)
     runs: dict[_SessionKey, list[Acquisition]] = {}
-    for scan in inventory.scans:
+    for scan in inventory.scans if files.indices else ():
         if scan.kind == "bold":
-            runs.setdefault((scan.subject, scan.session), []).append(
-                _parse(files.content(scan.files[0]), scan)
-            )
-    acquisitions = {key: _common(found) for key, found in runs.items()}
+            runs.setdefault((scan.subject, scan.session), []).append(inherited.acquisition(scan))
+    acquisitions = {key: found[0] if len(found) == 1 else _common(found) for key, found in runs.items()}
     differing = [
         "/".join(filter(None, key)) for key, found in runs.items() if any(each != found[0] for each in found)
     ]
-    return acquisitions, (*files.remarks(), *_difference_remarks(differing))
+    return acquisitions, (*_unreadable_remarks(files), *_difference_remarks(differing))
 
 
-class _SidecarFiles:
-    """The files of JSON of a folder, each read once."""
+class _Inheritance:
+    """The sidecars by folder, those of fewer entities first; runs with the same ones are parsed once."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._unreadable: dict[str, str] = {}
-        self._read = lru_cache(maxsize=None)(self._read_file)
-        self._list = lru_cache(maxsize=None)(self._list_files)
+    def __init__(self, files: SidecarFiles) -> None:
+        self._contents = files.contents
+        self._parsed: dict[tuple[tuple[int, ...], bytes], Acquisition] = {}
+        self._by_folder: dict[str, list[tuple[frozenset[str], int]]] = {}
+        for path, index in files.indices.items():
+            folder, _, name = path.rpartition("/")
+            self._by_folder.setdefault(folder, []).append((_entities(name), index))
+        for found in self._by_folder.values():
+            found.sort(key=lambda pair: len(pair[0]))
 
-    def content(self, image: str) -> dict[str, Any]:
-        """Return what the sidecars say of an image."""
-        folder, _, name = image.rpartition("/")
-        entities = _entities(name)
-        parts = folder.split("/") if folder else []
-        merged: dict[str, Any] = {}
-        for depth in range(len(parts) + 1):
-            for path, applies_to in self._list("/".join(parts[:depth])):
-                if applies_to <= entities:
-                    merged |= self._read(path)
-        return merged
+    def acquisition(self, scan: "Scan") -> Acquisition:
+        """Return what the sidecars say of a run."""
+        entities = _entities(scan.file_names.partition("/")[0])
+        parts = scan.folder.split("/") if scan.folder else []
+        folders = ("/".join(parts[:depth]) for depth in range(len(parts) + 1))
+        indices = tuple(
+            index
+            for folder in folders
+            for applies_to, index in self._by_folder.get(folder, ())
+            if applies_to <= entities
+        )
+        affine = scan.header.affine if scan.header is not None else b""
+        if (indices, affine) not in self._parsed:
+            merged: dict[str, Any] = {}
+            for index in indices:
+                merged |= self._contents[index]
+            self._parsed[indices, affine] = _parse(merged, affine)
+        return self._parsed[indices, affine]
 
-    def remarks(self) -> Iterator[Remark]:
-        """Yield a warning for the files that cannot be read."""
-        if self._unreadable:
-            reasons = name_some(f"{quote(path)} ({reason})" for path, reason in self._unreadable.items())
-            message = f"Sidecars cannot be read: {reasons}. Correct them, or remove them."
-            yield Remark("unreadable-sidecar", message, next(iter(self._unreadable)))
 
-    def _list_files(self, folder: str) -> Sequence[tuple[str, frozenset[str]]]:
-        """Return the sidecars of runs in a folder, those of fewer entities first."""
-        names = (path.name for path in (self._root / unescape_path(folder)).glob("*bold.json"))
-        listed = [(f"{folder}/{escape_path(name)}".lstrip("/"), _entities(name)) for name in sorted(names)]
-        return sorted(listed, key=lambda pair: len(pair[1]))
-
-    def _read_file(self, path: str) -> dict[str, Any]:
-        try:
-            content = json.loads((self._root / unescape_path(path)).read_bytes())
-        except OSError as error:
-            self._unreadable[path] = error.strerror or type(error).__name__
-        except (ValueError, RecursionError):
-            self._unreadable[path] = "not JSON"
-        else:
-            if isinstance(content, dict):
-                return content
-            self._unreadable[path] = "not an object of JSON"
-        return {}
+def _unreadable_remarks(files: SidecarFiles) -> Iterator[Remark]:
+    if files.unreadable:
+        reasons = name_some(f"{quote(path)} ({reason})" for path, reason in files.unreadable.items())
+        message = f"Sidecars cannot be read: {reasons}. Correct them, or remove them."
+        yield Remark("unreadable-sidecar", message, next(iter(files.unreadable)))
 
 
 def _entities(name: str) -> frozenset[str]:
@@ -131,23 +104,22 @@ def _entities(name: str) -> frozenset[str]:
     return frozenset(name.partition(".")[0].split("_"))
 
 
-def _parse(content: Mapping[str, Any], scan: "Scan") -> Acquisition:
+def _parse(content: Mapping[str, Any], affine: bytes) -> Acquisition:
     found: dict[str, float | str] = {}
-    for key, name in _NUMBERS.items():
+    for key, name in NUMBERS.items():
         if (number := _number(content.get(key))) is not None:
             found[name] = number
-    for key, name in _TEXTS.items():
+    for key, name in TEXTS.items():
         if text := _text(content.get(key)):
             found[name] = text
     if (seconds := _number(content.get("EchoTime"))) is not None:
         found["echo_time"] = round(seconds * _MS_PER_S, 6)
     if match := _CHANNELS.search(_text(content.get("ReceiveCoilName"))):
         found["coil_channels"] = float(match[1])
-    if direction := _phase_encoding(_text(content.get("PhaseEncodingDirection")), scan):
+    if direction := _phase_encoding(_text(content.get("PhaseEncodingDirection")), affine):
         found["phase_encoding"] = direction
-    printed = content.get("SRPBS")
-    if isinstance(printed, dict):
-        found |= {name: text for key, name in _PRINTED.items() if (text := _text(printed.get(key)))}
+    for printed in (value for value in content.values() if isinstance(value, dict)):
+        found |= {name: text for key, name in PRINTED.items() if (text := _text(printed.get(key)))}
     spacing, thickness = _number(content.get("SpacingBetweenSlices")), found.get("slice_thickness")
     if spacing is not None and isinstance(thickness, float):
         found["slice_gap"] = round(spacing - thickness, 4)
@@ -163,12 +135,12 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _phase_encoding(direction: str, scan: "Scan") -> str:
+def _phase_encoding(direction: str, affine: bytes) -> str:
     """Return ``AP`` or ``PA``, blank if the axis is another one."""
     axis = "ijk".find(direction[:1]) if direction else -1
-    if axis < 0 or scan.header is None:
+    if axis < 0 or not affine:
         return ""
-    towards = _axis_codes(scan.header.affine)[axis]
+    towards = _axis_codes(affine)[axis]
     if towards not in _OPPOSITE:
         return ""
     pair = _OPPOSITE[towards] + towards

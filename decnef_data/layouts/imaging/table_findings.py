@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from decnef_data.layouts.imaging import protocols
+from decnef_data.layouts.imaging.acquisition import differences
 from decnef_data.model import Finding
+from decnef_data.records import normalize_name
 
 if TYPE_CHECKING:
+    from decnef_data.layouts.imaging.acquisition import Acquisition
     from decnef_data.layouts.imaging.join import JoinedScans
     from decnef_data.layouts.imaging.participants import ParticipantTable
     from decnef_data.model import ImagingProtocol
@@ -19,13 +22,18 @@ __all__ = ["compare_tables"]
 
 _MAX_NAMED: Final = 3
 #: The parameters that are compared, and the fields of the records that have them.
-_PARAMETERS: Final = {"repetition_time": "repetition_time", "volumes": "volumes", "slices": "slices"}
+_PARAMETERS: Final = {
+    "repetition_time": "repetition_time",
+    "volumes": "volumes",
+    "dummies": "dummies_printed",
+    "slices": "slices",
+}
 
 
 def compare_tables(joined: "JoinedScans", records: "Records") -> Iterator[Finding]:
     """Yield what the tables say of protocols, sites and supplementary tables, each with what is expected."""
     participants = joined.participants
-    if np.isfinite(participants.columns["protocol"]).any():
+    if records.protocols and np.isfinite(participants.columns["protocol"]).any():
         yield from _compare_parameters(joined, records)
         yield from _compare_sites(participants, records.protocols)
     yield from _compare_supplements(participants)
@@ -42,10 +50,34 @@ def _compare_parameters(joined: "JoinedScans", records: "Records") -> Iterator[F
         own = joined.tables.protocols.get(record.number)
         for name, field in _PARAMETERS.items() if own is not None else ():
             expected, found = (_text(getattr(each, name)) for each in (recorded[record.number], own))
+            if name == "dummies" and record.dummies_printed is not None:
+                expected = _text(record.dummies_printed)  # which need not be what was removed
             if expected:
                 what = f"{name} of protocol {record.number} in '{files[0]}'"
                 agrees, grade = expected == found, record.grade_of(field)
                 yield Finding(what, expected, found or "no number", agrees=agrees, grade=grade)
+        if own is not None:
+            yield from _compare_acquisitions(
+                own.acquisition, recorded[record.number].acquisition, record, files[0]
+            )
+
+
+def _compare_acquisitions(
+    own: "Acquisition", recorded: "Acquisition", record: "ImagingProtocol", file: str
+) -> Iterator[Finding]:
+    """Compare what else a table prints of a protocol; the order of slices is spelt in too many ways."""
+    differing = {name for name, _, _ in differences(own, recorded)}
+    for name in sorted(own.parameters.keys() & recorded.parameters.keys() - {*_PARAMETERS, "slice_order"}):
+        expected, found = _text(recorded.parameters[name]), _text(own.parameters[name])
+        agrees = _is_same_scanner(expected, found) if name == "scanner" else name not in differing
+        what = f"{name} of protocol {record.number} in '{file}'"
+        yield Finding(what, expected, found, agrees=agrees, grade=recorded.grades[name])
+
+
+def _is_same_scanner(one: str, other: str) -> bool:
+    """Whether two names may be of one model, with or without its manufacturer."""
+    names = normalize_name(one), normalize_name(other)
+    return names[0] in names[1] or names[1] in names[0]
 
 
 def _text(value: float | str) -> str:

@@ -278,7 +278,7 @@ def _resolve_names(
     groups: _Groups, kind: str, names: Sequence[str], recorded: Mapping[str, str]
 ) -> list[str]:
     present = {name: name for name in sorted(unique_texts(groups.values(), kind))}
-    known = present | dict(recorded)
+    known = dict(recorded) | present  # of one name, what the copy has
     return [resolve_name(kind, name, known, known) for name in names]
 
 

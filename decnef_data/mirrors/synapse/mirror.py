@@ -1,12 +1,12 @@
 """The synapse protocol: a project in which each dataset is one archive, or a folder of files."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from decnef_data.archive_evidence import has_archive_suffix
+from decnef_data.disclosure import get_logger
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirrors import requirements
 from decnef_data.mirrors.credentials import Credentials
@@ -25,7 +25,7 @@ from decnef_data.mirrors.synapse.service import (
 from decnef_data.mirrors.synapse.titles import is_dataset_name
 from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
 
-_LOG = logging.getLogger(__name__)
+_LOG = get_logger(__name__)
 _NOT_FOUND = 404
 
 

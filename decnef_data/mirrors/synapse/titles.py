@@ -9,7 +9,7 @@ _ARCHIVE_SUFFIX = re.compile(r"\.(zip|tar|tgz|tar\.gz)$", re.IGNORECASE)
 
 def is_dataset_name(name: str, dataset: Dataset) -> bool:
     """Whether `name` is a name of `dataset` in the records, ignoring case, punctuation and suffix."""
-    known_names = (dataset.name, dataset.title, dataset.title_ja, dataset.top_folder, *dataset.aliases)
+    known_names = (dataset.name, *dataset.titles, dataset.top_folder, *dataset.aliases)
     return normalize_stem(name) in {_normalize(each) for each in known_names}
 
 

@@ -1,0 +1,75 @@
+"""Tables of every value that the catalog states, and of the evidence, for the page of facts."""
+
+from collections.abc import Iterator
+
+from cells import code, format_cell, table
+
+import decnef_data
+from decnef_data.model import Evidence, StatedValue
+
+__all__ = ["evidence", "grades", "stated"]
+
+#: A longer text is cut: the command shows all of it.
+_MAX_TEXT = 80
+_ROLES = {"publisher": "published the data", "holder": "has a copy", "other": "has no copy"}
+
+
+def stated(section: str) -> str:
+    """Return the values of one dataset, or of one kind of record without its dataset."""
+    found = [fact for fact in decnef_data.catalog().facts() if _section(fact) == section]
+    rows = (
+        (code(fact.name), _value(fact), _meaning(fact), fact.grade, ", ".join(_basis(fact))) for fact in found
+    )
+    return table("fact|value|meaning|grade|evidence or formula", rows)
+
+
+def _section(fact: StatedValue) -> str:
+    kind, slash, _ = fact.name.partition("/")
+    is_record = bool(slash) and kind != fact.dataset
+    return kind if is_record else fact.dataset or "project"
+
+
+def _value(fact: StatedValue) -> str:
+    text = " ".join(format_cell(fact.value).split()).replace("<", "&lt;").replace("`", "")
+    short = text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
+    return f"{short}\N{NO-BREAK SPACE}{fact.unit}" if fact.unit else short
+
+
+def _meaning(fact: StatedValue) -> str:
+    return fact.counts.replace("``", "`")
+
+
+def _basis(fact: StatedValue) -> Iterator[str]:
+    for each in fact.evidence:
+        yield f"[{each.key}]({_link(each)})"
+    if fact.formula:
+        yield code(fact.formula)
+        unnamed = [part for part in fact.parts if part.rpartition(".")[2] not in fact.formula]
+        if unnamed:
+            yield f"from {', '.join(map(code, unnamed))}"
+
+
+def _link(each: Evidence) -> str:
+    return (each.url or "").replace("(", "%28").replace(")", "%29")
+
+
+def grades() -> str:
+    """Return how many values have each grade."""
+    found = [fact.grade for fact in decnef_data.catalog().facts()]
+    return table("grade|>values", ((grade, found.count(grade)) for grade in "ABCD"))
+
+
+def evidence() -> str:
+    """Return every place where somebody states a value in public."""
+    rows = (
+        (
+            f"[{each.key}]({_link(each)})",
+            each.owner,
+            _ROLES[each.role],
+            each.address,
+            each.read.isoformat(),
+            each.quote,
+        )
+        for each in decnef_data.catalog().evidence
+    )
+    return table("key|owner|the owner|address|read|quote", rows)
