@@ -18,9 +18,9 @@ def stated(section: str) -> str:
     """Return the values of one dataset, or of one kind of record without its dataset."""
     found = [fact for fact in decnef_data.catalog().facts() if _section(fact) == section]
     rows = (
-        (code(fact.name), _value(fact), _meaning(fact), fact.grade, ", ".join(_basis(fact))) for fact in found
+        (fact.grade, code(fact.name), _value(fact), _meaning(fact), ", ".join(_basis(fact))) for fact in found
     )
-    return table("fact|value|meaning|grade|evidence or formula", rows)
+    return table("grade|fact|value|meaning|evidence or formula", rows)
 
 
 def _section(fact: StatedValue) -> str:
