@@ -1,4 +1,4 @@
-"""A foreign project: a synthetic dataset in BIDS of nobody in particular, and the 23 lines that describe it."""
+"""A foreign project: an invented dataset in BIDS, and the 23 lines that describe it."""
 
 import json
 from pathlib import Path

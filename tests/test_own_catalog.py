@@ -273,7 +273,7 @@ class TestCheck:
             ("title = 'Riverside", "title = 3 #", 5, ".title", "Expected `str`, got `int`. Correct this entry."),
             ("['river24']", "['river25']", 12, ".citations[0]", "The record refers to the citation 'river25' at '$.datasets[0].citations[0]', but no record defines it. Correct the name or add the record."),
             ("(?P<visit>", "(?P<age>", 14, ".entities.session", "The record names a group 'age', which cannot be a coordinate of labels, at '$.datasets[0].entities.session'. Correct this entry."),
-            (r"\d+)'", r"\d+'", 14, ".entities.session", "The record has '(?P<site>[A-Z]+)(?P<visit>\\\\d+', which is no regular expression (missing ), unterminated subpattern at position 16), at '$.datasets[0].entities.session'. Correct this entry."),
+            (r"\d+)'", r"\d+'", 14, ".entities.session", "The record has '(?P<site>[A-Z]+)(?P<visit>\\\\d+', which is not a regular expression (missing ), unterminated subpattern at position 16), at '$.datasets[0].entities.session'. Correct this entry."),
             ("diagnosis = 'group'", "weight = 'group'", 15, ".entities.columns.weight", "The record states a column of 'weight', which is none of diagnosis, sex, handedness, site, institute, scanner, age, protocol, mean_fd, at '$.datasets[0].entities.columns.weight'. Correct this entry."),
             ("1 = 'female'", "1 = 'woman'", 16, ".entities.codes.sex.1", "The record refers to the sex label 'woman' at '$.datasets[0].entities.codes.sex.1', but no record defines it. Correct the name or add the record."),
         ],

@@ -37,7 +37,7 @@ def _owners(known_files: Iterable[KnownFile], by_key: "dict[str, Evidence]") -> 
 def list_digests(copy: LocalCopy, account: Account, dataset: Dataset) -> Iterator[ChecksumAccount]:
     """Yield the SHA-256 of the files of a copy that every copy has: archives, matrices and tables.
 
-    The other files may be of the user, who may not want to tell their names.
+    The other files may be of the user, who may not want to share their names.
     """
     released = {path for matrix in dataset.matrices for path in (matrix.path, matrix.table) if path}
     released |= {known.path for known in dataset.known_files}

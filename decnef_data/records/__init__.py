@@ -433,7 +433,7 @@ class Records:
         -------
         pandas.DataFrame
             One row per count: dataset, site, institute, diagnosis, n_participants (missing where the catalog
-            has no number), grade (A to D, from stated by the holder to unconfirmed) and comment.
+            has no number), grade (A to D, as the documentation explains them) and comment.
 
         Raises
         ------

@@ -262,7 +262,7 @@ def _entities_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
         try:
             groups = tuple(re.compile(pattern or "").groupindex)
         except re.error as error:
-            yield f".entities.{field}", f"has {pattern!r}, which is no regular expression ({error}),"
+            yield f".entities.{field}", f"has {pattern!r}, which is not a regular expression ({error}),"
             continue
         if pattern is not None and not groups:
             yield f".entities.{field}", f"has {pattern!r}, which has no named group such as (?P<site>…),"
