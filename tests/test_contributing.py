@@ -68,3 +68,14 @@ def test_the_top_of_the_repository_has_nothing_else() -> None:
     allowed = {"pyproject.toml", "decnef_data", "cli", "catalog", "tests", "docs", "README.md", "LICENSE"}
     names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert names - {"build", "dist"} <= allowed | {"CHANGELOG.md", "CITATION.cff"}
+
+
+def test_the_changelog_has_the_form_that_it_names() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    versions = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert versions[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\]( - \d{4}-\d{2}-\d{2})?", version) for version in versions[1:])
+    order = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    for section in re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]:
+        kinds = re.findall(r"^### (.+)$", section, flags=re.MULTILINE)
+        assert kinds == [kind for kind in order if kind in kinds]
