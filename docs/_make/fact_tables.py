@@ -17,10 +17,18 @@ _ROLES = {"publisher": "published the data", "holder": "has a copy", "other": "h
 def stated(section: str) -> str:
     """Return the values of one dataset, or of one kind of record without its dataset."""
     found = [fact for fact in decnef_data.catalog().facts() if _section(fact) == section]
-    rows = (
-        (fact.grade, code(fact.name), _value(fact), _meaning(fact), ", ".join(_basis(fact))) for fact in found
+    return table(
+        "grade|fact, its value, and how it is known", ((fact.grade, _sentence(fact)) for fact in found)
     )
-    return table("grade|fact|value|meaning|evidence or formula", rows)
+
+
+def _sentence(fact: StatedValue) -> str:
+    """Say all of one value in one cell, which wraps on a phone where five columns would leave the screen."""
+    stated_as = f"{code(fact.name)}: **{_value(fact)}**"
+    meaning = fact.counts.replace("``", "`")
+    return "; ".join(
+        filter(None, (stated_as, meaning, ", ".join(_basis(fact)) or "no public evidence is known"))
+    )
 
 
 def _section(fact: StatedValue) -> str:
@@ -35,13 +43,9 @@ def _value(fact: StatedValue) -> str:
     return f"{short}\N{NO-BREAK SPACE}{fact.unit}" if fact.unit else short
 
 
-def _meaning(fact: StatedValue) -> str:
-    return fact.counts.replace("``", "`")
-
-
 def _basis(fact: StatedValue) -> Iterator[str]:
     for each in fact.evidence:
-        yield f"[{each.key}]({_link(each)})"
+        yield _link_of(each)
     if fact.formula:
         yield code(fact.formula)
         unnamed = [part for part in fact.parts if part.rpartition(".")[2] not in fact.formula]
@@ -49,8 +53,9 @@ def _basis(fact: StatedValue) -> Iterator[str]:
             yield f"from {', '.join(map(code, unnamed))}"
 
 
-def _link(each: Evidence) -> str:
-    return (each.url or "").replace("(", "%28").replace(")", "%29")
+def _link_of(each: Evidence) -> str:
+    url = (each.url or "").replace("(", "%28").replace(")", "%29")
+    return f"[{each.key}]({url})"
 
 
 def grades() -> str:
@@ -61,15 +66,15 @@ def grades() -> str:
 
 def evidence() -> str:
     """Return every place where somebody states a value in public."""
-    rows = (
-        (
-            f"[{each.key}]({_link(each)})",
-            each.owner,
-            _ROLES[each.role],
-            each.address,
-            each.read.isoformat(),
-            each.quote,
-        )
-        for each in decnef_data.catalog().evidence
+    rows = ((_link_of(each), _source(each)) for each in decnef_data.catalog().evidence)
+    return table("key|owner, address, day of reading and quote", rows)
+
+
+def _source(each: Evidence) -> str:
+    address = each.address.replace("|", r"\|")
+    stated_by = f"{each.owner}, who {_ROLES[each.role]}: {address}, read on {each.read.isoformat()}"
+    return (
+        f"{stated_by}; \N{LEFT DOUBLE QUOTATION MARK}{each.quote}\N{RIGHT DOUBLE QUOTATION MARK}"
+        if each.quote
+        else stated_by
     )
-    return table("key|owner|the owner|address|read|quote", rows)
