@@ -1002,7 +1002,8 @@ def test_pairs_have_equal_counts_and_depend_on_no_order(
 def test_a_layout_that_is_not_built() -> None:
     message = (
         "This version cannot open the layout 'attic' (supported: 'bids', 'connectivity', 'mri', 'traveling'). "
-        "Upgrade decnef-data, or download the original files with decnef_data.download."
+        "Upgrade decnef-data, install the package that has the layout, or download the original files with "
+        "decnef_data.download."
     )
     with pytest.raises(SelectionError, match=f"^{re.escape(message)}$") as caught:
         get_layout("attic")

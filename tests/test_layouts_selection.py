@@ -398,8 +398,11 @@ class TestGroups:
         assert [may_be_in_group("KFU/bold", name, RECORDS) for name in names] == [False, False, True]
 
     def test_a_site_is_several_groups(self) -> None:
-        assert (names_one_group(OPEN, "COI/bold"), names_one_group(OPEN, "COI")) == (True, False)
-        assert names_one_group(FC, "bal140")
+        assert (names_one_group("COI/bold", ["COI/bold"]), names_one_group("COI", ["COI/bold"])) == (
+            True,
+            False,
+        )
+        assert names_one_group("bal140", ["bal140"])
 
 
 def draw(

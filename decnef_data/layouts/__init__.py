@@ -6,6 +6,7 @@ A stored layout reads all members once, into a store. A mapped layout opens the 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from decnef_data.records import Records
 
 __all__ = [
-    "LAYOUTS",
     "Layout",
     "LayoutRequest",
     "LayoutResult",
@@ -44,6 +44,7 @@ __all__ = [
     "ReadReport",
     "StoredLayout",
     "get_layout",
+    "layout_names",
     "recognize_layout",
 ]
 
@@ -180,8 +181,14 @@ _MODULES = {
 }
 
 
-#: The names of the layouts that records may have.
-LAYOUTS = tuple(_MODULES)
+#: Where packages declare layouts of their own, by name.
+ENTRY_POINTS = "decnef_data.layouts"
+
+
+def layout_names() -> tuple[str, ...]:
+    """Return the names of the layouts that records may have, with those of installed packages at the end."""
+    installed = {point.name for point in entry_points(group=ENTRY_POINTS)}
+    return (*_MODULES, *sorted(installed - _MODULES.keys()))
 
 
 def get_layout(name: str) -> "StoredLayout | MappedLayout":
@@ -195,7 +202,8 @@ def get_layout(name: str) -> "StoredLayout | MappedLayout":
     Returns
     -------
     Layout
-        The layout; its module is imported on first use.
+        The layout; its module is imported on first use.  A layout that is not in this package is that of the
+        entry point with its name in the group ``decnef_data.layouts``.
 
     Raises
     ------
@@ -207,14 +215,17 @@ def get_layout(name: str) -> "StoredLayout | MappedLayout":
     >>> get_layout("connectivity").name
     'connectivity'
     """
-    if name not in _MODULES:
-        supported = ", ".join(f"'{known}'" for known in _MODULES)
-        message = (
-            f"This version cannot open the layout '{name}' (supported: {supported}). "
-            "Upgrade decnef-data, or download the original files with decnef_data.download."
-        )
-        raise SelectionError(message, requested=name, known=tuple(_MODULES))
-    return cast("StoredLayout | MappedLayout", import_module(_MODULES[name]).LAYOUT)
+    if name in _MODULES:
+        return cast("StoredLayout | MappedLayout", import_module(_MODULES[name]).LAYOUT)
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return cast("StoredLayout | MappedLayout", point.load())
+    supported = layout_names()
+    message = (
+        f"This version cannot open the layout '{name}' (supported: {', '.join(map(repr, supported))}). "
+        "Upgrade decnef-data, install the package that has the layout, or download the original files with "
+        "decnef_data.download."
+    )
+    raise SelectionError(message, requested=name, known=supported)
 
 
 def recognize_layout(recorded: str, path: Path) -> str:

@@ -13,7 +13,7 @@ from decnef_data.client.base import ClientBase
 from decnef_data.client.options import StrPath
 from decnef_data.combined_attrs import dataset_names
 from decnef_data.errors import SelectionError
-from decnef_data.layouts import LAYOUTS
+from decnef_data.layouts import layout_names
 from decnef_data.model import CatalogProblem, Citation
 from decnef_data.records import Records, check_records
 
@@ -82,7 +82,9 @@ class CatalogMethods(ClientBase):
         >>> problems[-1].line, problems[-1].message
         (1, "There is no field 'town'. Remove it.")
         """
-        return check_records(Path(path).expanduser(), LAYOUTS)  # messages have the path as it was given
+        return check_records(
+            Path(path).expanduser(), layout_names()
+        )  # messages have the path as it was given
 
     @checked
     def cite(

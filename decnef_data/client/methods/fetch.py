@@ -362,7 +362,7 @@ class FetchMethods(ClientBase):
         options = FetchOptions(mirror, download, keep_archive, strict, accept_terms, progress, lock_path)
         request = self._request(selection, options)
         datasets = {group: _apply_chunks(ds, chunks) for group, ds in request.acquire().open().items()}
-        if selection.group is None or not names_one_group(request.dataset, selection.group):
+        if selection.group is None or not names_one_group(selection.group, [*datasets]):
             return _build_tree(datasets)
         (dataset,) = datasets.values()
         return dataset

@@ -8,7 +8,6 @@ from decnef_data.errors import SelectionError
 from decnef_data.records.names import normalize_name
 
 if TYPE_CHECKING:
-    from decnef_data.model import Dataset
     from decnef_data.records import Records
 
 __all__ = ["may_be_in_group", "names_one_group", "resolve_group"]
@@ -66,17 +65,15 @@ def resolve_group(
     raise SelectionError(message, requested=requested, known=tuple(available))
 
 
-def names_one_group(dataset: "Dataset", group: str) -> bool:
-    """Return whether a name stands for one group, not for a site, which has several.
+def names_one_group(group: str, found: Sequence[str]) -> bool:
+    """Return whether a name stands for one of the groups that were found for it, not for all of a site.
 
     Examples
     --------
-    >>> from decnef_data.records import Records
-    >>> images = Records.load().dataset("srpbs-open")
-    >>> names_one_group(images, "COI/bold"), names_one_group(images, "COI")
+    >>> names_one_group("COI/bold", ["COI/bold"]), names_one_group("COI", ["COI/bold"])
     (True, False)
     """
-    return bool(dataset.atlases) or "/" in group
+    return "/" in group or not any("/" in name for name in found)
 
 
 def may_be_in_group(requested: str, base_name: str, records: "Records") -> bool:
