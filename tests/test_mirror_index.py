@@ -17,8 +17,8 @@ import pytest
 from decnef_data.errors import AccessError, MirrorError, SelectionError
 from decnef_data.mirror_index import CrawlContext, Index, IndexItem, crawl_mirror, journal, load_index
 from decnef_data.mirror_index.journal import find_changes
-from decnef_data.mirror_index.rate_limiter import MAX_CONCURRENT_REQUESTS, CrawlStopped, RateLimiter
 from decnef_data.mirrors import Credentials
+from decnef_data.mirrors.rate_limiter import MAX_CONCURRENT_REQUESTS, CrawlStopped, RateLimiter
 from decnef_data.mirrors.synapse import service
 from decnef_data.model import Mirror
 from decnef_data.progress import BarCountProgress, LogCountProgress, NoProgress, create_count_progress
@@ -527,7 +527,7 @@ def test_an_interruption_does_not_wait_for_those_who_wait(
     serve(project(people=30))
     code = (
         "import sys; from pathlib import Path; from tests.test_mirror_index import crawl\n"
-        "from decnef_data.mirror_index.rate_limiter import RateLimiter\n"
+        "from decnef_data.mirrors.rate_limiter import RateLimiter\n"
         "crawl(Path(sys.argv[1]), rate_limiter=RateLimiter(20, 300))"
     )
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -581,4 +581,7 @@ class TestTelling:
     def test_an_unknown_kind(self) -> None:
         with pytest.raises(SelectionError) as caught:
             create_count_progress("loud")
-        assert str(caught.value) == "Unknown progress display 'loud'. Choose one of: auto, bars, lines, none."
+        assert (
+            str(caught.value)
+            == "Unknown progress display 'loud'. Choose one of: auto, bars, lines, json, none."
+        )

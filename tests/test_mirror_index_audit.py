@@ -12,9 +12,10 @@ import pytest
 import decnef_data
 from decnef_data import AccessError, SelectionError
 from decnef_data.mirror_index.audit import Audit
-from decnef_data.mirrors import Credentials
+from decnef_data.mirror_index.status import probe_mirror
+from decnef_data.mirrors import Credentials, connect
 from decnef_data.mirrors.http import session
-from decnef_data.mirrors.probe import ProbeResult, probe_mirror
+from decnef_data.mirrors.protocol import ProbeResult
 from decnef_data.mirrors.synapse import service
 from decnef_data.model import Mirror
 from tests import small
@@ -237,8 +238,9 @@ class TestStates:
         assert there.seconds > 0
         assert [(key.kind, key.location) for key in there.credentials] == [("token", "~/.synapseConfig")]
         assert [(each.dataset, each.description, each.basis) for each in there.datasets] == [
-            ("srpbs-fc", "a personal link", "recorded")
+            ("srpbs-fc", "Synapse", "recorded")
         ]
+        assert [each.description for each in links_there.datasets] == ["a personal link"]
         (key,) = links_there.credentials
         assert (key.kind, key.location, key.dataset) == ("link", "DECNEF_ATR_LINK_SRPBS_FC", "srpbs-fc")
         assert key.expires is not None
@@ -285,10 +287,10 @@ class TestStates:
         credentials = Credentials(tmp_path)
         with _Down() as server:
             troubled = Mirror(name="atr", title="ATR", protocol="https", order=3, page=f"{server.url}/")
-            found = probe_mirror(troubled, credentials)
+            found = probe_mirror(connect(troubled, credentials))
         assert (found.reachable, found.problem) == (False, "Its web page returned status 503.")
         bare = Mirror(name="atr", title="ATR", protocol="https", order=3)
-        assert probe_mirror(bare, credentials) == ProbeResult(
+        assert probe_mirror(connect(bare, credentials)) == ProbeResult(
             None, problem="The catalog lists no web page to probe."
         )
 

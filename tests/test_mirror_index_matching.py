@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from decnef_data.mirror_index import Index, IndexItem, Match, journal
-from decnef_data.mirror_index.matching import match_datasets
 from decnef_data.mirror_index.model import IndexHeader
 from decnef_data.mirror_index.overlay import format_toml, overlay_mirrors, write_records
+from decnef_data.mirrors.synapse.matching import match_datasets
 from decnef_data.model import Evidence, Holding, Mirror
 from decnef_data.records import Records
 

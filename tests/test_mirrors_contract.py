@@ -82,6 +82,8 @@ class TestHttpsWithAPersonalLink(ChangingMirrorContract):
 
 
 class TestHttpsWithAPublicAddress(ChangingMirrorContract):
+    requires_login = False
+
     @pytest.fixture
     def bench(self, none: Credentials) -> Iterator[Bench]:
         with LinkServer() as server:
@@ -113,8 +115,8 @@ class _Synapse(MirrorContract):
             server.config(Path.home() / ".synapseConfig")
             some.put("synapse", server.token)
             yield Bench(
-                connect(SYNAPSE, some, synapse_cache=tmp_path / "cache"),
-                connect(SYNAPSE, none, synapse_cache=tmp_path / "cache"),
+                connect(SYNAPSE, some, client_cache=tmp_path / "cache"),
+                connect(SYNAPSE, none, client_cache=tmp_path / "cache"),
                 self.content,
                 lambda: len(server.requests) + len(server.storage.requests),
             )

@@ -17,7 +17,7 @@ import decnef_data
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors import Credentials
 from decnef_data.mirrors.http import session
-from decnef_data.mirrors.https import HttpsMirror
+from decnef_data.mirrors.https.mirror import HttpsMirror
 from decnef_data.mirrors.synapse.service import Service
 from decnef_data.model import Holding, Mirror
 from tests.mirror_contract import CONTENT, dataset, received

@@ -15,7 +15,7 @@ from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, Mir
 from decnef_data.mirrors import Credentials
 from decnef_data.mirrors.http import session
 from decnef_data.mirrors.http.links import Link
-from decnef_data.mirrors.https import HttpsMirror
+from decnef_data.mirrors.https.mirror import HttpsMirror
 from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
 from tests.archive_bytes import NOISE, zip_of
 from tests.mirror_contract import CONTENT, dataset, received

@@ -1,8 +1,7 @@
 """Pre-signed links: which files share a call, which links are prefetched, and which are requested again."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -98,18 +97,18 @@ def test_a_link_needed_just_before_a_batch_starts_is_part_of_it(monkeypatch: pyt
     source = LinkSource()
     links = PresignedUrls(source)
     links.set_upcoming(dict.fromkeys(KEYS[:60], 1000))
-    switched = []
+    switched: list[bool] = []
+    proceed = PresignedUrls._request_or_wait
 
-    @contextmanager
-    def switch_threads() -> Iterator[None]:
-        """Let another thread request its link at the place where threads switch."""
+    def switch_threads(own: PresignedUrls, key: FileHandleKey) -> object:
+        """Let another thread request its link before this one does, as threads may be switched."""
         if not switched:
             switched.append(True)
             other = threading.Thread(target=links.get, args=(KEYS[1],))
             other.start()
             other.join(60)
-        yield
+        return proceed(own, key)
 
-    monkeypatch.setattr(presigned, "blocking_section", switch_threads)
+    monkeypatch.setattr(PresignedUrls, "_request_or_wait", switch_threads)
     assert links.get(KEYS[0]) is not None
     assert [sorted(call) for call in source.calls] == [sorted(KEYS[:60])]

@@ -38,6 +38,8 @@ from tests.servers.synapse import (
     tree,
 )
 
+pytestmark = pytest.mark.once
+
 TITLE = "SRPBS Multi-disorder Connectivity Dataset"
 CONTENT = bytes(range(256)) * 4_000
 GOOD = personal_token()

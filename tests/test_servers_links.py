@@ -14,6 +14,8 @@ from tests.servers import by_hand, faults
 from tests.servers.links import LinkServer
 from tests.servers.local import Answer, Request
 
+pytestmark = pytest.mark.once
+
 CONTENT = bytes(range(256)) * 4_000
 
 

@@ -11,8 +11,10 @@ from typing import Literal
 from decnef_data.file_cache import FileCache
 from decnef_data.file_cache.journal import Receipt, ReceiptJournal
 from decnef_data.mirror_index.journal import load_index
-from decnef_data.mirror_index.model import Index, IndexItem, Match
+from decnef_data.mirror_index.model import Index
+from decnef_data.mirrors import get_protocol
 from decnef_data.model import Dataset, Holding, Mirror
+from decnef_data.model.index import IndexItem, Match
 
 Outcome = Literal["same", "different", "unknown"]
 
@@ -97,7 +99,9 @@ def audit(dataset: Dataset, mirrors: Sequence[Mirror], root: Path, *, deep: bool
     ((), "Not indexed; run `decnef_data.index('synapse')`.")
     """
     mirror_sources = tuple(
-        _mirror_source(mirror, dataset, root) for mirror in mirrors if mirror.protocol != "folder"
+        _mirror_source(mirror, dataset, root)
+        for mirror in mirrors
+        if not get_protocol(mirror.protocol).reads_adopted
     )
     paths = sorted({each.path for source in mirror_sources for each in source.files})
     disk_sources = (_disk_source(mirror, dataset, root, paths, deep=deep) for mirror in mirrors)

@@ -1,4 +1,4 @@
-"""The results of a crawl of a mirror, as frozen values; some of them are the lines of an index."""
+"""The results of a crawl of a mirror, as frozen values, one of them the first line of an index."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,65 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from decnef_data.mirror_index.rate_limiter import RateLimiter
 from decnef_data.mirrors import Credentials
-from decnef_data.progress import CountProgress
-
-Verdict = Literal["confirmed", "corrected", "found", "doubtful", "missing"]
-
-
-class IndexItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="item"):
-    """One entity of a project, or one file behind a link, as the mirror reports it.
-
-    ``path`` is relative to the project; ``identity`` is a file handle or ETag, which changes when the
-    bytes do; ``unmet`` are the access ``requirements`` that the user has not met; ``problem`` is why a
-    field is not known; ``seen`` is when a link last answered.  ``None`` is unknown.
-    """
-
-    id: str
-    kind: str
-    name: str
-    path: str
-    version: int | None = None
-    modified: str | None = None
-    size: int | None = None
-    checksum: str | None = None
-    identity: str | None = None
-    restriction: str | None = None
-    requirements: tuple[int, ...] = ()
-    unmet: tuple[int, ...] = ()
-    expires: str | None = None
-    seen: str | None = None
-    problem: str | None = None
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is known to have bytes; a link that never answered is not."""
-        return self.kind == "file" or self.seen is not None
-
-
-class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The result of a crawl for one dataset.
-
-    The id in the records is ``confirmed`` or ``corrected``; the verdict is ``found`` if the records have
-    none, ``doubtful`` if title and layout are not conclusive, and ``missing`` if nothing has its title.
-    """
-
-    dataset: str
-    verdict: Verdict
-    why: str
-    id: str | None = None
-    recorded: str | None = None
-    path: str | None = None
-    files: int = 0
-    size: int | None = None
-    archive: str | None = None
-    checksum: str | None = None
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the verdict is certain enough for the id to be used."""
-        return self.verdict in {"confirmed", "corrected", "found"}
+from decnef_data.mirrors.rate_limiter import RateLimiter
+from decnef_data.model import CountProgress
+from decnef_data.model.index import IndexItem, Match
 
 
 class IndexHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="index"):
@@ -162,16 +107,19 @@ class CrawlContext:
         The cache folder, in which the index is written.
     credentials
         The user's tokens and links.
-    synapse_cache
-        The folder for synapseclient's own files.
+    client_cache
+        The folder for files of the mirrors' client libraries.
     rate_limiter
         The limit of requests per period.
     progress
         The display of the progress.
+    offline
+        Whether connections are forbidden.
     """
 
     root: Path
     credentials: Credentials
-    synapse_cache: Path
+    client_cache: Path
     rate_limiter: RateLimiter
     progress: CountProgress
+    offline: bool = False

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from decnef_data.atomic_files import write_atomic
 from decnef_data.mirror_index import journal
-from decnef_data.mirror_index.model import Index, Match
+from decnef_data.mirror_index.model import Index
+from decnef_data.mirrors import get_protocol
 from decnef_data.model import Evidence, Holding, Mirror, compute_grade
+from decnef_data.model.index import Match
 
-_ENTITY_PAGE: Final = "https://www.synapse.org/Synapse:"
 #: What is computed when a catalog is read, and never written.
 _COMPUTED: Final = frozenset({"grade", "grades"})
 
@@ -30,8 +31,14 @@ def overlay_mirrors(mirrors: Iterable[Mirror], root: Path) -> tuple[Mirror, ...]
     True
     """
     return tuple(
-        _overlay_mirror(mirror, root) if mirror.protocol == "synapse" else mirror for mirror in mirrors
+        mirror if _address_page(mirror) is None else _overlay_mirror(mirror, root) for mirror in mirrors
     )
+
+
+def _address_page(mirror: Mirror) -> str | None:
+    """Return what the pages of addresses begin with, or ``None`` if a crawl finds no public addresses."""
+    form = get_protocol(mirror.protocol).address_form
+    return None if form is None else form.page
 
 
 def _overlay_mirror(mirror: Mirror, root: Path) -> Mirror:
@@ -57,9 +64,8 @@ class _Crawl:
 
     def evidence(self, match: Match) -> Evidence | None:
         """Return the evidence that a match is, or ``None`` if it has no address that may be shown."""
-        is_entity = self.mirror.protocol == "synapse" and match.id is not None
-        # The address behind a personal link is a secret.
-        address = f"{_ENTITY_PAGE}{match.id}" if is_entity else self.mirror.page
+        page = _address_page(self.mirror)
+        address = self.mirror.page if page is None or match.id is None else f"{page}{match.id}"
         if address is None:
             return None
         key = f"crawl-{self.mirror.name}-{match.dataset}"
@@ -96,21 +102,15 @@ class _Crawl:
             **values,
         )
 
-    def with_entity_facts(self, holding: Holding, match: Match) -> Holding:
-        """Add the id, and the size and checksum of an archive; a folder has only an approximate size."""
+    def with_facts(self, holding: Holding, match: Match) -> Holding:
+        """Add a public address, and the facts of an archive; a folder has only an approximate size."""
         kind = "an archive" if match.archive else f"a folder of {match.files:,} files"
-        comment = f"Indexed {self.crawled}: {kind}. {match.why}"
-        return self._with_facts(self.with_address(holding, match), match, comment)
-
-    def with_link_facts(self, holding: Holding, match: Match) -> Holding:
-        """Add the size and checksum of the file behind a personal link."""
-        return self._with_facts(holding, match, f"Reported by the host of a personal link on {self.crawled}.")
-
-    def _with_facts(self, holding: Holding, match: Match, comment: str) -> Holding:
+        found = holding if _address_page(self.mirror) is None else self.with_address(holding, match)
         exact = {"size": match.size, "archive": match.archive, "checksum": match.checksum}
         facts = exact if match.archive else {"approximate_size": match.size}
         known = {field: value for field, value in facts.items() if value is not None}
-        return replace(self.with_values(holding, match, known), comment=comment)
+        comment = f"Indexed {self.crawled}: {kind}. {match.why}"
+        return replace(self.with_values(found, match, known), comment=comment)
 
 
 def write_records(mirror: Mirror, index: Index, folder: Path) -> Path:
@@ -120,8 +120,7 @@ def write_records(mirror: Mirror, index: Index, folder: Path) -> Path:
     ``evidence-<name>.toml``; the other fields are unchanged.
     """
     crawl = _Crawl(mirror, index.matches, index.finished[:10])
-    change = crawl.with_entity_facts if mirror.protocol == "synapse" else crawl.with_link_facts
-    updated = replace(mirror, holdings=crawl.update(change))
+    updated = replace(mirror, holdings=crawl.update(crawl.with_facts))
     evidence = [found for match in crawl.resolved.values() if (found := crawl.evidence(match)) is not None]
     heading = f"# Written by `decnef index {mirror.name} --records` from the index of {crawl.crawled}.\n"
     path = folder / "mirrors" / f"{mirror.name}.toml"

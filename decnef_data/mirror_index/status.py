@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from decnef_data.errors import AccessError, MirrorError
 from decnef_data.mirror_index import journal
-from decnef_data.mirror_index.model import IndexHeader, Match
-from decnef_data.mirrors import Credentials
-from decnef_data.mirrors.offline import OFFLINE_PROBLEM
-from decnef_data.mirrors.probe import CredentialInfo, ProbeResult, list_credentials, probe_mirror
+from decnef_data.mirror_index.model import IndexHeader
+from decnef_data.mirrors import Credentials, Remote, connect, get_protocol
+from decnef_data.mirrors.protocol import CredentialInfo, ProbeResult
 from decnef_data.model import Dataset, Holding, Mirror
+from decnef_data.model.index import Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class MirrorStatus:
 
     ``reachable`` is ``None`` if there is nothing to send a request to, ``seconds`` how long the answer
     took, ``user`` who is logged in, ``credentials`` the kind and location of each credential, and
-    ``indexed`` the time of the last crawl.
+    ``indexed`` the time of the last crawl, and ``is_local`` whether its files are on this machine.
     """
 
     name: str
@@ -45,6 +46,7 @@ class MirrorStatus:
     credentials: tuple[CredentialInfo, ...]
     indexed: str | None
     datasets: tuple[MirrorDataset, ...]
+    is_local: bool = False
 
 
 def get_mirror_status(
@@ -65,26 +67,40 @@ def get_mirror_status(
     >>> get_mirror_status(record, (), Credentials(Path("config")), Path("cache"), adopted).datasets
     (MirrorDataset(dataset='srpbs-fc', description='a.zip', size=None, basis='adopted', approximate=False),)
     """
-    if online or mirror.protocol == "folder":
-        probe_result = probe_mirror(mirror, credentials, root / "clients")
-    else:
-        probe_result = ProbeResult(False, problem=OFFLINE_PROBLEM)
+    protocol, client_cache = get_protocol(mirror.protocol), root / "clients"
+    result = probe_mirror(connect(mirror, credentials, client_cache=client_cache, offline=not online))
     header = journal.read_header(journal.index_path(root, mirror.name))
-    mirror_datasets = (
-        _list_adopted(adopted) if mirror.protocol == "folder" else _list_datasets(mirror, datasets, header)
-    )
+    listed = _list_adopted(adopted) if protocol.reads_adopted else _list_datasets(mirror, datasets, header)
     return MirrorStatus(
         mirror.name,
         mirror.title,
         mirror.protocol,
-        probe_result.reachable,
-        probe_result.seconds,
-        probe_result.user,
-        probe_result.problem,
-        list_credentials(mirror, datasets, credentials),
+        result.reachable,
+        result.seconds,
+        result.user,
+        result.problem,
+        connect(mirror, credentials).credentials(datasets),
         header.finished if header else None,
-        tuple(mirror_datasets),
+        tuple(listed),
+        protocol.is_local,
     )
+
+
+def probe_mirror(remote: Remote) -> ProbeResult:
+    """Send one small request to a mirror; that it does not answer, or refuses, is a result.
+
+    Examples
+    --------
+    >>> record = Mirror(name="folder", title="Files you have", protocol="folder", order=1)
+    >>> probe_mirror(connect(record, Credentials(Path("config")))).reachable is None
+    True
+    """
+    try:
+        return remote.probe()
+    except MirrorError as error:
+        return ProbeResult(False, problem=str(error))
+    except AccessError as error:
+        return ProbeResult(True, problem=str(error))
 
 
 def _list_adopted(adopted: Mapping[str, Path]) -> Iterator[MirrorDataset]:
@@ -101,7 +117,7 @@ def _list_datasets(
         if match is not None and header is not None and (match.files or holding is None):
             yield _dataset_from_match(match, header)
         elif holding is not None:
-            yield _dataset_from_holding(holding)
+            yield _dataset_from_holding(mirror, holding)
 
 
 def _dataset_from_match(match: Match, header: IndexHeader) -> MirrorDataset:
@@ -110,8 +126,10 @@ def _dataset_from_match(match: Match, header: IndexHeader) -> MirrorDataset:
     return MirrorDataset(match.dataset, description, match.size, f"{match.verdict} {header.finished[:10]}")
 
 
-def _dataset_from_holding(holding: Holding) -> MirrorDataset:
-    description = ", ".join(part for part in (holding.archive, holding.address) if part) or "a personal link"
+def _dataset_from_holding(mirror: Mirror, holding: Holding) -> MirrorDataset:
+    form = get_protocol(mirror.protocol).login_form
+    source = f"a {form.secret}" if form is not None and form.per_dataset else mirror.title
+    description = ", ".join(part for part in (holding.archive, holding.address) if part) or source
     is_certain = holding.address is None or holding.has_verified_address
     return MirrorDataset(
         holding.dataset,

@@ -1,56 +1,103 @@
 """Find, describe and open the files of a mirror: one module or package per protocol."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Final
 
+from decnef_data.errors import CatalogError
 from decnef_data.mirrors.credentials import Credentials
-from decnef_data.mirrors.known_versions import KnownVersionsLoader
-from decnef_data.model import Access, Body, Dataset, Mirror, RemoteFile
+from decnef_data.mirrors.protocol import ConnectOptions, MirrorProtocol, Remote
+from decnef_data.model import Mirror
+from decnef_data.model.index import IndexItem
 
-__all__ = ["Credentials", "Remote", "connect"]
+__all__ = ["Credentials", "MirrorProtocol", "Remote", "connect", "get_protocol", "is_local", "protocol_names"]
 
+#: The protocols of this package; each is the module or package of that name, and imported when it is used.
+_BUILT_IN: Final = ("folder", "https", "synapse")
+#: The group of entry points by which other distributions add protocols.
+_ENTRY_POINT_GROUP: Final = "decnef_data.mirrors"
 _NOTHING_ADOPTED: Mapping[str, Path] = MappingProxyType({})
 
 
-class Remote(Protocol):
-    """The interface of a mirror, which every protocol implements."""
+def get_protocol(name: str) -> MirrorProtocol:
+    """Return the protocol that records call `name`: one of this package, else one of an entry point.
 
-    @property
-    def name(self) -> str:
-        """The name of the mirror, as in its record."""
+    Raises
+    ------
+    CatalogError
+        There is no such protocol, or what the entry point refers to cannot be used.
 
-    def is_ready(self, dataset: Dataset) -> bool:
-        """Whether the user has credentials or files for `dataset`; opens no connection."""
+    Examples
+    --------
+    >>> get_protocol("https").is_local
+    False
+    """
+    if name in _BUILT_IN:
+        return _require_protocol(import_module(f"{__name__}.{name}").PROTOCOL, name)
+    return _load_installed(name)
 
-    def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
-        """List the files of `dataset`, sorted by path.
 
-        Raises
-        ------
-        SelectionError
-            The mirror does not hold `dataset`.
-        AccessError
-            A credential or permission that only the user can get is missing, refused or expired.
-        MirrorError
-            The mirror is unreachable or does not follow its protocol.
-        """
+def protocol_names() -> tuple[str, ...]:
+    """Return the sorted names of the protocols of this package and of the entry points.
 
-    def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> AbstractContextManager[Body]:
-        """Open the bytes of `file` from `start` to before `stop`.
+    Examples
+    --------
+    >>> protocol_names()
+    ('folder', 'https', 'synapse')
+    """
+    return tuple(sorted({*_BUILT_IN, *entry_points(group=_ENTRY_POINT_GROUP).names}))
 
-        ``Body.start`` is where they really begin: at `start`, or at 0 if the file is no longer the one
-        of ``file.identity``, if the mirror cannot begin in the middle, or if `start` is beyond the end.
-        A `start` at the very end yields no bytes.
-        """
 
-    def prepare(self, files: Sequence[RemoteFile]) -> None:
-        """Announce which files are opened next, in order, so that the mirror can prepare the first."""
+# Cached, because it reads the metadata of every installed distribution.
+@cache
+def _load_installed(name: str) -> MirrorProtocol:
+    found = tuple(entry_points(group=_ENTRY_POINT_GROUP, name=name))
+    if not found:
+        raise CatalogError(
+            f"The mirror protocol '{name}' is not installed. Correct the record of the mirror, or install "
+            f"the package that provides the protocol. Installed are: {', '.join(protocol_names())}."
+        )
+    if len({entry_point.value for entry_point in found}) > 1:
+        values = " and ".join(f"'{entry_point.value}'" for entry_point in found)
+        raise CatalogError(
+            f"Several packages provide the mirror protocol '{name}': {values}. Uninstall all but one."
+        )
+    return _load_entry_point(found[0])
 
-    def access(self, dataset: Dataset) -> Access:
-        """Return what access to `dataset` requires here, and which requirements are known to be met."""
+
+def _load_entry_point(entry_point: EntryPoint) -> MirrorProtocol:
+    try:
+        loaded = entry_point.load()
+    except (ImportError, AttributeError) as error:
+        raise CatalogError(
+            f"The mirror protocol '{entry_point.name}' could not be imported from '{entry_point.value}' "
+            f"({type(error).__name__}: {error}). Update or reinstall its package."
+        ) from error
+    return _require_protocol(loaded, entry_point.name)
+
+
+def _require_protocol(loaded: object, name: str) -> MirrorProtocol:
+    if not isinstance(loaded, MirrorProtocol):
+        raise CatalogError(
+            f"The entry point of the mirror protocol '{name}' is of type '{type(loaded).__name__}', not "
+            "MirrorProtocol. Report it to the maintainers of its package."
+        )
+    return loaded
+
+
+def is_local(mirror: Mirror) -> bool:
+    """Whether the files of `mirror` are on this machine and are read in place.
+
+    Examples
+    --------
+    >>> is_local(Mirror(name="folder", title="Files you have", protocol="folder"))
+    True
+    """
+    return get_protocol(mirror.protocol).is_local
 
 
 def connect(
@@ -59,9 +106,9 @@ def connect(
     *,
     adopted: Mapping[str, Path] = _NOTHING_ADOPTED,
     follow_links: Callable[[str], bool] = lambda _dataset: False,
-    synapse_cache: Path | None = None,
+    client_cache: Path | None = None,
     offline: bool = False,
-    load_known_versions: KnownVersionsLoader = dict,
+    load_index_items: Callable[[], Sequence[IndexItem]] = tuple,
 ) -> Remote:
     """Return a client for `mirror` by its protocol; nothing is sent yet.
 
@@ -75,12 +122,12 @@ def connect(
         The archive or folder that the user already has, by dataset.
     follow_links
         Returns whether links that lead out of the folder of a dataset are followed.
-    synapse_cache
-        A folder for synapseclient's own files; created only when synapseclient is used.
+    client_cache
+        A folder for files of a client library; created only when one is used.
     offline
         Whether connections are forbidden: then only mirrors on this machine can be read.
-    load_known_versions
-        Loads what a crawl of the mirror recorded about its files.
+    load_index_items
+        Loads what the last crawl of the mirror found.
 
     Examples
     --------
@@ -88,20 +135,11 @@ def connect(
     >>> connect(record, Credentials(Path("config")), adopted={"srpbs-fc": Path("a.zip")}).name
     'folder'
     """
-    if offline and mirror.protocol != "folder":
+    protocol = get_protocol(mirror.protocol)
+    if offline and not protocol.is_local:
         from decnef_data.mirrors.offline import OfflineMirror
 
         return OfflineMirror(mirror.name)
-    match mirror.protocol:
-        case "folder":
-            from decnef_data.mirrors.folder import FolderMirror
-
-            return FolderMirror(mirror, adopted, follow_links)
-        case "https":
-            from decnef_data.mirrors.https import HttpsMirror
-
-            return HttpsMirror(mirror, credentials)
-        case "synapse":
-            from decnef_data.mirrors.synapse.mirror import SynapseMirror
-
-            return SynapseMirror(mirror, credentials, synapse_cache, load_known_versions)
+    return protocol.connect(
+        mirror, ConnectOptions(credentials, adopted, follow_links, client_cache, load_index_items)
+    )

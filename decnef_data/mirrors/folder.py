@@ -1,22 +1,23 @@
 """The folder protocol: an archive or an unpacked tree that the user already has, read in place."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from decnef_data.errors import AccessError, SelectionError
 from decnef_data.file_tree import FileTree, walk_files
-from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement
+from decnef_data.mirrors.protocol import ConnectOptions, CrawlRequest, MirrorProtocol, Remote
+from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFile, Requirement, Secret
 from decnef_data.model.sidecars import CITATION_FILE, CODES_FILE, MARKER_LINE, MARKER_LINE_0_1_0, TERMS_FILE
 from decnef_data.path_text import escape_path, unescape_path
 
 _CHUNK_SIZE = 1 << 20
 
 
-class FolderMirror:
+class FolderMirror(Remote):
     """The copies that the user has adopted; they are never copied, changed or deleted.
 
     Parameters
@@ -84,9 +85,6 @@ class FolderMirror:
             end = status.st_size if stop is None else min(stop, status.st_size)
             yield Body(offset, _read_chunks(stream, end - offset), status.st_size, identity)
 
-    def prepare(self, files: Sequence[RemoteFile]) -> None:
-        """Do nothing: the files are on this machine."""
-
     def access(self, dataset: Dataset) -> Access:
         """Return one requirement: a copy that exists."""
         path = self._adopted.get(dataset.name)
@@ -96,6 +94,34 @@ class FolderMirror:
         command = None if met else _adopt_command(dataset.name)
         requirement = Requirement("copy", "met" if met else "unmet", text, command=command)
         return Access(dataset.name, self.name, dataset.level, (requirement,))
+
+    def login(self, secret: Secret | None, dataset: Dataset | None, *, ask: bool) -> NoReturn:  # noqa: ARG002
+        """Raise the error that says how to use a copy.
+
+        Raises
+        ------
+        SelectionError
+            Always.
+        """
+        message = (
+            f"'{self.name}' does not require a login. "
+            "Run `decnef_data.adopt(NAME, PATH)` to use a copy that you already have."
+        )
+        raise SelectionError(message, requested=self.name)
+
+    def index(self, request: CrawlRequest) -> NoReturn:  # noqa: ARG002
+        """Raise the error that says how to list the copies.
+
+        Raises
+        ------
+        SelectionError
+            Always.
+        """
+        message = (
+            f"Mirror '{self.name}' has nothing to index: it consists of the copies that you adopted. "
+            "Run `decnef_data.cache()` to list them."
+        )
+        raise SelectionError(message, requested=self.name)
 
     def _recorded_checksum(self, dataset: str) -> Checksum | None:
         """Return the archive's checksum from the mirror's record, if there is one."""
@@ -179,3 +205,10 @@ def _adopt_command(dataset: str) -> str:
 
 def _adopt_call(dataset: str) -> str:
     return f"`decnef_data.adopt('{dataset}', PATH)`"
+
+
+def _connect(mirror: Mirror, options: ConnectOptions) -> FolderMirror:
+    return FolderMirror(mirror, options.adopted, options.follow_links)
+
+
+PROTOCOL = MirrorProtocol(_connect, is_local=True, reads_adopted=True)

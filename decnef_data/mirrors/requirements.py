@@ -79,11 +79,6 @@ def get_holding(mirror: Mirror, dataset: Dataset) -> Holding:
     raise SelectionError(message, requested=dataset.name, known=known)
 
 
-def access_page_url(dataset: Dataset, mirror: Mirror) -> str:
-    """Return the URL of the page where access is requested."""
-    return dataset.page if mirror.protocol == "https" else mirror.page or dataset.page
-
-
 def format_age(moment: datetime) -> str:
     """Format how long ago `moment` was, in the largest unit that fits.
 

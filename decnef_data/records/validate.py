@@ -37,11 +37,11 @@ _NOUNS = {
 }
 _DUO_TERM: Final = re.compile(r"DUO:\d{7}")
 _ACTION: Final = re.compile(r"(odrl|decnef):[A-Za-z]+")
-#: What an address of each protocol is, and its pattern.
-_ADDRESSES = {
-    "synapse": ("a Synapse id such as 'syn123'", r"syn\d+"),
-    "https": ("an address that begins with https://", r"https?://\S+"),
-}
+#: What a link has in its query that gives access to one person, for some time.
+_PERSONAL_LINK: Final = re.compile(
+    r"[?&](?:x-(?:amz|goog)-|signature|sig|expires|policy|key-pair-id|(?:access_)?token)[^&=]*=",
+    re.IGNORECASE,
+)
 #: The coordinates of which a record may state the column of the table.
 _TABLE_COORDINATES = (
     "diagnosis", "sex", "handedness", "site", "institute", "scanner", "age", "protocol", "mean_fd",
@@ -192,11 +192,14 @@ def _find_problems(entry: RecordEntry) -> Iterator[tuple[str, str]]:
     """Yield location and description of each problem within one record."""
     if isinstance(entry.record, Mirror):
         yield from _file_name_problems(".name", entry.record.name)
-        if entry.record.protocol == "synapse":
-            yield from _address_problems(entry.record.address, "synapse", ".address")
+        yield from _protocol_problems(entry.record)
         for i, holding in enumerate(entry.record.holdings):
-            yield from _address_problems(holding.address, entry.record.protocol, f".holdings[{i}].address")
             yield from _holding_problems(holding, f".holdings[{i}]")
+            if _PERSONAL_LINK.search(holding.address or ""):  # the message must not have it
+                yield (
+                    f".holdings[{i}].address",
+                    "has a personal link, which `decnef login` stores, and not a record,",
+                )
     if isinstance(entry.record, DataUse):
         yield from _data_use_problems(entry.record)
     if isinstance(entry.record, Dataset):
@@ -275,10 +278,24 @@ def _entities_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
             yield f".entities.columns.{name}", f"states a column of '{name}', which is none of {known},"
 
 
-def _address_problems(address: str | None, protocol: str, location: str) -> Iterator[tuple[str, str]]:
-    form, pattern = _ADDRESSES.get(protocol, ("", ".*"))
-    if address is not None and not re.fullmatch(pattern, address):
-        yield location, f"has {address!r}, which is not {form},"
+def _protocol_problems(mirror: Mirror) -> Iterator[tuple[str, str]]:
+    """Yield a protocol that is not installed, else each address that does not have its form."""
+    # Imported here, because the packaged catalog was checked before it was packaged.
+    from decnef_data.mirrors import get_protocol, protocol_names
+
+    if mirror.protocol not in protocol_names():
+        installed = ", ".join(protocol_names())
+        yield ".protocol", f"has {mirror.protocol!r}, which is not an installed protocol ({installed}),"
+        return
+    form = get_protocol(mirror.protocol).address_form
+    if form is None:
+        return
+    addresses = [(f".holdings[{i}].address", holding.address) for i, holding in enumerate(mirror.holdings)]
+    if form.of_mirror:
+        addresses.insert(0, (".address", mirror.address))
+    for location, address in addresses:
+        if address is not None and not re.fullmatch(form.pattern, address):
+            yield location, f"has {address!r}, which is not {form.description},"
 
 
 def _count_key(count: ParticipantCount) -> str:

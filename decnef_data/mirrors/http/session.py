@@ -11,19 +11,16 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
-from importlib.metadata import version
 from typing import Any, ClassVar
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar
-from urllib3.util import wait_for_read
 
-from decnef_data.cooperative import blocking_section
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors.http.links import Link, UnusableLinkError
 from decnef_data.mirrors.http.redaction import redact
@@ -42,7 +39,6 @@ _MAX_RETRY_DELAY = 20.0  # seconds of waiting in all
 _MAX_SIZE = 1 << 60
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
-_IS_URLLIB3_2 = int(version("urllib3").partition(".")[0]) >= 2  # noqa: PLR2004 - a major version
 _target: ContextVar[str] = ContextVar("_target")
 
 
@@ -60,20 +56,6 @@ class _HiddenTargetMixin(SilentConnectionMixin):
     ) -> None:
         full_url = url.rstrip("/") + _target.get()  # `url` is "/", or the origin if a proxy is used
         super().putrequest(method, full_url, skip_host, skip_accept_encoding)  # type: ignore[misc]  # of the connection
-
-    def connect(self) -> None:
-        with blocking_section():
-            super().connect()  # type: ignore[misc]  # of the connection
-
-    def getresponse(self, *args: Any, **kwargs: Any) -> Any:
-        """Wait for the response in a blocking section, then read it, which no longer blocks."""
-        connection: Any = self
-        with blocking_section():
-            # urllib3 2 sets the time for an answer on the connection, urllib3 1 on its socket.
-            timeout = connection.timeout if _IS_URLLIB3_2 else connection.sock.gettimeout()
-            if not wait_for_read(connection.sock, timeout):
-                raise TimeoutError("timed out")
-        return super().getresponse(*args, **kwargs)  # type: ignore[misc]  # of the connection
 
 
 class _HiddenTargetAdapter(HTTPAdapter):
@@ -209,8 +191,7 @@ def _get_with_retries(
         if response.status_code not in _RETRY_STATUSES or waited > _MAX_RETRY_DELAY:
             return response
         response.close()
-        with blocking_section():
-            time.sleep(delay)
+        time.sleep(delay)
     return _get_following_redirects(http_session, link, headers, mirror)
 
 
@@ -339,7 +320,7 @@ def _read_chunk(response: requests.Response, detector: "_StallDetector") -> tupl
     reason = None
     while remaining and (not pieces or time.monotonic() < deadline):
         try:
-            with detector, nullcontext() if _is_data_ready(response.raw) else blocking_section():
+            with detector:
                 piece = _read_available(response.raw, remaining)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             reason = describe_exception(error)
@@ -350,12 +331,6 @@ def _read_chunk(response: requests.Response, detector: "_StallDetector") -> tupl
         pieces.append(piece)
         remaining -= len(piece)
     return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), reason
-
-
-def _is_data_ready(raw: Any) -> bool:
-    """Whether reading would not block: bytes have arrived, or the connection is closed."""
-    socket = getattr(raw.connection, "sock", None)
-    return socket is None or wait_for_read(socket, 0)
 
 
 def _read_available(raw: Any, limit: int) -> bytes:

@@ -25,7 +25,7 @@ from decnef_data.mirrors.synapse.schemas import (
     parse_response,
 )
 from decnef_data.mirrors.synapse.service import Service, find_token_page
-from decnef_data.mirrors.synapse.titles import is_dataset_name
+from decnef_data.mirrors.titles import is_dataset_name
 from decnef_data.model import Dataset, Mirror
 from decnef_data.model.names import is_shown, shorten_file_name
 
@@ -58,7 +58,7 @@ class ListingService(Service):
         The mirror's record.
     credentials
         Where a token may be stored, under the mirror's name; else synapseclient's own locations are used.
-    synapse_cache
+    client_cache
         Where synapseclient may create its folder.
 
     Examples
@@ -69,9 +69,9 @@ class ListingService(Service):
     False
     """
 
-    def __init__(self, mirror: Mirror, credentials: Credentials, synapse_cache: Path | None) -> None:
+    def __init__(self, mirror: Mirror, credentials: Credentials, client_cache: Path | None) -> None:
         super().__init__(
-            mirror.name, lambda: credentials.get(mirror.name), synapse_cache, find_token_page(mirror)
+            mirror.name, lambda: credentials.get(mirror.name), client_cache, find_token_page(mirror)
         )
 
     def get_children_page(self, parent_id: str, token: str | None) -> ChildrenPage:
@@ -149,7 +149,7 @@ def list_distinct_files(service: Service, parent_id: str) -> list[tuple[str, Ent
         Two files have one path, or paths that differ in case only where the disk of the cache ignores case.
     """
     entries = sorted(list_files(service, parent_id), key=lambda entry: entry[0])
-    cache = service.synapse_cache
+    cache = service.client_cache
     has_one_case = cache is not None and ignores_case(cache)
     found: dict[str, tuple[str, EntityHeader]] = {}
     for path, entity in entries:

@@ -1,6 +1,6 @@
-"""The synapse protocol: a project in which each dataset is one archive, or a folder of files."""
+"""A mirror of the Synapse protocol: a project where each dataset is one archive, or a folder of files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,24 +12,33 @@ from decnef_data.mirrors import requirements
 from decnef_data.mirrors.credentials import Credentials
 from decnef_data.mirrors.http import ranges, session
 from decnef_data.mirrors.http.links import Link, UnusableLinkError, safe_file_name
-from decnef_data.mirrors.known_versions import FileVersion, KnownVersionsLoader, VersionKey
+from decnef_data.mirrors.protocol import CrawlRequest, CrawlResult, CredentialInfo, ProbeResult, Remote
 from decnef_data.mirrors.synapse import approvals, listing
+from decnef_data.mirrors.synapse.crawl_journal import VersionKey
+from decnef_data.mirrors.synapse.listing import ListingService
 from decnef_data.mirrors.synapse.presigned import FileHandleKey, PresignedUrls, get_presigned_urls
 from decnef_data.mirrors.synapse.schemas import Bundle, Entity, EntityHeader
-from decnef_data.mirrors.synapse.service import (
-    MAX_CONCURRENT_REQUESTS,
-    Service,
-    TokenProvider,
-    find_token_page,
+from decnef_data.mirrors.synapse.service import MAX_CONCURRENT_REQUESTS, Service, find_token_page
+from decnef_data.mirrors.titles import is_dataset_name
+from decnef_data.model import (
+    Access,
+    Body,
+    Checksum,
+    Dataset,
+    Holding,
+    Mirror,
+    RemoteFile,
+    Requirement,
+    Secret,
 )
-from decnef_data.mirrors.synapse.titles import is_dataset_name
-from decnef_data.model import Access, Body, Checksum, Dataset, Holding, Mirror, RemoteFile, Requirement
+from decnef_data.model.index import IndexItem
+from decnef_data.prompts import ask_secret, can_ask
 
 _LOG = get_logger(__name__)
 _NOT_FOUND = 404
 
 
-class SynapseMirror:
+class SynapseMirror(Remote):
     """A Synapse project, accessed through synapseclient; the bytes are downloaded from pre-signed links.
 
     Parameters
@@ -38,10 +47,10 @@ class SynapseMirror:
         The mirror's record; its ``address`` is the project.
     credentials
         Where a token may be stored, under the mirror's name; else synapseclient's own locations are used.
-    synapse_cache
+    client_cache
         Where synapseclient may create its folder.
-    load_known_versions
-        Loads what a crawl recorded about files; each unknown file costs a request.
+    load_index_items
+        Loads what a crawl recorded about files; each unknown version costs a request.
 
     Examples
     --------
@@ -54,14 +63,15 @@ class SynapseMirror:
         self,
         mirror: Mirror,
         credentials: Credentials,
-        synapse_cache: Path | None = None,
-        load_known_versions: KnownVersionsLoader = dict,
+        client_cache: Path | None = None,
+        load_index_items: Callable[[], Sequence[IndexItem]] = tuple,
     ) -> None:
         self.name = mirror.name
         self._mirror = mirror
-        self._service = _create_service(mirror, lambda: credentials.get(mirror.name), synapse_cache)
+        self._credentials = credentials
+        self._service = ListingService(mirror, credentials, client_cache)
         self._session = session.create_session()
-        self._load_known_versions = load_known_versions
+        self._load_index_items = load_index_items
         self._presigned_urls = PresignedUrls(lambda keys: get_presigned_urls(self._service, keys))
 
     def is_ready(self, dataset: Dataset) -> bool:
@@ -82,7 +92,7 @@ class SynapseMirror:
             raise MirrorError(message, mirror=self.name)
         # If the first is refused, so are the others, and no further request is needed.
         first = self._remote_file_from_listing(dataset, {}, *children[0])
-        known_versions, executor = self._load_known_versions(), ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS)
+        known_versions, executor = self._known_versions(), ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS)
         try:
             others = executor.map(
                 lambda entry: self._remote_file_from_listing(dataset, known_versions, *entry), children[1:]
@@ -133,6 +143,39 @@ class SynapseMirror:
         except (MirrorError, SelectionError) as error:
             _LOG.info("Could not determine what access to '%s' requires. %s", dataset.name, error)
         return requirements.build_access(dataset, self._mirror, states, f"decnef login {self.name}", extra)
+
+    def probe(self) -> ProbeResult:
+        """Request the profile of the user, or with no token that of an anonymous one."""
+        return ProbeResult(True, self._service.measure_latency(), self._service.user_name())
+
+    def credentials(self, datasets: Iterable[Dataset]) -> tuple[CredentialInfo, ...]:  # noqa: ARG002
+        """List the places where there is a token."""
+        return tuple(CredentialInfo("token", location) for location in self._service.token_locations())
+
+    def login(self, secret: Secret | None, dataset: Dataset | None, *, ask: bool) -> str:  # noqa: ARG002
+        """Store a token; without one, use the token that is stored already or known to synapseclient."""
+        user = self._find_user() if not secret and ask and can_ask() else ""
+        if user is None:
+            secret = ask_secret(f"{self._mirror.title} personal access token: ")
+        user = user or whoami(self._mirror, self._credentials, self._service.client_cache, secret)
+        message = f"Logged in to {self._mirror.title} as '{user}'."
+        if not secret:
+            return message
+        self._credentials.put(self.name, secret)
+        return f"{message} The token is stored in {self._credentials.describe_location(self.name)}."
+
+    def _find_user(self) -> str | None:
+        """Return whose token is stored already, or known to synapseclient; ``None`` if none is accepted."""
+        try:
+            return self._service.log_in()
+        except AccessError:
+            return None
+
+    def index(self, request: CrawlRequest) -> CrawlResult:
+        """Crawl the project, and match its entities with the datasets."""
+        from decnef_data.mirrors.synapse.crawler import crawl_project
+
+        return crawl_project(self._mirror, self._service, request)
 
     def _login_states(self) -> dict[str, requirements.RequirementState]:
         try:
@@ -188,16 +231,24 @@ class SynapseMirror:
     def _remote_file_from_listing(
         self,
         dataset: Dataset,
-        known_versions: Mapping[VersionKey, FileVersion],
+        known_versions: Mapping[VersionKey, IndexItem],
         path: str,
         child: EntityHeader,
     ) -> RemoteFile:
         """Build a file from what a crawl recorded about the listed version, else request it."""
         version = known_versions.get((child.id, child.version_number, child.modified_on))
-        if version is None:
+        if version is None or version.identity is None:
             return self._remote_file_from_bundle(dataset, listing.get_bundle(self._service, child.id), path)
-        checksum = Checksum(*version.checksum.split(":", 1)) if version.checksum else None
-        return _build_remote_file(path, child, version.handle, version.size, checksum)
+        checksum = Checksum.parse(version.checksum) if version.checksum else None
+        return _build_remote_file(path, child, version.identity, version.size, checksum)
+
+    def _known_versions(self) -> dict[VersionKey, IndexItem]:
+        """Return what a crawl recorded about each version; it stays valid, because versions never change."""
+        return {
+            (item.id, item.version, item.modified): item
+            for item in self._load_index_items()
+            if item.size is not None and item.identity is not None
+        }
 
     def _remote_file_from_bundle(self, dataset: Dataset, bundle: Bundle, path: str | None) -> RemoteFile:
         entity, handle = bundle.entity, bundle.file_handle
@@ -273,7 +324,7 @@ def _handle_key(file: RemoteFile) -> FileHandleKey:
 
 
 def whoami(
-    mirror: Mirror, credentials: Credentials, synapse_cache: Path | None = None, token: str | None = None
+    mirror: Mirror, credentials: Credentials, client_cache: Path | None = None, token: str | None = None
 ) -> str:
     """Log in and return the user name, by `token`, else by a token that is stored or synapseclient finds.
 
@@ -284,8 +335,5 @@ def whoami(
     MirrorError
         Synapse cannot be reached.
     """
-    return _create_service(mirror, lambda: token or credentials.get(mirror.name), synapse_cache).log_in()
-
-
-def _create_service(mirror: Mirror, token: TokenProvider, synapse_cache: Path | None) -> Service:
-    return Service(mirror.name, token, synapse_cache, find_token_page(mirror))
+    page = find_token_page(mirror)
+    return Service(mirror.name, lambda: token or credentials.get(mirror.name), client_cache, page).log_in()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from decnef_data.cooperative import blocking_section
 from decnef_data.errors import MirrorError
 from decnef_data.mirrors.http.links import Link, UnusableLinkError
 from decnef_data.mirrors.synapse.schemas import SynapseObject, parse_response
@@ -109,8 +108,7 @@ class PresignedUrls:
             if cached is None:
                 self._enqueue(key)  # at once, so that a batch that another thread starts now contains it
         if cached is None:
-            with blocking_section():
-                cached = self._request_or_wait(key)
+            cached = self._request_or_wait(key)
         if cached.error is not None:
             raise cached.error.with_traceback(None)
         return cached.link

@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from decnef_data.cooperative import blocking_section
 from decnef_data.errors import AccessError, DecnefDataError, MirrorError
 from decnef_data.mirrors.http.links import is_loopback
 from decnef_data.mirrors.http.redaction import redact
@@ -165,18 +164,18 @@ class Service:
         The name of the mirror, for errors.
     token
         Returns the stored token.  It is called each time, so that no name in a traceback holds a secret.
-    synapse_cache
+    client_cache
         Where synapseclient may create its folder; a temporary one if ``None``.
     token_page
         The URL of the page where tokens are created, for messages.
     """
 
     def __init__(
-        self, mirror: str, token: TokenProvider, synapse_cache: Path | None, token_page: str | None
+        self, mirror: str, token: TokenProvider, client_cache: Path | None, token_page: str | None
     ) -> None:
         self._mirror = mirror
         self._token = token
-        self._synapse_cache = synapse_cache
+        self._client_cache = client_cache
         self._token_page_hint = f" in your account settings at {token_page}" if token_page else ""
         self._client: Any = None
         self._adapter = DeadlineAdapter()
@@ -184,9 +183,9 @@ class Service:
         self._login_lock = threading.Lock()
 
     @property
-    def synapse_cache(self) -> Path | None:
+    def client_cache(self) -> Path | None:
         """Where synapseclient may create its folder."""
-        return self._synapse_cache
+        return self._client_cache
 
     def has_token(self) -> bool:
         """Whether a token is stored here or where synapseclient looks for one; opens no connection."""
@@ -199,19 +198,17 @@ class Service:
 
     def get(self, uri: str) -> Any:
         """Send a GET to the repository service."""
-        with blocking_section():
-            client = self._get_client()
-            return self._call_with_deadline(lambda: client.restGET(uri, retryPolicy=dict(_RETRY_POLICY)))
+        client = self._get_client()
+        return self._call_with_deadline(lambda: client.restGET(uri, retryPolicy=dict(_RETRY_POLICY)))
 
     def post(self, uri: str, body: Mapping[str, object], *, use_file_service: bool = False) -> Any:
         """Send a POST to the repository service, or to the file service, with a body."""
         text = json.dumps(body)
-        with blocking_section():
-            client = self._get_client()
-            endpoint = client.fileHandleEndpoint if use_file_service else client.repoEndpoint
-            return self._call_with_deadline(
-                lambda: client.restPOST(uri, body=text, endpoint=endpoint, retryPolicy=dict(_RETRY_POLICY))
-            )
+        client = self._get_client()
+        endpoint = client.fileHandleEndpoint if use_file_service else client.repoEndpoint
+        return self._call_with_deadline(
+            lambda: client.restPOST(uri, body=text, endpoint=endpoint, retryPolicy=dict(_RETRY_POLICY))
+        )
 
     def _get_client(self) -> Any:
         with self._login_lock:
@@ -233,7 +230,7 @@ class Service:
                 silent=True,
                 debug=False,
                 cache_client=False,
-                cache_root_dir=str(self._synapse_cache or _create_temporary_folder(self)),
+                cache_root_dir=str(self._client_cache or _create_temporary_folder(self)),
                 requests_session=self._create_session(),
             )
         client.logger = _create_silent_logger()

@@ -1,0 +1,307 @@
+"""A mirror of the https protocol: one archive behind a personal link, or behind a public address."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from decnef_data.archive_evidence import describe_head, is_plausible_size
+from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, MirrorError, SelectionError
+from decnef_data.mirrors import requirements
+from decnef_data.mirrors.credentials import Credentials, environment_variable
+from decnef_data.mirrors.http import ranges, session
+from decnef_data.mirrors.http.links import Link, UnusableLinkError
+from decnef_data.mirrors.https.crawler import LinkFacts, crawl_links
+from decnef_data.mirrors.protocol import CrawlRequest, CrawlResult, CredentialInfo, ProbeResult, Remote
+from decnef_data.model import (
+    Access,
+    Body,
+    Checksum,
+    Dataset,
+    Holding,
+    Mirror,
+    RemoteFile,
+    Requirement,
+    Secret,
+)
+from decnef_data.prompts import ask_secret
+
+_EXPIRY_WARNING = timedelta(days=3)
+
+
+class HttpsMirror(Remote):
+    """A mirror that provides each dataset as one file behind a link.
+
+    Parameters
+    ----------
+    mirror
+        The mirror's record; a verified ``address`` of a holding is a public link.
+    credentials
+        The store of personal links, as ``<mirror>/<dataset>``; they take precedence over public ones.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> record = Mirror(name="atr", title="ATR", protocol="https", order=1)
+    >>> HttpsMirror(record, Credentials(Path("config"))).name
+    'atr'
+    """
+
+    def __init__(self, mirror: Mirror, credentials: Credentials) -> None:
+        self.name = mirror.name
+        self._mirror = mirror
+        self._credentials = credentials
+        self._session = session.create_session()
+        self._pages: dict[str, str] = {}
+
+    def is_ready(self, dataset: Dataset) -> bool:
+        """Whether a link to `dataset` is known; opens no connection."""
+        return (
+            self._mirror.find_holding(dataset.name) is not None and self._link_text(dataset.name) is not None
+        )
+
+    def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
+        """Return the one file behind the link of `dataset`."""
+        return (self._find_file(dataset)[0],)
+
+    def read_facts(self, dataset: Dataset) -> LinkFacts:
+        """Return what the host of the link of `dataset` reports about its file, without downloading it.
+
+        Raises
+        ------
+        AccessError
+            There is no link to `dataset`, or it is expired or refused.
+        MirrorError
+            The host cannot be reached.
+        IntegrityError
+            The file is not an archive, or its size differs from the one in the records.
+        """
+        file, metadata = self._find_file(dataset)
+        expires = self._load_link(dataset.name).expires
+        return LinkFacts(file.path, file.size, metadata.etag, metadata.modified, expires)
+
+    def _find_file(self, dataset: Dataset) -> tuple[RemoteFile, ranges.FileMetadata]:
+        holding = requirements.get_holding(self._mirror, dataset)
+        self._pages[dataset.name] = dataset.page
+        link = self._load_link(dataset.name)
+        try:
+            metadata = ranges.fetch_metadata(self._session, link, self.name)
+        except ranges.HttpStatusError as error:
+            translated = self._translate_refusal(dataset.name, link, error)
+        else:
+            return _build_remote_file(metadata, holding, self.name), metadata
+        raise translated
+
+    @contextmanager
+    def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
+        """Open the bytes of `file` from `start`, or from 0 if it changed or has no reliable identity."""
+        link = self._load_link(file.address)
+        has_strong_identity = file.identity is not None and not file.identity.startswith("W/")
+        request = ranges.RangeRequest(start if has_strong_identity else 0, stop, file.identity)
+        try:
+            with ranges.open_range(self._session, link, request, self.name) as body:
+                yield body
+        except ranges.HttpStatusError as error:
+            translated = self._translate_refusal(file.address, link, error)
+        else:
+            return
+        raise translated
+
+    def access(self, dataset: Dataset) -> Access:
+        """Return whether a link is known and, by its own expiry, still valid; opens no connection."""
+        state = self._link_state(dataset.name)
+        earlier_state: requirements.RequirementState = "unknown" if state == "unmet" else "met"
+        earlier_states = dict.fromkeys(("account", "application", "approval"), earlier_state)
+        command = self._login_command(dataset.name)
+        found = requirements.build_access(dataset, self._mirror, {**earlier_states, "link": state}, command)
+        needed = (item for item in found.requirements if item.kind != "link" or not self._is_public(dataset))
+        return replace(found, requirements=tuple(self._with_expiry(dataset, item) for item in needed))
+
+    def _is_public(self, dataset: Dataset) -> bool:
+        """Whether the record has a link for everyone, so that none has to be stored."""
+        return self._link_text(dataset.name) is not None and not self._credentials.get(
+            f"{self.name}/{dataset.name}"
+        )
+
+    def probe(self) -> ProbeResult:
+        """Request the web page of the mirror."""
+        try:
+            page = Link.parse(self._mirror.page or "")
+        except UnusableLinkError:
+            return ProbeResult(None, problem="The catalog lists no web page to probe.")
+        start = time.perf_counter()
+        with session.get(self._session, page, {}, self.name) as response:
+            seconds, status = time.perf_counter() - start, response.status_code
+        is_server_error = status >= 500  # noqa: PLR2004  # RFC 9110: the server failed; a refusal is an answer
+        problem = f"Its web page returned status {status}." if is_server_error else None
+        return ProbeResult(not is_server_error, seconds, problem=problem)
+
+    def credentials(self, datasets: Iterable[Dataset]) -> tuple[CredentialInfo, ...]:
+        """List the personal link of each dataset, with its expiry."""
+        return tuple(
+            self._describe_link(dataset.name)
+            for dataset in datasets
+            if self._credentials.get(self._secret_name(dataset.name)) is not None
+        )
+
+    def _describe_link(self, dataset: str) -> CredentialInfo:
+        name = self._secret_name(dataset)
+        variable = environment_variable(name) or ""
+        location = variable if os.environ.get(variable) else "decnef login"
+        try:
+            expires = Link.parse(self._credentials.get(name) or "").expires
+        except UnusableLinkError:
+            return CredentialInfo("link that cannot be used", location, dataset)
+        return CredentialInfo("link", location, dataset, expires)
+
+    def login(self, secret: Secret | None, dataset: Dataset | None, *, ask: bool) -> str:
+        """Store the personal link to `dataset`; restore the previous one if it is refused."""
+        if dataset is not None and not secret and ask:
+            secret = ask_secret(f"Personal link to '{dataset.name}' at {self._mirror.title}: ")
+        if dataset is None or not secret:
+            message = (
+                f"Logging in to '{self.name}' requires a dataset and your personal link to it. "
+                f"Run `decnef_data.login('{self.name}', LINK, dataset=NAME)`."
+            )
+            raise SelectionError(message, requested=self.name)
+        credentials, name = self._credentials, self._secret_name(dataset.name)
+        previous = Secret(credentials.get(name) or "") if name in credentials.names() else None
+        credentials.put(name, secret)
+        try:
+            result = self._test_link(dataset)
+        except (AccessError, IntegrityError):
+            credentials.remove(name)
+            if previous:
+                credentials.put(name, previous)
+            raise
+        return f"{result} The link is stored in {credentials.describe_location(name)}."
+
+    def _test_link(self, dataset: Dataset) -> str:
+        try:
+            (file,) = self.find(dataset)
+        except MirrorError as error:
+            return f"The link for '{dataset.name}' could not be tested: {error}"
+        size = "unknown size" if file.size is None else f"{file.size / 1e6:,.1f} MB"
+        return f"The link for '{dataset.name}' points to '{file.path}' ({size})."
+
+    def index(self, request: CrawlRequest) -> CrawlResult:
+        """Record what the host of each link reports about its file, and nothing of the link."""
+        return crawl_links(self._mirror, self, request)
+
+    def _secret_name(self, dataset: str) -> str:
+        return f"{self.name}/{dataset}"
+
+    def _with_expiry(self, dataset: Dataset, item: Requirement) -> Requirement:
+        """Add the link's expiry and, if it ends soon, the command for the next link."""
+        expires = self._link_expiry(dataset.name)
+        if item.kind != "link" or expires is None:
+            return item
+        url = item.url or dataset.page
+        expires_soon = expires - datetime.now(UTC) < _EXPIRY_WARNING
+        return replace(
+            item,
+            expires=expires,
+            url=url,
+            command=self._login_command(dataset.name) if expires_soon else None,
+        )
+
+    def _link_expiry(self, dataset: str) -> datetime | None:
+        try:
+            return Link.parse(self._link_text(dataset) or "").expires
+        except UnusableLinkError:
+            return None
+
+    def _link_state(self, dataset: str) -> requirements.RequirementState:
+        try:
+            link = Link.parse(self._link_text(dataset) or "")
+        except UnusableLinkError:
+            return "unmet"
+        return "expired" if _is_expired(link) else "met"
+
+    def _link_text(self, dataset: str) -> str | None:
+        """Return the link as stored; callers keep it out of local names, which a traceback may show."""
+        holding = self._mirror.find_holding(dataset)
+        public = holding.address if holding and holding.has_verified_address else None
+        return self._credentials.get(self._secret_name(dataset)) or public
+
+    def _load_link(self, dataset: str) -> Link:
+        if self._link_text(dataset) is None:
+            raise self._access_error(
+                dataset, f"No download link for '{dataset}' is stored for mirror '{self.name}'."
+            )
+        try:
+            link = Link.parse(self._link_text(dataset) or "")
+        except UnusableLinkError as error:
+            problem = f"The link stored for '{dataset}' cannot be used: {error}."
+        else:
+            return link  # only its host decides whether it expired: our clock may be wrong
+        raise self._access_error(dataset, problem)
+
+    def _translate_refusal(self, dataset: str, link: Link, error: ranges.HttpStatusError) -> DecnefDataError:
+        """Translate the refusal of a link into what it means to the user."""
+        if error.is_expired:
+            expired = f"expired {_format_expiry(link)}" if _is_expired(link) else "has expired"
+            return self._access_error(
+                dataset, f"The link for '{dataset}' {expired} ('{link.origin}' answered {error})."
+            )
+        if error.is_refusal:
+            return self._access_error(dataset, f"'{link.origin}' refused the link for '{dataset}' ({error}).")
+        message = (
+            f"'{link.origin}' did not provide '{dataset}' ({error}). Try again later, or use another mirror."
+        )
+        return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
+
+    def _access_error(self, dataset: str, problem: str) -> AccessError:
+        page = self._pages.get(dataset) or self._mirror.page
+        instruction = f"Request a new link at {page}, then run" if page else "Request a new link, then run"
+        call = f"decnef_data.login('{self.name}', LINK, dataset='{dataset}')"
+        return AccessError(f"{problem} {instruction} `{call}`.", dataset=dataset, mirror=self.name)
+
+    def _login_command(self, dataset: str) -> str:
+        return f"decnef login {self.name} {dataset}"
+
+
+def _is_expired(link: Link) -> bool:
+    return link.expires is not None and link.expires <= datetime.now(UTC)
+
+
+def _format_expiry(link: Link) -> str:
+    moment = link.expires or datetime.now(UTC)
+    return f"at {moment:%Y-%m-%d %H:%M} UTC, {requirements.format_age(moment)}"
+
+
+def _build_remote_file(metadata: ranges.FileMetadata, holding: Holding, mirror: str) -> RemoteFile:
+    """Combine the host's metadata with the record; only the record's checksum is trusted."""
+    path = metadata.name or holding.archive or holding.dataset
+    _require_archive(path, metadata, holding, mirror)
+    checksum = Checksum.parse(holding.checksum) if holding.checksum else None
+    return RemoteFile(
+        path,
+        holding.size if metadata.size is None else metadata.size,
+        checksum,
+        metadata.identity,
+        address=holding.dataset,
+        approximate_size=holding.approximate_size,
+    )
+
+
+def _require_archive(path: str, metadata: ranges.FileMetadata, holding: Holding, mirror: str) -> None:
+    """Raise an error if a link leads to anything but the archive of the record."""
+    size, content = metadata.size, describe_head(metadata.head)
+    if content is not None:
+        problem, expected, found = f"is {content}", "an archive", content
+    elif None not in (size, holding.size) and size != holding.size:
+        expected, found = f"{holding.size}", f"{size}"
+        problem = f"has {found} bytes, but the catalog lists {expected}"
+    elif size is not None and not is_plausible_size(size, holding.approximate_size):
+        expected, found = f"about {holding.approximate_size}", f"{size}"
+        problem = f"has {found} bytes, but the catalog lists {expected}"
+    else:
+        return
+    message = (
+        f"'{path}' at mirror '{mirror}' {problem}. "
+        "The link may point to another file or release; request a new link, or use another mirror."
+    )
+    raise IntegrityError(message, file=path, expected=expected, found=found)
