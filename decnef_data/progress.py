@@ -4,14 +4,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from decnef_data.disclosure import get_logger, hide_people
 from decnef_data.display import cell
 from decnef_data.display.cell_progress import CellCountProgress, CellProgress
 from decnef_data.errors import SelectionError
 from decnef_data.kernel import find_kernel_shell
-from decnef_data.model import Progress
+from decnef_data.model import CountProgress, Progress
 
 if TYPE_CHECKING:
     import rich.progress
@@ -22,21 +22,9 @@ _SECONDS_BETWEEN_EVENTS: Final = 0.5
 _SECONDS_BETWEEN_COUNT_LINES: Final = 10.0
 _WIDTH_OF_ALL_COLUMNS: Final = 80
 _WIDTH_WITH_TIME: Final = 48
-_SHOWN_IN_NOTEBOOKS: Final = frozenset({"auto", "bars"})
-_ProgressType = TypeVar("_ProgressType")
-
-
-class CountProgress(Protocol):
-    """A receiver of how many items were counted."""
-
-    def start(self, what: str, total: int | None, done: int) -> None:
-        """Start `what`, of `total` items, of which `done` are known already."""
-
-    def advance(self, count: int) -> None:
-        """Count `count` more."""
-
-    def finish(self) -> None:
-        """End the count, successful or not."""
+#: The kinds of progress display that a request may name.
+KINDS: Final = ("auto", "bars", "lines", "json", "none")
+_Display = Literal["cell", "bars", "lines", "json", "none"]
 
 
 def create_progress(kind: str = "auto") -> Progress:
@@ -59,42 +47,44 @@ def create_progress(kind: str = "auto") -> Progress:
     >>> progress = create_progress("none")
     >>> progress.start("SRPBS_FC.zip", 10, 0); progress.advance(10); progress.finish()
     """
-    classes: dict[str, Callable[[], Progress]] = {
-        "bars": CellProgress if _is_notebook() else BarProgress,
+    classes: Mapping[_Display, Callable[[], Progress]] = {
+        "cell": CellProgress,
+        "bars": BarProgress,
         "lines": LogProgress,
         "json": JsonProgress,
         "none": NoProgress,
     }
-    return _create(kind, classes)
+    return classes[_choose_display(kind)]()
 
 
 def create_count_progress(kind: str = "auto") -> CountProgress:
-    """Create a progress display that counts items, not bytes; the kinds are those of a transfer except JSON.
+    """Create a progress display that counts items, not bytes; the kinds are those of a transfer.
 
     Examples
     --------
     >>> progress = create_count_progress("none")
     >>> progress.start("synapse: files", 10, 0); progress.advance(10); progress.finish()
     """
-    classes: dict[str, Callable[[], CountProgress]] = {
-        "bars": CellCountProgress if _is_notebook() else BarCountProgress,
+    classes: Mapping[_Display, Callable[[], CountProgress]] = {
+        "cell": CellCountProgress,
+        "bars": BarCountProgress,
         "lines": LogCountProgress,
+        "json": JsonProgress,
         "none": NoProgress,
     }
-    return _create(kind, classes)
+    return classes[_choose_display(kind)]()
 
 
-def _create(kind: str, classes: Mapping[str, Callable[[], _ProgressType]]) -> _ProgressType:
-    name = kind if kind != "auto" else ("bars" if _is_notebook() or sys.stderr.isatty() else "lines")
-    if name not in classes:
-        known = ("auto", *classes)
-        message = f"Unknown progress display '{kind}'. Choose one of: {', '.join(known)}."
-        raise SelectionError(message, requested=kind, known=known)
-    return classes[name]()
-
-
-def _is_notebook() -> bool:
-    return find_kernel_shell() is not None
+def _choose_display(kind: str) -> _Display:
+    """Return how progress is shown; nothing else looks for a notebook or a terminal."""
+    if kind not in KINDS:
+        message = f"Unknown progress display '{kind}'. Choose one of: {', '.join(KINDS)}."
+        raise SelectionError(message, requested=kind, known=KINDS)
+    if kind in {"lines", "json", "none"}:
+        return cast(_Display, kind)
+    if find_kernel_shell() is not None:
+        return "cell"
+    return "bars" if kind == "bars" or sys.stderr.isatty() else "lines"
 
 
 def begin_request(kind: str) -> None:
@@ -104,7 +94,7 @@ def begin_request(kind: str) -> None:
     --------
     >>> begin_request("auto")
     """
-    if kind in _SHOWN_IN_NOTEBOOKS and _is_notebook():
+    if _choose_display(kind) == "cell":
         cell.begin_request()
 
 
@@ -117,7 +107,7 @@ def add_note(kind: str, note: cell.Note) -> None:
     --------
     >>> add_note("auto", lambda: ("<b>Done.</b>", "Done."))
     """
-    if kind in _SHOWN_IN_NOTEBOOKS and _is_notebook():
+    if _choose_display(kind) == "cell":
         cell.current_line().add_note(note)
 
 
@@ -182,9 +172,9 @@ class LogProgress:
 class JsonProgress:
     """Writes one JSON object per line to standard error: ``start``, ``progress`` twice a second, and ``end``.
 
-    Every event has ``event``, ``what``, ``done`` and ``total`` (bytes; ``total`` may be null), ``rate``
-    (bytes per second since the start), ``left`` (seconds, or null), ``mirror``, ``connections``, and
-    ``scans``, the number of images that were stored meanwhile.
+    Every event has ``event``, ``what``, ``done`` and ``total`` (bytes, or items where these are counted;
+    ``total`` may be null), ``rate`` (per second since the start), ``left`` (seconds, or null), ``mirror``,
+    ``connections``, and ``scans``, the number of images that were stored meanwhile.
     """
 
     def __init__(self) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
+import fsspec.core
 import nibabel as nib
 import numpy as np
 import platformdirs
@@ -25,8 +27,8 @@ import decnef_data.accessor
 from decnef_data import AccessError, IntegrityError, SelectionError, to_zarr
 from decnef_data.arrays import stack_lazily
 from decnef_data.export_log import ExportLog
-from decnef_data.stores.portable_arrays import PortableArray
-from decnef_data.stores.sinks import FolderSink, FsspecSink
+from decnef_data.exports.portable.arrays import PortableArray, region_shape
+from decnef_data.exports.portable.destinations import StagedFolder, parse_destination
 from tests import trees
 
 LAW = settings(database=None, deadline=None, max_examples=40)
@@ -84,9 +86,14 @@ def files(place: Path) -> dict[str, bytes]:
     }
 
 
+def remote_files(address: str) -> dict[str, bytes]:
+    system, root = fsspec.core.url_to_fs(address)
+    found = system.find(root) if system.exists(root) else []
+    return {path.partition(f"{root.strip('/')}/")[2]: system.cat_file(path) for path in found}
+
+
 @pytest.fixture
 def address() -> Iterator[str]:
-    fsspec = pytest.importorskip("fsspec")
     name = f"memory://{uuid.uuid4().hex}/own.zarr"
     yield name
     memory, folder = fsspec.filesystem("memory"), name.rpartition("/")[0]
@@ -157,14 +164,7 @@ class TestCopies:
     def test_an_address_gets_the_same_bytes_as_a_folder(self, tmp_path: Path, address: str) -> None:
         to_zarr(leaf(), tmp_path / "own.zarr", chunks="time")
         to_zarr(leaf(), address, chunks="time")
-        sink = FsspecSink(address)
-        assert sink.paths() == set(files(tmp_path / "own.zarr")) == FolderSink(tmp_path / "own.zarr").paths()
-        import fsspec
-
-        system, root = fsspec.core.url_to_fs(address)
-        assert {name: system.cat_file(f"{root}/{name}") for name in sink.paths()} == files(
-            tmp_path / "own.zarr"
-        )
+        assert remote_files(address) == files(tmp_path / "own.zarr")
         xr.testing.assert_identical(xr.open_zarr(address, chunks=None).load(), leaf().load())
 
     def test_chunks_of_dask_make_no_difference(self, tmp_path: Path) -> None:
@@ -249,12 +249,13 @@ class TestRegions:
         ],
     )
     def test_they_are_whole_chunks_that_fit_in_memory_and_cover_all_once(
-        self, tmp_path: Path, shape: tuple[int, ...], chunk: tuple[int, ...]
+        self, shape: tuple[int, ...], chunk: tuple[int, ...]
     ) -> None:
         slabs = [Made(number, shape[1:]) for number in range(shape[0])]
-        array = PortableArray(
-            FolderSink(tmp_path), "own", stack_lazily(slabs, "abcde"[: len(shape)], "i2", shape[1:]), chunk
-        )
+        own = stack_lazily(slabs, "abcde"[: len(shape)], "i2", shape[1:])
+        memory = zarr.storage.MemoryStore()
+        made = zarr.create_array(memory, name="own", shape=shape, dtype="i2", chunks=chunk)
+        array = PortableArray(made.async_array if hasattr(made, "async_array") else made._async_array, own)
         found = list(array.regions())
         for region in found:
             assert 2 * np.prod([one.stop - one.start for one in region]) <= 1 << 27
@@ -266,7 +267,7 @@ class TestRegions:
             for region in found
         ]
         covered = [place for ranges in chunks for place in itertools.product(*ranges)]
-        assert len(covered) == len(set(covered)) == len(list(array.chunk_paths()))
+        assert len(covered) == len(set(covered)) == len(list(array.keys()))
 
 
 class TestWholeOrNot:
@@ -279,7 +280,7 @@ class TestWholeOrNot:
     def test_at_an_address_a_copy_that_failed_does_not_open(self, address: str) -> None:
         with pytest.raises(IntegrityError):
             to_zarr(leaf(broken=True), address)
-        assert "zarr.json" not in FsspecSink(address).paths()
+        assert "zarr.json" not in remote_files(address)
         with pytest.raises(FileNotFoundError):
             xr.open_zarr(address)
 
@@ -326,6 +327,120 @@ class TestWholeOrNot:
         assert {path.stat().st_mode & 0o077 for path in (place, *place.rglob("*"))} == {0}
 
 
+class Recorded(zarr.storage.MemoryStore):
+    """A store of another package, which notes each key that is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    async def set(self, key: str, value: Any, byte_range: Any = None) -> None:
+        self.written.append(key)
+        await super().set(key, value, byte_range)
+
+
+class Foreign(zarr.storage.WrapperStore):
+    """A store that may be anywhere."""
+
+
+class TestStores:
+    def test_a_zip_file_is_complete_private_and_alone(self, tmp_path: Path) -> None:
+        to_zarr(real_leaf(scans=3), tmp_path / "deep/own.zip", chunks="time")
+        assert [path.name for path in (tmp_path / "deep").iterdir()] == ["own.zip"]
+        assert (tmp_path / "deep/own.zip").stat().st_mode & 0o777 == 0o600
+        with zarr.storage.ZipStore(tmp_path / "deep/own.zip") as opened:
+            found = xr.open_zarr(opened, chunks=None).load()
+        xr.testing.assert_identical(found, real_leaf(scans=3).load())
+        (noted,) = ExportLog(platformdirs.user_config_path("decnef-data")).existing_exports("srpbs-open")
+        assert noted.destination == str(tmp_path / "deep/own.zip")
+        with pytest.raises(FileExistsError):
+            to_zarr(leaf(), tmp_path / "deep/own.zip")
+
+    def test_nothing_is_left_of_a_zip_file_that_failed(self, tmp_path: Path) -> None:
+        with pytest.raises(IntegrityError):
+            to_zarr(leaf(broken=True), tmp_path / "own.zip")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_zip_file_that_another_process_made_meanwhile_stays(self, tmp_path: Path) -> None:
+        place = tmp_path / "own.zip"
+
+        class Meanwhile(Made):
+            def fill(self, key: tuple, out: NDArray) -> None:
+                place.write_text("theirs")
+                super().fill(key, out)
+
+        own = xr.Dataset({"own": stack_lazily([Meanwhile(1, (3,))], ("scan", "time"), "i2", (3,))})
+        with pytest.raises(FileExistsError):
+            to_zarr(own, place)
+        assert place.read_text() == "theirs"
+        assert list(tmp_path.iterdir()) == [place]
+
+    def test_a_store_in_memory_is_no_copy_elsewhere(self) -> None:
+        memory = zarr.storage.MemoryStore()
+        to_zarr(real_leaf(scans=3), memory)
+        xr.testing.assert_identical(xr.open_zarr(memory, chunks=None).load(), real_leaf(scans=3).load())
+        assert ExportLog(platformdirs.user_config_path("decnef-data")).existing_exports("srpbs-open") == ()
+        with pytest.raises(FileExistsError, match="choose another one, or remove it: 'MemoryStore'"):
+            to_zarr(leaf(), memory)
+
+    def test_a_store_in_a_folder_is_that_folder(self, tmp_path: Path) -> None:
+        to_zarr(leaf(), tmp_path / "first.zarr")
+        to_zarr(leaf(), zarr.storage.LocalStore(tmp_path / "second.zarr"))
+        assert files(tmp_path / "first.zarr") == files(tmp_path / "second.zarr")
+        assert {path.stat().st_mode & 0o077 for path in (tmp_path / "second.zarr").rglob("*")} == {0}
+
+    def test_stores_are_where_their_files_are(self, tmp_path: Path) -> None:
+        (tmp_path / ".git").mkdir()
+        with pytest.raises(AccessError, match="is inside the Git checkout"):
+            to_zarr(real_leaf(), zarr.storage.ZipStore(tmp_path / "own.zip", mode="w"))
+        with pytest.raises(AccessError, match=r"'memory:///own\.zarr' is on another machine"):
+            to_zarr(real_leaf(), zarr.storage.FsspecStore.from_url("memory://own.zarr"))
+        with pytest.raises(AccessError, match="'zarr://Foreign' is on another machine"):
+            to_zarr(real_leaf(), Foreign(zarr.storage.MemoryStore()))
+        local = zarr.storage.FsspecStore.from_url(f"file://{tmp_path}/own.zarr")
+        assert parse_destination(local).location == str(tmp_path / "own.zarr")
+
+    def test_a_store_that_cannot_be_written_is_refused(self) -> None:
+        with pytest.raises(SelectionError) as caught:
+            to_zarr(leaf(), zarr.storage.MemoryStore(read_only=True))
+        assert str(caught.value) == "'MemoryStore' is read-only. Open it for writing."
+
+    @pytest.mark.parametrize("shards", [None, "auto"])
+    def test_each_key_is_written_once_and_the_root_last(self, shards: Any) -> None:
+        store = Recorded()
+        tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs={"a": 1}), "/COI/bold": leaf()})
+        to_zarr(tree, store, shards=shards)
+        assert len(store.written) == len(set(store.written))
+        metadata = [key.endswith("zarr.json") for key in store.written]
+        assert metadata == sorted(metadata)
+        assert store.written[-1] == "zarr.json"
+
+
+class TestShards:
+    @pytest.mark.parametrize("chunks", ["time", "volumes"])
+    def test_a_shard_holds_chunks_that_are_read_one_by_one(self, tmp_path: Path, chunks: Any) -> None:
+        to_zarr(leaf(), tmp_path / "plain.zarr", chunks=chunks)
+        to_zarr(leaf(), tmp_path / "shards.zarr", chunks=chunks, shards="auto")
+        found = xr.open_zarr(tmp_path / "shards.zarr", chunks=None)
+        xr.testing.assert_identical(found.load(), leaf().load())
+        plain, sharded = (
+            zarr.open_array(tmp_path / f"{name}.zarr/bold", mode="r") for name in ("plain", "shards")
+        )
+        assert sharded.chunks == plain.chunks
+        assert sum(name.startswith("bold/c/") for name in files(tmp_path / "shards.zarr")) == 1
+
+    def test_a_shard_is_no_larger_than_what_is_read_at_a_time(self) -> None:
+        series = xr.Variable(tuple("abcde"), np.broadcast_to(np.int16(0), (5, 244, 40, 64, 64)))
+        shape = region_shape(series, (1, 244, 10, 8, 16))
+        assert 2 * np.prod(shape) <= 1 << 27
+        assert shape == (1, 244, 40, 64, 64)
+
+    def test_another_sharding_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(SelectionError) as caught:
+            to_zarr(leaf(), tmp_path / "own.zarr", shards="all")  # type: ignore[arg-type]  # on purpose
+        assert str(caught.value) == "There is no sharding 'all'. Valid names: 'auto'."
+
+
 class TestWhereItMayGo:
     @pytest.fixture
     def real(self) -> xr.Dataset:
@@ -351,9 +466,9 @@ class TestWhereItMayGo:
                 AccessError, match="is on another machine, and the terms of 'srpbs-open' do not permit"
             ):
                 to_zarr(data, address)
-        assert FsspecSink(address).paths() == set()
+        assert remote_files(address) == {}
         to_zarr(real, address, i_may_share=True)
-        assert "zarr.json" in FsspecSink(address).paths()
+        assert "zarr.json" in remote_files(address)
 
     def test_people_without_the_name_of_a_dataset_are_held_back_too(self, real: xr.Dataset) -> None:
         with pytest.raises(AccessError) as caught:
@@ -377,7 +492,7 @@ class TestWhereItMayGo:
     def test_a_phantom_and_what_is_about_nobody_go_anywhere(self, address: str) -> None:
         to_zarr(xr.Dataset({"mean": ("edge", [0.5])}), address + "/a")
         to_zarr(leaf(scans=1), address + "/b")
-        assert {"a/zarr.json", "b/zarr.json"} <= FsspecSink(address).paths()
+        assert {"a/zarr.json", "b/zarr.json"} <= remote_files(address).keys()
 
 
 class TestErrors:
@@ -386,7 +501,7 @@ class TestErrors:
         with pytest.raises(AccessError) as caught:
             to_zarr(real_leaf(), url)
         assert "'sftp://host/own.zarr' is on another machine" in str(caught.value)
-        assert "hidden" not in f"{caught.value} {caught.value.__dict__} {FsspecSink(url)!r}"
+        assert "hidden" not in f"{caught.value} {caught.value.__dict__} {parse_destination(url)!r}"
 
     def test_another_chunking_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(SelectionError) as caught:
@@ -487,6 +602,14 @@ class TestCluster:
             "Choose a destination that every worker of the cluster can access."
         )
 
+    def test_no_worker_writes_to_a_zip_file(self, client: Any, tmp_path: Path) -> None:
+        with pytest.raises(SelectionError) as caught:
+            to_zarr(leaf(), tmp_path / "own.zip", client=client)
+        assert str(caught.value) == (
+            f"The workers of a cluster cannot write to the zip file '{tmp_path}/own.zip'. "
+            "Choose a folder, or leave out client."
+        )
+
     def test_an_error_of_a_worker_arrives_whole_and_leaves_nothing(self, client: Any, tmp_path: Path) -> None:
         adopted = trees.srpbs_open(tmp_path / "own")
         decnef_data.adopt("srpbs-open", adopted, data_dir=tmp_path / "cache", progress="none")
@@ -501,8 +624,13 @@ class TestCluster:
         assert list((tmp_path / "out").iterdir()) == []
 
     def test_who_is_late_makes_no_folder_again(self, tmp_path: Path) -> None:
+        values = np.arange(5.0)
+        made = zarr.create_array(zarr.storage.MemoryStore(), name="own", shape=(5,), chunks=(5,), dtype="f8")
+        late = zarr.AsyncArray(
+            made.metadata, zarr.storage.StorePath(StagedFolder(tmp_path / "given-up"), "own")
+        )
         with pytest.raises(FileNotFoundError, match="given-up"):
-            FolderSink(tmp_path / "given-up").put("own/c/0", b"late")
+            PortableArray(late, xr.Variable("edge", values)).copy_region((slice(0, 5),))
         assert list(tmp_path.iterdir()) == []
 
 

@@ -1,9 +1,11 @@
 """Progress is shown as bars on a terminal, as lines in a log, or not at all."""
 
 import io
+import json
 import logging
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,28 @@ def test_auto_draws_on_a_terminal_and_logs_elsewhere(monkeypatch: pytest.MonkeyP
     assert isinstance(progress.create_progress("auto"), progress.LogProgress)
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert isinstance(progress.create_progress("auto"), progress.BarProgress)
+
+
+def test_a_count_is_shown_as_a_transfer_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert isinstance(progress.create_count_progress("auto"), progress.LogCountProgress)
+    display = progress.create_count_progress("json")
+    display.start("runs", 3, 0)
+    display.advance(3)
+    display.finish()
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(event["event"], event["done"], event["total"]) for event in events] == [
+        ("start", 0, 3),
+        ("end", 3, 3),
+    ]
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert isinstance(progress.create_count_progress("auto"), progress.BarCountProgress)
+
+
+def test_one_function_looks_for_a_notebook_and_a_terminal() -> None:
+    source = Path(progress.__file__).read_text("utf-8")
+    assert source.count("find_kernel_shell()") == source.count("isatty()") == 1
 
 
 def test_an_unknown_kind_is_named() -> None:

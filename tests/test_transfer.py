@@ -473,6 +473,19 @@ class TestConnectionScaler:
             scaler.update(float(tick), tick * 900 << 20, hashing_behind=True) for tick in range(1, 9)
         } == {1}
 
+    @pytest.mark.parametrize(
+        ("rate", "remaining", "connections", "size"),
+        [(10, 10_000, 1, 40), (40, 10_000, 4, 40), (100, 60, 1, 30), (100, 10_000, 1, 256)],
+        ids=["four seconds", "four seconds of each connection", "half a share", "the limit"],
+    )
+    def test_a_request_lasts_a_few_seconds(
+        self, rate: int, remaining: int, connections: int, size: int
+    ) -> None:
+        scaler = ConnectionScaler(0.0)
+        scaler.update(1.0, rate << 20, hashing_behind=True)
+        scaler.target = connections
+        assert scaler.request_size(remaining << 20) == size << 20
+
     def test_a_host_that_refuses_is_asked_less(self) -> None:
         scaler = ConnectionScaler(0.0)
         scaler.update(1.0, 20 << 20, hashing_behind=False)

@@ -45,28 +45,44 @@ _LOG = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MirrorSource:
-    """A mirror's record in the catalog, and the client that connects to it."""
+    """A mirror's record in the catalog, and its client, which ``connect`` makes when it is first needed."""
 
     record: Mirror
-    remote: Remote
+    connect: Callable[[], Remote]
+
+    @property
+    def remote(self) -> Remote:
+        """The client that connects to the mirror."""
+        return self.connect()
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetLocation:
     """Where one dataset can come from, in order, and where its files go.
 
-    ``terms`` is the requirement that the dataset's terms be accepted, met or not; ``follow_links`` is whether
-    links that lead out of an adopted folder are followed, and ``layout`` that of the folder, if it is another
-    one than the record's.  ``data_use`` is how the dataset may be used, ``None`` if it is not stated.
+    ``read_terms`` reads the requirement that the dataset's terms be accepted, and ``read_data_use`` how the
+    dataset may be used: a call that finds a local copy needs neither.  ``follow_links`` is whether links that
+    lead out of an adopted folder are followed, and ``layout`` that of the folder, if it is another one than
+    the record's.
     """
 
     dataset: Dataset
     sources: tuple[MirrorSource, ...]
     files: FileCache
-    terms: Requirement
+    read_terms: Callable[[], Requirement]
     follow_links: bool = False
     layout: str = ""
-    data_use: DataUse | None = None
+    read_data_use: Callable[[], DataUse | None] = lambda: None
+
+    @property
+    def terms(self) -> Requirement:
+        """The requirement that the dataset's terms be accepted, met or not."""
+        return self.read_terms()
+
+    @property
+    def data_use(self) -> DataUse | None:
+        """How the dataset may be used, ``None`` if it is not stated."""
+        return self.read_data_use()
 
     @property
     def ready_sources(self) -> tuple[MirrorSource, ...]:

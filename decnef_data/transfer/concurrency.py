@@ -1,11 +1,9 @@
-"""Choose the number of connections of one download, and of threads for many small ones, by measurement."""
+"""Choose the number of connections of one download by measurement, and run many small ones on threads."""
 
-import time
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Final, Generic, TypeVar
-
-from decnef_data.cooperative import CooperativeLock
+from typing import Final, TypeVar, cast
 
 #: Connections at first, and at most.
 INITIAL_CONNECTIONS: Final = 1
@@ -16,11 +14,10 @@ _WINDOW_SECONDS: Final = 0.2
 _REPROBE_SECONDS: Final = 30.0  # more connections are tried again after this: networks change over hours
 _REQUEST_SECONDS: Final = 4.0  # how long one request should last, so that its latency does not matter
 _MAX_REQUEST_SIZE: Final = 256 << 20
-#: Threads at first, and at most.
-INITIAL_THREADS: Final = 4
+#: Small files wait for answers and for the disk.  Fewer threads are slower as soon as a host is far away, and
+#: letting only one of them run Python at a time was not faster.
 MAX_THREADS: Final = 32
-_THREAD_POLL_SECONDS: Final = 0.05
-_IDLE_SHARE: Final = 0.25  # the share of time without work from which the threads are doubled
+_REPORT_SECONDS: Final = 0.2
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -99,60 +96,48 @@ class ConnectionScaler:
             self.target = min(self.target * _GROWTH_FACTOR, self._max_connections)
 
 
-class AdaptiveThreadPool(Generic[ItemT, ResultT]):
-    """A thread pool in which one thread works at a time, while the others wait for a network or a disk.
+def map_on_threads(
+    function: Callable[[ItemT], ResultT],
+    items: Sequence[ItemT],
+    name: str,
+    report_threads: Callable[[int], None],
+) -> list[ResultT]:
+    """Call `function` with each item on threads, and return the results in the order of the items.
 
-    More threads than keep Python busy only cost time: for connections, and for switching between threads.
+    After an error no other item is begun; it is raised once the items that were begun are finished.
 
     Parameters
     ----------
     function
-        Called with each item; waits inside a :func:`~decnef_data.cooperative.blocking_section`.
+        Waits for a network or a disk most of the time.
     items
         The arguments of `function`.
     name
         The prefix of the threads' names.
+    report_threads
+        Called regularly by the calling thread with the number of items that are worked on.
 
     Examples
     --------
-    >>> AdaptiveThreadPool(abs, [-1, -2], "example").run(lambda _threads: None)
+    >>> map_on_threads(abs, [-1, -2], "example", lambda _threads: None)
     [1, 2]
     """
+    stopped = threading.Event()  # seen by the threads before the pool could cancel thousands of items
 
-    def __init__(self, function: Callable[[ItemT], ResultT], items: Sequence[ItemT], name: str) -> None:
-        self._function, self._items, self._name = function, items, name
-        self._remaining = iter(enumerate(items))
-        self._turn = CooperativeLock()
-        self._results: dict[int, ResultT] = {}
-        self._stopped = False
+    def call(item: ItemT) -> ResultT | None:
+        try:
+            return None if stopped.is_set() else function(item)
+        except BaseException:
+            stopped.set()
+            raise
 
-    def run(self, report_threads: Callable[[int], None]) -> list[ResultT]:
-        """Return the results in the order of the items.
-
-        The calling thread regularly calls `report_threads` with the number of running threads.
-        Raises the first error that `function` raised, after the other threads have finished their items.
-        """
-        with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix=self._name) as pool:
-            try:
-                working = {pool.submit(self._run_worker) for _ in range(INITIAL_THREADS)}
-                measured_at, previous_idle = time.perf_counter(), self._turn.idle_seconds
-                while working:
-                    done, working = wait(working, _THREAD_POLL_SECONDS, FIRST_EXCEPTION)
-                    for future in done:
-                        future.result()
-                    report_threads(len(working))
-                    now, current_idle = time.perf_counter(), self._turn.idle_seconds
-                    if current_idle - previous_idle > _IDLE_SHARE * (now - measured_at):
-                        extra = min(len(working), MAX_THREADS - len(working))
-                        working |= {pool.submit(self._run_worker) for _ in range(extra)}
-                    measured_at, previous_idle = now, current_idle
-            finally:
-                self._stopped = True
-        return [self._results[number] for number in range(len(self._items))]
-
-    def _run_worker(self) -> None:
-        with self._turn.hold():  # no other thread advances the iterator of remaining items meanwhile
-            for number, item in self._remaining:
-                self._results[number] = self._function(item)
-                if self._stopped:
-                    return
+    with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix=name) as pool:
+        try:
+            futures = [pool.submit(call, item) for item in items]
+            pending = set(futures)
+            while pending and not stopped.is_set():
+                _, pending = wait(pending, _REPORT_SECONDS, FIRST_EXCEPTION)
+                report_threads(min(len(pending), MAX_THREADS))
+        finally:
+            stopped.set()
+    return [cast(ResultT, future.result()) for future in futures]

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 from decnef_data.archive_evidence import max_size
-from decnef_data.cooperative import blocking_section
 from decnef_data.errors import IntegrityError, MirrorError
 from decnef_data.file_cache import Partial
 from decnef_data.mirrors import Remote
@@ -241,8 +240,7 @@ class RangeDownload:
             self._scaler.back_off()
         delay = retry_budget.next_delay(error, answered=answered)
         if delay is not None:
-            with blocking_section():
-                self._stopped.wait(delay)
+            self._stopped.wait(delay)
             return True
         if is_retryable(error) and self._ranges.active_count:
             self._scaler.back_off()
@@ -322,6 +320,8 @@ class RangeDownload:
                         return
                     self._write_missing(offset, chunk, number)
                 offset += len(chunk)
+                if self._max_size is not None and offset > self._max_size:
+                    raise too_long_error(self._file)
         finally:
             self._ranges.reset(byte_range)
         if self._file.size is None:

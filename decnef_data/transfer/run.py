@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from decnef_data.archive_evidence import has_archive_suffix
-from decnef_data.cooperative import blocking_section
 from decnef_data.disclosure import get_logger
 from decnef_data.errors import DecnefDataError, IntegrityError, MirrorError
 from decnef_data.file_cache import FileCache
 from decnef_data.mirrors import Remote
 from decnef_data.model import Dataset, Progress, RemoteFile, VerifiedFile
 from decnef_data.transfer.answers import FileChangedError
-from decnef_data.transfer.concurrency import AdaptiveThreadPool
+from decnef_data.transfer.concurrency import map_on_threads
 from decnef_data.transfer.download import SMALL_FILE_SIZE
 from decnef_data.transfer.failover import MirrorFile, Transfer
 
@@ -88,7 +87,7 @@ class TransferRun:
         batch_progress = _BatchProgress(self.progress, remote.name)
         fetch_one = partial(self._fetch_file, remote, progress=batch_progress)
         try:
-            results = AdaptiveThreadPool(fetch_one, small, f"decnef-{remote.name}").run(batch_progress.flush)
+            results = map_on_threads(fetch_one, small, f"decnef-{remote.name}", batch_progress.flush)
         finally:
             remote.prepare(())
             batch_progress.flush(0)
@@ -125,8 +124,7 @@ class TransferRun:
 
     def _refetch_changed(self, transfer: Transfer, remote: Remote, file: RemoteFile) -> VerifiedFile:
         """Download the file that the mirror has now."""
-        with blocking_section():
-            remote_files = self.list_files(remote, refresh=True)
+        remote_files = self.list_files(remote, refresh=True)
         current = next((candidate for candidate in remote_files if candidate.path == file.path), None)
         try:
             if current is not None:
@@ -142,8 +140,7 @@ class TransferRun:
             if remote.name == failed.name or remote.name in self._excluded:
                 continue
             try:
-                with blocking_section():
-                    remote_files = self.list_files(remote)
+                remote_files = self.list_files(remote)
             except DecnefDataError as error:
                 _LOG.info("'%s' cannot provide '%s' either: %s", remote.name, file.path, error)
                 continue

@@ -1,0 +1,255 @@
+"""Groups copied to a Zarr store: the chunks first, then the metadata, those of the root last.
+
+The hierarchy is created in memory, where zarr makes its metadata; only chunks are written to the store
+meanwhile, so that an incomplete store does not open, and each object is written once, as a zip file needs.
+"""
+
+import asyncio
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.dtypes import StringDType
+from zarr.abc.store import Store
+from zarr.api import asynchronous
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.core.buffer import Buffer
+from zarr.core.sync import sync  # zarr has no public function that writes an object to a store
+from zarr.storage import FsspecStore, MemoryStore, StorePath
+
+from decnef_data.errors import IntegrityError, SelectionError
+from decnef_data.exports.portable.arrays import (
+    Chunks,
+    PortableArray,
+    RegionRunner,
+    chunk_shape,
+    region_shape,
+)
+from decnef_data.model import Progress
+from decnef_data.stores.zarr_arrays import to_json_attrs, to_storable
+
+if TYPE_CHECKING:
+    from zarr.core.array_spec import ArrayConfigParams
+    from zarr.core.metadata import ArrayV3Metadata
+
+__all__ = ["Copy", "Shards", "require_storable", "write_hierarchy"]
+
+Shards = Literal["auto"]
+_METADATA: Final = "zarr.json"
+_COORDINATES: Final = "coordinates"  # xarray's name for the attribute that lists them
+#: Also chunks whose values are all equal are written, so that a missing one is noticed.
+_CONFIG: "Final[ArrayConfigParams]" = {"write_empty_chunks": True}
+#: What blosc compresses at a time: in blocks of this size a run is read faster, and is smaller.
+_BLOSC_BLOCK_SIZE: Final = 1 << 20
+_FILL: Final[Mapping[str, Any]] = {"f": np.nan, "c": complex(np.nan, np.nan)}
+_TEXT: Final = frozenset({"U", "T", "O"})
+#: zarr has no larger numbers.
+_MAX_ITEMSIZES: Final = {"f": 8, "c": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """How groups are copied.
+
+    Attributes
+    ----------
+    chunks
+        The access that images are chunked for.
+    shards
+        Whether a shard holds all the chunks that are written at a time.
+    run
+        Copies the regions of an array.
+    progress
+        Receives the bytes copied.
+    what
+        What `progress` shows.
+    """
+
+    chunks: Chunks
+    shards: Shards | None
+    run: RegionRunner
+    progress: Progress
+    what: str
+
+
+def require_storable(groups: Mapping[str, xr.Dataset]) -> None:
+    """Raise a `SelectionError` if a variable is neither numbers nor text."""
+    variables = (item for dataset in groups.values() for item in dataset.variables.items())
+    for name, variable in variables:
+        dtype = variable.dtype
+        if dtype.kind not in "biufcUTO" or dtype.itemsize > _MAX_ITEMSIZES.get(dtype.kind, dtype.itemsize):
+            raise _unsupported_dtype_error(str(name), dtype)
+
+
+def _unsupported_dtype_error(name: str, dtype: np.dtype[Any]) -> SelectionError:
+    message = (
+        f"'{name}' has the dtype {dtype}, but a portable Zarr store can contain only numbers and text. "
+        "Remove it with drop_vars, or convert it to numbers or text."
+    )
+    return SelectionError(message, requested=name)
+
+
+def write_hierarchy(groups: Mapping[str, xr.Dataset], store: Store, copy: Copy) -> None:
+    """Copy groups to a store that is open and empty.
+
+    Parameters
+    ----------
+    groups
+        The datasets by path; ``""`` is the root, which is required.
+    store
+        Receives the chunks, then the metadata.
+    copy
+        How they are copied.
+
+    Raises
+    ------
+    SelectionError
+        An array of objects has values that are not text.
+    IntegrityError
+        A chunk was not written.
+    """
+    metadata: dict[str, Buffer] = {}
+    loaded = {path: _load_labels(dataset) for path, dataset in groups.items()}
+    # One `sync` for many small arrays: each makes two threads wait for each other.
+    labels, arrays = sync(_create_arrays(loaded, MemoryStore(metadata), store, copy))
+    sync(_write_labels(labels))
+    _copy_arrays(arrays, copy)
+    _require_all_chunks(store, arrays)
+    _consolidate(MemoryStore(metadata))
+    sync(_write_metadata(store, metadata))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A group with its labels in memory, because reading them may use the event loop of zarr, too."""
+
+    attrs: dict[str, Any]
+    labels: dict[str, xr.Variable]
+    arrays: dict[str, xr.Variable]
+
+
+def _load_labels(dataset: xr.Dataset) -> _Group:
+    labels, arrays = {}, {}
+    for key, variable in dataset.variables.items():
+        name = str(key)
+        if variable.dtype.kind in _TEXT:
+            labels[name] = _to_text(name, variable)
+        elif key in dataset.coords:
+            labels[name] = xr.Variable(variable.dims, variable.to_numpy(), variable.attrs)
+        else:
+            arrays[name] = variable
+    names = " ".join(map(str, dataset.coords))
+    attrs = {**dataset.attrs, **({_COORDINATES: names} if names else {})}
+    return _Group(to_json_attrs(attrs), labels, arrays)
+
+
+def _to_text(name: str, variable: xr.Variable) -> xr.Variable:
+    try:
+        values = to_storable(variable)
+    except TypeError as error:
+        raise _unsupported_dtype_error(name, variable.dtype) from error
+    return xr.Variable(variable.dims, values.astype(StringDType()), variable.attrs)
+
+
+async def _create_arrays(
+    groups: Mapping[str, _Group], memory: Store, store: Store, copy: Copy
+) -> tuple[list[PortableArray], list[PortableArray]]:
+    """Create the metadata in `memory`; return the labels, and all other arrays."""
+    labels, arrays = [], []
+    for path, loaded in groups.items():
+        group = await asynchronous.create_group(
+            store=memory, path=path, attributes=loaded.attrs, zarr_format=3
+        )
+        for name, label in loaded.labels.items():
+            labels.append(await _create_array(group, name, label, store))
+        for name, array in loaded.arrays.items():
+            chunk = chunk_shape(array, copy.chunks)
+            shard = region_shape(array, chunk) if copy.shards == "auto" else None
+            arrays.append(await _create_array(group, name, array, store, chunk, shard))
+    return labels, arrays
+
+
+async def _create_array(
+    group: zarr.AsyncGroup,
+    name: str,
+    variable: xr.Variable,
+    store: Store,
+    chunk: tuple[int, ...] | None = None,
+    shard: tuple[int, ...] | None = None,
+) -> PortableArray:
+    """Create an array, of one chunk if `chunk` is ``None``, whose chunks are in `store`."""
+    is_text = variable.dtype.kind == "T"
+    array = await group.create_array(
+        name,
+        shape=variable.shape,
+        dtype=variable.dtype if is_text else variable.dtype.newbyteorder("<"),
+        chunks=tuple(max(1, length) for length in variable.shape) if chunk is None else chunk,
+        shards=shard,
+        compressors=[*([] if is_text else [_blosc(variable.dtype.itemsize)]), Crc32cCodec()],
+        fill_value=_FILL.get(variable.dtype.kind, "" if is_text else 0),
+        attributes=to_json_attrs(variable.attrs),
+        dimension_names=[str(dim) for dim in variable.dims],
+        config=_CONFIG,
+    )
+    metadata = cast("ArrayV3Metadata", array.metadata)
+    return PortableArray(zarr.AsyncArray(metadata, StorePath(store, array.path), _CONFIG), variable)
+
+
+def _blosc(itemsize: int) -> BloscCodec:
+    return BloscCodec(
+        cname="zstd", clevel=3, shuffle="bitshuffle", typesize=itemsize, blocksize=_BLOSC_BLOCK_SIZE
+    )
+
+
+async def _write_labels(labels: Sequence[PortableArray]) -> None:
+    await asyncio.gather(
+        *(
+            label.target.setitem(..., label.variable.to_numpy())
+            for label in labels
+            if label.variable.size  # otherwise there is no chunk
+        )
+    )
+
+
+def _copy_arrays(arrays: Sequence[PortableArray], copy: Copy) -> None:
+    copy.progress.start(copy.what, sum(array.variable.nbytes for array in arrays), 0)
+    try:
+        for array in arrays:
+            copy.run(array, list(array.regions()), copy.progress.advance)
+    finally:
+        copy.progress.finish()
+
+
+def _require_all_chunks(store: Store, arrays: Sequence[PortableArray]) -> None:
+    present = sync(_list_keys(store))
+    expected = {key for array in arrays for key in array.keys()}  # noqa: SIM118 - an array is no mapping
+    absent = sorted(expected - present)
+    if absent:
+        raise IntegrityError(
+            f"{len(absent)} of {len(expected)} chunks were not written, starting with '{absent[0]}'. "
+            "Choose a destination that every worker of the cluster can access.",
+            file=absent[0],
+        )
+
+
+async def _list_keys(store: Store) -> set[str]:
+    if isinstance(store, FsspecStore):
+        store.fs.invalidate_cache()  # other processes wrote there
+    return {key async for key in store.list()}
+
+
+def _consolidate(memory: Store) -> None:
+    """Repeat all metadata at the root, so that opening reads one object; readers may ignore it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
+        zarr.consolidate_metadata(memory, zarr_format=3)
+
+
+async def _write_metadata(store: Store, metadata: Mapping[str, Buffer]) -> None:
+    below = [key for key in metadata if key != _METADATA]
+    await asyncio.gather(*(store.set(key, metadata[key]) for key in below))
+    await store.set(_METADATA, metadata[_METADATA])
