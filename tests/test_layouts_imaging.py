@@ -505,8 +505,8 @@ class TestInPlace:
     ) -> None:
         open_group("COI/bold")
         asked: list[object] = []
-        original = join.join_scans
-        monkeypatch.setattr(join, "join_scans", lambda *given: asked.append(given) or original(*given))
+        original = join.join_tables
+        monkeypatch.setattr(join, "join_tables", lambda *given: asked.append(given) or original(*given))
         open_group("KUT/bold")
         open_group("COI/t1w")
         assert not asked

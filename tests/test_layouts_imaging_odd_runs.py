@@ -208,9 +208,11 @@ class TestParts:
             volume.unlink()
         assert "split-series" in remarks_of(root)
 
-    def test_the_last_volumes_of_another_name(self, root: Path) -> None:
-        for number in (10, 11):
-            (root / RUN / f"vol_{number:04d}").rename(root / RUN / f"v_{number:04d}")
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_the_last_volumes_of_another_name(self, root: Path, first: int) -> None:
+        for number in reversed(range(12)):
+            stem = "vol" if number < 10 else "v"
+            (root / RUN / f"vol_{number:04d}").rename(root / RUN / f"{stem}_{first + number:04d}")
         assert "split-series" in remarks_of(root)
 
     def test_two_runs_in_one_folder_are_two(self, root: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.formats.cells import parse_number
@@ -35,12 +35,14 @@ class CodeBooks:
     """The code books of a copy, in order of precedence.
 
     ``source`` is what accounts call them; ``mri`` is whether the codes of the image datasets hold where
-    nothing is stated.
+    nothing is stated.  ``levels`` are the labels by header that the sidecar of a table states (BIDS), which
+    come after those of the catalog.
     """
 
     books: Sequence[CodeBook] = ()
     source: str = "codes"
     mri: bool = False
+    levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of_table(self, paths: Sequence[str], sha256: str) -> "CodeBooks":
         """Return those that hold for one table, of those of one origin the most specific first."""
@@ -64,6 +66,7 @@ class CodeBooks:
 class StatedMeaning:
     """What is stated of one column: by books, by the catalog for its path, and by its header.
 
+    ``levels`` are the labels that the sidecar of the table states, which hold where the catalog has none.
     ``default`` is the label that the path states for all rows, which a table may leave out or code alike.
     ``keeps_words`` is whether a word without another meaning is a label.
     """
@@ -73,20 +76,24 @@ class StatedMeaning:
     header: str = ""
     default: str = ""
     keeps_words: bool = False
+    levels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedColumn:
     """The labels of one column, the codes that have none, and what gave the others their meaning.
 
-    ``code_book`` is ``"codes"`` (a book of the user), ``"phantom"``, ``"catalog"``, ``"header"``, ``"path"``,
-    ``"mri"``, or "" if nothing is stated.  ``others`` are labels that differ from that of the path.
+    ``code_book`` is ``"codes"`` (a book of the user), ``"phantom"``, ``"catalog"``, ``"levels"`` (the sidecar
+    of the table), ``"header"``, ``"path"``, ``"mri"``, or "" if nothing is stated.  ``others`` are labels
+    that differ from that of the path; ``unused_levels`` has the codes of which the sidecar states another
+    label, and that label.
     """
 
     labels: Sequence[str]
     undecoded: frozenset[str]
     code_book: str
     others: tuple[str, ...] = ()
+    unused_levels: Mapping[str, str] = field(default_factory=dict)
 
 
 def below_top(path: str, dataset: "Dataset") -> str:
@@ -141,8 +148,21 @@ def decode_column(
     if source == MRI and name == "site":  # an unknown word is shown, because it may well be a site
         labels.update({code: code for code in undecoded})
     others = {label for label in labels.values() if label and stated.default not in {"", label}}
+    in_levels = {code: _find_label(code, stated.levels) for code in codes}
+    differing = {
+        code: level
+        for code, level in in_levels.items()
+        if source != "levels"
+        and labels[code]
+        and level
+        and words.get(normalize_name(level), level) != labels[code]
+    }
     return DecodedColumn(
-        [labels[cell] if cell else stated.default for cell in cells], undecoded, source, tuple(sorted(others))
+        [labels[cell] if cell else stated.default for cell in cells],
+        undecoded,
+        source,
+        tuple(sorted(others)),
+        differing,
     )
 
 
@@ -153,6 +173,12 @@ def _choose_book(name: str, stated: StatedMeaning, records: "Records") -> tuple[
         return codes, stated.books.source
     if stated.recorded:
         return stated.recorded, "catalog"
+    if stated.levels:
+        words = _words(name, records)
+        return {
+            code: words.get(normalize_name(label)) or words.get(normalize_name(code)) or label
+            for code, label in stated.levels.items()
+        }, "levels"
     in_header = _codes_in_header(name, stated.header, records)
     if in_header:
         return in_header, "header"

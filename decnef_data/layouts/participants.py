@@ -66,7 +66,8 @@ class ParticipantColumns:
     ``headers`` are the printed headers of the ``extra_columns``; ``unknown_codes`` counts, per coded column,
     the cells without a known meaning; ``accounts`` says of every column of the table what it was used for.
     ``others`` has, per coded column, the label that the path states and those of the table that differ;
-    ``contradictions`` has the codes and labels that differ where a table has both.
+    ``contradictions`` has the codes and labels that differ where a table has both; ``unused_levels`` says of
+    a header why the labels in the sidecar of the table are not used.
     """
 
     coordinates: Mapping[str, Sequence[str]]
@@ -76,6 +77,7 @@ class ParticipantColumns:
     accounts: tuple[ColumnAccount, ...] = ()
     others: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
     contradictions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unused_levels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def stated_meaning(
     """Return what is stated of the column `name` of the table of the matrix at `path`."""
     defaults, entities = _CohortDefaults.of_path(path, dataset), dataset.own_entities
     recorded = defaults.value(f"{name}_codes") or entities.codes.get(name)
-    return StatedMeaning(books, recorded, header, defaults.text(name), dataset.has_own_meaning)
+    levels = books.levels.get(header, {})
+    return StatedMeaning(books, recorded, header, defaults.text(name), dataset.has_own_meaning, levels)
 
 
 def is_participant_table(path: str, table: "pd.DataFrame", records: "Records") -> bool:
@@ -148,12 +151,13 @@ def label_participants(
         One text per row in every column.
     """
     defaults = _CohortDefaults.of_path(path, dataset)
-    columns = _TableColumns.from_table(table, records, id_column, dataset.own_entities)
+    columns = _TableColumns.from_table(table, records, id_column, dataset.own_entities, books.levels)
     cells = {name: columns.cells(name, defaults.text(name)) for name in (*TEXT_COLUMNS, *NUMERIC_COLUMNS)}
     top_folder = path.split("/", maxsplit=1)[0] if "/" in path else ""
     institute = defaults.text("institute") or top_folder
     coordinates: dict[str, Sequence[str]] = dict(cells)
     coordinates["institute"] = [cell or institute for cell in cells["institute"]]
+    unused_levels = dict(columns.unused_levels)
     decoded: dict[str, DecodedColumn] = {}
     cells_of: dict[str, Sequence[str]] = {}
     contradictions: dict[str, Sequence[str]] = {}
@@ -164,6 +168,9 @@ def label_participants(
         coordinates[f"{name}_code"] = columns.codes.get(name, cells_of[name])
         decoded[name] = decode_column(name, cells_of[name], stated, records)
         coordinates[name] = decoded[name].labels
+        if decoded[name].unused_levels:
+            used = dict(zip(cells_of[name], decoded[name].labels, strict=True))
+            unused_levels[header] = _describe_levels(decoded[name].unused_levels, used)
         if name in columns.codes:
             by_code = decode_column(name, columns.codes[name], stated, records).labels
             differing = [
@@ -182,8 +189,14 @@ def label_participants(
     accounts = tuple(_account_of(column, coordinates, decoded) for column in columns.printed)
     others = {name: (defaults.text(name), column.others) for name, column in decoded.items() if column.others}
     return ParticipantColumns(
-        coordinates, extra_columns, headers, unknown_codes, accounts, others, contradictions
+        coordinates, extra_columns, headers, unknown_codes, accounts, others, contradictions, unused_levels
     )
+
+
+def _describe_levels(levels: Mapping[str, str], used: Mapping[str, str]) -> str:
+    """Return what a sidecar states of codes, and the labels that are used instead."""
+    listed = [f"{code!r} is {level!r}, not {used[code]!r}" for code, level in sorted(levels.items())]
+    return f"{', '.join(listed[:_MAX_EXAMPLES])}, which the record or code book states"
 
 
 def column_remarks(file: str, columns: ParticipantColumns, required: Sequence[str] = ()) -> Iterator[Remark]:
@@ -209,6 +222,12 @@ def column_remarks(file: str, columns: ParticipantColumns, required: Sequence[st
                 f"The values of '{name}' are used; correct the table."
             )
             yield Remark("code-and-label", message, file, name)
+    for header, difference in columns.unused_levels.items():
+        message = (
+            f"The levels of the column '{header}' in the sidecar of '{file}' are not used: {difference}. "
+            "Correct the sidecar, or what differs from it."
+        )
+        yield Remark("unused-levels", message, file, header)
     for column in columns.accounts:
         is_coded = column.use == "kept" and bool(column.code_book)
         is_number = column.use == "known" and column.name not in CODED_COLUMNS
@@ -333,7 +352,8 @@ def column_attrs(records: "Records") -> dict[str, dict[str, str]]:
 class _PrintedColumn:
     """A column of a table: its header, the coordinate that it is ("" for none), and its cells.
 
-    ``labels`` are those of the codes in a column that is kept, if the catalog states them.
+    ``labels`` are those of the codes in a column that is kept, if the catalog or the sidecar, ``code_book``,
+    states them.
     """
 
     header: str
@@ -341,6 +361,7 @@ class _PrintedColumn:
     cells: Sequence[str]
     use: str
     labels: Mapping[str, str] | None = None
+    code_book: str = ""
 
     def is_known_as(self, name: str) -> bool:
         """Whether it gives the coordinate `name`."""
@@ -388,7 +409,7 @@ def _account_of(
         n_blank,
         len(undecoded),
         tuple(dict.fromkeys(undecoded))[:_MAX_EXAMPLES],
-        "" if column.labels is None else "catalog",
+        column.code_book,
     )
 
 
@@ -401,6 +422,35 @@ def _words_among_numbers(cells: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class _KeptLabels:
+    """The labels of the codes in a column that is kept, who states them, and what a sidecar states else."""
+
+    labels: Mapping[str, str] | None = None
+    code_book: str = ""
+    difference: str = ""
+
+    @classmethod
+    def choose(
+        cls, cells: Sequence[str], recorded: Mapping[str, str] | None, levels: Mapping[str, str]
+    ) -> "_KeptLabels":
+        """Choose those of the record, else those of the sidecar if all cells have one."""
+        codes = dict.fromkeys(cell for cell in cells if cell)
+        if recorded is not None:
+            differing = {
+                code: levels[code]
+                for code in codes
+                if code in levels and recorded.get(code, levels[code]) != levels[code]
+            }
+            return cls(recorded, "catalog", _describe_levels(differing, recorded) if differing else "")
+        without = [repr(code) for code in codes if code not in levels]
+        if not levels or len(without) == len(codes):
+            return cls()  # of a column of numbers, levels may describe what no participant has
+        if without:
+            return cls(difference=f"there is no level of {', '.join(without[:_MAX_EXAMPLES])}")
+        return cls(levels, "levels")
+
+
+@dataclass(frozen=True, slots=True)
 class _TableColumns:
     """The cells of a table, missing ones blank: by coordinate, and all others by the slug of their header."""
 
@@ -410,16 +460,23 @@ class _TableColumns:
     headers: Mapping[str, str]
     printed: Sequence["_PrintedColumn"]
     codes: Mapping[str, list[str]] = field(default_factory=dict)
+    unused_levels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_table(
-        cls, table: "pd.DataFrame", records: "Records", id_column: int | None, entities: "Entities"
+        cls,
+        table: "pd.DataFrame",
+        records: "Records",
+        id_column: int | None,
+        entities: "Entities",
+        levels: Mapping[str, Mapping[str, str]],
     ) -> "_TableColumns":
         coordinates: dict[str, list[str]] = {}
         extra_columns: dict[str, list[str]] = {}
         headers: dict[str, str] = {}
         printed: list[_PrintedColumn] = []
         codes: dict[str, list[str]] = {}
+        unused_levels: dict[str, str] = {}
         grid = table.to_numpy()
         code_columns = _find_code_columns(list(map(str, table.columns)), records, entities)
         labels_of = {normalize_name(header): labels for header, labels in entities.codes.items()}
@@ -434,8 +491,17 @@ class _TableColumns:
             is_new = column is not None and column.name not in coordinates
             use = "known" if is_new else ("kept" if column is None else "repeated")
             name = column.name if column is not None else ""
-            labels = labels_of.get(normalize_name(header)) if use == "kept" else None
-            printed.append(_PrintedColumn(header, name, cells, "id" if index == id_column else use, labels))
+            recorded = labels_of.get(normalize_name(header))
+            kept = (
+                _KeptLabels.choose(cells, recorded, levels.get(header, {}))
+                if use == "kept"
+                else _KeptLabels()
+            )
+            labels = kept.labels
+            if kept.difference:
+                unused_levels[header] = kept.difference
+            use = "id" if index == id_column else use
+            printed.append(_PrintedColumn(header, name, cells, use, labels, kept.code_book))
             if index == id_column or not (header.strip() or any(cells)):
                 continue
             values = cells if column is None else _possible_values(column, cells)
@@ -448,7 +514,7 @@ class _TableColumns:
                     extra_columns[f"{kept_name}_code"], headers[f"{kept_name}_code"] = cells, header
                     cells = [labels.get(cell, "") for cell in cells]
                 extra_columns[kept_name], headers[kept_name] = cells, header
-        return cls(len(table), coordinates, extra_columns, headers, printed, codes)
+        return cls(len(table), coordinates, extra_columns, headers, printed, codes, unused_levels)
 
     def cells(self, name: str, default: str = "") -> list[str]:
         column = self.coordinates.get(name)

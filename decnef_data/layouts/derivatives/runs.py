@@ -20,8 +20,8 @@ from decnef_data.layouts.derivatives.images import (
 from decnef_data.layouts.derivatives.names import NATIVE_SPACE, NATIVE_WORDS
 from decnef_data.layouts.imaging.inventory import Scan
 from decnef_data.layouts.imaging.labels import ScanLabels
+from decnef_data.model import CountProgress
 from decnef_data.path_text import unescape_path
-from decnef_data.progress import CountProgress
 
 __all__ = ["DerivativesRequest", "DerivedRun", "DerivedRuns", "read_runs", "select_spaces"]
 

@@ -21,9 +21,11 @@ from decnef_data.layouts.derivatives.runs import (
     read_runs,
     select_spaces,
 )
-from decnef_data.layouts.imaging.groups import build_dataset, site_group
+from decnef_data.layouts.imaging.groups import build_dataset
 from decnef_data.layouts.imaging.labels import ScanLabels
 from decnef_data.layouts.imaging.participants import ParticipantTable
+from decnef_data.layouts.imaging.scan_groups import site_group
+from decnef_data.layouts.imaging.scan_list import ScanList
 from decnef_data.layouts.imaging.voxels import FileScan
 
 __all__ = ["DerivativesResult", "open_derivatives"]
@@ -117,7 +119,10 @@ class _Builder:
         unknown = np.full(len(self.participants.is_listed), np.nan)
         participants = self.participants.with_columns({"_repetition_time": unknown})
         dataset = build_dataset(
-            scans, lambda scan: FileScan(root, scan, has_time=True), participants, {}
+            ScanList.of(scans, participants),
+            lambda scan: FileScan(root, scan, has_time=True),
+            participants,
+            {},
         ).drop_vars("field_maps")
         dataset["repetition_time"].attrs["source"] = "sidecars and headers of the derivatives"
         dataset["bold"].attrs["long_name"] = "preprocessed BOLD signal as stored"

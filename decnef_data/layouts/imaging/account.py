@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["build_account", "file_remarks", "run_remarks"]
 
 #: The use of a table that makes its file one that is used.
-_USED_ROLES: Final = ("participants", "supplement", "protocols")
+_USED_ROLES: Final = ("participants", "supplement", "protocols", "sidecar")
 
 
 def build_account(

@@ -43,6 +43,10 @@ class ImageBackend(Protocol):
     def place(self) -> str:
         """Where the scans are, as :func:`.sources.scan_source` uses it."""
 
+    @property
+    def join_path(self) -> Path | None:
+        """The file in which the scans joined with the tables are kept, ``None`` for none."""
+
     def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
         """Return those of the scans that :meth:`prepare_scans` would have to extract."""
 
@@ -125,6 +129,11 @@ class FolderBackend:
         """The folder."""
         return escape_path(str(self.copy.root))
 
+    @property
+    def join_path(self) -> Path:
+        """The file beside the inventory."""
+        return self.request.inventory_path.with_suffix(".join")
+
     def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
         """Return nothing: no scan has to be extracted."""
         del scans
@@ -145,6 +154,7 @@ class FolderBackend:
         return folder_inventory.load_inventory(
             self.copy.root,
             self.request.inventory_path,
+            known_status=self.copy.known_status,
             follow_links=self.copy.follow_links,
         )
 
@@ -197,6 +207,11 @@ class ArchiveBackend:
     def place(self) -> str:
         """The name of the scan cache, which contains the checksum of the archive."""
         return self.scan_cache.folder.name
+
+    @property
+    def join_path(self) -> Path | None:
+        """The file beside the inventory, unless that is in a shared data folder, which is only read."""
+        return self.scan_cache.join_path if self.scan_cache.was_filled else None
 
     @property
     def has_inventory(self) -> bool:

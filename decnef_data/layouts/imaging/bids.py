@@ -17,14 +17,14 @@ from decnef_data.layouts.imaging.participants import with_acquisitions
 from decnef_data.layouts.imaging.sidecars import read_acquisitions
 
 if TYPE_CHECKING:
-    from decnef_data.layouts.imaging.join import JoinedScans
+    from decnef_data.layouts.imaging.join import JoinedTables
     from decnef_data.layouts.imaging.participants import ParticipantTable
     from decnef_data.records import Records
 
 __all__ = ["LAYOUT", "relabel_bids"]
 
 
-def relabel_bids(joined: "JoinedScans", records: "Records") -> "ParticipantTable":
+def relabel_bids(joined: "JoinedTables", records: "Records") -> "ParticipantTable":
     """Return the participants with the columns of the dataset's own layout, and what the sidecars state.
 
     Values of tables come first, then those of sidecars, then those of the catalog.

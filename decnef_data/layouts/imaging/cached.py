@@ -51,7 +51,7 @@ def write(path: Path, value: object) -> None:
     _decode.cache_clear()
 
 
-@lru_cache(maxsize=2)  # the inventory and the index of one copy: they take megabytes
+@lru_cache(maxsize=3)  # inventory, index and join of one copy: they take megabytes
 def _decode(path: Path, _signature: tuple[int, ...], value_type: Hashable) -> object:
     try:
         mapped = map_file(path)

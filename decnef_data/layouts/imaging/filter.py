@@ -1,6 +1,6 @@
 """The scans and participants of an image dataset that a request selects."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +14,11 @@ from decnef_data.layouts.imaging.computed_motion import (
     motion_columns,
     require_computed,
 )
-from decnef_data.layouts.imaging.groups import order_columns, run_coords, site_group
-from decnef_data.layouts.imaging.join import JoinedScans
+from decnef_data.layouts.imaging.groups import order_columns, run_coords
+from decnef_data.layouts.imaging.join import JoinedScans, JoinedTables
 from decnef_data.layouts.imaging.participants import ParticipantTable
+from decnef_data.layouts.imaging.scan_groups import site_group
+from decnef_data.layouts.imaging.scan_list import ScanList
 from decnef_data.layouts.selection import (
     TableContentError,
     draw_samples,
@@ -67,7 +69,7 @@ class SelectedScans:
     ``matching_rows`` are those that match, with or without scans, before a sample is drawn.
     """
 
-    groups: Mapping[str, Sequence["Scan"]]
+    groups: Mapping[str, ScanList]
     rows: frozenset[int]
     matching_rows: frozenset[int]
     sample: str | None
@@ -75,7 +77,7 @@ class SelectedScans:
     @property
     def scans(self) -> list["Scan"]:
         """The scans of all groups."""
-        return [scan for scans in self.groups.values() for scan in scans]
+        return [scan for members in self.groups.values() for scan in members.scans]
 
 
 def needs_scans(request: LayoutRequest) -> bool:
@@ -119,18 +121,20 @@ def select_scans(
     require_computed(request.selection, columns)
     selection, conditions = _split_conditions(request.selection, columns)
     matched = match_rows({_ALL: columns}, selection, request.dataset, request.records)
-    matching_rows = frozenset(matched.rows[_ALL].tolist())
+    matching_rows, rows = matched.rows[_ALL], joined.scans.rows
     in_groups = _scans_in_groups(joined, request, kinds)
     if warn:
         matched.warn({_ALL: _row_mask(joined, in_groups)})
-    rows = joined.rows
-    candidates = [index for index in in_groups if int(rows[index]) in matching_rows]
+    candidates = in_groups[np.isin(rows[in_groups], matching_rows)]
     selected = _match_scans(joined, request, candidates, conditions, warn=warn)
     sample = None
     if selection.n_subjects is not None:
-        selected, sample = _sample_scans(joined, request, selected, matching_rows, warn=warn)
+        selected, sample = _sample_scans(joined, request, selected, matching_rows.tolist(), warn=warn)
     return SelectedScans(
-        _by_group(joined, selected), frozenset(rows[selected].tolist()), matching_rows, sample
+        {name: joined.scans.take(indices) for name, indices in joined.groups.split(selected).items()},
+        frozenset(rows[selected].tolist()),
+        frozenset(matching_rows.tolist()),
+        sample,
     )
 
 
@@ -164,52 +168,51 @@ def _split_conditions(selection: "Selection", columns: _Columns) -> "tuple[Selec
     return _without_scan_conditions(selection), conditions
 
 
-def _scans_in_groups(joined: JoinedScans, request: LayoutRequest, kinds: Sequence[str]) -> list[int]:
+def _scans_in_groups(joined: JoinedScans, request: LayoutRequest, kinds: Sequence[str]) -> NDArray[np.intp]:
     """Return the indices of the scans of the requested kinds and groups."""
-    scans, names, group = joined.inventory.scans, joined.group_names, request.selection.group
-    if group is None:
-        return [index for index, scan in enumerate(scans) if scan.kind in kinds]
-    groups = resolve_group(request.dataset.name, group, sorted(set(names)), request.records)
-    return [index for index, scan in enumerate(scans) if scan.kind in kinds and names[index] in groups]
+    group = request.selection.group
+    names: Container[str] = joined.groups.names
+    if group is not None:
+        names = resolve_group(request.dataset.name, group, sorted(joined.groups.names), request.records)
+    return joined.groups.find(lambda name, kind: kind in kinds and name in names)
 
 
-def _row_mask(joined: JoinedScans, scans: Sequence[int]) -> NDArray[np.bool_]:
+def _row_mask(joined: JoinedScans, scans: NDArray[np.intp]) -> NDArray[np.bool_]:
     mask = np.zeros(len(joined.participants.is_listed), np.bool_)
-    mask[joined.rows[scans]] = True
+    mask[joined.scans.rows[scans]] = True
     return mask
 
 
 def _match_scans(
     joined: JoinedScans,
     request: LayoutRequest,
-    candidates: Sequence[int],
+    candidates: NDArray[np.intp],
     conditions: "Sequence[Condition]",
     *,
     warn: bool,
-) -> list[int]:
+) -> NDArray[np.intp]:
     """Return those of the candidates that meet the conditions; only runs have all coordinates of scans."""
-    if not conditions or not candidates:
-        return list(candidates)
-    is_run = [joined.inventory.scans[index].kind == "bold" for index in candidates]
-    parts: dict[str, list[int]] = {"bold": [], "other": []}
-    for index, part in zip(candidates, is_run, strict=True):
-        parts["bold" if part else "other"].append(index)
+    if not conditions or not candidates.size:
+        return candidates
+    is_run = np.isin(candidates, joined.groups.find(lambda _, kind: kind == "bold"))
+    parts = {"bold": candidates[is_run], "other": candidates[~is_run]}
     columns = {name: _scan_columns(joined, indices, name) for name, indices in parts.items()}
     matched = match_conditions(columns, conditions, request.dataset.name)
     if warn:
         matched.warn()
-    return sorted(parts[name][position] for name, rows in matched.rows.items() for position in rows.tolist())
+    return np.sort(np.concatenate([parts[name][rows] for name, rows in matched.rows.items()]))
 
 
-def _scan_columns(joined: JoinedScans, indices: Sequence[int], kind: str) -> _Columns:
-    scans, rows = [joined.inventory.scans[index] for index in indices], joined.rows[list(indices)]
+def _scan_columns(joined: JoinedScans, indices: NDArray[np.intp], kind: str) -> _Columns:
+    members = joined.scans.take(indices)
+    scans, rows = members.scans, members.rows
     table = joined.participants.columns
     columns: _Columns = {
         "subject": table["subject"][rows],
         "run": np.array([scan.run for scan in scans], dtype="i2"),
     }
     if kind == "bold":
-        coords = run_coords(scans, rows, joined.participants)
+        coords = run_coords(members, joined.participants)
         columns |= {name: coords[name].to_numpy() for name in _RUN_COORDINATES}
     motion = motion_columns(scans, joined.motion)
     computed = [name for name in motion if name in table]
@@ -219,17 +222,17 @@ def _scan_columns(joined: JoinedScans, indices: Sequence[int], kind: str) -> _Co
 def _sample_scans(
     joined: JoinedScans,
     request: LayoutRequest,
-    selected: Sequence[int],
+    selected: NDArray[np.intp],
     matching_rows: Iterable[int],
     *,
     warn: bool,
-) -> tuple[list[int], str | None]:
+) -> tuple[NDArray[np.intp], str | None]:
     """Return the scans of the sampled participants, and the name of the sample."""
-    kinds, rows, scans = requested_kinds(request), joined.rows.tolist(), joined.inventory.scans
-    eligible = {rows[index] for index in selected if scans[index].kind in kinds}
+    kinds, rows = requested_kinds(request), joined.scans.rows[selected]
+    counts = np.isin(selected, joined.groups.find(lambda _, kind: kind in kinds))
     columns = _public_columns(joined.participants)
-    sampled, sample = _draw(columns, eligible, matching_rows, request, warn=warn)
-    return [index for index in selected if rows[index] in sampled], sample
+    sampled, sample = _draw(columns, set(rows[counts].tolist()), matching_rows, request, warn=warn)
+    return selected[np.isin(rows, list(sampled))], sample
 
 
 def _draw(
@@ -253,13 +256,6 @@ def _draw(
     return set(drawn[_ALL].tolist()), samples.get(_ALL)
 
 
-def _by_group(joined: JoinedScans, indices: Iterable[int]) -> dict[str, list["Scan"]]:
-    groups: dict[str, list[Scan]] = {}
-    for index in indices:
-        groups.setdefault(joined.group_names[index], []).append(joined.inventory.scans[index])
-    return {name: groups[name] for name in sorted(groups)}
-
-
 class StreamingFilter:
     """A filter for scans while an archive is read: true for those that are very likely selected.
 
@@ -278,7 +274,7 @@ class StreamingFilter:
     """
 
     def __init__(
-        self, request: LayoutRequest, kinds: Sequence[str], join: Callable[[Sequence["Scan"]], JoinedScans]
+        self, request: LayoutRequest, kinds: Sequence[str], join: Callable[[Sequence["Scan"]], JoinedTables]
     ) -> None:
         self._request, self._kinds, self._join = request, kinds, join
         self._selects_all = _selects_all(request)
@@ -321,7 +317,7 @@ def select_listed_paths(
     request: LayoutRequest,
     kinds: Sequence[str],
     scans: Mapping[str, "Scan"],
-    join: Callable[[Sequence["Scan"]], JoinedScans],
+    join: Callable[[Sequence["Scan"]], JoinedTables],
 ) -> tuple[str, ...]:
     """Return the paths of scans that may be selected, as far as tables and paths tell.
 
@@ -369,7 +365,9 @@ def _may_be_in_group(participants: ParticipantTable, scan: "Scan", request: Layo
     )
 
 
-def _likely_rows(joined: JoinedScans, request: LayoutRequest, candidates: set[int] | None = None) -> set[int]:
+def _likely_rows(
+    joined: JoinedTables, request: LayoutRequest, candidates: set[int] | None = None
+) -> set[int]:
     """Return the rows of participants that are selected according to the tables.
 
     With `candidates`, the rows of all participants with a scan, a sample is drawn only if it is certain.

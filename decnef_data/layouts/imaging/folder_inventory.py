@@ -24,7 +24,7 @@ from decnef_data.layouts.imaging.inventory import (
     unread_problems,
 )
 from decnef_data.layouts.imaging.paths import is_subject_folder
-from decnef_data.layouts.imaging.sidecar_files import read_sidecars
+from decnef_data.layouts.imaging.sidecar_files import StatusFunction, read_sidecars
 from decnef_data.layouts.imaging.unread import find_unread
 from decnef_data.layouts.imaging.voxels import gunzip, max_unpacked_size, require_header, require_length
 from decnef_data.model import FileCheck
@@ -36,14 +36,26 @@ __all__ = ["build_inventory", "check_images", "load_inventory"]
 _DIGEST_DECODER = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
-def load_inventory(root: Path, inventory_path: Path, *, follow_links: bool = False) -> Inventory:
+def _nothing_known(path: str) -> tuple[int, int] | None:
+    del path
+    return None
+
+
+def load_inventory(
+    root: Path,
+    inventory_path: Path,
+    *,
+    known_status: StatusFunction = _nothing_known,
+    follow_links: bool = False,
+) -> Inventory:
     """Load the inventory in `inventory_path` if it is still that of `root`, else build it.
 
     When the folder of a subject is added or removed, the modification time of the folder above it changes;
-    a change inside the folder of a subject is noticed when the file is opened, and that of a sidecar at once.
+    a change inside the folder of a subject is noticed when the file is opened, and that of a sidecar at once:
+    `known_status` has the sizes and times of files that were just looked at.
     """
     existing = cached.read(inventory_path, Inventory)
-    if existing is not None and _is_current(existing, root):
+    if existing is not None and _is_current(existing, root, known_status):
         return existing
     return build_inventory(root, inventory_path, follow_links=follow_links)
 
@@ -99,7 +111,7 @@ def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fa
     return inventory
 
 
-def _is_current(inventory: Inventory, root: Path) -> bool:
+def _is_current(inventory: Inventory, root: Path, known_status: StatusFunction) -> bool:
     if (inventory.version, inventory.root) != (INVENTORY_VERSION, escape_path(str(root))):
         return False
     try:
@@ -107,7 +119,7 @@ def _is_current(inventory: Inventory, root: Path) -> bool:
             (root / unescape_path(folder)).stat().st_mtime_ns == mtime
             for folder, mtime in inventory.folders.items()
         )
-        return are_current and inventory.sidecars.are_current(root)
+        return are_current and inventory.sidecars.are_current(root, known_status)
     except OSError:
         return False
 

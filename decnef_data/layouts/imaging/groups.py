@@ -1,6 +1,5 @@
-"""The groups of an image dataset: the scans of one site, kind and shape, as a lazy dataset or as a list."""
+"""The scans of an image dataset: a group of them as a lazy dataset, or any of them as a list."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from decnef_data.arrays import LazySlabs, Slab, stack_lazily
-from decnef_data.formats.nifti import form_codes
 from decnef_data.layouts.imaging.acquisition import STANDARD_PARAMETERS, grade_column
+from decnef_data.layouts.imaging.paths import task_of
+from decnef_data.layouts.imaging.scan_groups import dtype_and_shape
+from decnef_data.layouts.imaging.scan_list import ScanList
 from decnef_data.model import Image, ImageSource
 
 if TYPE_CHECKING:
@@ -21,21 +22,16 @@ if TYPE_CHECKING:
     from decnef_data.layouts.imaging.participants import ParticipantTable
 
 __all__ = [
-    "UNLISTED",
     "RepetitionTimes",
     "build_dataset",
     "field_map_paths",
-    "group_names",
     "label_coords",
     "list_images",
     "order_columns",
     "repetition_times",
     "run_coords",
-    "site_group",
 ]
 
-#: The site group of participants that no table lists, or lists without a site.
-UNLISTED: Final = "unlisted"
 _LEADING_COLUMNS: Final = (
     "subject", "session", "run", "site", "institute", "protocol", "scanner", "diagnosis", "diagnosis_code",
     "age", "sex", "sex_code", "handedness", "handedness_code", "mean_fd", "mean_fd_computed", "fd_floor",
@@ -65,41 +61,12 @@ _FORM_ATTRS: Final[Mapping[str, dict[str, str]]] = {
 #: Where repetition times are from, in the order in which they are used.
 _TIME_SOURCES: Final = ("copy", "headers of the files", "repetition_time=", "catalog")
 _TIME_ATTRS: Final[Mapping[str, str]] = {"long_name": "time since the first volume", "units": "s"}
-_DtypeShape = tuple[str, tuple[int, ...]]
 _RowIndices = NDArray[np.intp]
 _LONG_NAMES: Final = {"bold": "BOLD signal as stored", "t1w": "T1-weighted signal as stored"}
 
 
-def group_names(scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable") -> list[str]:
-    """Return the group of each scan: ``COI/bold`` for the most frequent shape of a site, then ``COI/bold_2``.
-
-    Parameters
-    ----------
-    scans
-        All scans of a copy, so that a selection does not rename groups.
-    rows, participants
-        The participants, and the row of each scan in them.
-    """
-    sites = list(map(_site_name, participants.columns["site"].tolist()))
-    base_names = [f"{sites[row]}/{scan.kind}" for row, scan in zip(rows.tolist(), scans, strict=True)]
-    dtype_shapes = list(map(_dtype_shape, scans))
-    counts = Counter(zip(base_names, dtype_shapes, strict=True))
-    ranks: dict[tuple[str, _DtypeShape], int] = {}
-    seen: Counter[str] = Counter()
-    # For equal counts, the longer ones come first: a missing volume is the exception.
-    for name, dtype_shape in sorted(
-        counts, key=lambda pair: (-counts[pair], [-length for length in pair[1][1]])
-    ):
-        seen[name] += 1
-        ranks[name, dtype_shape] = seen[name]
-    numbered = zip(
-        base_names, (ranks[pair] for pair in zip(base_names, dtype_shapes, strict=True)), strict=True
-    )
-    return [name if rank == 1 else f"{name}_{rank}" for name, rank in numbered]
-
-
 def build_dataset(
-    scans: Sequence["Scan"],
+    members: ScanList,
     open_scan: Callable[["Scan"], Slab],
     participants: "ParticipantTable",
     field_maps: Mapping[tuple[str, str], str],
@@ -108,7 +75,7 @@ def build_dataset(
 
     Parameters
     ----------
-    scans
+    members
         The selected scans.
     open_scan
         Returns the source of the voxels of a scan: its files, or a store.
@@ -117,16 +84,15 @@ def build_dataset(
     field_maps
         The paths of field maps by session, as :func:`field_map_paths` returns them.
     """
-    rows = participants.rows_of(scans)
-    if scans[0].kind == "fmap":
-        return _field_map_dataset(scans, rows, participants)
-    kind = scans[0].kind
-    dtype, shape = _dtype_shape(scans[0])
+    scans, kind = members.scans, members.scans[0].kind
+    if kind == "fmap":
+        return _field_map_dataset(members, participants)
+    dtype, shape = dtype_and_shape(scans[0])
     dims = ("scan", *(("time",) if kind == "bold" else ()), *_SPATIAL_DIMS)
     array = stack_lazily(LazySlabs(open_scan, scans), dims, dtype, shape)
     coords = {
-        **_participant_coords(scans, rows, participants),
-        **_scan_coords(scans, rows, participants, field_maps),
+        **label_coords([scan.run for scan in scans], members.rows, participants),
+        **_scan_coords(members, participants, field_maps),
         **{dim: _voxel_numbers(dim, length) for dim, length in zip(_SPATIAL_DIMS, shape[-3:], strict=True)},
     }
     array.attrs["long_name"] = _LONG_NAMES[kind]
@@ -134,25 +100,6 @@ def build_dataset(
         array.attrs["comment"] = "measured = stored * scl_slope + scl_inter (coordinates along scan)"
     # Setting coordinates afterwards is faster than having xarray merge variables and coordinates.
     return xr.Dataset({kind: array, **coords}).set_coords(list(coords))
-
-
-def site_group(participants: "ParticipantTable", scan: "Scan") -> str:
-    """Return the name of the site group of a scan."""
-    return _site_name(str(participants.columns["site"][participants.rows[scan.subject, scan.session]]))
-
-
-def _site_name(site: str) -> str:
-    return site.replace("/", "-") or UNLISTED
-
-
-def _dtype_shape(scan: "Scan") -> _DtypeShape:
-    """Return dtype and shape in the array: scans with different byte orders can share a group."""
-    return ("", ()) if scan.header is None else (_native_dtype(scan.header.dtype), scan.shape)
-
-
-@lru_cache  # a release has a few
-def _native_dtype(dtype: str) -> str:
-    return np.dtype(dtype).newbyteorder("=").str
 
 
 def order_columns(columns: Iterable[str]) -> list[str]:
@@ -168,12 +115,6 @@ def order_columns(columns: Iterable[str]) -> list[str]:
         *(name for name in _LEADING_COLUMNS if name in names),
         *(name for name in names if name not in _LEADING_COLUMNS),
     ]
-
-
-def _participant_coords(
-    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
-) -> dict[str, xr.Variable]:
-    return label_coords([scan.run for scan in scans], rows, participants)
 
 
 def label_coords(
@@ -216,38 +157,37 @@ def _scan_variable(values: NDArray[Any], attrs: Mapping[str, str] | None = None)
 
 
 def _scan_coords(
-    scans: Sequence["Scan"],
-    rows: _RowIndices,
-    participants: "ParticipantTable",
-    field_maps: Mapping[tuple[str, str], str],
+    members: ScanList, participants: "ParticipantTable", field_maps: Mapping[tuple[str, str], str]
 ) -> dict[str, xr.Variable]:
-    headers = [scan.header for scan in scans if scan.header is not None]
-    affine = (
-        np.frombuffer(b"".join(header.affine for header in headers), "<f8").astype("f8").reshape(-1, 4, 4)
+    scans, headers = members.scans, members.headers
+    map_paths = (
+        _text_array(field_maps.get((scan.subject, scan.session), "") for scan in scans)
+        if field_maps
+        else np.full(len(scans), "", "U1")
     )
-    map_paths = _text_array(field_maps.get((scan.subject, scan.session), "") for scan in scans)
     coords = {
         "affine": xr.Variable(
             ("scan", "row", "column"),
-            affine,
+            headers.affines,
             {"long_name": "affine from voxel indices (x, y, z) to millimetres"},
         ),
         "field_maps": _scan_variable(
             map_paths, {"long_name": "paths of the field maps of the session, separated by ';'"}
         ),
     }
-    codes = np.array([form_codes(header.signature) for header in headers], dtype="i2")
     coords |= {
-        name: _scan_variable(codes[:, column], _FORM_ATTRS[name]) for column, name in enumerate(_FORM_ATTRS)
+        name: _scan_variable(headers.form_codes[:, column], _FORM_ATTRS[name])
+        for column, name in enumerate(_FORM_ATTRS)
     }
-    slopes = np.array([header.slope for header in headers])
-    inters = np.array([header.inter for header in headers])
-    if (slopes != 1.0).any() or (inters != 0.0).any():
-        coords |= {"scl_slope": _scan_variable(slopes), "scl_inter": _scan_variable(inters)}
+    if (headers.slopes != 1.0).any() or (headers.inters != 0.0).any():
+        coords |= {"scl_slope": _scan_variable(headers.slopes), "scl_inter": _scan_variable(headers.inters)}
     if scans[0].kind != "bold":
         return coords
-    runs = run_coords(scans, rows, participants)
-    return {**coords, **runs, **_volume_coords(scans, runs["repetition_time"].to_numpy())}
+    runs = run_coords(members, participants)
+    tasks = [task_of(scan.file_names) for scan in scans]
+    if len(set(tasks)) > 1:  # the release has rest alone, and its names state none
+        coords["task"] = _scan_variable(_text_array(tasks), {"long_name": "task in the name of the file"})
+    return {**coords, **runs, **_volume_coords(members, runs["repetition_time"].to_numpy())}
 
 
 @lru_cache  # groups have few shapes, and indexes are immutable
@@ -256,11 +196,11 @@ def _voxel_numbers(dim: str, length: int) -> xr.IndexVariable:
     return numbers.to_index_variable()
 
 
-def _volume_coords(scans: Sequence["Scan"], repetition_times: NDArray[Any]) -> dict[str, xr.Variable]:
+def _volume_coords(members: ScanList, repetition_times: NDArray[Any]) -> dict[str, xr.Variable]:
     """Return the numbers of the volumes, and their times where these are the same in all scans."""
-    if any(scan.missing_numbers for scan in scans):
-        return {"volume": _numbers_in_names(scans)}
-    volumes = np.arange(scans[0].volume_count, dtype="i4")
+    if members.headers.n_missing.any():
+        return {"volume": _numbers_in_names(members.scans)}
+    volumes = np.arange(members.headers.n_volumes[0], dtype="i4")
     coords = {"volume": xr.Variable("time", volumes, {"long_name": "number of the volume in its run"})}
     first = repetition_times[0]
     if 0 < first < np.inf and np.allclose(repetition_times, first, rtol=0, atol=_TIME_TOLERANCE):
@@ -281,15 +221,13 @@ def _numbers_in_names(scans: Sequence["Scan"]) -> xr.Variable:
     return xr.Variable(("scan", "time"), numbers, attrs)
 
 
-def run_coords(
-    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
-) -> dict[str, xr.Variable]:
+def run_coords(members: ScanList, participants: "ParticipantTable") -> dict[str, xr.Variable]:
     """Return repetition times, numbers of volumes and of removed first volumes as coordinates of runs."""
-    volumes = np.array([scan.volume_count for scan in scans], dtype="i4")
+    volumes, rows = members.headers.n_volumes, members.rows
     # Volumes that are missing between others are no dummies.
-    spans = volumes + np.array([len(scan.missing_numbers) for scan in scans], dtype="i4")
-    times = repetition_times(scans, rows, participants)
-    values = {
+    spans = volumes + members.headers.n_missing
+    times = repetition_times(members.headers.times, rows, participants)
+    values: dict[str, NDArray[Any]] = {
         "repetition_time": times.seconds,
         "n_volumes": volumes,
         "n_dummies_removed": _count_removed_dummies(spans, rows, participants),
@@ -318,12 +256,12 @@ class RepetitionTimes:
 
 
 def repetition_times(
-    scans: Sequence["Scan | None"], rows: _RowIndices, participants: "ParticipantTable"
+    header_times: NDArray[np.float64], rows: _RowIndices, participants: "ParticipantTable"
 ) -> RepetitionTimes:
     """Return repetition times: of the protocol, else the header, the request, or the record of the site."""
-    columns = participants.columns
+    columns, count = participants.columns, len(rows)
     protocol_grades = columns[grade_column("repetition_time")][rows]
-    blank = np.full(len(scans), "", "U1")
+    blank = np.full(count, "", "U1")
     missing = np.full(len(participants.is_listed), np.nan)
     candidates = (
         (
@@ -332,7 +270,7 @@ def repetition_times(
             blank,
         ),
         ("catalog", columns["_repetition_time"][rows], protocol_grades),
-        ("headers of the files", np.array([_header_time(scan) for scan in scans]), blank),
+        ("headers of the files", header_times, blank),
         ("repetition_time=", columns.get("_requested_repetition_time", missing)[rows], blank),
         (
             "catalog",
@@ -340,15 +278,11 @@ def repetition_times(
             columns.get("_grade_site_repetition_time", np.full(missing.shape, "", "U1"))[rows],
         ),
     )
-    seconds, sources, grades = np.full(len(scans), np.nan), np.full(len(scans), "", "U20"), blank.copy()
+    seconds, sources, grades = np.full(count, np.nan), np.full(count, "", "U20"), blank.copy()
     for source, values, value_grades in candidates:
         takes = np.isnan(seconds) & ~np.isnan(values)
         seconds[takes], sources[takes], grades[takes] = values[takes], source, value_grades[takes]
     return RepetitionTimes(seconds, sources, grades)
-
-
-def _header_time(scan: "Scan | None") -> float:
-    return scan.header.repetition_time if scan and scan.header else math.nan
 
 
 def _count_removed_dummies(
@@ -376,15 +310,15 @@ def field_map_paths(scans: Sequence["Scan"]) -> dict[tuple[str, str], str]:
     return {key: ";".join(files) for key, files in paths.items()}
 
 
-def _field_map_dataset(
-    scans: Sequence["Scan"], rows: _RowIndices, participants: "ParticipantTable"
-) -> xr.Dataset:
+def _field_map_dataset(members: ScanList, participants: "ParticipantTable") -> xr.Dataset:
     """Build a dataset of files: the names and shapes of field maps differ too much for an array."""
+    scans = members.scans
     counts = [scan.file_count for scan in scans]
     scan_of_file = [scan for scan, count in zip(scans, counts, strict=True) for _ in range(count)]
     paths = _text_array(path for scan in scans for path in scan.files)
     sizes = np.frombuffer(b"".join(scan.file_sizes for scan in scans), "<i8").astype("i8")
-    coords = _participant_coords(scan_of_file, np.repeat(rows, counts), participants)
+    runs = [scan.run for scan in scan_of_file]
+    coords = label_coords(runs, np.repeat(members.rows, counts), participants)
     variables = {
         "path": _scan_variable(paths, {"long_name": "path of the file below the adopted folder"}),
         "size": _scan_variable(sizes, {"units": "bytes"}),
@@ -427,12 +361,11 @@ def _run_facts(runs: Sequence["Scan"], participants: "ParticipantTable") -> list
     """Return the coordinates of each run, and the volumes that its protocol plans, as a dictionary."""
     if not runs:
         return []
-    rows = participants.rows_of(runs)
-    columns = {
-        name: column.to_numpy().tolist() for name, column in run_coords(runs, rows, participants).items()
-    }
-    columns["grade_repetition_time"] = repetition_times(runs, rows, participants).grades.tolist()
-    columns["n_volumes_planned"] = participants.columns["_volumes"][rows].tolist()
+    members = ScanList.of(runs, participants)
+    columns = {name: column.to_numpy().tolist() for name, column in run_coords(members, participants).items()}
+    times = repetition_times(members.headers.times, members.rows, participants)
+    columns["grade_repetition_time"] = times.grades.tolist()
+    columns["n_volumes_planned"] = participants.columns["_volumes"][members.rows].tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -29,7 +29,7 @@ from decnef_data.layouts.imaging.inventory import (
     find_scans,
     unread_problems,
 )
-from decnef_data.layouts.imaging.paths import parse_image_path
+from decnef_data.layouts.imaging.paths import is_in_subject_folder, parse_image_path
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.layouts.imaging.sidecar_files import is_sidecar, read_sidecars
 from decnef_data.layouts.imaging.unread import find_unread
@@ -265,7 +265,7 @@ class _IngestState:
         self.entries.append(_build_entry(member, b""))
         if is_sidecar(member.path) and member.size <= _MAX_SIDECAR_BYTES:
             self.sidecars[member.path] = member.read()
-        if PurePosixPath(member.path).suffix.casefold() not in TABLE_SUFFIXES:
+        if not self._may_be_table(member.path):
             return
         try:
             tables.require_size(member.size, member.path)
@@ -274,6 +274,11 @@ class _IngestState:
         else:
             self.context.scan_cache.save_table(member.path, member.read())
             self.scan_filter.add_table(member.path)
+
+    def _may_be_table(self, path: str) -> bool:
+        """Return whether a file may be a table, or the sidecar of one."""
+        suffix = PurePosixPath(path).suffix.casefold()
+        return suffix in TABLE_SUFFIXES or (suffix == ".json" and not is_in_subject_folder(path))
 
     def finish_series(self) -> None:
         """Store the scans of the current series that pass the filter, and release its contents."""

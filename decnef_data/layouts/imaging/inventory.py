@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 #: Increases whenever the same files would result in a different inventory.
-INVENTORY_VERSION: Final = 5
+INVENTORY_VERSION: Final = 6
 #: Reads the start of the file at a path: the bytes of the header, and whether the file is gzipped.
 HeaderReader = Callable[[str], tuple[bytes, bool]]
 #: The coordinate ``run`` has 16 bits.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from decnef_data.layouts.imaging.groups import label_coords, repetition_times
 from decnef_data.layouts.imaging.participants import ParticipantTable
 from decnef_data.layouts.imaging.paths import normalize_session, normalize_subject
+from decnef_data.layouts.imaging.scan_list import header_times
 
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.inventory import Scan
@@ -99,7 +100,7 @@ class ScanLabels:
         indices = np.array(rows, dtype=np.intp)
         pairs = zip(rows, runs, strict=True)
         scans = [self.runs.get(row, {}).get(run) for row, run in pairs]
-        times = repetition_times(scans, indices, self.participants)
+        times = repetition_times(header_times(scans), indices, self.participants)
         attrs = {"long_name": "repetition time", "units": "s", **times.attrs}
         return {
             **label_coords(runs, indices, self.participants),

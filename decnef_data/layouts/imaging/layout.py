@@ -34,10 +34,11 @@ from decnef_data.layouts.imaging.groups import build_dataset, field_map_paths, l
 from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, Scan
 from decnef_data.layouts.imaging.join import (
     JoinedScans,
+    JoinedTables,
     JoinOptions,
     RelabelFunction,
     join_scans,
-    join_scans_cached,
+    join_tables,
 )
 from decnef_data.layouts.imaging.labels import ScanLabels
 from decnef_data.layouts.imaging.participants import ParticipantTable
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["LAYOUT", "ImagingLayout"]
 
 
-def _keep_participants(joined: JoinedScans, records: "Records") -> ParticipantTable:
+def _keep_participants(joined: JoinedTables, records: "Records") -> ParticipantTable:
     del records
     return joined.participants
 
@@ -90,9 +91,11 @@ class ImagingLayout:
         field_maps = field_map_paths(joined.inventory.scans)
         groups = {
             name: with_motion_of_scans(
-                build_dataset(scans, backend.open_scan, joined.participants, field_maps), scans, joined.motion
+                build_dataset(members, backend.open_scan, joined.participants, field_maps),
+                members.scans,
+                joined.motion,
             )
-            for name, scans in selected.groups.items()
+            for name, members in selected.groups.items()
         }
         for dataset in groups.values():
             dataset.attrs.update(_sample_attrs(selected.sample))
@@ -184,7 +187,12 @@ class ImagingLayout:
         backend = image_backend(copy, request, compute_fingerprints=False)
         kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
         scans = {path: scan for path in paths if (scan := _scan_from_path(path)) is not None}
-        return select_listed_paths(request, kinds, scans, lambda found: self._join(backend, request, found))
+        return select_listed_paths(
+            request,
+            kinds,
+            scans,
+            lambda found: self._join_tables(backend, request, _provisional_inventory(found)),
+        )
 
     def ingest(self, copy: "LocalCopy", request: LayoutRequest) -> None:
         """Load or build the inventory; while an archive is read for it, store the selected scans."""
@@ -202,7 +210,8 @@ class ImagingLayout:
 
     def examine(self, copy: "LocalCopy", request: LayoutRequest) -> "Iterator[Finding]":
         """Recount the images and tables, and compare the counts with the records."""
-        joined = self._join_inventory(self._image_backend(copy, request), request, ())
+        backend = self._image_backend(copy, request)
+        joined = self._join_tables(backend, request, self._load_inventory(backend, request, ()))
         yield from recount(joined.inventory, joined.participants, request.records)
         yield from compare_tables(joined, request.records)
 
@@ -218,7 +227,11 @@ class ImagingLayout:
     ) -> Inventory:
         """Load the inventory; if an archive has to be read for it, selected scans of `kinds` are stored."""
         return backend.load_inventory(
-            lambda: StreamingFilter(request, kinds, lambda scans: self._join(backend, request, scans))
+            lambda: StreamingFilter(
+                request,
+                kinds,
+                lambda scans: self._join_tables(backend, request, _provisional_inventory(scans)),
+            )
         )
 
     def _join_all(self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]) -> JoinedScans:
@@ -230,23 +243,24 @@ class ImagingLayout:
         self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]
     ) -> JoinedScans:
         inventory = self._load_inventory(backend, request, kinds)
-        return self._join(backend, request, inventory.scans, inventory)
+        tables, options = self._tables(backend, inventory), self._join_options(request)
+        return join_scans(tables, inventory, request.dataset, request.records, options, backend.join_path)
 
-    def _join(
-        self,
-        backend: ImageBackend,
-        request: LayoutRequest,
-        scans: Sequence[Scan],
-        inventory: Inventory | None = None,
-    ) -> JoinedScans:
-        unused_folders = inventory.other.unused_folders if inventory is not None else ()
-        tables = tuple(select_tables(backend.list_tables(), unused_folders))
+    def _join_tables(
+        self, backend: ImageBackend, request: LayoutRequest, inventory: Inventory
+    ) -> JoinedTables:
+        tables, options = self._tables(backend, inventory), self._join_options(request)
+        return join_tables(tables, inventory, request.dataset, request.records, options)
+
+    def _tables(self, backend: ImageBackend, inventory: Inventory) -> "tuple[VerifiedFile, ...]":
+        return tuple(select_tables(backend.list_tables(), inventory.other.unused_folders))
+
+    def _join_options(self, request: LayoutRequest) -> JoinOptions:
         selection = request.selection
-        options = JoinOptions(self.relabel, selection.codes or (), selection.repetition_time, self.is_bids)
-        context = (request.dataset, request.records, options)
-        if inventory is None:
-            return join_scans(tables, _provisional_inventory(scans), *context)
-        return join_scans_cached(tables, inventory, *context)
+        layout = f"{self.name}-{self.version}"
+        return JoinOptions(
+            layout, self.relabel, selection.codes or (), selection.repetition_time, self.is_bids
+        )
 
 
 def _scan_from_path(path: str) -> Scan | None:

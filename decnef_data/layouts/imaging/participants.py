@@ -23,6 +23,7 @@ from decnef_data.layouts.imaging.acquisition import (
     build_columns,
     read_columns,
 )
+from decnef_data.layouts.imaging.levels import sidecar_of_table
 from decnef_data.layouts.imaging.paths import normalize_subject
 from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
 from decnef_data.layouts.imaging.supplements import Supplement, SupplementaryColumns, read_supplement
@@ -220,6 +221,10 @@ class _Join:
                 continue
             accounts.append(supplement.account)
             remarks += [*supplement.remarks, *supplements.add(other, supplement, subjects)]
+        if self.context[0].has_own_meaning:
+            accounts += [
+                TableAccount(sidecar_of_table(table_path), "sidecar") for table_path in self.tables.levels
+            ]
         for name, column in supplements.columns.items():
             if name == "mean_fd":
                 cells[name] = column.cells
@@ -262,7 +267,9 @@ class _Join:
         return read_supplement(path, table, indexed, context, self.imaged)
 
     def _books_of(self, path: str) -> CodeBooks:
-        return self.books.of_table([below_top(path, self.context[0])], self.tables.tables[path].sha256)
+        books = self.books.of_table([below_top(path, self.context[0])], self.tables.tables[path].sha256)
+        own_meaning = self.context[0].has_own_meaning  # else the codes of the image datasets hold
+        return replace(books, levels=self.tables.levels.get(path, {})) if own_meaning else books
 
 
 def _choose_table(tables: Mapping[str, "Table"], imaged: frozenset[str]) -> tuple[str | None, list[str]]:

@@ -17,6 +17,7 @@ __all__ = [
     "parse_volumes",
     "rule_of_other_file",
     "subject_folder",
+    "task_of",
 ]
 
 #: The kinds of scan that a user may select.
@@ -34,6 +35,7 @@ _MAX_DIGITS: Final = 18
 _IMAGE: Final = re.compile(r"(.*)\.nii(?:\.gz)?", re.IGNORECASE)
 _TRAILING_NUMBER: Final = re.compile(r"\D[-_]?(\d{1,2})$")
 #: What BIDS derivatives have in their names, and images that belong to a run without being one.
+_TASK: Final = re.compile(r"_task-([0-9A-Za-z]+)(?=_)")
 _DERIVED: Final = re.compile(
     r"(?:^|_)(?:desc|space)-|_(?:boldref|sbref|mask|dseg|probseg|xfm|boldmap|aseg|cohort)\.", re.IGNORECASE
 )
@@ -101,6 +103,18 @@ def parse_image_path(path: str) -> ImagePath | None:
         number=int(number_match[2][-_MAX_DIGITS:]) if number_match else None,
         run=_parse_run(name) or labels.run,
     )
+
+
+def task_of(file_names: str) -> str:
+    """Return the label of the task in the name of a file in BIDS, blank if there is none.
+
+    Examples
+    --------
+    >>> task_of("sub-01_task-nback_run-2_bold.nii.gz"), task_of("vol_0000/vol_0001")
+    ('nback', '')
+    """
+    found = _TASK.search(file_names)
+    return found[1] if found else ""
 
 
 def parse_volumes(folder: str, names: Sequence[str]) -> ImagePath | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from decnef_data.layouts.imaging.groups import repetition_times
+from decnef_data.layouts.imaging.scan_list import header_times
 from decnef_data.model.account import Remark
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _times_of_catalog(runs: Sequence["Scan"], participants: "ParticipantTable") 
     if not runs or "_site_repetition_time" not in participants.columns:
         return
     rows = participants.rows_of(runs)
-    times = repetition_times(runs, rows, participants)
+    times = repetition_times(header_times(runs), rows, participants)
     taken = times.sources == "catalog"
     if taken.any():
         sites = participants.columns["site"][rows][taken].tolist()

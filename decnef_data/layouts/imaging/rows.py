@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from decnef_data.disclosure import remember_ids
 from decnef_data.layouts.imaging.paths import normalize_session, normalize_subject
 from decnef_data.layouts.participants import count_noun
 from decnef_data.model import Remark
@@ -68,6 +69,7 @@ def index_rows(file: str, frame: pd.DataFrame, id_index: int) -> ParticipantRows
     "Rows of 'sub-01' in 'participants.tsv' differ in the column 'site'. The values were left out; ..."
     """
     grid = frame.to_numpy(dtype=object)
+    remember_ids(map(str.strip, grid[:, id_index].tolist()))
     session_index = _find_session_column(frame, id_index)
     sources = _row_keys(grid, id_index, session_index)
     unique = {key for key in sources if key is not None}

@@ -32,6 +32,7 @@ __all__ = ["ScanCache", "store_name"]
 
 _DESCRIPTION: Final = "about.json"
 _INVENTORY: Final = "inventory"
+_JOIN: Final = "join"
 _INDEX: Final = "index"
 _TABLES: Final = "tables"
 _DIGEST_LENGTH: Final = 12
@@ -113,6 +114,11 @@ class ScanCache:
             return _file_crc32c(path, signature) == table.crc32c
         except FileNotFoundError:
             return False
+
+    @property
+    def join_path(self) -> Path:
+        """The path of the file with the scans joined with the tables, which need not exist."""
+        return self.folder / _JOIN
 
     @property
     def was_filled(self) -> bool:

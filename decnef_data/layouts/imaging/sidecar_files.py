@@ -14,7 +14,7 @@ from decnef_data.path_text import unescape_path
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.files import FileEntry
 
-__all__ = ["NUMBERS", "PRINTED", "TEXTS", "SidecarFiles", "is_sidecar", "read_sidecars"]
+__all__ = ["NUMBERS", "PRINTED", "TEXTS", "SidecarFiles", "StatusFunction", "is_sidecar", "read_sidecars"]
 
 #: The keys with numbers and with texts whose values become parameters of the same meaning.
 NUMBERS: Final = {
@@ -35,6 +35,10 @@ _KEYS: Final = frozenset({
 })  # fmt: skip
 
 
+#: Returns the size and modification time (ns) of the file at a path, ``None`` if they are not known.
+StatusFunction = Callable[[str], tuple[int, int] | None]
+
+
 class SidecarFiles(msgspec.Struct, frozen=True, kw_only=True):
     """The sidecars of a copy.
 
@@ -48,21 +52,32 @@ class SidecarFiles(msgspec.Struct, frozen=True, kw_only=True):
     sizes: bytes = b""
     mtimes: bytes = b""
 
-    def are_current(self, root: Path) -> bool:
+    def are_current(self, root: Path, known_status: StatusFunction) -> bool:
         """Return whether all files in a folder have the sizes and times that they had.
+
+        Parameters
+        ----------
+        root
+            The folder.
+        known_status
+            Returns what is known of the file at a path; where it is ``None``, the file is looked at.
 
         Examples
         --------
-        >>> SidecarFiles().are_current(Path("nowhere"))
+        >>> SidecarFiles().are_current(Path("nowhere"), lambda path: None)
         True
         """
         if not self.sizes:
             return True
         prefix = f"{root}/"  # joined texts take a third of the time of paths
-        statuses = (os.stat(prefix + unescape_path(path)) for path in self.indices)  # noqa: PTH116
-        found = [(status.st_size, status.st_mtime_ns) for status in statuses]
+        found = [known_status(path) or _status(prefix, path) for path in self.indices]
         sizes, mtimes = zip(*found, strict=True)
         return (_pack(sizes), _pack(mtimes)) == (self.sizes, self.mtimes)
+
+
+def _status(prefix: str, path: str) -> tuple[int, int]:
+    status = os.stat(prefix + unescape_path(path))  # noqa: PTH116
+    return status.st_size, status.st_mtime_ns
 
 
 def is_sidecar(path: str) -> bool:

@@ -13,7 +13,7 @@ from decnef_data.records import normalize_name
 
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.acquisition import Acquisition
-    from decnef_data.layouts.imaging.join import JoinedScans
+    from decnef_data.layouts.imaging.join import JoinedTables
     from decnef_data.layouts.imaging.participants import ParticipantTable
     from decnef_data.model import ImagingProtocol
     from decnef_data.records import Records
@@ -30,7 +30,7 @@ _PARAMETERS: Final = {
 }
 
 
-def compare_tables(joined: "JoinedScans", records: "Records") -> Iterator[Finding]:
+def compare_tables(joined: "JoinedTables", records: "Records") -> Iterator[Finding]:
     """Yield what the tables say of protocols, sites and supplementary tables, each with what is expected."""
     participants = joined.participants
     if records.protocols and np.isfinite(participants.columns["protocol"]).any():
@@ -39,7 +39,7 @@ def compare_tables(joined: "JoinedScans", records: "Records") -> Iterator[Findin
     yield from _compare_supplements(participants)
 
 
-def _compare_parameters(joined: "JoinedScans", records: "Records") -> Iterator[Finding]:
+def _compare_parameters(joined: "JoinedTables", records: "Records") -> Iterator[Finding]:
     files = [account.file for account in joined.tables.accounts if account.role == "protocols"]
     if not files:
         found = "missing; the values of the catalog are used"

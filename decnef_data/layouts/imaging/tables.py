@@ -1,13 +1,20 @@
 """The tables of an image dataset, by path: protocols, and tables that may list participants."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.errors import FormatError
 from decnef_data.formats import tables
 from decnef_data.layouts.imaging import protocols
+from decnef_data.layouts.imaging.levels import (
+    Levels,
+    is_table_sidecar,
+    parse_levels,
+    sidecar_of_table,
+    unreadable_levels_remarks,
+)
 from decnef_data.layouts.imaging.paths import is_subject_folder
 from decnef_data.layouts.imaging.rows import ParticipantRows
 from decnef_data.layouts.participants import (
@@ -46,7 +53,7 @@ class DatasetTables:
     ``tables`` has those that may list participants by path, the nearest to the root first; ``protocols`` the
     parameters by number.  ``accounts`` are those of all other tables, and ``problems`` the errors of tables
     that cannot be read.  ``sources`` are the tables in ``sourcedata`` of a BIDS dataset, which may be of more
-    participants than it has.
+    participants than it has.  ``levels`` are those that the sidecar of a table states.
     """
 
     tables: Mapping[str, "Table"]
@@ -55,21 +62,24 @@ class DatasetTables:
     problems: tuple[FormatError, ...]
     remarks: tuple[Remark, ...]
     sources: frozenset[str] = frozenset()
+    levels: Mapping[str, "Levels"] = field(default_factory=dict)
 
 
 def select_tables(
     files: Iterable["VerifiedFile"], unused_folders: "Container[str]" = ()
 ) -> Iterator["VerifiedFile"]:
-    """Yield the tables among `files`, the nearest to the root first.
+    """Yield the tables among `files` and their sidecars, the nearest to the root first.
 
     A table inside the folder of a subject describes a scan and is omitted, and so is one in a folder of which
     no image is used.
     """
-    for file in sorted(files, key=lambda file: (file.path.count("/"), file.path)):
+    listed = sorted(files, key=lambda file: (file.path.count("/"), file.path))
+    sidecars = {sidecar_of_table(file.path) for file in listed}
+    for file in listed:
         path = PurePosixPath(file.path)
         folders = {"/".join(path.parts[:depth]) for depth in range(1, len(path.parts))}
         if (
-            path.suffix.casefold() in TABLE_SUFFIXES
+            (path.suffix.casefold() in TABLE_SUFFIXES or file.path in sidecars)
             and not is_subject_folder(str(path.parent))
             and not any(folder in unused_folders for folder in folders)
         ):
@@ -87,9 +97,15 @@ def read_tables(
     remarks: list[Remark] = []
     originals = _find_originals(file.path for file in files) if are_bids else frozenset()
     accounts += (TableAccount(path, "original") for path in sorted(originals))
+    sidecars = {file.path: file for file in files if is_table_sidecar(file.path)}
+    levels: dict[str, Levels] = {}
     for file in files:
-        if file.path in originals:
+        if file.path in originals or file.path in sidecars:
             continue
+        sidecar = sidecars.get(sidecar_of_table(file.path)) if are_bids else None
+        if sidecar is not None:
+            levels[file.path], reason = parse_levels(sidecar.location.read_bytes())
+            remarks += unreadable_levels_remarks(sidecar.path, reason)
         try:
             tables.require_size(file.size, file.path)
             data = file.location.read_bytes()
@@ -113,6 +129,7 @@ def read_tables(
         tuple(problems),
         (*remarks, *protocol_remarks),
         frozenset(filter(_is_source, found)) if are_bids else frozenset(),
+        levels,
     )
 
 

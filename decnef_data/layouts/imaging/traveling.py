@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.layouts.imaging.join import JoinedScans
+from decnef_data.layouts.imaging.join import JoinedTables
 from decnef_data.layouts.imaging.layout import ImagingLayout
 from decnef_data.layouts.imaging.participants import with_institutes
 from decnef_data.layouts.imaging.site_acquisitions import with_site_acquisitions
@@ -30,7 +30,7 @@ _FLAT_PERSON: Final = re.compile(r"MP0*(\d+)", re.IGNORECASE)
 _FOLDER_ATTRS: Final = {"long_name": "name of the folder of the session, as the table lists it"}
 
 
-def relabel_sessions(joined: JoinedScans, records: "Records") -> "ParticipantTable":
+def relabel_sessions(joined: JoinedTables, records: "Records") -> "ParticipantTable":
     """Return the participants with subject, site and session from session labels or the table of a flat copy.
 
     Parameters
@@ -104,7 +104,7 @@ def _format_day(value: Any) -> str:
     return re.sub(r"\.0$", "", text) if re.fullmatch(r"\d+(\.0)?", text) else ""
 
 
-def _with_shared_t1w(table: "ParticipantTable", joined: JoinedScans) -> "ParticipantTable":
+def _with_shared_t1w(table: "ParticipantTable", joined: JoinedTables) -> "ParticipantTable":
     """Add the first of the sessions with the same T1 image, blank for a session with an image of its own."""
     rows: dict[str, list[int]] = {}
     for scan in joined.inventory.scans:
