@@ -45,6 +45,7 @@ def memmap_variable(
     offset: int = 0,
     attrs: Mapping[str, Any] | None = None,
     verify: "Verify | None" = None,
+    size: int | None = None,
 ) -> xr.Variable:
     """Return a lazy variable over the C-ordered bytes of a file, of which nothing is read yet.
 
@@ -63,6 +64,8 @@ def memmap_variable(
     verify
         Called with the mapped bytes of the array before a read of at least half of it, and with ``None``
         where the file cannot be mapped; it must be picklable, and raise if the bytes are not the right ones.
+    size
+        The length of the file in bytes; ``None`` means that it is not known, and asked for.
 
     Returns
     -------
@@ -85,14 +88,14 @@ def memmap_variable(
     [3.0, 4.0, 5.0]
     """
     array = MappedArray(Path(path), np.dtype(dtype), tuple(shape), offset, verify)
-    _require_bytes(array.path, offset + array.nbytes)
+    _require_bytes(array.path, offset + array.nbytes, size)
     # An empty file cannot be mapped, and an empty array needs none.
     data = indexing.LazilyIndexedArray(array) if array.nbytes else np.empty(array.shape, array.dtype)
     return xr.Variable(tuple(dims), data, dict(attrs or {}))
 
 
-def _require_bytes(path: Path, needed: int) -> None:
-    found = path.stat().st_size
+def _require_bytes(path: Path, needed: int, size: int | None = None) -> None:
+    found = path.stat().st_size if size is None else size
     if found < needed:
         raise IntegrityError(
             f"'{path}' has {found} bytes, but {needed} are needed. Fetch the dataset again to rebuild it.",

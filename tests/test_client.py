@@ -504,7 +504,7 @@ def test_a_fifth_dataset_and_a_fourth_mirror_are_data_only(
         (catalog / kind).mkdir(parents=True)
     shipped = decnef_data.catalog().dataset("srpbs-fc")
     with LinkServer() as server:
-        address = server.link(archive)
+        address = server.public_link(archive)
         (catalog / "datasets/lab-fc.toml").write_text(
             f"""
 name = 'lab-fc'

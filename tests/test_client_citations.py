@@ -89,6 +89,13 @@ def test_a_dataset_of_many_files_has_no_version_as_a_whole() -> None:
     )
 
 
+def test_a_version_of_no_known_mirror_names_no_publisher() -> None:
+    dataset = RECORDS.dataset("srpbs-fc")
+    work = citations.citations_for(RECORDS, dataset, ("2024.1",))[-1]
+    assert (work.key, work.text) == ("srpbs-fc", f"{dataset.title}. Version 2024.1")
+    assert entries(work.bibtex)["srpbs-fc"].fields["version"] == "2024.1"
+
+
 def test_a_work_whose_bibtex_says_nothing_still_has_a_title() -> None:
     assert citations.to_csl(Citation(key="a", text="A. B. 2021", bibtex="")) == {
         "id": "a",

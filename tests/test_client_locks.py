@@ -5,16 +5,30 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import msgspec
 import pytest
+import xarray as xr
 
 import decnef_data
 from decnef_data import DecnefDataWarning, FetchError, IntegrityError, SelectionError
 from decnef_data.client import locks
 from decnef_data.file_cache import FileCache
-from decnef_data.model import Condition, LocalCopy, Lock, Requirement, SelectionFields, VerifiedFile
+from decnef_data.lockfile import compare_locks
+from decnef_data.model import (
+    Condition,
+    LocalCopy,
+    Lock,
+    Requirement,
+    SelectionFields,
+    UsePolicy,
+    VerifiedFile,
+    strictest,
+)
+from decnef_data.model.data_use import NO_SOURCE
+from decnef_data.records import Records, use_policy
 from decnef_data.transfer import DatasetLocation
 from tests import small
 from tests.command import run
@@ -133,13 +147,15 @@ class TestLocks:
         )
         copy = LocalCopy("srpbs-open", "folder", tmp_path / "own", files)
         with pytest.warns(DecnefDataWarning) as warned:
-            locks.warn_about_unhashed_files(DatasetLocation(listed, (), FileCache(tmp_path), terms), copy)
+            locks.warn_about_unhashed_files(
+                DatasetLocation(listed, (), FileCache(tmp_path), lambda: terms), copy
+            )
         assert str(warned[0].message) == (
             "The lock of 'srpbs-open' contains only the 2 files of your folder that were hashed. "
             "To lock all files, adopt the archive or download the dataset."
         )
         locks.warn_about_unhashed_files(
-            DatasetLocation(listed, (), FileCache(tmp_path), terms), replace(copy, files=files[:1])
+            DatasetLocation(listed, (), FileCache(tmp_path), lambda: terms), replace(copy, files=files[:1])
         )
 
     def test_keeps_the_selection_and_a_split(self, links: LinkServer) -> None:
@@ -355,6 +371,75 @@ class TestFrozen:
         asked, stated = len(links.requests), kept(lock, tmp_path / "a.lock")
         decnef_data.fetch_dataset("srpbs-fc", lock=stated, progress="none")
         assert len(links.requests) == asked
+
+
+class TestDataUse:
+    SECRET = UsePolicy.without_tier("secret")
+
+    @pytest.fixture
+    def lock(self, archive: Path) -> Lock:
+        decnef_data.adopt("srpbs-fc", archive, progress="none")
+        return locked(group="bal140")
+
+    def opened(self, lock: Lock, place: Path) -> xr.Dataset:
+        return decnef_data.fetch_dataset(
+            "srpbs-fc", group="bal140", lock=kept(lock, place / "a.lock"), progress="none"
+        )
+
+    def test_a_lock_and_what_is_opened_with_it_state_it(self, lock: Lock, tmp_path: Path) -> None:
+        opened = self.opened(lock, tmp_path)
+        assert lock.data_use is not None
+        assert UsePolicy.from_json(opened.attrs["data_use"]) == lock.data_use
+        assert (opened.attrs["access_level"], lock.data_use.level) == ("restricted", "restricted")
+        assert "[data_use]" in (tmp_path / "a.lock").read_text()
+        html = lock._repr_html_()  # type: ignore[attr-defined]
+        assert all(escape(text) in html for _, text in lock.data_use.describe())
+
+    def test_the_stricter_holds_and_a_warning_says_so(self, lock: Lock, tmp_path: Path) -> None:
+        stricter = msgspec.structs.replace(lock, data_use=strictest([policy_of_catalog(), self.SECRET]))
+        with pytest.warns(DecnefDataWarning) as caught:
+            opened = self.opened(stricter, tmp_path)
+        assert [str(each.message) for each in caught] == [
+            (
+                "The conditions of use of 'srpbs-fc' in the lock differ from those in the catalog (only in the "
+                "lock: access restricted, secret, redistribution unknown: no source states it; only in the "
+                "catalog: access restricted). The stricter hold."
+            )
+        ]
+        assert UsePolicy.from_json(opened.attrs["data_use"]) == stricter.data_use
+        assert opened.attrs["access_level"] == "restricted, secret"
+
+    def test_a_catalog_that_became_stricter_holds_too(
+        self, lock: Lock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looser = msgspec.structs.replace(lock, data_use=NO_SOURCE)
+        with pytest.warns(DecnefDataWarning, match="only in the catalog: access restricted, purpose unknown"):
+            opened = self.opened(looser, tmp_path)
+        assert UsePolicy.from_json(opened.attrs["data_use"]) == policy_of_catalog()
+
+    def test_what_is_downloaded_with_a_lock_has_the_conditions_of_both_beside_it(
+        self, lock: Lock, links: LinkServer, tmp_path: Path
+    ) -> None:
+        stricter = kept(msgspec.structs.replace(lock, data_use=self.SECRET), tmp_path / "a.lock")
+        with pytest.warns(DecnefDataWarning, match="only in the lock: access secret"):
+            path = fetched(lock=stricter, data_dir=tmp_path / "other", mirror="atr")
+        assert "- redistribution: unknown: no source states it" in (path.parent / "TERMS").read_text()
+
+    def test_a_lock_without_it_still_opens(self, lock: Lock, tmp_path: Path) -> None:
+        opened = self.opened(msgspec.structs.replace(lock, data_use=None), tmp_path)
+        assert UsePolicy.from_json(opened.attrs["data_use"]) == policy_of_catalog()
+        assert "data_use" not in (tmp_path / "a.lock").read_text()
+
+    def test_a_difference_of_two_locks_is_no_difference_of_bytes(self, lock: Lock) -> None:
+        compared = compare_locks(lock, msgspec.structs.replace(lock, data_use=NO_SOURCE))
+        assert {each.what for each in compared} == {"data_use"}
+        assert not any(each.bytes_differ for each in compared)
+        assert compare_locks(lock, msgspec.structs.replace(lock, data_use=None)) == ()
+
+
+def policy_of_catalog() -> UsePolicy:
+    records = Records.load()
+    return use_policy(records, records.dataset("srpbs-fc"))
 
 
 class TestCommands:

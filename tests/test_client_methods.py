@@ -42,7 +42,10 @@ SELECTING = (
 OF_VALUES = {
     "combine_attrs",
     "connectivity",
+    "count_participants",
     "harmonize",
+    "hide_people",
+    "hides_rows",
     "leakage",
     "lock_text",
     "match",

@@ -8,7 +8,7 @@ import pytest
 from decnef_data import Client
 from decnef_data.client.notes import copy_note, export_note, index_note
 from decnef_data.client.options import FetchOptions
-from decnef_data.mirror_index.model import Index, Match
+from decnef_data.mirror_index import Index, Match
 from decnef_data.model import Checksum, ExportSummary, LocalCopy, VerifiedFile
 from tests.test_display import Outline
 

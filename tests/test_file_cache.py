@@ -17,6 +17,7 @@ import pytest
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import FileCache, Partial, claims
 from decnef_data.file_cache.claims import remove_unused_partials
+from decnef_data.file_cache.part_map import part_size
 from decnef_data.model import Checksum, RemoteFile
 from decnef_data.progress import create_progress
 
@@ -94,6 +95,120 @@ def test_an_interrupted_file_is_taken_up(tmp_path: Path) -> None:
         fill(partial, start=100_000)
         placed = files.finalize_partial("ds", "atr", partial)
     assert placed.location.read_bytes() == CONTENT
+
+
+def test_an_interrupted_file_of_one_part_is_taken_up(tmp_path: Path) -> None:
+    small = RemoteFile("folder/a.bin", 9000, None, "v1")
+    files = FileCache(tmp_path)
+    with files.open_partial("ds", "atr", small) as partial:
+        assert partial.parts.count == 1
+        fill(partial, CONTENT[:9000], stop=5000)
+    with files.open_partial("ds", "atr", small) as partial:
+        assert partial.received == 5000
+        fill(partial, CONTENT[:9000], start=5000)
+        placed = files.finalize_partial("ds", "atr", partial)
+    assert placed.location.read_bytes() == CONTENT[:9000]
+
+
+def test_parts_grow_with_the_file_so_that_their_number_is_limited() -> None:
+    limit = 1 << 34
+    assert [part_size(size) >> 20 for size in (1, limit, limit + 1, 2 * limit, 2 * limit + 1)] == [
+        1,
+        1,
+        2,
+        2,
+        4,
+    ]
+
+
+def test_a_thread_that_hashes_stops_after_so_many_pieces(tmp_path: Path) -> None:
+    with FileCache(tmp_path).open_partial("ds", "atr", FILE) as partial:
+        fill(partial, stop=5 * 4096)
+        assert partial.hasher.hash_available(2)
+        assert partial.hasher.position == 2 * 4096
+        assert partial.hasher.hash_available()
+        assert partial.hasher.position == 5 * 4096
+        assert not partial.hasher.hash_available()
+
+
+def test_a_journal_is_read_again_only_when_it_grew_or_was_replaced(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    arrive(files)
+    first = files.journal("ds", "atr")
+    assert first is not None
+    assert files.journal("ds", "atr") is first
+    arrive(files, RemoteFile("folder/b.bin", 1000, None, "v1"), content=CONTENT[:1000])
+    second = files.journal("ds", "atr")
+    assert second is not first
+    assert second is not None
+    assert set(second.receipts) == {"folder/a.bin", "folder/b.bin"}
+
+
+def test_a_part_that_a_power_cut_spoilt_is_received_again(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    with files.open_partial("ds", "atr", FILE) as partial:
+        fill(partial, stop=partial.parts.step + 4096)
+        step = partial.parts.step
+    (left,) = tmp_path.rglob("*.part")
+    with left.open("r+b") as file:
+        file.seek(step // 2)
+        file.write(bytes(4096))  # a block that never reached the disk
+    with files.open_partial("ds", "atr", FILE) as partial:
+        assert partial.hasher.position == 0
+        assert not partial.hasher.hash_available()
+        assert list(partial.parts.gaps()) == [(0, step), (step + 4096, len(CONTENT))]
+        fill(partial, stop=step)
+        fill(partial, start=step + 4096)
+        assert files.finalize_partial("ds", "atr", partial).location.read_bytes() == CONTENT
+
+
+def test_a_damaged_file_with_checksums_of_its_parts_becomes_a_partial(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    arrive(files)
+    files.reopen_as_partial("ds", "atr", "folder/a.bin")
+    assert not (tmp_path / "files/ds/folder/a.bin").exists()
+    with files.open_partial("ds", "atr", FILE) as partial:
+        assert partial.received == len(CONTENT)
+
+
+def test_a_file_that_could_not_be_opened_is_removed(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    arrive(files)
+    verified = files.find_verified("ds", "atr", FILE)
+    assert verified is not None
+    files.mark_unusable(files.mark_complete("ds", "atr", tmp_path / "files/ds", (verified,)))
+    files.reopen_as_partial("ds", "atr", "folder/a.bin")
+    assert tree(tmp_path) == {"receipts/ds/atr.jsonl"}
+
+
+def test_a_file_without_a_receipt_or_outside_the_cache_stays(tmp_path: Path) -> None:
+    files, own = FileCache(tmp_path / "cache"), tmp_path / "own" / "folder" / "a.bin"
+    files.reopen_as_partial("ds", "atr", "folder/a.bin")
+    arrive(files)
+    files.reopen_as_partial("ds", "atr", "folder/b.bin")
+    own.parent.mkdir(parents=True)
+    own.write_bytes(CONTENT)
+    files.register("ds", "folder", tmp_path / "own", (FILE,), create_progress("none"))
+    files.reopen_as_partial("ds", "folder", "folder/a.bin")
+    assert own.read_bytes() == CONTENT
+    assert (tmp_path / "cache/files/ds/folder/a.bin").read_bytes() == CONTENT
+
+
+def test_how_much_was_received_is_known_to_other_processes(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    assert files.received_bytes("ds", FILE) == 0
+    with files.open_partial("ds", "atr", FILE) as partial:
+        fill(partial, stop=100_000)
+        partial.checkpoint(durable=True)
+        assert 100_000 <= FileCache(tmp_path).received_bytes("ds", FILE) < len(CONTENT)
+
+
+def test_a_checkpoint_marks_a_partial_as_active(tmp_path: Path) -> None:
+    with FileCache(tmp_path).open_partial("ds", "atr", FILE) as partial:
+        fill(partial, stop=4096)
+        os.utime(partial.location, (0, 0))
+        partial.checkpoint()
+        assert partial.location.stat().st_mtime > 0
 
 
 def test_a_restarted_file_begins_at_the_first_byte(tmp_path: Path) -> None:

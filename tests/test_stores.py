@@ -271,13 +271,13 @@ class TestManifest:
 
     def test_there_is_none_where_there_is_no_store(self, stores: Stores) -> None:
         assert stores.manifest(KEY) is None
-        assert stores.groups(KEY) == ()
+        assert stores.find(KEY) is None
         assert stores.keys() == ()
 
     def test_groups_and_keys_are_those_published(self, stores: Stores, published: Path) -> None:
         stores.publish("0000", {"aal116": cube()}, {})
         assert stores.keys() == ("0000", KEY)
-        assert stores.groups(KEY) == ("bal140", "roi93")
+        assert stores.manifest(KEY).groups == ("bal140", "roi93")
         assert stores.path(KEY) == published
 
     def test_a_group_that_is_not_there_is_named_with_those_that_are(
@@ -322,7 +322,7 @@ class TestDamage:
         for act in (
             lambda: stores.open(KEY, "bal140"),
             lambda: stores.manifest(KEY),
-            lambda: stores.groups(KEY),
+            lambda: stores.find(KEY),
         ):
             with pytest.raises(IntegrityError) as caught:
                 act()

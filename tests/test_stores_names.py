@@ -77,8 +77,8 @@ class TestStores:
         stores = Stores(tmp_path, memmap_variable)
         path = stores.publish(KEY, {"地図": written, "bal140": written}, {})
         assert all(is_portable(part) for file in path.rglob("*") for part in file.relative_to(path).parts)
-        assert stores.groups(KEY) == ("地図", "bal140")
-        for group in stores.groups(KEY):
+        assert stores.manifest(KEY).groups == ("地図", "bal140")
+        for group in stores.manifest(KEY).groups:
             xr.testing.assert_identical(stores.open(KEY, group), written)
             assert list(stores.open(KEY, group).variables) == list(written.variables)
 

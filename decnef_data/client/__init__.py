@@ -18,6 +18,7 @@ from decnef_data.client.methods.motion import MotionMethods
 from decnef_data.client.methods.phantom import PhantomMethods
 from decnef_data.client.methods.report import ReportMethods
 from decnef_data.client.options import StrPath, expand_path
+from decnef_data.client.resolve import LocationResolver
 from decnef_data.display import notebook
 from decnef_data.records import Records, default_records
 
@@ -91,6 +92,7 @@ class Client(
         self.data_dir = resolve_cache_folder(data_dir)
         self.config_dir = expand_path(config_dir or platformdirs.user_config_path(APPLICATION))
         self.records = default_records() if records is None else records
+        self._resolver = LocationResolver(self.records, self.data_dir, self.config_dir)
 
     def __repr__(self) -> str:
         return f"Client('{self.data_dir}')"

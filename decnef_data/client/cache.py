@@ -17,6 +17,7 @@ from decnef_data.client.removal import (
 from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import FileCache
+from decnef_data.mirrors import is_local
 from decnef_data.model import CachedDataset, CacheEntry, FileCheck, Progress, RemovedItem
 from decnef_data.model.sidecars import CITATION_FILE, TERMS_FILE
 from decnef_data.transfer import DatasetLocation, MirrorSource
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from decnef_data.client.readers import Reader
     from decnef_data.layouts.imaging.scan_cache import ScanCache
     from decnef_data.stores import Stores
-
-
-def open_stores(root: Path) -> "Stores":
-    """Return the stores below a root of the cache."""
-    # Imported here: listing a cache without stores needs neither numpy nor xarray.
-    from decnef_data.arrays import memmap_variable
-    from decnef_data.stores import Stores
-
-    return Stores(root / "stores", memmap_variable)
 
 
 #: The items of a removal that are entries of the cache.
@@ -137,7 +129,11 @@ class CacheContents:
 
     @property
     def _stores(self) -> "Stores":
-        return open_stores(self.root)
+        # Imported here: listing a cache without stores needs neither numpy nor xarray.
+        from decnef_data.arrays import memmap_variable
+        from decnef_data.stores import Stores
+
+        return Stores(self.root / "stores", memmap_variable)
 
     def _store_datasets(self) -> Iterator[tuple[str, str | None, bool]]:
         """Yield each store's key, and its dataset and whether it is synthetic, as in its manifest.
@@ -266,7 +262,5 @@ def _damaged_paths(location: DatasetLocation, source: MirrorSource) -> Iterator[
 
 def _sources_starting_with(location: DatasetLocation, source: MirrorSource) -> tuple[MirrorSource, ...]:
     """Return the mirror that the files came from, then the others that can provide them as well."""
-    others = (
-        other for other in location.sources if other is not source and other.record.protocol != "folder"
-    )
+    others = (other for other in location.sources if other is not source and not is_local(other.record))
     return (source, *others)

@@ -3,18 +3,17 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from decnef_data.errors import SelectionError
-from decnef_data.file_cache import FileCache
-from decnef_data.model import Citation, Dataset, LazyFiles, LocalCopy
+from decnef_data.mirrors import get_protocol
+from decnef_data.model import Citation, Dataset, Mirror
 from decnef_data.records import Records
 
 STYLES: Final = ("text", "bibtex", "csl")
-#: How the Synapse mirror identifies a file: entity, version, file handle.
-_SYNAPSE_IDENTITY: Final = re.compile(r"(syn\d+\.\d+):\d+")
 _BIBTEX_FIELD: Final = re.compile(r"^\s*([\w-]+)\s*=\s*\{(.*)\},?\s*$", re.MULTILINE)
 _BIBTEX_ENTRY: Final = re.compile(r"@(\w+)\s*\{\s*([^,\s]+)")
 #: BibTeX fields by their CSL names.
@@ -30,16 +29,21 @@ _CSL_TO_BIBTEX: Final = {
 }
 
 
-def synapse_versions(files: FileCache, copy: LocalCopy) -> tuple[str, ...]:
-    """Return the Synapse versions (``syn1.2``) of the files that came from Synapse."""
-    if isinstance(copy.files, LazyFiles):
-        identities = [identity for _, _, identity in copy.files.summaries()]
-    else:
-        journal = files.journal(copy.dataset, copy.mirror)
-        receipts = [journal.receipts.get(file.path) for file in copy.files] if journal else []
-        identities = [receipt.identity for receipt in receipts if receipt]
-    matches = (_SYNAPSE_IDENTITY.fullmatch(identity) for identity in identities if identity)
-    return tuple(match[1] for match in matches if match)
+@lru_cache(maxsize=32)  # of thousands of files, at each call
+def cited_versions(records: Records, mirror: str, identities: tuple[str | None, ...]) -> tuple[str, ...]:
+    """Return the versions of files, if their mirror has versions that data are cited with.
+
+    Examples
+    --------
+    >>> cited_versions(Records.load(), "synapse", ("syn1.2:345", None, '"an-etag"'))
+    ('syn1.2',)
+    """
+    record = next((record for record in records.mirrors if record.name == mirror), None)
+    pattern = get_protocol(record.protocol).version_pattern if record is not None else None
+    if pattern is None:
+        return ()
+    matches = (re.match(pattern, identity) for identity in identities if identity)
+    return tuple(match[0] for match in matches if match)
 
 
 def citations_for(
@@ -57,15 +61,26 @@ def citations_for(
     if len(versions) != 1:
         return tuple(citations)
     if dataset_citation is None:
-        return (*citations, _with_version(_default_citation(dataset), versions[0]))
+        return (*citations, _with_version(_default_citation(records, dataset, versions[0]), versions[0]))
     return tuple(_with_version(work, versions[0]) if work is dataset_citation else work for work in citations)
 
 
-def _default_citation(dataset: Dataset) -> Citation:
-    """Build the citation of a dataset that has none in the records."""
-    key = f"{dataset.name}-synapse"
-    bibtex = f"@misc{{{key},\n  title        = {{{{{dataset.title}}}}},\n  howpublished = {{Synapse}}\n}}"
-    return Citation(key=key, text=f"{dataset.title}. Synapse", bibtex=bibtex)
+def _default_citation(records: Records, dataset: Dataset, version: str) -> Citation:
+    """Build the citation of a dataset that has none in the records; its publisher is a mirror."""
+    mirror = next((mirror for mirror in records.mirrors if _has_version(mirror, version)), None)
+    if mirror is None:
+        bibtex = f"@misc{{{dataset.name},\n  title        = {{{{{dataset.title}}}}}\n}}"
+        return Citation(key=dataset.name, text=dataset.title, bibtex=bibtex)
+    key = f"{dataset.name}-{mirror.name}"
+    published = f"  howpublished = {{{mirror.title}}}"
+    bibtex = f"@misc{{{key},\n  title        = {{{{{dataset.title}}}}},\n{published}\n}}"
+    return Citation(key=key, text=f"{dataset.title}. {mirror.title}", bibtex=bibtex)
+
+
+def _has_version(mirror: Mirror, version: str) -> bool:
+    """Whether the files of a mirror have versions of the form of `version`."""
+    pattern = get_protocol(mirror.protocol).version_pattern
+    return pattern is not None and re.fullmatch(pattern, version) is not None
 
 
 def _with_version(work: Citation, version: str) -> Citation:

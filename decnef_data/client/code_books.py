@@ -1,6 +1,6 @@
 """The code books of a request: those that it states, then those kept beside the copy and for the user."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,11 +10,10 @@ from decnef_data.client.options import Codes, expand_path
 from decnef_data.errors import SelectionError, warn_user
 from decnef_data.layouts.code_books import below_top
 from decnef_data.model.codes import MRI
-from decnef_data.model.sidecars import CODES_FILE
 from decnef_data.records.code_books import parse_code_books, read_code_books
 
 if TYPE_CHECKING:
-    from decnef_data.model import Account, CodeBook, Dataset, LocalCopy
+    from decnef_data.model import Account, CodeBook, Dataset
     from decnef_data.records import Records
 
 __all__ = ["codes_attrs", "parse_codes", "read_stored_books", "warn_about_unused_books"]
@@ -22,7 +21,7 @@ __all__ = ["codes_attrs", "parse_codes", "read_stored_books", "warn_about_unused
 _MAX_LISTED: Final = 5
 
 
-def parse_codes(codes: Codes | None, dataset: "Dataset", records: "Records") -> "tuple[CodeBook, ...] | None":
+def parse_codes(codes: Codes, dataset: "Dataset", records: "Records") -> "tuple[CodeBook, ...]":
     """Return the code books that a request states: as a mapping, in a TOML file, or ``"mri"``.
 
     Raises
@@ -32,8 +31,6 @@ def parse_codes(codes: Codes | None, dataset: "Dataset", records: "Records") -> 
     FormatError
         The file is not a valid file of code books.
     """
-    if codes is None:
-        return None
     if isinstance(codes, Mapping) or codes == MRI:
         return parse_code_books(codes, dataset, records)
     path = expand_path(codes)
@@ -44,32 +41,18 @@ def parse_codes(codes: Codes | None, dataset: "Dataset", records: "Records") -> 
 
 
 def read_stored_books(
-    copy: "LocalCopy", dataset: "Dataset", records: "Records", config_dir: Path
+    files: "Iterable[Path]", dataset: "Dataset", records: "Records"
 ) -> "tuple[CodeBook, ...]":
-    """Return the code books beside an adopted copy, then those in the configuration folder.
+    """Return the code books in files, in order.
 
     Raises
     ------
     FormatError
         A file is not a valid file of code books.
     """
-    beside = _codes_file(copy, records)
-    files = (*((beside,) if beside is not None else ()), config_dir / CODES_FILE)
     return tuple(
-        book
-        for file in files
-        if file.is_file()
-        for book in read_code_books(file.read_bytes(), str(file), dataset, records)
+        book for file in files for book in read_code_books(file.read_bytes(), str(file), dataset, records)
     )
-
-
-def _codes_file(copy: "LocalCopy", records: "Records") -> Path | None:
-    """Return where the code books of an adopted copy are kept; ``None`` for a copy in the cache."""
-    is_adopted = any(mirror.name == copy.mirror and mirror.protocol == "folder" for mirror in records.mirrors)
-    if not is_adopted:
-        return None
-    folder = copy.files[0].location.parent if len(copy.files) == 1 else copy.root
-    return folder / CODES_FILE
 
 
 def codes_attrs(books: "Sequence[CodeBook] | None") -> dict[str, str]:

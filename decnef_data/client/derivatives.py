@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, cast
 from decnef_data_catalog import examples
 
 from decnef_data.arrays import mark_texts
-from decnef_data.client.acquire import reject_unreadable
 from decnef_data.client.readers import raise_or_warn
 from decnef_data.client.request import AcquiredData
 from decnef_data.errors import SelectionError
@@ -58,7 +57,7 @@ def open_beside(acquired: AcquiredData, derivatives: "DerivativesRequest") -> "x
     from decnef_data.layouts.derivatives.tree import open_derivatives
 
     reader, strict = cast("ImageReader", acquired.reader), acquired.options.strict
-    with reject_unreadable(acquired.copy, acquired.location):
+    with acquired.reading():
         labels = reader.scan_labels(acquired.copy, acquired.selection, strict=strict)
     result = open_derivatives(derivatives, labels)
     raise_or_warn(str(derivatives.path), result.report, strict=strict)

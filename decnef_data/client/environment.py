@@ -15,8 +15,8 @@ from typing import Final
 
 from decnef_data.client.resolve import LocationResolver, shared_root
 from decnef_data.disclosure import hides_rows
-from decnef_data.mirrors import Credentials
-from decnef_data.mirrors.probe import CredentialInfo, list_credentials
+from decnef_data.mirrors import Credentials, connect
+from decnef_data.mirrors.protocol import CredentialInfo
 from decnef_data.model import Environment, FolderInfo, Mirror, MirrorInfo
 
 __all__ = ["describe_environment"]
@@ -99,7 +99,7 @@ def _without_home(path: Path) -> str:
 def _mirrors(resolver: LocationResolver) -> Iterator[MirrorInfo]:
     credentials = Credentials(resolver.config)
     for mirror in resolver.mirrors:
-        found = list_credentials(mirror, resolver.records.datasets, credentials)
+        found = connect(mirror, credentials).credentials(resolver.records.datasets)
         yield MirrorInfo(
             mirror.name, mirror.protocol, _address(mirror), tuple(map(_describe_credential, found))
         )

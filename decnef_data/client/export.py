@@ -5,11 +5,11 @@ from pathlib import Path
 
 from decnef_data import privacy
 from decnef_data.atomic_files import make_private_folder
-from decnef_data.client.acquire import write_texts
 from decnef_data.client.citations import citations_for
 from decnef_data.client.notes import export_note
 from decnef_data.client.request import DataRequest
 from decnef_data.client.resolve import is_phantom
+from decnef_data.client.sidecars import write_texts
 from decnef_data.errors import SelectionError
 from decnef_data.export_log import ExportLog
 from decnef_data.exports import nifti

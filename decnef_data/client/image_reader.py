@@ -1,13 +1,13 @@
 """Read image datasets: memory-mapped files in place, or per-scan stores made from an archive."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from decnef_data.archives import ByteSource
-from decnef_data.client.citations import synapse_versions
+from decnef_data.client.citations import cited_versions
 from decnef_data.client.code_books import codes_attrs, warn_about_unused_books
 from decnef_data.client.readers import Reader, no_match_error, raise_or_warn
 from decnef_data.file_cache import FileCache
@@ -21,6 +21,7 @@ from decnef_data.model import (
     ImageSet,
     ImageSizes,
     LocalCopy,
+    Progress,
     Selection,
 )
 from decnef_data.motion_results import COMPUTED, MotionResults
@@ -40,6 +41,8 @@ class ImageReader(Reader):
     """Opens the copies of a dataset that is too large to read twice."""
 
     layout: MappedLayout
+    resolve_archive: Callable[[LocalCopy], ByteSource]
+    progress: Progress
 
     def is_stored(self, copy: LocalCopy) -> bool:
         """Whether the copy's archive was scanned."""
@@ -111,7 +114,8 @@ class ImageReader(Reader):
             columns=list(COMPUTED), errors="ignore"
         )  # the tables are the release's
         documents, headers = layout.documents(copy, request)
-        versions = synapse_versions(FileCache(self.root), copy)
+        identities = FileCache(self.root).identities(copy)
+        versions = cited_versions(self.records, copy.mirror, identities)
         return ExportSource(images, participants, documents, headers, versions)
 
     def image_sizes(self, copy: LocalCopy, selection: Selection) -> ImageSizes | None:

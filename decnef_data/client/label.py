@@ -9,7 +9,6 @@ import xarray as xr
 
 from decnef_data.analysis.external_values import ScanAxis, to_dataset
 from decnef_data.arrays import mark_texts
-from decnef_data.client.acquire import reject_unreadable
 from decnef_data.client.derivatives import require_images
 from decnef_data.client.request import AcquiredData
 from decnef_data.combined_attrs import use_attrs
@@ -78,7 +77,7 @@ def label_values(
     axis = ScanAxis("scan" if is_imaging else "subject", keys.subjects, keys.is_single)
     dataset = to_dataset(values, axis, dims)
     provide = _image_coords if is_imaging else _matrix_coords
-    with reject_unreadable(acquired.copy, acquired.location):
+    with acquired.reading():
         coords, attrs = provide(acquired, keys)
     use = use_attrs([getattr(values, "attrs", {}), attrs])
     labelled = _with_coords(dataset, coords).assign_attrs({**attrs, **use})

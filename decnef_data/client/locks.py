@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from decnef_data import lockfile, transfer
-from decnef_data.client.resolve import is_phantom
+from decnef_data.client.resolve import LocationResolver, is_phantom
 from decnef_data.client.selection import spell_names
 from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.errors import IntegrityError, SelectionError, warn_user
@@ -33,7 +33,8 @@ from decnef_data.model import (
     SelectionFields,
     VerifiedFile,
 )
-from decnef_data.records import Records, normalize_name
+from decnef_data.records import Records, normalize_name, use_policy
+from decnef_data.records.scope import with_locked_use
 from decnef_data.transfer import DatasetLocation, MirrorSource
 
 if TYPE_CHECKING:
@@ -170,6 +171,36 @@ def _hash_file(file: VerifiedFile, algorithms: Sequence[str], progress: Progress
     return tuple(Checksum(digest.name, digest.hexdigest()) for digest in digests)
 
 
+def restrict_use(resolver: LocationResolver, lock: Lock) -> LocationResolver:
+    """Return the resolver with records by which the stricter of the catalog's and the lock's conditions hold.
+
+    Warns
+    -----
+    DecnefDataWarning
+        The lock and the catalog state different conditions.
+    """
+    records, locked = resolver.records, lock.data_use
+    stated = use_policy(records, records.dataset(lock.dataset))
+    if locked is None or locked == stated:
+        return resolver
+    differences = tuple(lockfile.compare_use(locked, stated))
+    if differences:
+        warn_user(_use_remark(lock.dataset, differences))
+    return replace(resolver, records=with_locked_use(records, lock.dataset, locked))
+
+
+def _use_remark(dataset: str, differences: Sequence[Difference]) -> str:
+    only = {
+        "lock": [f"{each.name} {each.first}" for each in differences if each.first is not None],
+        "catalog": [f"{each.name} {each.second}" for each in differences if each.second is not None],
+    }
+    listed = "; ".join(f"only in the {place}: {', '.join(texts)}" for place, texts in only.items() if texts)
+    return (
+        f"The conditions of use of '{dataset}' in the lock differ from those in the catalog ({listed}). "
+        "The stricter hold."
+    )
+
+
 def merge_selection(selection: Selection, lock: Lock, records: Records) -> Selection:
     """Return `selection` with its unset fields taken from the lock, whose names may be spelled differently.
 
@@ -291,26 +322,24 @@ def fetch_locked(location: DatasetLocation, lock: Lock, progress: Progress) -> L
     AccessError, MirrorError, FetchError
         As :func:`decnef_data.transfer.fetch`.
     """
-    locked_sources = (
-        MirrorSource(source.record, LockedMirror(source.remote, location, lock, progress))
-        for source in location.sources
-    )
-    return transfer.fetch_from_mirrors(replace(location, sources=tuple(locked_sources)), progress)
+
+    def lock_source(source: MirrorSource) -> MirrorSource:
+        remote = LockedMirror(source.record.name, source.remote, location, lock, progress)
+        return MirrorSource(source.record, lambda: remote)
+
+    locked_sources = tuple(map(lock_source, location.sources))
+    return transfer.fetch_from_mirrors(replace(location, sources=locked_sources), progress)
 
 
 @dataclass(frozen=True, slots=True)
-class LockedMirror:
+class LockedMirror(Remote):
     """A mirror that lists the files of a dataset only if they match the lock."""
 
+    name: str
     remote: Remote
     location: DatasetLocation
     lock: Lock
     progress: Progress
-
-    @property
-    def name(self) -> str:
-        """The name of the mirror."""
-        return self.remote.name
 
     def is_ready(self, dataset: Dataset) -> bool:
         """Whether the mirror can be used."""

@@ -17,13 +17,15 @@ from typing import Final
 
 from decnef_data import privacy, transfer
 from decnef_data.atomic_files import link_or_copy, make_private_folder, open_atomic, write_atomic
-from decnef_data.client.acquire import Acquirer, write_texts
+from decnef_data.client.acquire import Acquirer
 from decnef_data.client.citations import citations_for
 from decnef_data.client.file_patterns import FilePatterns
 from decnef_data.client.request import DataRequest
+from decnef_data.client.sidecars import write_texts
 from decnef_data.client.synthetic_copies import is_synthetic
 from decnef_data.errors import SelectionError
 from decnef_data.export_log import ExportLog
+from decnef_data.mirrors import is_local
 from decnef_data.model import LocalCopy, RemoteFile
 from decnef_data.path_text import unescape_path
 from decnef_data.progress import create_progress
@@ -148,13 +150,10 @@ def download_files(request: DataRequest, patterns: FilePatterns) -> PlainFiles:
     copy = transfer.find_complete_copy(location)
     if copy is None and patterns:
         return _fetch_chosen(location, acquirer, patterns)
-    copy = acquirer.acquire(location, lambda candidate: not candidate.files_removed)
-    return _files_of_copy(_relocate(acquirer, request), copy, patterns)
-
-
-def _relocate(acquirer: Acquirer, request: DataRequest) -> DatasetLocation:
-    """Return the location again: that of a phantom is known once it is there."""
-    return acquirer.resolver.resolve(request.dataset, request.options.mirror, online=False)
+    copy = request.find_or_download(location, lambda candidate: not candidate.files_removed)
+    # That of a phantom is known once it is there.
+    location = acquirer.resolver.resolve(dataset, request.options.mirror, online=False)
+    return _files_of_copy(location, copy, patterns)
 
 
 def _fetch_chosen(location: DatasetLocation, acquirer: Acquirer, patterns: FilePatterns) -> PlainFiles:
@@ -195,7 +194,7 @@ def _files_of_copy(location: DatasetLocation, copy: LocalCopy, patterns: FilePat
     """Return the files of a complete copy; in a folder, also the images, which are not hashed."""
     locations = {file.path: file.location for file in copy.files}
     source = next((each for each in location.sources if each.record.name == copy.mirror), None)
-    if source is not None and source.record.protocol == "folder":
+    if source is not None and is_local(source.record):
         listed = source.remote.find(location.dataset)
         locations = {file.path: file.local for file in listed if file.local is not None}
     if patterns:

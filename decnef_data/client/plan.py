@@ -13,6 +13,7 @@ from decnef_data.client.file_patterns import FilePatterns
 from decnef_data.client.resolve import PHANTOM
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.file_cache import FileCache
+from decnef_data.mirrors import is_local
 from decnef_data.model import Dataset, MirrorCost, Plan, PlannedFile, RemoteFile, Selection
 from decnef_data.records import Records
 from decnef_data.records.counts import CountFilter, count_participants
@@ -59,7 +60,7 @@ def with_chosen_files(plan: Plan, location: DatasetLocation, patterns: FilePatte
     plan = plan if plan.mirror is not None else _with_phantom_file(plan, location)
     source = next((each for each in location.sources if each.record.name == plan.mirror), None)
     files = plan.files
-    if source is not None and source.record.protocol == "folder" and source.remote.is_ready(location.dataset):
+    if source is not None and is_local(source.record) and source.remote.is_ready(location.dataset):
         files = tuple(PlannedFile(file, present=True) for file in source.remote.find(location.dataset))
     if not files:
         return plan

@@ -83,8 +83,9 @@ class Pruner:
         units.sort(key=lambda unit: (unit.last_used, unit.kind != "store"))
         excess = self._excess(entry for listed in entries.values() for entry in listed)
         selected: list[_Unit] = []
+        now = datetime.now(UTC)
         for unit in units:
-            if self._is_too_old(unit) or excess > 0:
+            if excess > 0 or (self.max_age is not None and now - unit.last_used > self.max_age):
                 selected.append(unit)
                 excess -= unit.size
         return tuple(selected)
@@ -93,9 +94,6 @@ class Pruner:
         """Return how many bytes the cache is larger than it may be."""
         total = sum(entry.size for entry in entries if entry.kind != "adopted")
         return 0 if self.max_size is None else total - self.max_size
-
-    def _is_too_old(self, unit: _Unit) -> bool:
-        return self.max_age is not None and datetime.now(UTC) - unit.last_used > self.max_age
 
 
 def _removable_units(contents: CacheContents, entries: Iterable[CacheEntry]) -> Iterator[_Unit]:

@@ -4,15 +4,15 @@ import zlib
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 import decnef_data.accessor as _  # noqa: F401 - registers Dataset.decnef for fetched datasets
-from decnef_data.archives import ByteSource, LocalSource
-from decnef_data.client.citations import citations_for, format_citation, synapse_versions
+from decnef_data.client.citations import citations_for, cited_versions, format_citation
 from decnef_data.errors import FetchError, FormatError, SelectionError, warn_user
 from decnef_data.file_cache import FileCache
 from decnef_data.layouts import ReadReport
@@ -26,12 +26,10 @@ from decnef_data.model import (
     ImageSet,
     ImageSizes,
     LocalCopy,
-    Progress,
     Selection,
 )
 from decnef_data.model.data_use import ATTRIBUTE
 from decnef_data.msgspec_support import prepare_type
-from decnef_data.progress import create_progress
 from decnef_data.records import Records, use_policy
 
 if TYPE_CHECKING:
@@ -56,17 +54,6 @@ _DISTRIBUTION: Final = "decnef-data"
 _MAX_NAMED_ERRORS: Final = 5
 
 
-def _local_archive(copy: LocalCopy) -> ByteSource:
-    """Return the archive on this machine."""
-    return LocalSource(copy.files[0].path, copy.files[0].location)
-
-
-def _no_books(copy: LocalCopy) -> tuple[CodeBook, ...]:
-    """Return no code books, whatever the copy."""
-    del copy
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Reader(ABC):
     """Opens one dataset's copies, with their stores below one root.
@@ -78,10 +65,8 @@ class Reader(ABC):
     dataset: Dataset
     records: Records
     root: "Path"
-    shared: "Path | None" = None
-    resolve_archive: "Callable[[LocalCopy], ByteSource]" = _local_archive
-    progress: Progress = field(default_factory=lambda: create_progress("none"))
-    stored_books: "Callable[[LocalCopy], tuple[CodeBook, ...]]" = _no_books
+    shared: "Path | None"
+    stored_books: "Callable[[LocalCopy], tuple[CodeBook, ...]]"
 
     @abstractmethod
     def is_stored(self, copy: LocalCopy) -> bool:
@@ -172,23 +157,41 @@ class Reader(ABC):
 
         They are text or numbers, as netCDF requires; a text with several entries has one per line.
         """
-        terms = self.records.terms_of(self.dataset)
-        data_versions = synapse_versions(FileCache(self.root), copy)
+        identities = FileCache(self.root).identities(copy)
+        data_versions = cited_versions(self.records, copy.mirror, identities)
         synthetic = bool(stored["synthetic"])
-        works = citations_for(self.records, self.dataset, data_versions, synthetic=synthetic)
         return {
-            "title": f"SYNTHETIC phantom of {self.dataset.title}" if synthetic else self.dataset.title,
-            "dataset": self.dataset.name,
-            "access_level": self.dataset.level,
-            "terms": f"{terms.title} (version {terms.version})",
-            ATTRIBUTE: use_policy(self.records, self.dataset).to_json(),
-            "citation": "\n".join(" ".join(format_citation(work).split()) for work in works),
+            **_record_attrs(self.records, self.dataset.name, data_versions, synthetic=synthetic),
             "mirror": copy.mirror,
             "source_checksums": "\n".join(f"{checksum} {path}" for path, checksum in copy.list_checksums()),
             **({"source_versions": "\n".join(data_versions)} if data_versions else {}),
-            "software": f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
+            "software": _software(),
             **({"synthetic": 1} if synthetic else {}),
         }
+
+
+@lru_cache(maxsize=64)  # the same for every call, and of a dozen records
+def _record_attrs(
+    records: Records, name: str, data_versions: tuple[str, ...], *, synthetic: bool
+) -> Mapping[str, str]:
+    """Return the attributes that come from the records alone."""
+    dataset = records.dataset(name)
+    terms = records.terms_of(dataset)
+    policy = use_policy(records, dataset)
+    works = citations_for(records, dataset, data_versions, synthetic=synthetic)
+    return {
+        "title": f"SYNTHETIC phantom of {dataset.title}" if synthetic else dataset.title,
+        "dataset": dataset.name,
+        "access_level": policy.access_level,
+        "terms": f"{terms.title} (version {terms.version})",
+        ATTRIBUTE: policy.to_json(),
+        "citation": "\n".join(" ".join(format_citation(work).split()) for work in works),
+    }
+
+
+@cache  # reading the metadata of a distribution takes a millisecond
+def _software() -> str:
+    return f"{_DISTRIBUTION} {version(_DISTRIBUTION)}"
 
 
 def report_attrs(report: ReadReport) -> dict[str, object]:

@@ -199,12 +199,9 @@ def _stores(root: Path) -> Iterator[tuple[str | None, RemovedItem]]:
     ):
         for store in sorted((root / _STORES).glob(pattern)):
             owner = read_dataset(store)
-            size = store.lstat().st_size if store.is_symlink() else _size(store)
+            files = (store,) if store.is_symlink() else _list_files(store)
+            size = sum(path.lstat().st_size for path in files)
             yield owner, RemovedItem(kind if owner else "unreadable store", store, size)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in _list_files(folder))
 
 
 def _scan_cache(folder: Path) -> "ScanCache":

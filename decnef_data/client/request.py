@@ -1,6 +1,9 @@
 """One request for data: from a selection and its options to a local copy, its reader and the result."""
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,12 +13,14 @@ from decnef_data.arrays import mark_texts
 from decnef_data.client import locks
 from decnef_data.client.acquire import Acquirer, reject_unreadable
 from decnef_data.client.code_books import read_stored_books
+from decnef_data.client.notes import copy_note
 from decnef_data.client.options import FetchOptions
 from decnef_data.client.resolve import LocationResolver, resolve_archive
-from decnef_data.disclosure import hides_rows
+from decnef_data.disclosure import VARIABLE, hides_rows
+from decnef_data.errors import FetchError, FormatError
 from decnef_data.layouts import MappedLayout, get_layout
 from decnef_data.model import Dataset, LocalCopy, Selection
-from decnef_data.progress import create_progress
+from decnef_data.progress import KINDS, add_note, begin_request, create_progress
 from decnef_data.records import Records
 from decnef_data.records.scope import records_of
 from decnef_data.transfer import DatasetLocation
@@ -43,9 +48,18 @@ class AcquiredData:
     selection: Selection
     options: FetchOptions
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Stop using a downloaded archive that turns out to be damaged while it is read."""
+        try:
+            yield
+        except (FormatError, FetchError) as error:
+            reject_unreadable(error, self.copy, self.location)
+            raise
+
     def open(self) -> "Mapping[str, xr.Dataset]":
         """Open the selected groups; files that are not to be kept are removed once they are stored."""
-        with reject_unreadable(self.copy, self.location):
+        with self.reading():
             opened = self.reader.open(self.copy, self.selection, strict=self.options.strict)
         datasets = {name: mark_texts(dataset) for name, dataset in opened.items()}
         if not self.options.keep_archive and not self.copy.files_removed and self.reader.is_stored(self.copy):
@@ -57,17 +71,17 @@ class AcquiredData:
 
     def participants(self) -> "pd.DataFrame":
         """Return the table of the selected participants."""
-        with reject_unreadable(self.copy, self.location):
+        with self.reading():
             return self.reader.participants(self.copy, self.selection, strict=self.options.strict)
 
     def images(self) -> "ImageSet":
         """Return the selected scans one by one, each with the source of its bytes."""
-        with reject_unreadable(self.copy, self.location):
+        with self.reading():
             return self.reader.images(self.copy, self.selection, strict=self.options.strict)
 
     def export_source(self) -> "ExportSource":
         """Return the selected scans and participants, with the tables and documents of the release."""
-        with reject_unreadable(self.copy, self.location):
+        with self.reading():
             return self.reader.export_source(self.copy, self.selection, strict=self.options.strict)
 
 
@@ -104,7 +118,7 @@ class DataRequest:
             return cls(dataset, selection, Acquirer(resolver, options))
         lock = lockfile.read_lock(options.lock_path)
         merged = locks.merge_selection(selection, lock, resolver.records)
-        return cls(dataset, merged, Acquirer(resolver, options, lock))
+        return cls(dataset, merged, Acquirer(locks.restrict_use(resolver, lock), options, lock))
 
     def acquire(self) -> AcquiredData:
         """Return a local copy that has everything selected; files that are missing are downloaded."""
@@ -115,25 +129,63 @@ class DataRequest:
         def is_usable(candidate: LocalCopy) -> bool:
             return not candidate.files_removed or reader.is_stored(candidate)
 
-        if self.dataset.has_unhashed_files and isinstance(get_layout(self.dataset.layout), MappedLayout):
+        if isinstance(get_layout(self.dataset.layout), MappedLayout) and self.dataset.has_unhashed_files:
             from decnef_data.client.ingest import ImageIngester
 
             image_reader = cast("ImageReader", reader)
             ingester = ImageIngester(image_reader, self.selection, self.options.keep_archive)
             acquirer = replace(self.acquirer, fetch_selected=ingester.fetch)
-            copy = acquirer.acquire(
+            copy = replace(self, acquirer=acquirer).find_or_download(
                 location, lambda candidate: is_usable(candidate) and ingester.has_selected(candidate)
             )
         else:
-            copy = self.acquirer.acquire(location, is_usable)
+            copy = self.find_or_download(location, is_usable)
         return AcquiredData(copy, reader, location, self.selection, self.options)
+
+    def find_or_download(
+        self, location: DatasetLocation, is_usable: Callable[[LocalCopy], bool]
+    ) -> LocalCopy:
+        """Return a local copy for which `is_usable` is true, else download one.
+
+        Raises
+        ------
+        SelectionError
+            There is no local copy, and downloading is disabled; or the lock is of the phantom and the request
+            is for data, or the reverse.
+        IntegrityError
+            A copy, or what a mirror has, does not match the lock.
+        AccessError, MirrorError, FetchError
+            No mirror provides it; every AccessError carries what its mirror requires.
+        """
+        acquirer, kind = self.acquirer, self.options.progress
+        is_shown = "IPython" in sys.modules  # else this is no kernel, whose cells show requests
+        if acquirer.lock is not None:
+            acquirer.require_same_kind(location)
+        if is_shown:
+            begin_request(kind)
+        copy = self._find_copy(location, is_usable) or acquirer.download(location)
+        if is_shown:
+            add_note(kind, lambda: copy_note(copy, self.dataset, acquirer.resolver, self.options))
+        return copy
+
+    def _find_copy(
+        self, location: DatasetLocation, is_usable: Callable[[LocalCopy], bool]
+    ) -> LocalCopy | None:
+        if self.acquirer.lock is not None:
+            progress = create_progress(self.options.progress)
+            return locks.local_copy(location, self.acquirer.lock, is_usable, progress)
+        for source in location.sources:
+            copy = location.files.find_copy(self.dataset.name, source.record.name)
+            if copy is not None and is_usable(copy):
+                return copy
+        return None
 
     def download(self) -> Path:
         """Download the files; return the archive, or the folder of the files or of the stores."""
         if self.dataset.has_unhashed_files and (self.selection.is_subset or not self.options.keep_archive):
             return self._store_selection()
         location = self._locate()
-        copy = self.acquirer.acquire(location, lambda candidate: not candidate.files_removed)
+        copy = self.find_or_download(location, lambda candidate: not candidate.files_removed)
         location.files.record_use(self.dataset.name)
         is_single_file = len(copy.files) == 1 and "/" not in copy.files[0].path
         return copy.files[0].location if is_single_file else copy.root
@@ -159,12 +211,12 @@ class DataRequest:
     @property
     def records(self) -> Records:
         """The records that hold for the dataset."""
-        return records_of(self.dataset, self.acquirer.resolver.records)
+        return records_of(self.dataset.name, self.acquirer.resolver.records)
 
 
 def build_reader(location: DatasetLocation, acquirer: Acquirer | LocationResolver) -> "Reader":
     """Return the reader of a dataset's copies; with a resolver alone it downloads nothing."""
-    if hides_rows():  # the variable may be set after the accessors were registered
+    if os.environ.get(VARIABLE) and hides_rows():  # it may be set after the accessors were registered
         from decnef_data.accessor.hidden_rows import hide_rows_in_representations
 
         hide_rows_in_representations()
@@ -173,17 +225,15 @@ def build_reader(location: DatasetLocation, acquirer: Acquirer | LocationResolve
     options, accept_terms, resolver = acquirer.options, acquirer.accept_terms, acquirer.resolver
 
     def stored_books(copy: LocalCopy) -> "tuple[CodeBook, ...]":
-        if acquirer.lock is not None:  # a lock has the code books of the result that it stands for
-            return ()
-        return read_stored_books(copy, location.dataset, resolver.records, resolver.config)
+        # A lock has the code books of the result that it stands for.
+        files = () if acquirer.lock is not None else resolver.find_code_books(copy)
+        return read_stored_books(files, location.dataset, resolver.records) if files else ()
 
     fields = (
         location.dataset,
-        records_of(location.dataset, resolver.records),
+        records_of(location.dataset.name, resolver.records),
         location.files.root,
         location.files.shared,
-        lambda copy: resolve_archive(accept_terms(location), options, copy),
-        create_progress(options.progress),
         stored_books,
     )
     layout = get_layout(location.dataset.layout)
@@ -191,7 +241,14 @@ def build_reader(location: DatasetLocation, acquirer: Acquirer | LocationResolve
         # Imported here: it loads nibabel, which connectivity does not need.
         from decnef_data.client.image_reader import ImageReader
 
-        return ImageReader(*fields, layout=layout)
+        return ImageReader(
+            *fields,
+            layout=layout,
+            resolve_archive=lambda copy: resolve_archive(accept_terms(location), options, copy),
+            progress=create_progress(options.progress),
+        )
     from decnef_data.client.connectivity_reader import ConnectivityReader
 
+    if options.progress not in KINDS:
+        create_progress(options.progress)  # raises, although nothing would be shown
     return ConnectivityReader(*fields, layout=layout)

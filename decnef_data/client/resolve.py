@@ -1,9 +1,9 @@
 """Resolve where a dataset can come from and where its files go; the phantom has a cache root of its own."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,11 @@ from decnef_data.consent import ConsentFile
 from decnef_data.errors import AccessError, DecnefDataError, FetchError, FormatError, SelectionError
 from decnef_data.file_cache import FileCache
 from decnef_data.layouts import MappedLayout, get_layout, recognize_layout
-from decnef_data.mirror_index import known_versions
-from decnef_data.mirrors import Credentials, connect
+from decnef_data.mirror_index import load_items
+from decnef_data.mirror_index.overlay import overlay_mirrors
+from decnef_data.mirrors import Credentials, Remote, connect, get_protocol
 from decnef_data.model import Dataset, Holding, LocalCopy, Mirror, Progress, RemoteFile, Requirement
+from decnef_data.model.sidecars import CODES_FILE
 from decnef_data.records import Records
 from decnef_data.records.names import normalize_name, resolve_name
 from decnef_data.transfer import DatasetLocation, MirrorSource
@@ -40,9 +42,19 @@ def is_phantom(mirror: str) -> bool:
     return normalize_name(mirror) in {PHANTOM.name, SYNTHETIC}
 
 
-def _may_have(mirror: Mirror, dataset: Dataset) -> bool:
-    """Whether a mirror has the dataset by its record, or is the folder for copies of all datasets."""
-    return mirror.protocol == "folder" or mirror.find_holding(dataset.name) is not None
+@lru_cache(maxsize=32)  # asked at each call, and the same for all of them
+def _find_mirrors(records: Records, name: str) -> frozenset[str]:
+    """Return the names of the mirrors that may have a dataset."""
+    dataset = records.dataset(name)
+    return frozenset(
+        mirror.name for mirror in records.mirrors if get_protocol(mirror.protocol).may_have(mirror, dataset)
+    )
+
+
+@lru_cache(maxsize=8)  # asked at each call
+def _adopted_mirrors(records: Records) -> frozenset[str]:
+    """Return the names of the mirrors whose copies are those that the user adopted."""
+    return frozenset(mirror.name for mirror in records.mirrors if get_protocol(mirror.protocol).reads_adopted)
 
 
 def is_offline() -> bool:
@@ -58,15 +70,17 @@ def shared_root() -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class LocationResolver:
-    """Combines records, credentials and the cache's two roots: of the data and, below it, of the phantom.
-
-    ``mirrors`` are those of the records, with the ids that crawls determined.
-    """
+    """Combines records, credentials and the cache's two roots: of the data and, below it, of the phantom."""
 
     records: Records
-    mirrors: tuple[Mirror, ...]
     root: Path
     config: Path
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """The mirrors of the records, with the ids that crawls have determined until now."""
+        was_crawled = (self.root / "index").is_dir()
+        return overlay_mirrors(self.records.mirrors, self.root) if was_crawled else self.records.mirrors
 
     @property
     def phantom_root(self) -> Path:
@@ -85,15 +99,13 @@ class LocationResolver:
         """
         if is_phantom(mirror):
             return self._phantom_location(dataset)
-        known_names = (*(record.name for record in self.mirrors), AUTO, PHANTOM.name)
-        mirror_name = resolve_name("mirror", mirror, {name: name for name in known_names})
-        mirrors = tuple(
-            record
-            for record in self.mirrors
-            if record.name == mirror_name or (mirror_name == AUTO and _may_have(record, dataset))
-        )
+        records = self.mirrors
+        known_names = {name: name for name in (*(record.name for record in records), AUTO, PHANTOM.name)}
+        name = mirror if mirror in known_names else resolve_name("mirror", mirror, known_names)
+        wanted = _find_mirrors(self.records, dataset.name) if name == AUTO else {name}
+        mirrors = tuple(record for record in records if record.name in wanted)
         files = FileCache(self.root, shared_root())
-        return self._build_location(dataset, mirrors, files, files.adopted_paths(), online=online)
+        return self._build_location(dataset, mirrors, files, files.adopted_paths, online=online)
 
     def resolve_adopted(self, dataset: Dataset, path: Path, *, follow_links: bool = False) -> DatasetLocation:
         """Return where `dataset` comes from when the user has it at `path`.
@@ -108,9 +120,11 @@ class LocationResolver:
             There is a file at `path` that is not an archive.
         """
         _require_adoptable(dataset, path)
-        mirrors = tuple(mirror for mirror in self.mirrors if mirror.protocol == "folder")
-        files, adopted = FileCache(self.root), {dataset.name: path}
-        location = self._build_location(dataset, mirrors[:1], files, adopted, follow_links=follow_links)
+        mirrors = tuple(mirror for mirror in self.mirrors if get_protocol(mirror.protocol).reads_adopted)
+        adopted = {dataset.name: path}
+        location = self._build_location(
+            dataset, mirrors[:1], FileCache(self.root), lambda: adopted, follow_links=follow_links
+        )
         return replace(location, layout=recognize_layout(dataset.layout, path))
 
     def ensure_phantom(self, location: DatasetLocation, progress: Progress) -> DatasetLocation:
@@ -123,48 +137,61 @@ class LocationResolver:
         phantom.write_phantom(location.dataset.name, folder, progress)
         return self._phantom_location(location.dataset)
 
+    def find_code_books(self, copy: LocalCopy) -> tuple[Path, ...]:
+        """Return the files of code books for a copy: beside an adopted one, then the user's own."""
+        folders = [self.config]
+        if copy.mirror in _adopted_mirrors(self.records):
+            folders.insert(0, copy.files[0].location.parent if len(copy.files) == 1 else copy.root)
+        return tuple(file for folder in folders if (file := folder / CODES_FILE).is_file())
+
     def _phantom_location(self, dataset: Dataset) -> DatasetLocation:
         from decnef_data.phantom import ARCHIVE_SHA256
 
         files = FileCache(self.phantom_root)
-        archive = next(files.folder(dataset.name).glob("*-synthetic.*"), None)
         sha256 = ARCHIVE_SHA256.get(dataset.name)
         holding = Holding(dataset=dataset.name, checksum=f"sha256:{sha256}" if sha256 else None)
         record = structs.replace(PHANTOM, holdings=(holding,))
-        return self._build_location(dataset, (record,), files, {dataset.name: archive} if archive else {})
+
+        def find_adopted() -> Mapping[str, Path]:
+            archive = next(files.folder(dataset.name).glob("*-synthetic.*"), None)
+            return {dataset.name: archive} if archive else {}
+
+        return self._build_location(dataset, (record,), files, find_adopted)
 
     def _build_location(
         self,
         dataset: Dataset,
         mirrors: tuple[Mirror, ...],
         files: FileCache,
-        adopted: Mapping[str, Path],
+        find_adopted: Callable[[], Mapping[str, Path]],
         *,
         online: bool = True,
         follow_links: bool | None = None,
     ) -> DatasetLocation:
-        """Build the location; without `follow_links`, that of the adopted copy holds."""
-        credentials, offline = Credentials(self.config), is_offline() or not online
-        remotes = (
-            connect(
+        """Build the location; without `follow_links`, that of the adopted copy holds.
+
+        Nothing but the names of the mirrors is needed where there is a local copy: all else is found later.
+        """
+        offline = is_offline() or not online
+
+        def connect_to(record: Mirror) -> Remote:
+            return connect(
                 record,
-                credentials,
-                adopted=adopted,
+                Credentials(self.config),
+                adopted=find_adopted(),
                 follow_links=files.follows_links if follow_links is None else lambda _name: follow_links,
-                synapse_cache=self.mirror_client_cache,
+                client_cache=self.mirror_client_cache,
                 offline=offline,
-                load_known_versions=partial(known_versions, self.root, record.name),
+                load_index_items=partial(load_items, self.root, record.name),
             )
-            for record in mirrors
-        )
-        sources = tuple(MirrorSource(record, remote) for record, remote in zip(mirrors, remotes, strict=True))
+
         return DatasetLocation(
             dataset,
-            sources,
+            tuple(MirrorSource(record, cache(partial(connect_to, record))) for record in mirrors),
             files,
-            self._terms_requirement(dataset),
+            partial(self._terms_requirement, dataset),
             follow_links=bool(follow_links),
-            data_use=self.records.data_use_of(dataset),
+            read_data_use=partial(self.records.data_use_of, dataset),
         )
 
     def _terms_requirement(self, dataset: Dataset) -> Requirement:

@@ -1,6 +1,6 @@
 """Build the selection of a request or of a lock file, with each name as the catalog spells it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -84,11 +84,11 @@ def build_selection(
         min_age=min_age,
         max_age=max_age,
         max_mean_fd=max_mean_fd,
-        where=parse_where(where),
+        where=None if where is None else parse_where(where),
         n_subjects=n_subjects,
         stratify=stratify,
         seed=seed,
-        codes=parse_codes(codes, dataset, records),
+        codes=None if codes is None else parse_codes(codes, dataset, records),
         repetition_time=repetition_time,
     )
     return spell_names(records, selection)
@@ -119,9 +119,9 @@ def spell_names(records: "Records", selection: Selection) -> Selection:
         selection,
         dataset=dataset.name,
         group=None if selection.group is None else _spell_group(records, dataset, selection.group),
-        sites=_known_names(selection.sites, site_names(records)),
-        institutes=_known_names(selection.institutes, institute_names(records)),
-        diagnoses=_known_names(selection.diagnoses, diagnosis_names(records)),
+        sites=_known_names(selection.sites, site_names, records),
+        institutes=_known_names(selection.institutes, institute_names, records),
+        diagnoses=_known_names(selection.diagnoses, diagnosis_names, records),
         modalities=_kinds(selection.modalities),
         sex=None if selection.sex is None else _sex(selection.sex),
     )
@@ -131,11 +131,13 @@ def _as_optional_names(names: Names | None) -> tuple[str, ...] | None:
     return None if names is None else as_names(names)
 
 
-def _known_names(names: Sequence[str] | None, known: Mapping[str, str]) -> tuple[str, ...] | None:
+def _known_names(
+    names: Sequence[str] | None, list_known: "Callable[[Records], Mapping[str, str]]", records: "Records"
+) -> tuple[str, ...] | None:
     """Return names as the catalog spells them; others are kept."""
     if names is None:
         return None
-    by_spelling = {normalize_name(text): value for text, value in known.items()}
+    by_spelling = {normalize_name(text): value for text, value in list_known(records).items()}
     return tuple(by_spelling.get(normalize_name(name), name) for name in names)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from decnef_data.atomic_files import write_atomic
+from decnef_data.disclosure import MIN_COUNT
 from decnef_data.errors import SelectionError
 from decnef_data.model import DoctorReport, Finding, TableAccount
 from decnef_data.model.account import SetAside
@@ -16,8 +17,7 @@ from decnef_data.model.account import SetAside
 __all__ = ["format_statement", "require_new_file", "write_statement"]
 
 _DISTRIBUTION: Final = "decnef-data"
-#: Smaller numbers are not given, because they may identify somebody.
-_MIN_COUNT: Final = 5
+
 #: Ids of participants in paths, in both forms of the traveling subjects, too.
 _SUBJECT: Final = re.compile(r"(?<![0-9A-Za-z])(?:sub-[0-9A-Za-z]+|sub\d+|MP\d+)", re.IGNORECASE)
 #: A number that is a word of its own: not part of a checksum.
@@ -108,7 +108,7 @@ def format_statement(report: DoctorReport, title: str, software: str, read: date
     ['- confirmed (grade A): participants: 9']
     """
     template = _SYNTHETIC_INTRODUCTION if report.synthetic else _INTRODUCTION
-    introduction = template.format(title=title, minimum=_MIN_COUNT, software=software)
+    introduction = template.format(title=title, minimum=MIN_COUNT, software=software)
     kind = "a SYNTHETIC phantom" if report.synthetic else "a copy"
     sections = (
         ("Facts of the catalog", _fact_lines(report.findings)),
@@ -195,13 +195,13 @@ def _remark_lines(report: DoctorReport) -> Iterator[str]:
 
 
 def _count(count: int) -> str:
-    return f"{count:,}" if count >= _MIN_COUNT or count == 0 else f"fewer than {_MIN_COUNT}"
+    return f"{count:,}" if count >= MIN_COUNT or count == 0 else f"fewer than {MIN_COUNT}"
 
 
 def _suppress_numbers(text: str) -> str:
     """Return a text without small numbers and names."""
     return _NUMBER.sub(
-        lambda match: match[0] if float(match[0]) >= _MIN_COUNT or float(match[0]) == 0 else f"<{_MIN_COUNT}",
+        lambda match: match[0] if float(match[0]) >= MIN_COUNT or float(match[0]) == 0 else f"<{MIN_COUNT}",
         _NAMES.sub("", text),
     )
 

@@ -13,7 +13,7 @@ __all__ = ["list_subject_ids"]
 
 _TABLE_NAME: Final = "participants"
 _COUNT: Final = struct.Struct("<I")
-#: A table of participants that is larger is not read for completion.
+#: A table of participants that is larger is not read: completion must answer while the user types.
 _MAX_TABLE: Final = 5_000_000
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from decnef_data.archives import Member, is_readable_file, iter_members
 from decnef_data.errors import FormatError
+from decnef_data.file_cache.journal import ADOPTED_MIRROR
 from decnef_data.layouts.account import MARKER_FILE
 from decnef_data.model import LocalCopy, VerifiedFile
 from decnef_data.phantom import ARCHIVE_SHA256
@@ -56,7 +57,7 @@ def _is_marked_file(path: Path) -> bool:
 @lru_cache(maxsize=64)
 def _is_marked_archive(path: str, _mtime_ns: int, size: int) -> bool:
     """Return whether the first members of a file are marked; it is read once, until it changes."""
-    file = VerifiedFile(Path(path).name, Path(path), size, (), "folder", has_expected_checksum=False)
+    file = VerifiedFile(Path(path).name, Path(path), size, (), ADOPTED_MIRROR, has_expected_checksum=False)
     with suppress(FormatError, OSError, EOFError, zlib.error):
         return any(map(_is_marked, _first_members(file)))
     return False

@@ -19,6 +19,7 @@ from decnef_data.disclosure import get_logger
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import claims, listing
 from decnef_data.file_cache.journal import (
+    ADOPTED_MIRROR,
     CopyStatus,
     JournalReader,
     Receipt,
@@ -40,7 +41,16 @@ from decnef_data.file_cache.verify import (
     log_unverified_checksum,
     verify_copy,
 )
-from decnef_data.model import CacheEntry, Checksum, FileCheck, LocalCopy, Progress, RemoteFile, VerifiedFile
+from decnef_data.model import (
+    CacheEntry,
+    Checksum,
+    FileCheck,
+    LazyFiles,
+    LocalCopy,
+    Progress,
+    RemoteFile,
+    VerifiedFile,
+)
 from decnef_data.path_text import unescape_path
 
 if TYPE_CHECKING:
@@ -377,12 +387,20 @@ class FileCache:
         receipt = journal.receipts.get(copy.files[0].path) if journal and len(copy.files) == 1 else None
         return receipt.remote_file() if receipt else None
 
-    def adopted_paths(self, mirror: str = "folder") -> Mapping[str, Path]:
+    def identities(self, copy: LocalCopy) -> tuple[str | None, ...]:
+        """Return by what their mirror identifies the files of a copy, in the order of the files."""
+        if isinstance(copy.files, LazyFiles):
+            return tuple(identity for _, _, identity in copy.files.summaries())
+        journal = self.journal(copy.dataset, copy.mirror)
+        receipts = (journal.receipts.get(file.path) if journal else None for file in copy.files)
+        return tuple(receipt.identity if receipt else None for receipt in receipts)
+
+    def adopted_paths(self, mirror: str = ADOPTED_MIRROR) -> Mapping[str, Path]:
         """Return the paths of the copies that the user adopted, by dataset."""
         journals = (self.root / "receipts").glob(f"*/{mirror}.jsonl")
         return listing.adopted_paths(filter(None, map(self._read_journal, journals)))
 
-    def follows_links(self, dataset: str, mirror: str = "folder") -> bool:
+    def follows_links(self, dataset: str, mirror: str = ADOPTED_MIRROR) -> bool:
         """Return whether links that lead out of the adopted folder of `dataset` are followed."""
         journal = self.journal(dataset, mirror)
         return journal is not None and journal.follow_links

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from decnef_data.cooperative import blocking_section
 from decnef_data.disclosure import get_logger
 from decnef_data.model import RemoteFile
 
@@ -167,5 +166,4 @@ def _wait_for_lock(descriptor: int, location: Path, on_wait: Callable[[], None])
                 )
             logged = True
         on_wait()
-        with blocking_section():
-            time.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from decnef_data.atomic_files import make_private_folder
-from decnef_data.cooperative import blocking_section
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import claims
 from decnef_data.file_cache.part_map import PartMap, crc32c, part_size
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _BLOCK: Final = 1 << 20
-_MAX_RECENT: Final = 16
+_MAX_RECENT: Final = 16  # more would hold a fast download in memory, which the page cache holds anyway
 _SPACE_CHECK: Final = 16 << 20  # a file whose size is unknown may have no end: free space is checked so often
 _UNKNOWN_SIZE: Final = 1 << 62  # stands for the size of a file that its mirror does not report
 
@@ -223,8 +222,7 @@ class Partial:
         if expected is not None and self.checksums[0] != expected:
             raise download_mismatch_error(self.file.path, str(expected), str(self.checksums[0]))
         os.ftruncate(self._descriptor, size)
-        with blocking_section():  # before the renaming: a final name must not outlive its bytes
-            sync_file(self._descriptor)
+        sync_file(self._descriptor)  # before the renaming: a final name must not outlive its bytes
 
     def close(self) -> None:
         """Close the file."""

@@ -5,6 +5,7 @@ A stored layout reads all members once, into a store. A mapped layout opens the 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -191,6 +192,7 @@ def layout_names() -> tuple[str, ...]:
     return (*_MODULES, *sorted(installed - _MODULES.keys()))
 
 
+@cache
 def get_layout(name: str) -> "StoredLayout | MappedLayout":
     """Return the layout with the name that the record of a dataset uses.
 

@@ -13,15 +13,13 @@ from decnef_data.stores import staging, zarr_groups
 from decnef_data.stores.manifest import (
     Manifest,
     check_store,
-    is_intact,
-    load_intact_manifest,
     move_store_into_place,
     write_manifest,
 )
+from decnef_data.stores.open_store import Mapper, OpenStore
 from decnef_data.stores.stored_files import DamagedStoreError
-from decnef_data.stores.zarr_arrays import Mapper
 
-__all__ = ["DamagedStoreError", "Manifest", "Mapper", "Stores", "store_key"]
+__all__ = ["DamagedStoreError", "Manifest", "Mapper", "OpenStore", "Stores", "store_key"]
 
 
 def store_key(checksums: Iterable[Checksum], layout: str, version: int) -> str:
@@ -102,20 +100,20 @@ class Stores:
             move_store_into_place(stage, self.path(key))
         return self.path(key)
 
-    def has_intact(self, key: str) -> bool:
-        """Return whether there is a store of that key, intact as far as opening it would notice."""
-        return is_intact(self.path(key))
-
-    def manifest(self, key: str) -> Manifest | None:
-        """Return the manifest of a store, or ``None`` if there is no store.
+    def find(self, key: str) -> OpenStore | None:
+        """Open a store, or return ``None`` if there is none.
 
         Raises
         ------
         DamagedStoreError
             The store is there, and a file of it is missing, has another size or was found damaged before.
         """
-        store = self.path(key)
-        return load_intact_manifest(store) if store.is_dir() else None
+        return OpenStore.find(self.path(key), self._mapper)
+
+    def manifest(self, key: str) -> Manifest | None:
+        """Return the manifest of a store, or ``None`` if there is no store; raises as :meth:`find` does."""
+        store = self.find(key)
+        return None if store is None else store.manifest
 
     def open(self, key: str, group: str) -> xr.Dataset:
         """Open one group: its coordinates are read and verified, its arrays memory-mapped.
@@ -127,27 +125,14 @@ class Stores:
         DamagedStoreError
             The store is not intact, or a coordinate does not have its checksum.
         """
-        manifest = self.manifest(key)
-        if manifest is None:
+        store = self.find(key)
+        if store is None:
             raise SelectionError(
                 f"There is no store '{self.path(key)}'. Fetch the dataset to create it.",
                 requested=key,
                 known=self.keys(),
             )
-        if group not in manifest.groups:
-            groups = ", ".join(f"'{name}'" for name in manifest.groups)
-            raise SelectionError(
-                f"The store '{self.path(key)}' has no group '{group}'. Available groups: {groups}.",
-                requested=group,
-                known=manifest.groups,
-            )
-        files, folder = manifest.stored_files(self.path(key)), manifest.group_folder(group)
-        return zarr_groups.read_group(files, folder, manifest.array_names(group), self._mapper)
-
-    def groups(self, key: str) -> tuple[str, ...]:
-        """Return the names of a store's groups; none if there is no store."""
-        manifest = self.manifest(key)
-        return manifest.groups if manifest else ()
+        return store.group(group)
 
     def keys(self) -> tuple[str, ...]:
         """Return the keys of all stores, sorted."""

@@ -27,7 +27,7 @@ _Key = tuple[Any, ...]
 _LEVEL: Final = 3
 #: What blosc compresses at a time: in blocks of this size a run is read faster, and is smaller.
 _BLOSC_BLOCK_SIZE: Final = 1 << 20
-_THREADS: Final = 2
+_THREADS: Final = 2  # blosc releases the GIL
 _ENDIANS: Final = {"<": "little", ">": "big"}
 #: zarr has all types of NIfTI but those wider than a double.
 _MAX_ITEMSIZES: Final = {"i": 8, "u": 8, "f": 8, "c": 16}

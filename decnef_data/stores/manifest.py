@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -26,10 +27,12 @@ from decnef_data.stores import staging
 from decnef_data.stores.stored_files import (
     METADATA,
     DamagedStoreError,
+    Signature,
     StoredFile,
     StoredFiles,
     damaged_store_error,
     marked_file,
+    signature_of,
     store_file_check,
 )
 from decnef_data.stores.zarr_arrays import to_json_attrs
@@ -48,6 +51,8 @@ _ATTRIBUTE: Final = "decnef_manifest"
 _ATTRIBUTE_CRC32C: Final = "decnef_manifest_crc32c"
 _SOFTWARE: Final = ("decnef-data", "zarr", "xarray", "numpy")
 _SMALL: Final = 1 << 20
+#: What a missing file raises; the last, where a name of an earlier version cannot exist in this locale.
+_NO_FILE: Final = (FileNotFoundError, NotADirectoryError, UnicodeError)
 
 
 class Manifest(Record, frozen=True, kw_only=True):
@@ -78,7 +83,7 @@ class Manifest(Record, frozen=True, kw_only=True):
         chunk_counts = Counter(folder for folder, _, name in parts if name.partition(".")[0] == "c")
         return cls(
             key=key,
-            software={name: version(name) for name in _SOFTWARE},
+            software={name: _version(name) for name in _SOFTWARE},
             groups=tuple(arrays),
             arrays={path: chunk_counts[path] for path in paths},
             files=files,
@@ -95,15 +100,19 @@ class Manifest(Record, frozen=True, kw_only=True):
         # Stores of earlier versions have the names of groups as they are.
         return group if f"{group}/{METADATA}" in self.files else stored_name(group)
 
-    def array_names(self, group: str) -> tuple[str, ...]:
-        """Return the stored names of a group's arrays, in the order in which they were written."""
-        folder = self.group_folder(group)
+    def array_names(self, folder: str) -> tuple[str, ...]:
+        """Return the stored names of the arrays in a group's folder, in the order they were written."""
         parts = (path.rpartition("/") for path in self.arrays)
         return tuple(name for parent, _, name in parts if parent == folder)
 
     def stored_files(self, store: Path) -> StoredFiles:
         """Return the files of the store, to be read."""
         return StoredFiles(store, self.files)
+
+
+_DECODER: Final = msgspec.json.Decoder(prepare_type(Manifest))
+# A scan is a store of its own, and reading the metadata of four packages takes 3 ms.
+_version = cache(version)
 
 
 def _list_files(store: Path) -> Iterator[str]:
@@ -128,29 +137,41 @@ def write_manifest(stage: Path, manifest: Manifest) -> None:
     )
 
 
-def load_intact_manifest(store: Path) -> Manifest:
+def load_intact_manifest(store: Path) -> tuple[Manifest, dict[str, Signature]] | None:
     """Read the manifest of a store that is not marked, and whose files all have the size that was written.
+
+    Returns the manifest with what the files are now, by path, or ``None`` if there is no store.
 
     Raises
     ------
     DamagedStoreError
         The store is marked or its manifest is damaged, or a file is missing or has another size.
     """
-    manifest = _load_manifest(store)
+    try:
+        manifest = _load_manifest(store)
+    except DamagedStoreError:
+        if store.is_dir():
+            raise
+        return None
     marked = marked_file(store)
     if marked is not None:
         raise damaged_store_error(store, store_file_check(store, marked, "damaged"))
+    signatures = {}
     for path, file in manifest.files.items():
         # A result for each file would take longer than the stats: a dataset has thousands of stores.
-        if _stored_size(store, path) != file.size:
+        try:
+            signatures[path] = signature = signature_of(f"{store}/{path}")
+        except _NO_FILE:
+            signature = None
+        if signature is None or signature[0] != file.size:
             raise damaged_store_error(store, _check_file(store, path, file, deep=False))
-    return manifest
+    return manifest, signatures
 
 
 def is_intact(store: Path) -> bool:
     """Return whether a store is there, and intact as far as opening it would notice."""
     with suppress(DamagedStoreError):
-        return store.is_dir() and load_intact_manifest(store) is not None
+        return load_intact_manifest(store) is not None
     return False
 
 
@@ -166,7 +187,7 @@ def _load_manifest(store: Path) -> Manifest:
     try:
         attributes = json.loads((store / METADATA).read_bytes())["attributes"]
         text = attributes[_ATTRIBUTE].encode()
-        manifest = msgspec.json.decode(text, type=prepare_type(Manifest))
+        manifest = _DECODER.decode(text)
         changed = google_crc32c.value(text) != attributes[_ATTRIBUTE_CRC32C]
     except FileNotFoundError as error:
         raise damaged_store_error(store, store_file_check(store, METADATA, "missing")) from error
@@ -198,20 +219,10 @@ def _check_files(store: Path, manifest: Manifest, *, deep: bool) -> Iterator[Fil
             yield _check_file(store, path, file, deep=deep)
 
 
-def _stored_size(store: Path, path: str) -> int | None:
-    try:
-        return os.stat(f"{store}/{path}").st_size  # noqa: PTH116  # building a Path costs more than the stat
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        UnicodeError,
-    ):  # a name of an earlier version may not exist in this locale
-        return None
-
-
 def _check_file(store: Path, path: str, file: StoredFile, *, deep: bool) -> FileCheck:
-    size = _stored_size(store, path)
-    if size is None:
+    try:
+        size, *_ = signature_of(f"{store}/{path}")
+    except _NO_FILE:
         return store_file_check(store, path, "missing")
     if size != file.size:
         return store_file_check(store, path, "changed", f"It has {size} bytes, but {file.size} were written.")

@@ -242,10 +242,11 @@ class StoredScan:
 
     def _load_manifest(self) -> Manifest:
         if self._manifest is None:
-            if not self.path.is_dir():
+            found = load_intact_manifest(self.path)
+            if found is None:
                 message = f"There is no store '{self.path}'. Fetch the dataset again to create it."
                 raise DamagedStoreError(message, file=str(self.path))
-            self._manifest = load_intact_manifest(self.path)
+            self._manifest, _ = found
         return self._manifest
 
 

@@ -27,13 +27,16 @@ __all__ = [
     "METADATA",
     "ChunkCheck",
     "DamagedStoreError",
+    "Signature",
     "StoredFile",
     "StoredFiles",
+    "chunk_name",
     "crc32c_bytes",
     "damaged_store_error",
     "has_valid_crc32c",
     "marked_file",
     "read_only_view",
+    "signature_of",
     "store_file_check",
     "trailing_crc32c",
 ]
@@ -43,12 +46,12 @@ _CRC_SIZE: Final = 4
 _MARK: Final = ".damaged"
 _LARGE: Final = 1 << 24
 #: Size, modification time and inode of a file.
-_Signature = tuple[int, int, int]
+Signature = tuple[int, int, int]
 
 #: The marks of stores that this process may not write to, with the signature of their folder.
-_unwritten_marks: dict[str, tuple[_Signature, str]] = {}
+_unwritten_marks: dict[str, tuple[Signature, str]] = {}
 #: The chunks that were verified by this process, as they were then.
-_verified_chunks: dict[str, _Signature] = {}
+_verified_chunks: dict[str, Signature] = {}
 
 
 class DamagedStoreError(IntegrityError):
@@ -102,6 +105,17 @@ def _crc32(content: bytes | NDArray[np.uint8]) -> int:
         return int(isal_zlib.crc32_combine(first, second.result(), len(content) - middle))
 
 
+def chunk_name(dimensions: int, number: int) -> str:
+    """Return the name of a chunk's file; chunks are complete rows, so that only the first index counts.
+
+    Examples
+    --------
+    >>> chunk_name(2, 0), chunk_name(0, 0)
+    ('c.0.0', 'c')
+    """
+    return f"c.{number}" + ".0" * (dimensions - 1) if dimensions else "c"
+
+
 def store_file_check(
     store: Path, path: str, state: Literal["intact", "changed", "missing", "damaged"], detail: str = ""
 ) -> FileCheck:
@@ -148,7 +162,7 @@ def marked_file(store: Path) -> str | None:
     if str(store) in _unwritten_marks:
         with suppress(OSError):
             signature, path = _unwritten_marks[str(store)]
-            return path if _signature(store) == signature else None
+            return path if signature_of(store) == signature else None
     return None
 
 
@@ -159,10 +173,11 @@ def _mark(store: Path, path: str) -> None:
         write_atomic(store / _MARK, path.encode())
     except OSError:  # a shared store, which is not written to
         with suppress(OSError):
-            _unwritten_marks[str(store)] = _signature(store), path
+            _unwritten_marks[str(store)] = signature_of(store), path
 
 
-def _signature(path: "Path | str") -> _Signature:
+def signature_of(path: "Path | str") -> Signature:
+    """Return what changes when a file or folder is written again."""
     status = os.stat(path)  # noqa: PTH116  # building a Path costs more than the stat
     return status.st_size, status.st_mtime_ns, status.st_ino
 
@@ -179,7 +194,7 @@ class StoredFiles:
 
     def read(self, path: str) -> NDArray[np.uint8]:
         """Read a file, read-only; a chunk comes without the crc32c that it ends in."""
-        location = self.store / path
+        location = f"{self.store}/{path}"
         try:
             # One allocation and no copy: blocks of images have megabytes.
             content = read_only_view(np.fromfile(location, np.uint8))
@@ -192,10 +207,6 @@ class StoredFiles:
     def read_metadata(self, folder: str) -> Any:
         """Read the metadata of an array or a group; the folder of the root is ``""``."""
         return json.loads(self.read(f"{folder}/{METADATA}".lstrip("/")).tobytes())
-
-    def chunk_check(self, path: str) -> "ChunkCheck":
-        """Return the check of a chunk that is mapped."""
-        return ChunkCheck(self, path)
 
     def mark_damaged(self, path: str, state: Literal["missing", "damaged", "changed"]) -> DamagedStoreError:
         """Mark the store, so that the next opening rebuilds it, and return the error to raise."""
@@ -225,7 +236,7 @@ class ChunkCheck:
         """
         written, location = self._files.written[self._path], f"{self._files.store}/{self._path}"
         try:
-            signature: _Signature | None = _signature(location)
+            signature: Signature | None = signature_of(location)
         except (FileNotFoundError, NotADirectoryError) as error:
             if mapped is None:
                 raise self._files.mark_damaged(self._path, "missing") from error

@@ -1,4 +1,4 @@
-"""A dataset as a zarr v3 group, and back: coordinates are read at once, everything else lazily.
+"""Write a dataset as a zarr v3 group.
 
 Names of columns come from tables, in any script and of any length, and folders have to be created in any
 locale: a name that is not plain ASCII is an attribute, and its folder has another name.
@@ -16,14 +16,14 @@ from typing import Any, Final
 
 import xarray as xr
 
-from decnef_data.stores.stored_files import METADATA, StoredFiles
-from decnef_data.stores.zarr_arrays import Mapper, StoredArray, to_json_attrs, write_array
+from decnef_data.stores.stored_files import METADATA
+from decnef_data.stores.zarr_arrays import to_json_attrs, write_array
 
 __all__ = [
+    "COORDINATES",
     "MAX_CHUNK_BYTES",
-    "group_attrs",
+    "NAME",
     "group_metadata",
-    "read_group",
     "stored_name",
     "write_group_metadata",
     "write_groups",
@@ -31,9 +31,9 @@ __all__ = [
 
 MAX_CHUNK_BYTES: Final = 512_000_000
 _THREADS: Final = 3  # one more than copy to memory at full speed, because some wait for the disk
-_COORDINATES: Final = "coordinates"  # xarray's name for the attribute that lists them
+COORDINATES: Final = "coordinates"  # xarray's name for the attribute that lists them
 #: The attribute with the name of an array or a group that is stored under another one.
-_NAME: Final = "decnef_name"
+NAME: Final = "decnef_name"
 #: Names in lower case only: some file systems do not distinguish case.
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9_]{1,80}")
 _READABLE_LENGTH: Final = 40
@@ -56,7 +56,7 @@ def stored_name(name: str) -> str:
 
 
 def _name_attrs(name: str) -> dict[str, str]:
-    return {} if stored_name(name) == name else {_NAME: name}
+    return {} if stored_name(name) == name else {NAME: name}
 
 
 def write_groups(
@@ -102,30 +102,10 @@ def write_group_metadata(folder: Path, attrs: Mapping[Any, object]) -> None:
     (folder / METADATA).write_text(json.dumps(group_metadata(attrs)), encoding="utf-8")
 
 
-def group_attrs(dataset: xr.Dataset) -> dict[Any, Any]:
-    """Return the attributes of a dataset, and the one by which xarray knows its coordinates."""
-    return _group_attrs(dataset.attrs, [str(name) for name in dataset.coords])
-
-
 def _group_attrs(attrs: Mapping[Any, Any], coordinates: Sequence[str]) -> dict[Any, Any]:
-    return {**attrs, **({_COORDINATES: " ".join(coordinates)} if coordinates else {})}
+    return {**attrs, **({COORDINATES: " ".join(coordinates)} if coordinates else {})}
 
 
 def group_metadata(attrs: Mapping[Any, object]) -> dict[str, Any]:
     """Build the content of a group's zarr.json."""
     return {"zarr_format": 3, "node_type": "group", "attributes": to_json_attrs(attrs)}
-
-
-def read_group(files: StoredFiles, folder: str, names: Sequence[str], mapper: Mapper) -> xr.Dataset:
-    """Read the group in a folder: coordinates into memory, all else lazily; `names` are stored names."""
-    attrs = files.read_metadata(folder)["attributes"]
-    attrs.pop(_NAME, None)
-    coordinates = set(attrs.pop(_COORDINATES, "").split())
-    variables, coordinate_names = {}, []
-    for stored in names:
-        array = StoredArray.from_files(files, f"{folder}/{stored}")
-        name = array.attrs.pop(_NAME, stored)
-        if stored in coordinates:
-            coordinate_names.append(name)
-        variables[name] = array.load() if stored in coordinates else array.to_lazy_variable(mapper)
-    return xr.Dataset(variables, attrs=attrs).set_coords(coordinate_names)

@@ -3,10 +3,11 @@
 from decnef_data import transfer
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
-from decnef_data.client.logins import Logins
+from decnef_data.client.resolve import is_offline
 from decnef_data.consent import ConsentFile
 from decnef_data.display.terms import terms_html
 from decnef_data.errors import AccessError
+from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Acceptance, AccessReport, Dataset, Secret, Terms
 from decnef_data.prompts import can_ask, confirm
 
@@ -212,7 +213,13 @@ class AccessMethods(ClientBase):
         """
         stripped = Secret(secret.strip()) if secret else None
         dataset_record = None if dataset is None else self.records.dataset(dataset)
-        return self._logins.login(self.records.mirror(mirror), stripped, dataset_record, ask=secret is None)
+        remote = connect(
+            self.records.mirror(mirror),
+            Credentials(self.config_dir),
+            client_cache=self._resolver.mirror_client_cache,
+            offline=is_offline(),
+        )
+        return remote.login(stripped, dataset_record, ask=secret is None)
 
     @checked
     def logout(self, mirror: str | None = None) -> tuple[str, ...]:
@@ -240,11 +247,10 @@ class AccessMethods(ClientBase):
         >>> client.logout()
         ()
         """
-        return self._logins.logout(None if mirror is None else self.records.mirror(mirror).name)
-
-    @property
-    def _logins(self) -> Logins:
-        return Logins(self.config_dir, self._resolver.mirror_client_cache)
+        removed_from = None if mirror is None else self.records.mirror(mirror).name
+        credentials = Credentials(self.config_dir)
+        names = [name for name in credentials.names() if removed_from in {None, name.partition("/")[0]}]
+        return tuple(name for name in names if credentials.remove(name))
 
 
 def _require_consent(dataset: Dataset, terms: Terms) -> None:

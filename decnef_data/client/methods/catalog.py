@@ -144,7 +144,10 @@ class CatalogMethods(ClientBase):
         if versions is None:
             location = self._locate(name)
             copy = transfer.find_complete_copy(location, include_dropped=True)
-            versions = citations.synapse_versions(location.files, copy) if copy is not None else ()
+            versions = ()
+            if copy is not None:
+                identities = location.files.identities(copy)
+                versions = citations.cited_versions(self.records, copy.mirror, identities)
         return citations.citations_for(self.records, dataset, versions, synthetic=synthetic)
 
 

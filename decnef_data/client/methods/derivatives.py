@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.options import FetchOptions, Names, StrPath, expand_path
+from decnef_data.client.request import DataRequest
 from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import build_selection
-from decnef_data.progress import create_count_progress, create_progress
+from decnef_data.progress import create_count_progress
 from decnef_data.records.names import as_names
 
 if TYPE_CHECKING:
@@ -138,11 +139,10 @@ class DerivativesMethods(ClientBase):
         require_images(self.records.dataset(selection.dataset), selection)
         spaces = None if space is None else as_names(space)
         columns = as_names(confounds) if confounds else ()
-        events = create_progress(progress)  # an unknown kind is an error here
-        shown = events if progress == "json" else create_count_progress(progress)  # runs are counted
-        derivatives = DerivativesRequest(expand_path(path), spaces, desc, columns, shown)
+        counted = create_count_progress(progress)  # runs, not bytes; an unknown kind is an error here
+        derivatives = DerivativesRequest(expand_path(path), spaces, desc, columns, counted)
         options = FetchOptions(mirror, download=is_phantom(mirror), strict=strict, progress=progress)
-        return open_beside(self._request(selection, options).acquire(), derivatives)
+        return open_beside(DataRequest.create(self._resolver, selection, options).acquire(), derivatives)
 
     @checked
     def label(
@@ -233,5 +233,5 @@ class DerivativesMethods(ClientBase):
         selection = build_selection(self.records, name)
         keys = ScanKeys.create(subject, session, run)
         options = FetchOptions(mirror, download=is_phantom(mirror), progress="none")
-        acquired = self._request(selection, options).acquire()
+        acquired = DataRequest.create(self._resolver, selection, options).acquire()
         return label_values(acquired, values, keys, None if dims is None else as_names(dims))

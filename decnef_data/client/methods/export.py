@@ -6,6 +6,7 @@ from typing import Any
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.options import Codes, FetchOptions, Names, StrPath, Where
+from decnef_data.client.request import DataRequest
 from decnef_data.client.selection import build_selection
 from decnef_data.model import Export, ExportSummary
 
@@ -245,7 +246,8 @@ class ExportMethods(ClientBase):
             repetition_time,
         )
         options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
-        exporter = Exporter(self._request(selection, options), self.config_dir, i_may_share)
+        request = DataRequest.create(self._resolver, selection, options)
+        exporter = Exporter(request, self.config_dir, i_may_share)
         return exporter.write_bids(os.fspath(destination), slice_timing=slice_timing, compress=compress)
 
     @checked
@@ -420,5 +422,6 @@ class ExportMethods(ClientBase):
             repetition_time,
         )
         options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
-        exporter = Exporter(self._request(selection, options), self.config_dir, i_may_share)
+        request = DataRequest.create(self._resolver, selection, options)
+        exporter = Exporter(request, self.config_dir, i_may_share)
         return exporter.write_nifti(os.fspath(destination), original=original)

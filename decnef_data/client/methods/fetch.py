@@ -14,7 +14,7 @@ from decnef_data.client.file_patterns import FilePatterns
 from decnef_data.client.options import Codes, FetchOptions, Names, StrPath, Where, expand_path
 from decnef_data.client.plain_files import download_files, place_files, require_plain_request
 from decnef_data.client.plan import with_chosen_files, with_costs
-from decnef_data.client.request import build_reader
+from decnef_data.client.request import DataRequest, build_reader
 from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import build_selection
 from decnef_data.client.sharing import share_with_group
@@ -336,8 +336,6 @@ class FetchMethods(ClientBase):
         >>> dict(cube.sizes)["subject"], cube.attrs["synthetic"]
         (235, 1)
         """
-        from decnef_data.layouts.selection import names_one_group  # loads xarray
-
         selection = build_selection(
             self.records,
             name,
@@ -360,8 +358,12 @@ class FetchMethods(ClientBase):
         )
         lock_path = None if lock is None else expand_path(lock)
         options = FetchOptions(mirror, download, keep_archive, strict, accept_terms, progress, lock_path)
-        request = self._request(selection, options)
+        request = DataRequest.create(self._resolver, selection, options)
         datasets = {group: _apply_chunks(ds, chunks) for group, ds in request.acquire().open().items()}
+        if selection.group in datasets:
+            return datasets[selection.group]
+        from decnef_data.layouts.selection import names_one_group  # loads xarray
+
         if selection.group is None or not names_one_group(selection.group, [*datasets]):
             return _build_tree(datasets)
         (dataset,) = datasets.values()
@@ -532,7 +534,7 @@ class FetchMethods(ClientBase):
             repetition_time,
         )
         options = FetchOptions(mirror, download, strict=strict, accept_terms=accept_terms, progress=progress)
-        return self._request(selection, options).acquire().participants()
+        return DataRequest.create(self._resolver, selection, options).acquire().participants()
 
     @checked
     def plan(
@@ -869,7 +871,7 @@ class FetchMethods(ClientBase):
             progress=progress,
             lock_path=None if lock is None else expand_path(lock),
         )
-        request = self._request(selection, options, require_layout=False)
+        request = DataRequest.create(self._resolver, selection, options, require_layout=False)
         patterns = FilePatterns.of(include, exclude)
         if patterns or local_dir is not None:
             require_plain_request(request, patterns)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from decnef_data import lockfile
 from decnef_data.arguments import checked
 from decnef_data.client import locks
@@ -11,6 +13,7 @@ from decnef_data.client.options import Codes, Names, StrPath, Where
 from decnef_data.client.selection import build_selection
 from decnef_data.model import CodeBook, Comparison, LocalCopy, Lock, Selection
 from decnef_data.progress import create_progress
+from decnef_data.records import use_policy
 
 
 class LockMethods(ClientBase):
@@ -110,8 +113,8 @@ class LockMethods(ClientBase):
         Returns
         -------
         Lock
-            The files with path, size in bytes and checksums, the selection, the split, and the versions of
-            software and layout.
+            The files with path, size in bytes and checksums, the selection, the split, the conditions of
+            use, and the versions of software and layout.
 
         Raises
         ------
@@ -230,8 +233,10 @@ class LockMethods(ClientBase):
 
     def _lock_copy(self, selection: Selection, mirror: str, split: str | None, progress: str) -> Lock:
         location = self._locate(selection.dataset, mirror)
-        return locks.create_lock(location, selection, split, create_progress(progress), self._stored_books)
+        progress_view = create_progress(progress)
+        lock = locks.create_lock(location, selection, split, progress_view, self._stored_books)
+        return msgspec.structs.replace(lock, data_use=use_policy(self.records, location.dataset))
 
     def _stored_books(self, copy: LocalCopy) -> tuple[CodeBook, ...]:
         dataset = self.records.dataset(copy.dataset)
-        return read_stored_books(copy, dataset, self.records, self.config_dir)
+        return read_stored_books(self._resolver.find_code_books(copy), dataset, self.records)

@@ -5,15 +5,15 @@ from decnef_data.client.base import ClientBase
 from decnef_data.client.notes import index_note
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.client.resolve import is_offline
-from decnef_data.errors import MirrorError, SelectionError
+from decnef_data.errors import SelectionError
 from decnef_data.file_cache import FileCache
 from decnef_data.mirror_index import CrawlContext, Index, crawl_mirror, load_index
 from decnef_data.mirror_index import audit as audits
 from decnef_data.mirror_index.audit import Audit
 from decnef_data.mirror_index.overlay import write_records
-from decnef_data.mirror_index.rate_limiter import RateLimiter
 from decnef_data.mirror_index.status import MirrorStatus, get_mirror_status
 from decnef_data.mirrors import Credentials
+from decnef_data.mirrors.rate_limiter import RateLimiter
 from decnef_data.model import Mirror
 from decnef_data.progress import add_note, begin_request, create_count_progress
 
@@ -51,8 +51,9 @@ class MirrorMethods(ClientBase):
             A folder to write ``mirrors/<mirror>.toml`` to, for a maintainer to commit;
             ``Records.load(folder)`` reads it.  ``None`` means no folder.
         progress
-            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"none"``, or
-            ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
+            How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+            per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+            notebook, and lines otherwise.
 
         Returns
         -------
@@ -93,18 +94,13 @@ class MirrorMethods(ClientBase):
         return found
 
     def _crawl(self, mirror: Mirror, checksums: bool, progress: str) -> Index:
-        if is_offline():
-            message = (
-                f"'{mirror.name}' was not contacted because DECNEF_OFFLINE is set. "
-                f"Unset it, or run `decnef_data.index('{mirror.name}', offline=True)` for the last index."
-            )
-            raise MirrorError(message, mirror=mirror.name)
         context = CrawlContext(
             self.data_dir,
             Credentials(self.config_dir),
             self._resolver.mirror_client_cache,
             RateLimiter(),
             create_count_progress(progress),
+            offline=is_offline(),
         )
         begin_request(progress)
         found = crawl_mirror(mirror, self.records.datasets, context, checksums=checksums)

@@ -37,7 +37,8 @@ class MotionMethods(ClientBase):
             an index from 0.
         progress
             How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
-            ``"none"``, or ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
+            ``"json"`` (one event per line on standard error), ``"none"``, or ``"auto"``, which means bars on
+            a terminal and in a notebook, and lines otherwise.
 
         Returns
         -------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from decnef_data.arguments import checked
 from decnef_data.client.base import ClientBase
 from decnef_data.client.options import FetchOptions, StrPath, expand_path
+from decnef_data.client.request import DataRequest
 from decnef_data.client.resolve import is_phantom
 from decnef_data.client.selection import build_selection
 from decnef_data.progress import create_progress
@@ -136,4 +137,4 @@ class ReportMethods(ClientBase):
         selection = build_selection(self.records, what, group)
         download = is_phantom(mirror) or not dataset.has_unhashed_files
         options = FetchOptions(mirror, download, progress=progress)
-        return reporter.report_dataset(self._request(selection, options), str(path))
+        return reporter.report_dataset(DataRequest.create(self._resolver, selection, options), str(path))
