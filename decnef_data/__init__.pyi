@@ -1,4 +1,5 @@
 from .analysis.connectivity import connectivity as connectivity
+from .analysis.counts import count_participants as count_participants
 from .analysis.estimators import TravelingSubjects as TravelingSubjects
 from .analysis.harmonization import harmonize as harmonize
 from .analysis.images import to_nifti as to_nifti
@@ -48,6 +49,8 @@ from .api.report import report as report
 from .arrays import to_matrix as to_matrix
 from .client import Client as Client
 from .combined_attrs import combine_attrs as combine_attrs
+from .disclosure import hide_people as hide_people
+from .disclosure import hides_rows as hides_rows
 from .errors import AccessError as AccessError
 from .errors import CatalogError as CatalogError
 from .errors import DecnefDataError as DecnefDataError

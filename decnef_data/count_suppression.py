@@ -23,13 +23,17 @@ def format_count(count: int, *, is_hidden: bool = False) -> str:
     >>> format_count(1410), format_count(3), format_count(20, is_hidden=True)
     ('1,410', '3', 'hidden')
     """
-    if hides_rows() and 0 < count < MIN_COUNT:
+    if (is_hidden or hides_rows()) and 0 < count < MIN_COUNT:
         return f"<{MIN_COUNT}"
     return "hidden" if is_hidden else f"{count:,}"
 
 
 def hidden_counts(
-    counts: Mapping[_Key, int], sums: Iterable[tuple[Collection[_Key], _Key | None]]
+    counts: Mapping[_Key, int],
+    sums: Iterable[tuple[Collection[_Key], _Key | None]],
+    *,
+    is_protected: bool | None = None,
+    hides_sums: bool = False,
 ) -> frozenset[_Key]:
     """Return which numbers of people to hide: those below five, and others so that no sum shows them.
 
@@ -40,6 +44,10 @@ def hidden_counts(
     sums
         What adds up: the keys of the parts, and the key of their sum, ``None`` if it is not among `counts`
         but known from elsewhere.
+    is_protected
+        Whether to hide any; ``None`` means that ``DECNEF_ROWS`` decides.
+    hides_sums
+        Whether to hide a sum before another part of it, where parts are worth more.
 
     Returns
     -------
@@ -51,17 +59,32 @@ def hidden_counts(
     >>> hidden_counts({"HC": 3, "ASD": 20, "all": 23}, [(("HC", "ASD"), "all")])
     frozenset()
     """
-    if not hides_rows():
+    if not (hides_rows() if is_protected is None else is_protected):
         return frozenset()
     lines = [(tuple(sorted(parts, key=lambda key: (counts[key], str(key)))), total) for parts, total in sums]
     hidden = {key for key, count in counts.items() if 0 < count < MIN_COUNT}
     while True:
-        exposed = {key for key in _determined(lines, hidden) if counts[key] < MIN_COUNT}
-        found = (_next_hidden(counts, line, hidden, exposed) for line in lines)
-        more = {key for key in found if key is not None}
+        # What follows from several sums is looked for when each sum alone shows nothing: then less is hidden.
+        more = _keys_to_hide(counts, lines, hidden, (), hides_sums)
+        exposed = () if more else {key for key in _determined(lines, hidden) if counts[key] < MIN_COUNT}
+        if exposed:
+            # If the sums with such a number have nothing left to hide, one of the others has.
+            more = _keys_to_hide(counts, lines, hidden, exposed, hides_sums)
+            more = more or _keys_to_hide(counts, lines, hidden, hidden, hides_sums)[:1]
         if not more:
             return frozenset(hidden)
-        hidden |= more
+        hidden.update(more)
+
+
+def _keys_to_hide(
+    counts: Mapping[_Key, int],
+    lines: Iterable[_Line[_Key]],
+    hidden: Collection[_Key],
+    exposed: Collection[_Key],
+    hides_sums: bool,
+) -> list[_Key]:
+    found = (_next_hidden(counts, line, hidden, exposed, hides_sums) for line in lines)
+    return [key for key in found if key is not None]
 
 
 def _next_hidden(
@@ -69,6 +92,7 @@ def _next_hidden(
     line: _Line[_Key],
     hidden: Collection[_Key],
     exposed: Collection[_Key],
+    hides_sums: bool,
 ) -> _Key | None:
     """Return a number that is to be hidden, too, because the others of the sum would show a hidden one."""
     parts, total = line
@@ -79,6 +103,8 @@ def _next_hidden(
         return None
     outside = [key for key in keys if key not in hidden and counts[key]]
     covering = [key for key in outside if counts[key] >= _COVER]
+    if hides_sums and total in covering:
+        return total
     return next(iter(covering or reversed(outside)), None)
 
 

@@ -7,6 +7,8 @@ logs, representations of values, tables and the command line.
 import logging
 import os
 import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "hide_people",
     "hide_subjects",
     "hides_rows",
+    "remember_ids",
 ]
 
 VARIABLE: Final = "DECNEF_ROWS"
@@ -35,10 +38,23 @@ _FEW_PEOPLE: Final = re.compile(
 )
 
 
+#: A part of an id, or of any other word.
+_PART: Final = re.compile(r"[^\W_]+")
+#: Shorter ids are numbers of anything else, too; they are replaced in quotes alone.
+_MIN_ID_LENGTH: Final = 3
+#: Ids of participants whose tables this process has read.
+_ids: Final[set[str]] = set()
+
+
 def hides_rows() -> bool:
     """Return whether rows about single people, and numbers of people below five, are hidden.
 
     A value that is not known hides them, too: a typing error must not show people.
+
+    Returns
+    -------
+    bool
+        Whether the environment variable ``DECNEF_ROWS`` is set to anything but ``always``.
 
     Examples
     --------
@@ -76,6 +92,16 @@ def hide_subjects(text: str) -> str:
 def hide_people(text: str) -> str:
     """Replace ids of participants and numbers of people below five, if rows are hidden.
 
+    Parameters
+    ----------
+    text
+        A text, such as a message that is printed.
+
+    Returns
+    -------
+    str
+        The text, or one without ids and small numbers if :func:`decnef_data.hides_rows` is true.
+
     Examples
     --------
     >>> hide_people("sub-0001")
@@ -83,7 +109,51 @@ def hide_people(text: str) -> str:
     """
     if not hides_rows():
         return text
-    return _FEW_PEOPLE.sub(f"<{MIN_COUNT} ", _ROW.sub(r"\1*", hide_subjects(text)))
+    return _FEW_PEOPLE.sub(f"<{MIN_COUNT} ", _ROW.sub(r"\1*", _hide_known_ids(hide_subjects(text))))
+
+
+def remember_ids(ids: Iterable[str]) -> None:
+    """Remember ids of participants in any form, so that they are hidden in texts from now on.
+
+    Examples
+    --------
+    >>> remember_ids(["NDAR123"])
+    """
+    _ids.update(ids)
+
+
+def _hide_known_ids(text: str) -> str:
+    known, spans, end = _ids_by_part(len(_ids)), [], 0
+    for part in _PART.finditer(text):
+        for name, offset in known.get(part[0], ()):
+            start = part.start() - offset
+            if start >= end and text.startswith(name, start) and _is_word(text, start, start + len(name)):
+                end = start + len(name)
+                spans.append((start, end))
+                break
+    for start, end in reversed(spans):
+        text = f"{text[:start]}*{text[end:]}"
+    return text
+
+
+@lru_cache(maxsize=1)
+def _ids_by_part(_n_ids: int) -> Mapping[str, list[tuple[str, int]]]:
+    """Return the ids, each with the offset of its longest part, by that part; longer ids first."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name in sorted(_ids.copy(), key=len, reverse=True):
+        parts = [] if _SUBJECT.fullmatch(name) else list(_PART.finditer(name))
+        if parts:
+            longest = max(parts, key=lambda part: len(part[0]))
+            found.setdefault(longest[0], []).append((name, longest.start()))
+    return found
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Whether a part of a text is no part of a longer word, and in quotes if it is short."""
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    if end - start < _MIN_ID_LENGTH:
+        return before == after and before in {"'", '"'}
+    return not (before.isalnum() or after.isalnum())
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -13,13 +13,14 @@ import msgspec
 
 from decnef_data.arguments import checked
 from decnef_data.errors import FormatError
-from decnef_data.model import Difference, Lock, LockedFile
+from decnef_data.model import Difference, Lock, LockedFile, UsePolicy
 from decnef_data.model.names import is_checksum, is_relative_path
 from decnef_data.msgspec_support import prepare_type
 
 __all__ = [
     "compare_files",
     "compare_locks",
+    "compare_use",
     "have_same_bytes",
     "lock_text",
     "name_lock",
@@ -56,10 +57,11 @@ def lock_text(lock: Lock) -> str:
     dataset = "srpbs-fc"
     """
     fields: dict[str, Any] = msgspec.to_builtins(lock)
-    files, selection = fields.pop("files"), fields.pop("selection", {})
+    files = fields.pop("files")
+    tables = {name: fields.pop(name, {}) for name in ("selection", "data_use")}
     header = _HEADER.format(dataset=lock.dataset, mirror=" --mirror phantom" if lock.synthetic else "")
     parts = [header + "\n".join(_format_fields({"format": lock.format, **fields}))]
-    parts += ["\n".join(["[selection]", *_format_fields(selection)])] if selection else []
+    parts += ["\n".join([f"[{name}]", *_format_fields(table)]) for name, table in tables.items() if table]
     parts += ["\n".join(["[[files]]", *_format_fields(file)]) for file in files]
     return "\n\n".join(parts) + "\n"
 
@@ -228,6 +230,26 @@ def _compare_metadata(first: Lock, second: Lock) -> Iterator[Difference]:
         yield from _compare_field("selection", name, first.selection, second.selection)
     for name in ("layout", "split", "software"):
         yield from _compare_field(name, name, first, second)
+    if first.data_use and second.data_use:  # a lock of 0.1.0 does not state it
+        yield from compare_use(first.data_use, second.data_use)
+
+
+def compare_use(first: UsePolicy, second: UsePolicy) -> Iterator[Difference]:
+    """Yield the conditions of use that only one of two policies has.
+
+    Examples
+    --------
+    >>> policies = UsePolicy.without_tier("open"), UsePolicy.without_tier("restricted")
+    >>> [(each.name, each.first, each.second) for each in compare_use(*policies)]
+    [('access', 'open', None), ('access', None, 'restricted')]
+    """
+    conditions = [(("access", policy.access_level), *policy.describe()) for policy in (first, second)]
+    for name, text in conditions[0]:
+        if (name, text) not in conditions[1]:
+            yield Difference("data_use", name, text, None)
+    for name, text in conditions[1]:
+        if (name, text) not in conditions[0]:
+            yield Difference("data_use", name, None, text)
 
 
 def _compare_field(what: Any, name: str, first: object, second: object) -> Iterator[Difference]:

@@ -8,6 +8,7 @@ written as ``\x95``, whatever the locale, and the path that the system knows is 
 import os
 import re
 import sys
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["escape_bytes", "escape_path", "unescape_path"]
@@ -47,6 +48,7 @@ def escape_bytes(raw: bytes) -> str:
     return raw.replace(b"\\", b"\\x5c").decode("utf-8", "backslashreplace")
 
 
+@lru_cache(maxsize=4096)  # each call asks for the same paths again
 def unescape_path(text: str) -> str:
     r"""Return the path of the system that :func:`escape_path` returned as text; others stay as they are.
 

@@ -25,6 +25,8 @@ from decnef_data.arguments.quoting import quote
 from decnef_data.arguments.table import ARGUMENTS
 from decnef_data.model import Condition, Secret
 
+pytestmark = pytest.mark.once
+
 CLASSES = {
     "Client": decnef_data.Client,
     "Records": decnef_data.Records,
@@ -32,8 +34,9 @@ CLASSES = {
     "TreeAccessor": TreeAccessor,
     "Splits": Splits,
 }
-#: scikit-learn and xarray decide what they pass, and a client of dask is whatever has its methods.
-EXEMPT = {"X", "y", "groups", "client", "context"}
+#: scikit-learn and xarray decide what they pass, a client of dask is whatever has its methods, and `hide_people` is below
+#: the layer of the checks.
+EXEMPT = {"X", "y", "groups", "client", "context", "text"}
 
 TABLE = pd.DataFrame({"subject": ["sub-0001"], "site": ["SWA"]})
 CUBE = xr.Dataset({"fc": ("edge", [0.5])})
@@ -47,9 +50,9 @@ NOT_DATA = ("srpbs-fc", 1, [1], {"fc": [1]}, np.zeros(3))
 #: The values that parameters refuse; `function.parameter` has another meaning than elsewhere.
 WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     (
-        "name", "mirror.name", "group", "sex", "stratify", "subject", "session", "mirror", "progress", "split", "within",
+        "name", "mirror.name", "login_form.name", "group", "sex", "stratify", "subject", "session", "mirror", "progress", "split", "within",
         "style", "export.style", "desc", "by", "key", "code", "column", "header", "secret", "login.mirror", "login.dataset",
-        "logout.mirror", "facts_of.dataset", "fact.name", "grade", "to_zarr.chunks", "slice_timing",
+        "logout.mirror", "facts_of.dataset", "fact.name", "grade", "to_zarr.chunks", "shards", "slice_timing",
     ): NOT_TEXT,
     (
         "names", "subjects", "sites", "institutes", "diagnoses", "modalities", "space", "confounds", "dims", "on", "include", "exclude",
@@ -68,7 +71,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ): (1, 0, "yes", [True]),
     (
         "data_dir", "config_dir", "lock", "records", "path", "first", "second", "destination", "dest", "folders",
-        "statement", "local_dir", "check_catalog.path",
+        "statement", "local_dir", "check_catalog.path", "to_zarr.dest",
     ): NOT_A_PATH,
     ("where",): (5, "age", ["age"], {1: 2}, {"age": (30, 20)}, {"age": True}, {"age": (None, None)}),
     ("codes",): (5, b"mri", ["mri"], True),
@@ -82,6 +85,7 @@ WRONG: Mapping[tuple[str, ...], tuple[object, ...]] = {
     ("splits.data",): NOT_DATA,
     ("attrs",): (5, "dataset", {"dataset": "srpbs-fc"}, [5], CUBE),
     ("table",): (*NOT_DATA, CUBE.fc),
+    ("participants",): (*NOT_DATA, CUBE),
     ("splits",): (5, "site", TABLE, {"site": 1}, None),
     ("cite.name", "report.what"): (1, b"srpbs-fc", ["srpbs-fc"], TABLE),
     ("labels_img",): (1, b"atlas.nii.gz", np.zeros((2, 2, 2)), CUBE, int, ["atlas.nii.gz"]),
@@ -111,6 +115,7 @@ VALID: Mapping[str, object] = {
     "splits": [],
     "labels_img": "atlas.nii.gz",
     "people": CUBE,
+    "participants": TABLE,
     "traveled": CUBE,
     "values": [0.5],
     "subject": "sub-0001",

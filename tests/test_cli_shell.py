@@ -154,7 +154,7 @@ def test_terms_are_accepted_on_a_terminal(terminal: Callable[..., Terminal]) -> 
 
 def test_a_secret_typed_on_a_terminal_is_not_shown(terminal: Callable[..., Terminal]) -> None:
     session = terminal("login", "atr", "srpbs-fc")
-    session.until("Personal download link")
+    session.until("ATR personal link")
     session.type_unseen(f"http://127.0.0.1:9/a.zip?X-Amz-Signature={SECRET}\r")
     assert session.end() == 0
     assert SECRET not in session.shown

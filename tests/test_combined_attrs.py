@@ -1,6 +1,10 @@
 """Conditions of use: whatever is made of several datasets has the strictest of all, in any order."""
 
+import errno
 import json
+import os
+import stat
+from fcntl import LOCK_EX, LOCK_NB
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,8 @@ from hypothesis import strategies as st
 
 import decnef_data
 from decnef_data import AccessError, SelectionError, combine_attrs
-from decnef_data.client.acquire import write_texts
+from decnef_data.client import sidecars
+from decnef_data.client.sidecars import write_texts
 from decnef_data.combined_attrs import policy_of, use_attrs
 from decnef_data.exports.description import describe
 from decnef_data.model import UsePolicy, UseRule, UseTerm, strictest
@@ -253,6 +258,70 @@ class TestWhatIsWritten:
         assert "- condition: project specific restriction (DUO:0000027)" in terms
         assert "named in the application that ATR approved" in terms
         assert "others register for themselves" in terms
+
+
+class TestTwoExportsAtOnce:
+    """Another export of another dataset into one folder, at the moment when it does most harm."""
+
+    NAMES = ("srpbs-1600", "srpbs-ts")
+
+    def write(self, folder: Path, name: str) -> None:
+        dataset = RECORDS.dataset(name)
+        write_texts(folder, dataset, RECORDS, [RECORDS.citation(key) for key in dataset.citations])
+
+    def assert_both(self, folder: Path) -> None:
+        assert sorted(path.name for path in folder.iterdir()) == ["CITATION", "TERMS"]
+        for file in ("TERMS", "CITATION"):
+            text = (folder / file).read_text()
+            assert [RECORDS.dataset(name).title in text for name in self.NAMES] == [True, True], file
+
+    def test_the_second_waits_where_the_file_system_has_locks(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The lock is had once the other process has written everything: nothing has to be read again."""
+        locked: list[bool] = []
+        opened, lock, open_atomic = [], sidecars.flock, sidecars.open_atomic
+
+        def lock_after_the_other(descriptor: int, operation: int) -> None:
+            locked.append(stat.S_ISDIR(os.fstat(descriptor).st_mode) and operation == LOCK_EX)
+            if len(locked) == 1:
+                self.write(tmp_path, self.NAMES[1])
+            lock(descriptor, operation)
+
+        def count(path: Path) -> Any:
+            opened.append(path.name)
+            other = os.open(tmp_path, os.O_RDONLY)
+            with pytest.raises(BlockingIOError):  # another one would have to wait
+                lock(other, LOCK_EX | LOCK_NB)
+            os.close(other)
+            return open_atomic(path)
+
+        monkeypatch.setattr(sidecars, "flock", lock_after_the_other)
+        monkeypatch.setattr(sidecars, "open_atomic", count)
+        self.write(tmp_path, self.NAMES[0])
+        assert locked == [True, True]
+        assert sorted(opened) == ["CITATION", "CITATION", "TERMS", "TERMS"]
+        self.assert_both(tmp_path)
+
+    def test_what_another_wrote_is_read_again_where_it_has_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(descriptor: int, operation: int) -> None:
+            raise OSError(errno.ENOLCK, "no locks")
+
+        opened, open_atomic = [], sidecars.open_atomic
+
+        def open_after_the_other(path: Path) -> Any:
+            opened.append(path.name)
+            if len(opened) == 1:  # the file was read, and is written now
+                self.write(tmp_path, self.NAMES[1])
+            return open_atomic(path)
+
+        monkeypatch.setattr(sidecars, "flock", refuse)
+        monkeypatch.setattr(sidecars, "open_atomic", open_after_the_other)
+        self.write(tmp_path, self.NAMES[0])
+        assert len(opened) == 5  # of two files, two of the other, and one again
+        self.assert_both(tmp_path)
 
 
 def fc_like(attrs: dict[str, Any]) -> xr.Dataset:

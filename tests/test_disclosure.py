@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -17,10 +18,10 @@ import xarray as xr
 import decnef_data
 from decnef_data import SelectionError
 from decnef_data.count_suppression import format_count, hidden_counts
-from decnef_data.disclosure import get_logger, hide_people, hides_rows
+from decnef_data.disclosure import get_logger, hide_people, hides_rows, remember_ids
 from decnef_data.errors import warn_user
 from decnef_data.progress import create_progress
-from tests import small, trees
+from tests import own_catalog, small, trees
 from tests.command import run
 from tests.test_secrets import commands
 
@@ -191,6 +192,62 @@ def test_the_environment_says_it(value: str, word: str, monkeypatch: pytest.Monk
     monkeypatch.setenv("DECNEF_ROWS", value)
     assert f"people       {word} (DECNEF_ROWS)\n" in run("doctor", "--environment").out
     assert run("doctor", "--environment", "--json").json["hides_rows"] == (value == "never")
+
+
+def test_ids_of_any_form_are_replaced_once_their_table_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Participants of a foreign dataset, of whom two rows differ, one has no images, and one no row."""
+    folder = own_catalog.write_dataset(tmp_path / "data" / own_catalog.NAME)
+    forms = {"A1": "AB12", "A2": "10017", "B1": "NDAR_INV83"}
+    labels = {old: new.replace("_", "") for old, new in forms.items()}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        for old, new in labels.items():
+            if f"sub-{old}" in path.name:
+                path = path.rename(path.with_name(path.name.replace(f"sub-{old}", f"sub-{new}")))  # noqa: PLW2901
+    table = (
+        own_catalog.PEOPLE.replace("sub-A1", "sub-AB12")
+        .replace("sub-A2", "10017")
+        .replace("sub-B1", "NDAR_INV83")
+    )
+    table += "10017\tcontrol\ty\t2\t77\t1\t6\nZ-4711\tcontrol\ty\t2\t33\t1\t6\n"
+    (folder / "participants.tsv").write_text(table)
+    (folder / "sub-10017/ses-OSU1/func/sub-10017_ses-OSU1_task-rest_bold.nii").write_bytes(b"no image")
+    records = own_catalog.records(tmp_path / "records", "synapse", "syn1", "syn2")
+    monkeypatch.setenv("DECNEF_CATALOG_DIR", str(records))
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+    texts = {}
+    for choice in ("never", "always"):
+        monkeypatch.setenv("DECNEF_ROWS", choice)
+        decnef_data.adopt(own_catalog.NAME, folder, progress="none")
+        with caplog.at_level(logging.INFO, "decnef_data"), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            decnef_data.fetch_dataset(own_catalog.NAME, strict=False, progress="none")
+            get_logger("decnef_data.x").info("read '10017', NDAR_INV83_bold and Z-4711")
+            with pytest.raises(decnef_data.DecnefDataError) as raised:
+                decnef_data.fetch_dataset(own_catalog.NAME, progress="none")
+            said = [run("doctor", own_catalog.NAME, "--all", *more) for more in ((), ("--json",))]
+        texts[choice] = "\n".join(
+            [
+                caplog.text,
+                str(raised.value),
+                *(str(each.message) for each in caught),
+                *(each.out for each in said),
+            ]
+        )
+        caplog.clear()
+    for name in ("AB12", "10017", "NDAR_INV83", "Z-4711"):
+        pattern = rf"(?<![0-9A-Za-z]){name}(?![0-9A-Za-z])"
+        assert re.search(pattern, texts["always"]), name
+        assert not re.search(pattern, texts["never"]), name
+    assert "Rows of '*' in 'participants.tsv' differ in the column 'age'" in texts["never"]
+
+
+def test_a_short_id_is_replaced_in_quotes_alone(never: None) -> None:
+    remember_ids(["7", "P-8"])
+    assert (
+        hide_people("7 files of '7', not of '77', P-8 and P-88") == "7 files of '*', not of '77', * and P-88"
+    )
 
 
 def test_what_is_replaced_in_texts(never: None) -> None:

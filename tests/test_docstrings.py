@@ -15,6 +15,8 @@ from decnef_data.accessor import Accessor, TreeAccessor
 from decnef_data.analysis.splits import Splits
 from decnef_data.api.xarray_engine import DecnefEngine
 
+pytestmark = pytest.mark.once
+
 Documented = Callable[..., Any]
 
 CLASSES = (
@@ -28,7 +30,10 @@ CLASSES = (
 )
 FUNCTIONS = {name: getattr(decnef_data, name) for name in decnef_data.__all__ if name[0].islower()}
 #: Functions that raise no error of their own: they list what there is, format a value, or draw data.
-NEVER_FAILS = {"cache", "cached_datasets", "environment", "lock_text", "synthetic_travelers"}
+NEVER_FAILS = {
+    "cache", "cached_datasets", "count_participants", "environment", "hide_people", "hides_rows", "lock_text",
+    "synthetic_travelers",
+}  # fmt: skip
 #: Checks of numpydoc; types are in the annotations, so that PR04 (no type) is not among them.
 NUMPYDOC_CHECKS = {
     "GL01", "GL02", "GL03", "GL05", "GL06", "GL07", "GL08",
@@ -80,12 +85,12 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
         {"access", "clear_cache"},
         {"cite"},
         {"label"},
-        {"Records.mirror"},
+        {"Records.mirror", "Records.login_form"},
         {"Records.fact"},
     ),
     "names": ({"timeseries", "Accessor.timeseries"}, {"Records.facts"}),
     "path": ({"open_derivatives"}, {"report"}, {"check_catalog"}),
-    "progress": ({"index"}, {"motion", "Accessor.motion", "Accessor.with_motion"}),
+    "progress": ({"motion", "Accessor.motion", "Accessor.with_motion"},),
     # Of each scan of several, and of the one that is returned.
     "run": ({"label"}, {"Accessor.sel", "TreeAccessor.sel"}),
     # Of a sample, and of a split.
@@ -195,10 +200,12 @@ def numpydoc_errors(function: Documented) -> list[str]:
 
 
 class TestCompleteness:
+    @pytest.mark.tools
     @pytest.mark.parametrize("name", documented())
     def test_numpydoc_finds_nothing_missing(self, name: str) -> None:
         assert numpydoc_errors(documented()[name]) == []
 
+    @pytest.mark.tools
     @pytest.mark.parametrize(
         "cls", [decnef_data.Client, decnef_data.Records, decnef_data.TravelingSubjects, Splits]
     )
@@ -349,6 +356,7 @@ def other(mirror: str) -> str:
 class TestWhatFindsABadDocstring:
     """A test that cannot fail is a defect: bad docstrings are found."""
 
+    @pytest.mark.tools
     def test_numpydoc_finds_what_is_missing(self) -> None:
         codes = {error.partition(":")[0] for error in numpydoc_errors(bad)}
         assert codes == {"SS03", "SS05", "PR01", "PR07", "RT01", "EX01"}

@@ -27,6 +27,8 @@ from tests import forked, trees
 from tests.bids_validator import ALLOWED, assert_valid, validate
 from tests.command import PHANTOM, run, started
 
+pytestmark = pytest.mark.once
+
 DATASETS = ("srpbs-open", "srpbs-1600", "srpbs-ts")
 
 
@@ -65,6 +67,15 @@ def phantoms(phantom_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     for name in DATASETS:
         export(folder / name, name, mirror="phantom", data_dir=phantom_dir)
     return {name: folder / name for name in DATASETS}
+
+
+def test_what_the_description_describes_is_on_the_disk_before_it(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[set[str]] = []
+    monkeypatch.setattr(os, "sync", lambda: synced.append(files_below(tmp_path / "out").keys()))
+    export(tmp_path / "out")
+    assert synced == [files_below(tmp_path / "out").keys() - {"dataset_description.json"}]
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -21,6 +21,8 @@ from tests import small, trees
 from tests.command import SECRET, run
 from tests.servers.links import LinkServer
 
+pytestmark = pytest.mark.readers
+
 NAMES = [dataset.name for dataset in Records.load().datasets]
 EVERY = [(style, name) for style in DOCUMENT_STYLES for name in NAMES]
 #: A user's own catalog record, with the exact size and checksum that an index of the mirror finds.

@@ -21,6 +21,7 @@ import decnef_data
 from decnef_data import AccessError, DecnefDataWarning, FormatError, IntegrityError, SelectionError
 from decnef_data.client import Client
 from decnef_data.client.options import FetchOptions
+from decnef_data.client.request import DataRequest
 from decnef_data.exports import nifti
 from decnef_data.model import ExportSummary, Image, ImageSet, Selection
 from decnef_data.progress import create_progress
@@ -79,7 +80,7 @@ def own(tmp_path: Path) -> Path:
 
 def select_images(**asked: Any) -> ImageSet:
     selection = Selection("srpbs-open", **asked)
-    request = Client.default()._request(selection, FetchOptions(progress="none"))
+    request = DataRequest.create(Client.default()._resolver, selection, FetchOptions(progress="none"))
     return request.acquire().images()
 
 
@@ -141,6 +142,14 @@ class TestOriginals:
         expected = scan_files(own)
         assert files_below(tmp_path / "out") == expected
         assert made == ExportSummary(tmp_path / "out", len(expected), 0, sum(map(len, expected.values())))
+
+    def test_all_are_on_the_disk_at_the_end(
+        self, images: ImageSet, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[dict[str, bytes]] = []
+        monkeypatch.setattr(os, "sync", lambda: synced.append(files_below(tmp_path / "out")))
+        write(images, tmp_path / "out", original=True)
+        assert synced == [scan_files(own)]
 
     def test_files_that_are_there_are_left_and_others_are_written(
         self, images: ImageSet, own: Path, tmp_path: Path

@@ -2,6 +2,7 @@
 
 import re
 import stat
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,64 @@ def cube(sizes: dict[str, int], *, seed: int = 1, **attrs: Any) -> xr.Dataset:
         },
         attrs,
     )
+
+
+PLACES, LABELS, SEXES = ("A", "B", "C"), ("HC", "ASD", "MDD", "not stated"), ("female", "male", "not stated")
+#: Each number of people of one place, diagnosis and sex is a variable.
+VARIABLES = [(place, label, sex) for place in PLACES for label in LABELS for sex in SEXES]
+
+
+def crowd(seed: int) -> xr.Dataset:
+    """Connectivity of people of which many numbers are small."""
+    rng = np.random.default_rng(seed)
+    data = cube(dict(zip(PLACES, rng.integers(4, 70, 3).tolist(), strict=True)), seed=seed)
+    n = data.sizes["subject"]
+    share = rng.dirichlet([1, 0.3, 0.6, 0.3])
+    labels = np.array([*LABELS[:3], ""])[rng.choice(4, n, p=share)]
+    sexes = np.array(["female", "male", ""])[rng.choice(3, n, p=rng.dirichlet([2, 2, 0.3]))]
+    return data.assign_coords(diagnosis=("subject", labels), sex=("subject", sexes))
+
+
+def people_of(data: xr.Dataset) -> Any:
+    """How many people there are of each variable."""
+    names = (np.where(data[name] == "", "not stated", data[name]) for name in ("site", "diagnosis", "sex"))
+    people = list(zip(*(each.tolist() for each in names), strict=True))
+    return np.array([people.count(variable) for variable in VARIABLES])
+
+
+def total(place: str = "", label: str = "", sex: str = "") -> Any:
+    """The variables that a number of people adds up."""
+    return np.array([all(a in {"", b} for a, b in zip((place, label, sex), each, strict=True)) for each in VARIABLES], int)  # fmt: skip
+
+
+def numbers_of(truth: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every number of people by a place, or all, and a diagnosis or a sex."""
+    for place in ("", *PLACES):
+        for label in ("", *LABELS):
+            yield (place, label), total(place, label)
+        for sex in SEXES:
+            yield (place, sex), total(place, sex=sex)
+
+
+def equations(page: Page) -> Iterator[Any]:
+    """The numbers of people that a page shows, as what they add up."""
+    for place, row in page.counts().items():
+        yield from (
+            total(place, "" if name == "all" else name) for name, text in row.items() if text.isdigit()
+        )
+    for place, text in re.findall(r'aria-label="(\w): (\d[^"]*)"', page.html):
+        numbers = re.findall(r"\d+", text) if " f · " in text else []
+        yield from (total(place, sex=sex) for sex, _ in zip(SEXES, numbers, strict=False))
+        if len(numbers) == 2:
+            yield total(place, sex="not stated")
+    for place, text in re.findall(r'aria-label="(\w): [^"]*, n (\d+)"', page.html):
+        assert text
+        yield total(place)
+    yield from (total(place) for place in re.findall(r"<figcaption>(\w), n \d+<", page.html))
+    for name, label in (("People", ""), ("Controls", "HC")):
+        yield from (total(label=label) for _ in re.findall(f"<dt>{name}</dt><dd>\\d+</dd>", page.html))
+    yield from (total(sex="not stated") for _ in re.findall(r"sex of \d+", page.text))
+    yield from (total(label="not stated") for _ in re.findall(r"diagnosis of \d+", page.text))
 
 
 def write(what: Any, path: Path, **options: Any) -> Page:
@@ -278,6 +337,24 @@ class TestPrivacy:
             assert not re.search(rf"(?<![\d.]){total}(?![\d.])", shown), total
         assert "synthetic" not in page.html.casefold()
         assert "phantom" not in page.html.casefold()
+
+    def test_no_number_that_is_hidden_follows_from_all_others_of_a_page(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DECNEF_ROWS", "never")
+        n_small = n_shown = 0
+        for seed in range(12):
+            data = crowd(seed)
+            known = list(equations(write(data, tmp_path / "page.html", i_may_share=True)))
+            truth = people_of(data)
+            rank = np.linalg.matrix_rank(np.array(known))
+            for number, values in numbers_of(truth):
+                if 0 < truth @ values < 5:
+                    n_small += 1
+                    assert np.linalg.matrix_rank(np.array([*known, values])) > rank, (seed, number)
+            n_shown += len(known)
+        assert n_small > 60
+        assert n_shown > 100
 
     def test_the_whole_release_and_synthetic_people_are_shown_in_full(self, tmp_path: Path) -> None:
         data = cube({"A": 31, "B": 3}, synthetic=1)

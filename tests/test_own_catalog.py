@@ -22,6 +22,8 @@ from tests.servers.synapse import Entity, SynapseServer, Token, personal_token, 
 #: Of the eyes of one participant, whose code the record does not state.
 pytestmark = pytest.mark.filterwarnings("ignore:'riverside'. 1 cell of the column 'eyes' in")
 
+STYLES = ("croissant", "datapackage", "schema.org", "dcat")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -55,15 +57,25 @@ def synapse(folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.Monke
         yield records
 
 
-@pytest.fixture
-def link(folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The dataset as an archive behind a public link; yield the folder of its records."""
+@pytest.fixture(params=["public", "personal"])
+def link(
+    request: pytest.FixtureRequest,
+    folder: Path,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Path]:
+    """The dataset as an archive behind a link, in the record or of the user; yield the folder of records."""
     archive = tmp_path / f"{NAME}.tar.gz"
     with tarfile.open(archive, "w:gz") as stream:
         stream.add(folder, NAME)
     with LinkServer() as server:
-        records = own_catalog.records(tmp_path / "records", "https", "", server.link(archive))
+        public = server.public_link(archive) if request.param == "public" else ""
+        records = own_catalog.records(tmp_path / "records", "https", "", public)
         monkeypatch.setenv("DECNEF_CATALOG_DIR", str(records))
+        if not public:
+            login = run("login", "river", NAME, typed=server.link(archive))
+            assert login.code == 0, login.err
         yield records
 
 
@@ -148,10 +160,33 @@ class TestFromMirrors:
         assert "not in the catalog" not in run("doctor", NAME).out
         assert_opened(decnef_data.fetch_dataset(NAME, progress="none"))
 
-    def test_an_archive_at_a_public_link(self, link: Path) -> None:
-        assert decnef_data.check_catalog(link) == ()
-        assert decnef_data.plan(NAME).mirror == "river"
-        found = decnef_data.fetch_dataset(NAME, accept_terms=True, progress="none")
+    def test_an_archive_at_a_link_by_commands_alone(
+        self, link: Path, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        assert run("catalog", "check", str(link)).out == ""
+        walked = run("index", "river")
+        assert (walked.code, "riverside  found" in walked.out) == (0, True)
+        assert "The link points to 'riverside.tar.gz', which matches by name." in walked.out
+        _, access = decnef_data.access(NAME)
+        is_public = request.node.callspec.params["link"] == "public"
+        assert [each.kind for each in access.requirements] == ["terms", *([] if is_public else ["link"])]
+        planned = run("plan", NAME, "--json").json
+        assert (planned["mirror"], [each["file"]["path"] for each in planned["files"]]) == (
+            "river", ["riverside.tar.gz"],
+        )  # fmt: skip
+        assert run("download", NAME, "--accept-terms", "--quiet").code == 0
+        assert run("cite", NAME).out.strip() == "A. B. (2024). Rivers."
+        people = run("participants", NAME, "--diagnosis", "patient", "--site", "lak", "--csv", "--quiet")
+        assert [line.partition(",")[0] for line in people.out.splitlines()] == ["subject", "sub-A1", "sub-B1"]
+        assert run("export", "bids", NAME, str(tmp_path / "bids"), "--quiet").code == 0
+        assert len(list((tmp_path / "bids").rglob("*_bold.nii.gz"))) == 5
+        for style in STYLES:
+            exported = run("export", style, NAME)
+            assert (exported.code, "Riverside Sleep Study" in exported.out) == (0, True)
+            assert_own(exported.out, style)
+        assert "https://example.org" in json.dumps(decnef_data.export(NAME, style="dcat"))
+        (tmp_path / "a.lock").write_text(run("lock", NAME, "--quiet").out)
+        found = decnef_data.fetch_dataset(NAME, lock=tmp_path / "a.lock", progress="none")
         assert_opened(found)
         assert found["LAK/bold"]["bold"].shape == (3, 4, *trees.SHAPE[::-1])
 
@@ -174,6 +209,27 @@ class TestExports:
         assert (sidecar["RepetitionTime"], sidecar["DecnefData"]["site"]) == (1.75, "OSU")
         assert "InstitutionName" not in sidecar
 
+    def test_runs_of_several_tasks_are_told_apart(self, adopted: Path) -> None:
+        func, voxels = adopted / "sub-A2/ses-OSU1/func", trees.voxels(50, (*trees.SHAPE, 4))
+        run = trees.image(voxels)
+        run.header["pixdim"][4] = 0
+        (func / "sub-A2_ses-OSU1_task-nback_bold.nii").write_bytes(run.to_bytes())
+        (adopted / "task-nback_bold.json").write_text(json.dumps(own_catalog.SIDECAR))
+        side = func / "sub-A2_ses-OSU1_task-rest_bold.json"
+        (func / "sub-A2_ses-OSU1_task-nback_bold.json").write_bytes(side.read_bytes())
+        decnef_data.adopt(NAME, adopted, progress="none")
+        found = decnef_data.fetch_dataset(NAME, progress="none")
+        runs = found["OSU/bold"].to_dataset()
+        assert labels(runs, "subject", "task") == {
+            "subject": ["sub-A1", "sub-A2", "sub-A2"], "task": ["rest", "nback", "rest"],
+        }  # fmt: skip
+        assert (runs["bold"][1].to_numpy() == voxels.T).all()
+        assert not (runs["bold"][2].to_numpy() == voxels.T).all()
+        people = found.decnef.participants()
+        assert "task" not in people.columns
+        assert (people["subject"] == "sub-A2").sum() == 1
+        assert "task" not in found["LAK/bold"].coords
+
     def test_a_task_keeps_its_name(self, adopted: Path, tmp_path: Path) -> None:
         func = adopted / "sub-A2/ses-OSU1/func"
         for path in func.iterdir():
@@ -188,7 +244,7 @@ class TestExports:
         assert json.loads(sidecar.read_bytes())["TaskName"] == "nback"
         assert json.loads((tmp_path / "bids/task-nback_bold.json").read_bytes()) == {"TaskName": "nback"}
 
-    @pytest.mark.parametrize("style", ["croissant", "datapackage", "schema.org", "dcat"])
+    @pytest.mark.parametrize("style", STYLES)
     def test_documents_say_nothing_of_other_datasets(self, adopted: Path, style: str) -> None:
         text = json.dumps(decnef_data.export(NAME, style=style))
         assert_own(text, style)
@@ -243,8 +299,8 @@ class TestMeaning:
         found = decnef_data.fetch_dataset(NAME, group="OSU/bold", progress="none")
         assert found["repetition_time"].to_numpy().tolist() == [2.25, 1.75]
 
-    def test_opening_again_reads_no_sidecar(self, adopted: Path) -> None:
-        """With thousands of people, there are thousands of them."""
+    def test_opening_again_reads_no_file(self, adopted: Path) -> None:
+        """With thousands of people, there are thousands of sidecars, and the tables take long to join."""
         decnef_data.fetch_dataset(NAME, progress="none")
         opened: list[str] = []
         is_counting = [True]
@@ -258,9 +314,7 @@ class TestMeaning:
         join._join_cached.cache_clear()
         decnef_data.fetch_dataset(NAME, progress="none")
         is_counting[0] = False
-        assert [path for path in opened if path.startswith(str(adopted))] == [
-            str(adopted / "participants.tsv")
-        ]
+        assert [path for path in opened if path.startswith(str(adopted)) and Path(path).is_file()] == []
 
 
 class TestCheck:
@@ -285,6 +339,17 @@ class TestCheck:
         path.write_text(path.read_text().replace(old, new, 1))
         problems = decnef_data.check_catalog(tmp_path)
         assert CatalogProblem(str(path), line, f"$.datasets[0]{place}", message) in problems
+
+    @pytest.mark.parametrize("form", ["v4", "v2"])
+    def test_a_personal_link_is_no_part_of_a_record(self, tmp_path: Path, form: str) -> None:
+        with LinkServer() as server:
+            link = server.link(b"x", form=form)
+        path = own_catalog.records(tmp_path, "https", "", link) / "river.toml"
+        (problem,) = decnef_data.check_catalog(tmp_path)
+        assert str(problem) == (
+            f"{path}:22: The record has a personal link, which `decnef login` stores, and not a record, at "
+            "'$.mirrors[0].holdings[0].address'. Correct this entry."
+        )
 
     def test_everything_that_is_wrong_is_named_at_once(self, tmp_path: Path) -> None:
         path = own_catalog.records(tmp_path, "synapse", "syn1", "foo") / "river.toml"

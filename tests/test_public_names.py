@@ -33,6 +33,7 @@ FUNCTIONS = [
     "clear_cache",
     "combine_attrs",
     "connectivity",
+    "count_participants",
     "demo",
     "diff",
     "doctor",
@@ -43,6 +44,8 @@ FUNCTIONS = [
     "export_nifti",
     "fetch_dataset",
     "harmonize",
+    "hide_people",
+    "hides_rows",
     "index",
     "label",
     "leakage",
@@ -74,7 +77,10 @@ FUNCTIONS = [
 NO_METHODS = {
     "combine_attrs",
     "connectivity",
+    "count_participants",
     "harmonize",
+    "hide_people",
+    "hides_rows",
     "leakage",
     "lock_text",
     "match",
@@ -210,6 +216,7 @@ def defined(function: Callable[..., object]) -> list[list[str]]:
     return [list(inspect.signature(each).parameters) for each in get_overloads(function) or [function]]
 
 
+@pytest.mark.once
 class TestCompletion:
     """What editors show from the source alone."""
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["accept", "access", "login", "logout", "show_terms"]
 
-_SECRET_PROMPTS = {"synapse": "Synapse personal access token", "https": "Personal download link"}
 _REFUSED_ARGUMENT = (
     "`decnef login` takes a mirror and a dataset, and reads the secret from a prompt or standard input. "
     "A secret given as an argument is visible in the process list and the shell history: replace it."
@@ -94,13 +93,15 @@ def login(
         raise error_exit(2, _REFUSED_ARGUMENT)
     record = records.mirror(mirror)
     name = records.dataset(dataset).name if dataset is not None else None
-    if record.protocol == "https" and name is None:
+    form = records.login_form(record.name)
+    if form is not None and form.per_dataset and name is None:
         raise error_exit(
             2,
             f"Mirror '{record.name}' has one link per dataset. Run `decnef login {record.name} DATASET`.",
         )
+    prompt = f"{record.title} {form.secret}" if form is not None else None
     # Read in the call itself: no local variable may hold the secret, because a traceback can show locals.
-    print_sentence(decnef_data.login(record.name, _read_secret(record.protocol), dataset=name))
+    print_sentence(decnef_data.login(record.name, _read_secret(prompt), dataset=name))
     print_stderr(f"Run `decnef logout {record.name}` to delete the stored credentials.")
 
 
@@ -114,14 +115,12 @@ def _known_dataset_names(records: "Records") -> Iterator[str]:
         yield from (dataset.name, dataset.title, *dataset.aliases)
 
 
-def _read_secret(protocol: str) -> str:
+def _read_secret(prompt: str | None) -> str:
     """Read the secret without echoing it; an empty one means that none is asked for again."""
-    if protocol not in _SECRET_PROMPTS:
+    if prompt is None:
         return ""
     if sys.stdin.isatty():
-        answer = str(
-            typer.prompt(_SECRET_PROMPTS[protocol], default="", hide_input=True, show_default=False, err=True)
-        )
+        answer = str(typer.prompt(prompt, default="", hide_input=True, show_default=False, err=True))
     else:
         answer = sys.stdin.readline()
     return answer.strip()

@@ -5,7 +5,6 @@ from functools import wraps
 from typing import Any
 
 import decnef_data
-from decnef_data.disclosure import hides_rows
 
 __all__ = [
     "Completions",
@@ -59,8 +58,8 @@ def mirror_names() -> Completions:
 @_silent
 def login_mirror_names() -> Completions:
     """Return the mirrors that require a login."""
-    mirrors = decnef_data.catalog().mirrors
-    return [(mirror.name, mirror.title) for mirror in mirrors if mirror.protocol != "folder"]
+    records = decnef_data.catalog()
+    return [(mirror.name, mirror.title) for mirror in records.mirrors if records.login_form(mirror.name)]
 
 
 @_silent
@@ -113,7 +112,7 @@ def group_names(ctx: Any) -> Completions:
 def subject_ids(ctx: Any) -> Completions:
     """Return the ids of the subjects of the dataset on the line that is on this machine."""
     name, mirror = _dataset_on_line(ctx), ctx.params.get("mirror") or "auto"
-    if name is None or hides_rows():
+    if name is None or decnef_data.hides_rows():
         return []
     ids = decnef_data.cached_subjects(name, mirror=mirror, data_dir=ctx.params.get("data_dir"))
     return [(subject, "") for subject in ids]

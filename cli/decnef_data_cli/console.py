@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decnef_data.disclosure import hide_people
+from decnef_data import hide_people
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperGroup
 
 import decnef_data
-from decnef_data.disclosure import VARIABLE, hide_people, hides_rows
 from decnef_data_cli import interrupts, messages, next_steps
 from decnef_data_cli.commands import print_examples
 from decnef_data_cli.metavars import set_metavars
@@ -129,9 +128,10 @@ def require_rows(what: str, advice: str) -> None:
     typer.Exit
         Rows are hidden; the error has been printed.
     """
-    if hides_rows():
+    if decnef_data.hides_rows():
         raise error_exit(
-            2, f"{what} rows about single people, which {VARIABLE} hides. {advice}, or set {VARIABLE}=always."
+            2,
+            f"{what} rows about single people, which DECNEF_ROWS hides. {advice}, or set DECNEF_ROWS=always.",
         )
 
 
@@ -277,7 +277,7 @@ def _print_error(error: BaseException) -> None:
     if os.environ.get("DECNEF_DEBUG"):
         import traceback
 
-        sys.stderr.write(hide_people("".join(traceback.format_exception(error))))
+        sys.stderr.write(decnef_data.hide_people("".join(traceback.format_exception(error))))
     messages.print_error(error_lines(error), error_fields(error))
 
 

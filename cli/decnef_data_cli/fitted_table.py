@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
-from decnef_data.disclosure import hide_people
+from decnef_data import hide_people
 from decnef_data_cli.next_steps import rewrite
 
 __all__ = ["Bar", "FittedTable", "build_table"]

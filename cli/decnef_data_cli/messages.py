@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from decnef_data.disclosure import hide_people
+import decnef_data
 from decnef_data_cli.console import print_wrapped
 from decnef_data_cli.next_steps import rewrite
 
@@ -63,7 +63,7 @@ def print_stderr(text: str) -> None:
     """Print a message; a terminal highlights a leading ``error:`` or ``warning:``."""
     text = rewrite(text)
     if _json_lines:
-        _print_event({"event": "log", "level": "info", "message": hide_people(text)})
+        _print_event({"event": "log", "level": "info", "message": decnef_data.hide_people(text)})
     else:
         print_wrapped(text, stderr=True)
 
@@ -72,7 +72,7 @@ def print_warning(text: str) -> None:
     """Print a warning, with its level."""
     text = rewrite(text)
     if _json_lines:
-        _print_event({"event": "log", "level": "warning", "message": hide_people(text)})
+        _print_event({"event": "log", "level": "warning", "message": decnef_data.hide_people(text)})
     else:
         print_wrapped(f"warning: {text}", stderr=True)
 
@@ -89,7 +89,7 @@ def print_error(lines: Iterable[str], fields: Mapping[str, Any]) -> None:
 def _rewrite_all(value: Any) -> Any:
     """Rewrite the messages of an error, and of its causes."""
     if isinstance(value, str):
-        return hide_people(rewrite(value))
+        return decnef_data.hide_people(rewrite(value))
     if isinstance(value, Mapping):
         return {key: _rewrite_all(item) for key, item in value.items()}
     return [_rewrite_all(item) for item in value] if isinstance(value, list) else value

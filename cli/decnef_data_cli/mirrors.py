@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from decnef_data.mirror_index import Index
     from decnef_data.mirror_index.audit import Audit
     from decnef_data.mirror_index.status import MirrorStatus
-    from decnef_data.mirrors.probe import CredentialInfo
+    from decnef_data.mirrors.protocol import CredentialInfo
 
 __all__ = ["audit", "index", "mirrors"]
 
@@ -228,7 +228,7 @@ def _mirrors_page(statuses: "Sequence[MirrorStatus]") -> "Iterator[RenderableTyp
 
 def _describe_response(status: "MirrorStatus") -> str:
     if status.reachable is None:
-        return "on this machine" if status.protocol == "folder" else "unknown"
+        return "on this machine" if status.is_local else "unknown"
     if not status.reachable:
         return "no"
     return "yes" if status.seconds is None else f"yes, in {status.seconds * 1000:,.0f} ms"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import decnef_data
-from decnef_data.count_suppression import format_count, hidden_counts
 from decnef_data_cli.completion import dataset_names
 from decnef_data_cli.console import print_csv, print_json, print_rich, section, table
 from decnef_data_cli.errors import require_rows
@@ -118,34 +117,13 @@ def _query_page(participants: "pd.DataFrame", record_counts: "pd.DataFrame") -> 
 
 
 def _participants_table(participants: "pd.DataFrame") -> "RenderableType":
-    """Count by dataset, group, site and diagnosis; a participant is counted once in each group.
-
-    Only matrices have groups in the table of participants: the group of images is their site.
-    """
+    """Return the numbers by dataset, group, site and diagnosis."""
     from rich.text import Text
 
     if participants.empty:
         return Text("No participants match.")
-    # Where a table pools its sites, only the institute is known.
-    location = participants["site"].fillna(participants["institute"]).fillna("")
-    groups = participants.reindex(columns=["group"])["group"].astype(object).fillna("")
-    diagnoses = participants["diagnosis"].astype(object).fillna("")
-    by = [participants["dataset"], groups, location.rename("place"), diagnoses]
-    sizes = participants.groupby(by, sort=False).size().items()
-    counts = {tuple(map(str, key)): int(number) for key, number in sizes if isinstance(key, tuple)}
-    hidden = hidden_counts(counts, _sums(counts))
-    rows = ((*key, format_count(number, is_hidden=key in hidden)) for key, number in counts.items())
+    rows = decnef_data.count_participants(participants).itertuples(index=False)
     return table("!dataset", "!group", "site or institute", "diagnosis", ">participants", rows=rows)
-
-
-def _sums(counts: "Iterable[tuple[str, ...]]") -> "list[tuple[list[tuple[str, ...]], None]]":
-    """Return which counts add up to published ones: those of a place, of a diagnosis and of a group."""
-    sums: dict[tuple[str | None, ...], list[tuple[str, ...]]] = {}
-    for key in counts:
-        dataset, group, place, diagnosis = key
-        for known in ((place, None), (None, diagnosis), (None, None)):
-            sums.setdefault((dataset, group, *known), []).append(key)
-    return [(parts, None) for parts in sums.values()]
 
 
 def _records_table(counts: "pd.DataFrame") -> "RenderableType":

@@ -141,7 +141,7 @@ def dataset_page(
     yield Text(dataset.title, style="bold")
     yield grid((*_dataset_lines(dataset), *_local_lines(dataset, cached)))
     yield Text(f"\n{dataset.summary.strip()}\n")
-    holdings = _holding_rows(dataset.name, records.mirrors)
+    holdings = _holding_rows(dataset.name, records)
     yield section("Mirrors", table("!mirror", ">size", "source", rows=holdings))
     if dataset.atlases:
         yield section("Groups", _groups_table(dataset))
@@ -183,13 +183,14 @@ def _dataset_lines(dataset: "Dataset") -> Iterator[tuple[str, str]]:
         yield "terms", f"{dataset.terms} (sharing is not permitted)"
 
 
-def _holding_rows(name: str, mirrors: "Iterable[Mirror]") -> Iterator[tuple[str, str, str]]:
-    for mirror in mirrors:
+def _holding_rows(name: str, records: "Records") -> Iterator[tuple[str, str, str]]:
+    for mirror in records.mirrors:
         holding = mirror.find_holding(name)
         if holding is not None:
             unverified = "" if holding.address is None or holding.has_verified_address else " (unverified)"
             published = ", ".join(part for part in (holding.archive, holding.address) if part)
-            fallback = "a personal link" if mirror.protocol == "https" else mirror.title
+            form = records.login_form(mirror.name)
+            fallback = f"a {form.secret}" if form is not None and form.per_dataset else mirror.title
             yield mirror.name, _holding_size(holding), f"{published or fallback}{unverified}"
 
 

@@ -175,7 +175,8 @@ class ImageMethods:
             of the operating system.
         progress
             How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
-            ``"none"``, or ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
+            ``"json"`` (one event per line on standard error), ``"none"``, or ``"auto"``, which means bars on
+            a terminal and in a notebook, and lines otherwise.
 
         Returns
         -------
@@ -234,7 +235,8 @@ class ImageMethods:
             of the operating system.
         progress
             How progress is shown, scan by scan: ``"bars"`` on standard error, ``"lines"`` in the log,
-            ``"none"``, or ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
+            ``"json"`` (one event per line on standard error), ``"none"``, or ``"auto"``, which means bars on
+            a terminal and in a notebook, and lines otherwise.
 
         Returns
         -------

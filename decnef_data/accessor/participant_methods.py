@@ -13,9 +13,11 @@ from decnef_data.records.names import as_names
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from zarr.abc.store import Store
 
     from decnef_data.exports.description import Description
-    from decnef_data.stores.portable import Chunks
+    from decnef_data.exports.portable.arrays import Chunks
+    from decnef_data.exports.portable.hierarchy import Shards
 
 __all__ = ["ParticipantMethods"]
 
@@ -170,9 +172,10 @@ class ParticipantMethods(Generic[_Data]):
 
     def to_zarr(
         self,
-        dest: str | os.PathLike[str],
+        dest: "str | os.PathLike[str] | Store",
         *,
         chunks: "Chunks" = "volumes",
+        shards: "Shards | None" = None,
         client: Any = None,
         i_may_share: bool = False,
         progress: str = "auto",
@@ -182,13 +185,17 @@ class ParticipantMethods(Generic[_Data]):
         Parameters
         ----------
         dest
-            A folder that does not exist yet, or an fsspec URL with nothing below it.
+            A folder that does not exist yet, a file that does not exist yet and ends in ``.zip``, an fsspec
+            URL with nothing below it, or an empty store of ``zarr.storage``, which you close.
         chunks
             The chunks of images: ``"volumes"`` for 20 complete volumes per chunk, ``"time"`` for all time
             points of a small block.  All other arrays have chunks of complete rows in both cases.
+        shards
+            ``"auto"`` puts up to 128 MiB of chunks into one object of the store, which keeps the number of
+            files small; ``None`` makes an object of each chunk.
         client
             A ``dask.distributed.Client`` whose workers copy the data; they must be able to access the data
-            and `dest`.  ``None`` means two threads of this process.
+            and `dest`, which cannot be a zip file.  ``None`` means two threads of this process.
         i_may_share
             Whether you confirm that you are allowed to share the data; otherwise real data are not written to
             another machine or into a checkout of a repository.
@@ -205,7 +212,8 @@ class ParticipantMethods(Generic[_Data]):
         FileExistsError
             `dest` exists already.
         SelectionError
-            A variable is neither numeric nor text, a URL needs fsspec, or `chunks` or `progress` is unknown.
+            A variable is neither numeric nor text, a URL needs fsspec, a store is read-only, `client` cannot
+            write to `dest`, or `chunks`, `shards` or `progress` is unknown.
         IntegrityError
             The data that were read, or the copy, are incomplete.
 
@@ -219,7 +227,15 @@ class ParticipantMethods(Generic[_Data]):
         """
         from decnef_data.exports.portable import to_zarr
 
-        to_zarr(self._data, dest, chunks=chunks, client=client, i_may_share=i_may_share, progress=progress)
+        to_zarr(
+            self._data,
+            dest,
+            chunks=chunks,
+            shards=shards,
+            client=client,
+            i_may_share=i_may_share,
+            progress=progress,
+        )
 
     def cite(self) -> str:
         r"""Return what to cite for these data; :func:`decnef_data.cite` has other styles.

@@ -17,8 +17,8 @@ __all__ = ["groups_of", "participants_of", "row_dim", "select_groups", "select_s
 _ROW_DIMS: Final = ("subject", "scan")
 #: Coordinates of a scan or of its files, and not of a participant in a session.
 _OF_SCANS: Final = frozenset({
-    "run", "repetition_time", "n_volumes", "n_dummies_removed", "field_maps", "qform_code", "sform_code",
-    "scl_slope", "scl_inter",
+    "run", "task", "repetition_time", "n_volumes", "n_dummies_removed", "field_maps", "qform_code",
+    "sform_code", "scl_slope", "scl_inter",
 })  # fmt: skip
 #: Motion that was computed of each run, of which a participant has the mean.
 _OF_RUNS: Final = ("mean_fd_computed", "fd_floor")

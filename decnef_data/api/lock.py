@@ -103,8 +103,8 @@ def lock(
     Returns
     -------
     Lock
-        The files with path, size in bytes and checksums, the selection, the split, and the versions of
-        software and layout.
+        The files with path, size in bytes and checksums, the selection, the split, the conditions of
+        use, and the versions of software and layout.
 
     Raises
     ------

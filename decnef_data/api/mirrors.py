@@ -41,8 +41,9 @@ def index(
         The cache folder; ``None`` means ``DECNEF_DATA_DIR`` if it is set, else the default cache folder of
         the operating system.
     progress
-        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"none"``, or
-        ``"auto"``, which means bars on a terminal and in a notebook, and lines otherwise.
+        How progress is shown: ``"bars"`` on standard error, ``"lines"`` in the log, ``"json"`` (one event
+        per line on standard error), ``"none"``, or ``"auto"``, which means bars on a terminal and in a
+        notebook, and lines otherwise.
 
     Returns
     -------

@@ -9,6 +9,7 @@ decnef_data.errors.SelectionError: sites=1 is not text. Use sites="SWA" or sites
 """
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class _Checks:
             return TypeError(f"{self.function.__name__}() {error}")
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
-        if (message := describe_invalid_choice()) is not None:
+        if os.environ.get(VARIABLE) and (message := describe_invalid_choice()) is not None:
             raise SelectionError(message, requested=VARIABLE, known=("never", "always"))
         bound = self.signature.bind(*args, **kwargs)
         for name, argument in self.arguments.items():

@@ -152,6 +152,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
         values.one_of("is neither text nor a whole number", values.text(), values.whole_number),
         ('"middle"', "0"),
     ),
+    "participants": _data("a table", _PEOPLE, "pandas.DataFrame"),
     "people": _data("an xarray Dataset", _CUBE, "xarray.Dataset"),
     "traveled": _data("an xarray Dataset", "decnef_data.connectivity(series)", "xarray.Dataset"),
     "shrinkage": Argument(values.penalty, ('"gcv"', "4.5")),
@@ -182,6 +183,7 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
         (f'"{examples.CONNECTIVITY}"', _CUBE),
     ),
     "mirror.name": _text("synapse", noun="the name of a mirror"),
+    "login_form.name": _text("synapse", noun="the name of a mirror"),
     "export.style": _text("croissant"),
     "login.mirror": _LOGIN_MIRROR,
     "login.dataset": _text(examples.CONNECTIVITY, quoted=False),
@@ -222,6 +224,15 @@ ARGUMENTS: Final[Mapping[str, Argument]] = {
     "timeseries.names": Argument(values.region_names, ('["L.CB", "VERM"]', '{3: "L.CB", 7: "VERM"}')),
     "to_zarr.data": _data("xarray data", _CUBE, "xarray.Dataset", "xarray.DataTree"),
     "to_zarr.chunks": _text("volumes"),
+    "to_zarr.dest": Argument(
+        values.one_of(
+            "is neither a path nor a store of Zarr",
+            values.path,
+            values.instance("a store of Zarr", "zarr.Store"),
+        ),
+        ('"selection.zarr"', "zarr.storage.MemoryStore()"),
+    ),
+    "shards": _text("auto"),
 }
 
 

@@ -91,6 +91,9 @@ def lock_html(lock: Lock) -> str:
     ]
     if lock.split is not None:
         rows.append(("split", f"<code>{escape(lock.split)}</code>"))
+    if lock.data_use is not None:
+        rows.append(("access", escape(lock.data_use.access_level)))
+        rows += [(label, escape(text)) for label, text in lock.data_use.describe()]
     names = ("file", "size", "checksum")
     files = html_table(names, map(_locked_file_row, lock.files[:_MAX_ROWS]), ("", "number", ""))
     return html_page((head, html_properties(rows), files, omitted_note(len(lock.files) - _MAX_ROWS, "files")))

@@ -213,8 +213,9 @@ class ColumnAccount:
         Up to five such texts.
     code_book
         What gave the codes of a column of labels their meaning: ``"codes"`` (a code book of the user),
-        ``"phantom"``, ``"catalog"``, ``"header"``, ``"path"`` (the name of a file or folder), ``"mri"`` (the
-        codes of the image datasets), or "" if nothing is stated, so that only words have a meaning.
+        ``"phantom"``, ``"catalog"``, ``"levels"`` (the sidecar of the table), ``"header"``, ``"path"`` (the
+        name of a file or folder), ``"mri"`` (the codes of the image datasets), or "" if nothing is stated, so
+        that only words have a meaning.
     """
 
     header: str
@@ -238,7 +239,7 @@ class TableAccount:
         Path of the table.
     role
         ``"participants"``, ``"supplement"``, ``"protocols"``, ``"original"`` (of another table),
-        ``"list-of-ids"``, ``"unused"`` or ``"unreadable"``.
+        ``"list-of-ids"``, ``"sidecar"`` (of another table), ``"unused"`` or ``"unreadable"``.
     rows
         What its rows were used for.
     columns

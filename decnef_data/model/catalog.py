@@ -789,7 +789,8 @@ class Mirror(GradedRecord, frozen=True, kw_only=True):
     title
         Title of the mirror.
     protocol
-        How files are requested from the mirror.
+        How files are requested from the mirror: ``synapse``, ``https``, ``folder``, or the name of an
+        installed protocol.
     order
         Position of the mirror when several are tried; the lowest number is first.
     address
@@ -808,7 +809,7 @@ class Mirror(GradedRecord, frozen=True, kw_only=True):
 
     name: str
     title: str
-    protocol: Literal["synapse", "https", "folder"]
+    protocol: str
     order: int = 100
     address: str | None = None
     page: str | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from decnef_data.model.data_use import UsePolicy
 from decnef_data.model.evidence import Record
 from decnef_data.model.selection import SelectionFields
 
@@ -44,6 +45,8 @@ class Lock(Record, frozen=True, kw_only=True):
         Hash that identifies a split of the participants, or ``None`` if there was no split.
     selection
         The locked selection.
+    data_use
+        How the dataset might be used when the lock was created, or ``None`` if the lock does not state it.
     files
         The locked files.
     """
@@ -55,6 +58,7 @@ class Lock(Record, frozen=True, kw_only=True):
     synthetic: bool = False
     split: str | None = None
     selection: SelectionFields = SelectionFields()
+    data_use: UsePolicy | None = None
     files: tuple[LockedFile, ...]
 
     @property
@@ -80,7 +84,7 @@ class Difference:
         Value in the second lock, or ``None`` if absent.
     """
 
-    what: Literal["dataset", "file", "name", "layout", "selection", "split", "software"]
+    what: Literal["dataset", "file", "name", "layout", "selection", "split", "software", "data_use"]
     name: str
     first: str | None
     second: str | None

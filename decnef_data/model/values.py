@@ -154,6 +154,10 @@ class LazyFiles(Sequence[VerifiedFile], ABC):
     def summaries(self) -> Iterator[tuple[str, str, str | None]]:
         """Yield the path, the first checksum and the mirror's identity of each file, and build none."""
 
+    @abstractmethod
+    def status(self, path: str) -> tuple[int, int] | None:
+        """Return the size and modification time (ns) of a file that was compared with them, or ``None``."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalCopy:
@@ -195,6 +199,10 @@ class LocalCopy:
         if isinstance(self.files, LazyFiles):
             return self.files.select(accepts)
         return tuple(file for file in self.files if accepts(file.path))
+
+    def known_status(self, path: str) -> tuple[int, int] | None:
+        """Return the size and modification time (ns) that a file has, if it was just compared with them."""
+        return self.files.status(path) if isinstance(self.files, LazyFiles) else None
 
     def list_checksums(self) -> Iterator[tuple[str, str]]:
         """Yield the path and the first checksum of each file, as text."""
@@ -482,3 +490,16 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """End the transfer, whether or not it was successful."""
+
+
+class CountProgress(Protocol):
+    """Receives how many items were counted."""
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        """Start `what`, of `total` items, of which `done` are known already."""
+
+    def advance(self, count: int) -> None:
+        """Count `count` more."""
+
+    def finish(self) -> None:
+        """End the count, successful or not."""

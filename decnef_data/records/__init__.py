@@ -1,7 +1,7 @@
 """The records of the catalog: loading, validation and lookup."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache, lru_cache
 from itertools import chain
@@ -18,6 +18,7 @@ from decnef_data.records.validate import record_names, validate_evidence
 if TYPE_CHECKING:
     import pandas as pd
 
+    from decnef_data.mirrors.protocol import LoginForm
     from decnef_data.model import (
         CatalogProblem,
         Citation,
@@ -47,6 +48,8 @@ class Records:
     ----------
     datasets, mirrors, sites, codes, protocols, columns, citations, terms, data_use, fact_records, evidence
         The records of each kind.
+    locked_use
+        How datasets may be used according to locks, by the name of the dataset.
 
     Examples
     --------
@@ -68,6 +71,11 @@ class Records:
     data_use: "tuple[DataUse, ...]" = ()
     fact_records: "tuple[Fact, ...]" = ()
     evidence: "tuple[Evidence, ...]" = ()
+    locked_use: "tuple[tuple[str, UsePolicy], ...]" = ()
+
+    def __hash__(self) -> int:
+        """Hash the names of the datasets: what is derived from all records is cached by them."""
+        return hash(tuple(dataset.name for dataset in self.datasets))
 
     @classmethod
     @checked
@@ -124,6 +132,9 @@ class Records:
         >>> Records.load().dataset("connectivity").name
         'srpbs-fc'
         """
+        found = _datasets_by_spelling(self).get(normalize_name(name))
+        if found is not None:
+            return found
         known = {alias: dataset for dataset in self.datasets for alias in record_names(dataset)}
         return resolve_name("dataset", name, known, {alias: dataset.name for alias, dataset in known.items()})
 
@@ -152,6 +163,36 @@ class Records:
         'syn22317076'
         """
         return resolve_name("mirror", name, {mirror.name: mirror for mirror in self.mirrors})
+
+    @checked
+    def login_form(self, name: str) -> "LoginForm | None":
+        """Return what a user enters to log in to a mirror, or ``None`` if it does not require a login.
+
+        Parameters
+        ----------
+        name
+            The name of the mirror.
+
+        Returns
+        -------
+        LoginForm or None
+            What the secret is called, and whether each dataset has one of its own.
+
+        Raises
+        ------
+        SelectionError
+            There is no such mirror; the message suggests the nearest.
+        CatalogError
+            The protocol of the mirror is not installed.
+
+        Examples
+        --------
+        >>> Records.load().login_form("synapse").secret
+        'personal access token'
+        """
+        from decnef_data.mirrors import get_protocol
+
+        return get_protocol(self.mirror(name).protocol).login_form
 
     @checked
     def citation(self, key: str) -> "Citation":
@@ -401,7 +442,8 @@ class Records:
     def _graded_records(self) -> "Iterator[tuple[str, GradedRecord]]":
         for field in fields(self):
             kind = "facts" if field.name == "fact_records" else field.name
-            yield from ((kind, record) for record in getattr(self, field.name) if field.name != "evidence")
+            if field.name not in {"evidence", "locked_use"}:
+                yield from ((kind, record) for record in getattr(self, field.name))
 
     @checked
     def query(
@@ -464,16 +506,20 @@ class Records:
 def use_policy(records: Records, dataset: "Dataset") -> "UsePolicy":
     """Return how a dataset may be used, in the form in which it is combined with others.
 
+    If the records have the conditions of a lock, too, the stricter hold.
+
     Examples
     --------
     >>> records = Records.load()
     >>> use_policy(records, records.dataset("srpbs-ts")).unknown
     ('commerce', 'purpose')
     """
-    from decnef_data.model import UsePolicy
+    from decnef_data.model import UsePolicy, strictest
 
     tier = records.data_use_of(dataset)
-    return UsePolicy.without_tier(dataset.level) if tier is None else UsePolicy.of(tier)
+    policy = UsePolicy.without_tier(dataset.level) if tier is None else UsePolicy.of(tier)
+    locked = [locked for name, locked in records.locked_use if name == dataset.name]
+    return strictest([policy, *locked]) if locked else policy
 
 
 def default_records() -> Records:
@@ -519,6 +565,11 @@ def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
 @lru_cache(maxsize=2)  # the same records for every call, so that what is derived from them is found again
 def _load_cached(folder: Path, _files: tuple[tuple[str, int, int], ...]) -> Records:
     return Records.load(folder)
+
+
+@lru_cache(maxsize=8)  # every call resolves the name of its dataset
+def _datasets_by_spelling(records: Records) -> "Mapping[str, Dataset]":
+    return {normalize_name(name): dataset for dataset in records.datasets for name in record_names(dataset)}
 
 
 @cache

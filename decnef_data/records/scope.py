@@ -1,20 +1,19 @@
-"""The part of the catalog that holds for one dataset: a number of a protocol means nothing in another one."""
+"""What holds for one dataset: numbers of protocols mean nothing in another, and a lock may be stricter."""
 
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from decnef_data.identity import ByIdentity
-
 if TYPE_CHECKING:
-    from decnef_data.model import Dataset
+    from decnef_data.model import UsePolicy
     from decnef_data.records import Records
 
-__all__ = ["records_of"]
+__all__ = ["records_of", "with_locked_use"]
 
 
-def records_of(dataset: "Dataset", records: "Records") -> "Records":
-    """Return the records that hold for a dataset.
+@lru_cache(maxsize=32)  # so that what is derived from the records is found again
+def records_of(name: str, records: "Records") -> "Records":
+    """Return the records that hold for the dataset with a name.
 
     A dataset whose record says what its names mean has only the sites that it lists, and no protocols: its
     site ``OSU`` is another one.
@@ -23,14 +22,27 @@ def records_of(dataset: "Dataset", records: "Records") -> "Records":
     --------
     >>> from decnef_data.records import Records
     >>> records = Records.load()
-    >>> records_of(records.dataset("srpbs-open"), records) is records
+    >>> records_of("srpbs-open", records) is records
     True
     """
-    return _records_of(ByIdentity(dataset), ByIdentity(records)) if dataset.has_own_meaning else records
+    dataset = records.dataset(name)
+    if not dataset.has_own_meaning:
+        return records
+    sites = tuple(site for site in records.sites if site.code in dataset.own_entities.sites)
+    return replace(records, sites=sites, protocols=())
 
 
-@lru_cache(maxsize=32)  # so that what is derived from the records is found again
-def _records_of(dataset: "ByIdentity[Dataset]", records: "ByIdentity[Records]") -> "Records":
-    listed = dataset.value.own_entities.sites
-    sites = tuple(site for site in records.value.sites if site.code in listed)
-    return replace(records.value, sites=sites, protocols=())
+@lru_cache(maxsize=32)
+def with_locked_use(records: "Records", dataset: str, policy: "UsePolicy") -> "Records":
+    """Return records by which a dataset may be used as a lock states, where the lock is stricter.
+
+    Examples
+    --------
+    >>> from decnef_data.model import UsePolicy
+    >>> from decnef_data.records import Records, use_policy
+    >>> records = Records.load()
+    >>> locked = with_locked_use(records, "srpbs-ts", UsePolicy.without_tier("secret"))
+    >>> use_policy(locked, locked.dataset("srpbs-ts")).access_level
+    'registered, secret'
+    """
+    return replace(records, locked_use=((dataset, policy),))

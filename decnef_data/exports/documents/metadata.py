@@ -212,6 +212,6 @@ def published_tables(
 
 
 def _landing_page(dataset: "Dataset", mirror: "Mirror", holding: "Holding", page: str) -> str:
-    if holding.has_verified_address and mirror.address is not None and holding.address is not None:
+    if holding.has_verified_address and mirror.address and holding.address is not None:
         return page.replace(mirror.address, holding.address)
     return dataset.page if dataset.page.startswith(page) else page

@@ -90,11 +90,11 @@ def _facts(cohort: Cohort, shown: Disclosure) -> Iterator[tuple[str, str]]:
     people = cohort.people
     n_people, n_rows = people["subject"].nunique(), len(people)
     if n_people < n_rows:  # travelers
-        yield "People", f"{n_people}, counted once at each of their sites: {n_rows}"
+        yield "People", f"{shown.count(n_people)}, counted once at each of their sites: {shown.total()}"
     else:
-        yield "People", shown.total(shown.counts.to_numpy().ravel().tolist())
+        yield "People", shown.total()
     if examples.CONTROLS in shown.counts:
-        yield "Controls", shown.total(shown.counts[examples.CONTROLS].tolist())
+        yield "Controls", shown.total("diagnosis", examples.CONTROLS)
     diagnoses = sorted(set(people["diagnosis"]) - {examples.CONTROLS, NOT_STATED}, key=str.casefold)
     yield "Diagnoses", ", ".join(diagnoses) or "none"
     pooled = people.loc[people["site"] == "", "place"].nunique()

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from decnef_data.exports.pages import charts, elements
 from decnef_data.exports.pages.cohort import NOT_STATED, Cohort, Connectivity
-from decnef_data.exports.pages.disclosure import Disclosure
+from decnef_data.exports.pages.disclosure import FD_LIMIT, Disclosure
 from decnef_data.exports.pages.statistics import (
     MIN_GROUP,
+    SEXES,
     EdgeMoments,
     count_people,
     sum_edges,
@@ -26,8 +27,6 @@ __all__ = ["build_sections"]
 
 _CONTROLS: Final = examples.CONTROLS
 _MAX_TINT: Final = 55  # more would make dark text hard to read
-_FD_LIMIT: Final = 0.5
-_SEXES: Final = ("female", "male", NOT_STATED)
 #: What is shown of scanners and protocols: column, head, and unit.
 _PROTOCOL: Final = (
     ("scanner", "scanner", ""),
@@ -61,7 +60,7 @@ class _Scale:
 
 def build_sections(cohort: Cohort, shown: Disclosure) -> Iterator[str]:
     """Yield the sections that the data have something for."""
-    yield elements.section("Participants", _who(cohort, shown))
+    yield elements.section("Participants", _who(shown))
     yield elements.section("Age and sex", _age_and_sex(cohort, shown))
     yield elements.section("Head motion", _head_motion(cohort, shown))
     yield elements.section("Scanners and protocols", _scanners(cohort.people))
@@ -70,30 +69,25 @@ def build_sections(cohort: Cohort, shown: Disclosure) -> Iterator[str]:
     if cohort.harmonized is not None and cohort.unharmonized is not None:
         yield elements.section(
             "Site effects before and after harmonization",
-            _harmonization(cohort.unharmonized, cohort.harmonized),
+            _harmonization(cohort.unharmonized, cohort.harmonized, shown),
         )
     if cohort.account is not None:
-        yield elements.section("What was not used", _account(cohort.account))
+        yield elements.section("What was not used", _account(cohort.account, shown))
 
 
-def _who(cohort: Cohort, shown: Disclosure) -> Iterator[str]:
+def _who(shown: Disclosure) -> Iterator[str]:
     counts = shown.counts
     diagnoses = counts.columns.tolist()
-    top = max(1, int(counts.to_numpy().max()))
+    visible = counts.copy()
+    for place, name in ((place, name) for place in counts.index for name in diagnoses):
+        if shown.is_hidden("diagnosis", place, name):
+            visible.loc[place, name] = 0  # a tint shows the number, or the largest one
+    top = max(1, int(visible.to_numpy().max()))
     rows, tints = [], []
-    for place, numbers in zip(counts.index, counts.to_numpy().tolist(), strict=True):
-        rows.append(
-            [place, escape(shown.total(numbers)), *(escape(shown.count(number)) for number in numbers)]
-        )
-        tints.append(
-            [
-                0,
-                *(
-                    round(_MAX_TINT * np.sqrt(0 if shown.is_hidden(number) else number) / np.sqrt(top))
-                    for number in numbers
-                ),
-            ]
-        )
+    for place, numbers in zip(counts.index, visible.to_numpy().tolist(), strict=True):
+        keys = [("diagnosis", place, name) for name in diagnoses]
+        rows.append([place, escape(shown.total("place", place)), *(escape(shown.text(*key)) for key in keys)])
+        tints.append([0, *(round(_MAX_TINT * np.sqrt(number) / np.sqrt(top)) for number in numbers)])
     yield elements.table(
         "People by site and diagnosis",
         ("site", "all", *diagnoses),
@@ -102,10 +96,12 @@ def _who(cohort: Cohort, shown: Disclosure) -> Iterator[str]:
         tints=tints,
     )
     yield elements.paragraph(_comparable(counts))
-    yield elements.paragraph(_missing(cohort.people, shown), soft=True)
+    yield elements.paragraph(_missing(shown), soft=True)
     if shown.hides_small:
         yield elements.paragraph(
-            f"Numbers from 1 to {MIN_GROUP - 1} of a selection are not shown.", soft=True
+            f"Numbers from 1 to {MIN_GROUP - 1} of a selection are not shown. Others from which they would "
+            "follow are hidden, or lower limits.",
+            soft=True,
         )
 
 
@@ -136,18 +132,17 @@ def _comparable(counts: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
-def _missing(people: pd.DataFrame, shown: Disclosure) -> str:
-    counts = {
-        "age": int(people["age"].isna().sum()),
-        "sex": int((people["sex"] == NOT_STATED).sum()),
-        "diagnosis": int((people["diagnosis"] == NOT_STATED).sum()),
-    }
-    missing = [
-        f"{name} of {'fewer than 5' if shown.is_hidden(count) else count}"
-        for name, count in counts.items()
-        if count
-    ]
+def _missing(shown: Disclosure) -> str:
+    keys = {"age": ("missing", "age"), "sex": ("sex", NOT_STATED), "diagnosis": ("diagnosis", NOT_STATED)}
+    missing = [f"{name} of {_amount(shown, key)}" for name, key in keys.items() if shown.numbers.get(key)]
     return f"Not stated: {_join(missing)}." if missing else ""
+
+
+def _amount(shown: Disclosure, key: tuple[str, ...]) -> str:
+    """Return a number of people in words, where it is hidden."""
+    if not shown.is_hidden(*key):
+        return str(shown.numbers[key])
+    return f"fewer than {MIN_GROUP}" if shown.numbers[key] < MIN_GROUP else "some"
 
 
 def _join(names: Sequence[str]) -> str:
@@ -159,15 +154,14 @@ def _age_and_sex(cohort: Cohort, shown: Disclosure) -> Iterator[str]:
     yield _chart(cohort.people, "age", _Scale("years"), shown)
     yield "<h3>Sex</h3>"
     rows: list[tuple[str, Sequence[int], str]] = []
-    for place, group in _by_place(cohort.people):
-        numbers = [int((group["sex"] == sex).sum()) for sex in _SEXES]
-        numbers[-1] = len(group) - sum(numbers[:-1])
-        if any(map(shown.is_hidden, numbers)) or shown.hides_size(place):
-            rows.append((place, [0, 0, 0], "few people"))
+    for place in map(str, shown.counts.index):
+        numbers = [shown.numbers["sex", place, sex] for sex in SEXES]
+        if shown.hides_sexes(place):
+            rows.append((place, [0, 0, 0], "hidden"))
         else:
             text = f"{numbers[0]} f · {numbers[1]} m" + (f" · {numbers[2]} ?" if numbers[2] else "")
             rows.append((place, numbers, text))
-    yield charts.bars(rows, _SEXES)
+    yield charts.bars(rows, SEXES)
 
 
 def _by_place(people: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -182,9 +176,9 @@ def _chart(people: pd.DataFrame, column: str, scale: "_Scale", shown: Disclosure
     for place, group in _by_place(people):
         found = summarize(group[column])
         # The number of values would give away how few are missing.
-        n_shown = len(group) if shown.hides_small else found.n
+        size = shown.size(place) if shown.hides_small else f"n {found.n}"
         dots = tuple(group[column].dropna().tolist()) if shown.individuals else ()
-        rows.append(charts.Strip(place, found, shown.size(place, n_shown), dots))
+        rows.append(charts.Strip(place, found, size, dots))
     drawn = [row for row in rows if row.summary.median is not None or row.dots]
     if not drawn:
         return elements.paragraph("No site has enough values to summarize.")
@@ -217,13 +211,12 @@ def _head_motion(cohort: Cohort, shown: Disclosure) -> Iterator[str]:
         if people[column].isna().all():
             continue
         found = True
-        limit = None if column == "fd_floor" else _FD_LIMIT
+        limit = None if column == "fd_floor" else FD_LIMIT
         yield f"<h3>{escape(title)} (mm)</h3>"
         yield _chart(people, column, _Scale("mm", is_log=True, limit=limit), shown)
         if limit is not None:
-            beyond = int((people[column] > limit).sum())
-            number = f"Fewer than {MIN_GROUP}" if shown.is_hidden(beyond) else f"{beyond}"
-            of = "" if shown.hides_small else f" of {int(people[column].notna().sum())}"
+            number = _amount(shown, ("beyond", column)).capitalize()
+            of = "" if shown.hides_small else f" of {shown.numbers['known', column]}"
             yield elements.paragraph(f"{number}{of} are beyond {limit:g} mm (dashed).")
     if not found:
         yield elements.paragraph(
@@ -293,7 +286,8 @@ def _connectivity(cohort: Cohort, connectivity: Connectivity, shown: Disclosure)
         for number in enough:
             place, count = moments.places[number], moments.n_people[number]
             address = charts.matrix_tile(means[number], connectivity.ends, n_regions, limit)
-            caption = ", ".join(filter(None, (place, shown.size(place, count))))
+            size = shown.size(place) if shown.hides_small else f"n {count}"
+            caption = ", ".join(filter(None, (place, size)))
             alternative = f"Mean connectivity of {caption}; {_mean_text(means[number])}"
             tiles.append(
                 f'<figure><img src="{address}" alt="{escape(alternative)}" width="{n_regions}" '
@@ -306,13 +300,16 @@ def _connectivity(cohort: Cohort, connectivity: Connectivity, shown: Disclosure)
     if eta.size and len(moments.places) > 1 and cohort.harmonized is None:
         yield elements.paragraph(
             f"Site explains {np.median(eta):.3f} of the variance of an edge (eta squared on Fisher's z, the "
-            f"between-site sum of squares over the total; median over {eta.size} edges). {_chance(moments)} "
-            "Sites differ in their people, too, so this is not the effect of scanners alone."
+            f"between-site sum of squares over the total; median over {eta.size} edges). "
+            f"{_chance(moments, shown)} Sites differ in their people, too, so this is not the effect of "
+            "scanners alone."
         )
 
 
-def _chance(moments: EdgeMoments) -> str:
+def _chance(moments: EdgeMoments, shown: Disclosure) -> str:
     """Describe what eta squared is on average if places do not matter."""
+    if shown.is_hidden():  # the number of people follows from it
+        return ""
     n_rows, n_places = moments.n_rows, len(moments.places)
     return f"Without any effect of site it would be about {(n_places - 1) / max(1, n_rows - 1):.3f}."
 
@@ -339,7 +336,7 @@ def _agreement(places: Sequence[str], means: NDArray[np.float64], enough: Sequen
     )
 
 
-def _harmonization(before: Connectivity, after: Connectivity) -> Iterator[str]:
+def _harmonization(before: Connectivity, after: Connectivity, shown: Disclosure) -> Iterator[str]:
     moments = sum_edges(before)
     first, second = moments.eta_squared(), sum_edges(after).eta_squared()
     if not first.size or not second.size:
@@ -348,7 +345,7 @@ def _harmonization(before: Connectivity, after: Connectivity) -> Iterator[str]:
     yield elements.paragraph(
         f"Eta squared of site, the between-site sum of squares over the total on Fisher's z, has a "
         f"median over edges of {np.median(first):.3f} before and {np.median(second):.3f} after harmonization "
-        f"(the same people, {first.size} edges). {_chance(moments)}"
+        f"(the same people, {first.size} edges). {_chance(moments, shown)}"
     )
     high = float(min(1, max(0.1, np.quantile(np.concatenate([first, second]), 0.995) * 1.1)))
     yield charts.histogram(
@@ -365,7 +362,7 @@ def _harmonization(before: Connectivity, after: Connectivity) -> Iterator[str]:
     )
 
 
-def _account(account: Account) -> Iterator[str]:
+def _account(account: Account, shown: Disclosure) -> Iterator[str]:
     """Describe what was left out and why, in numbers: names of files and ids are not shown."""
     files = account.files
     yield elements.paragraph(f"{files.n_used} of {files.n_found} files and folders were used.")
@@ -385,7 +382,7 @@ def _account(account: Account) -> Iterator[str]:
         "rows that say what another row says": sum(each.rows.n_merged for each in account.tables),
         "rows that cannot be read": sum(each.rows.n_skipped for each in account.tables),
     }
-    rows += [["table", str(count), what] for what, count in n_rows.items() if count]
+    rows += [["table", escape(shown.count(count)), what] for what, count in n_rows.items() if count]
     warnings = [remark.rule for remark in account.remarks if remark.is_warning]
     rows += [["warning", str(warnings.count(rule)), escape(rule)] for rule in sorted(set(warnings))]
     if rows:

@@ -9,20 +9,24 @@ import pandas as pd
 from decnef_data_catalog import examples
 from numpy.typing import NDArray
 
+from decnef_data.disclosure import MIN_COUNT
 from decnef_data.exports.pages.cohort import NOT_STATED, Connectivity
 
 __all__ = [
     "MIN_GROUP",
+    "SEXES",
     "EdgeMoments",
     "Summary",
     "count_people",
+    "count_sexes",
     "order_diagnoses",
     "sum_edges",
     "summarize",
 ]
 
+SEXES: Final = ("female", "male", NOT_STATED)
 #: Fewer values are not summarized: a quantile of four people is the value of one of them, or nearly.
-MIN_GROUP: Final = 5
+MIN_GROUP: Final = MIN_COUNT
 #: Fewer values have no 5 % and 95 % quantiles, which would be values of single people.
 _MIN_TAILS: Final = 20
 #: Less of the sum of squares is rounding: the values are equal.
@@ -89,6 +93,13 @@ def count_people(people: pd.DataFrame) -> pd.DataFrame:
     return counts.reindex(
         index=_last(sorted(counts.index)), columns=order_diagnoses(counts.columns.tolist())
     ).astype("int64")
+
+
+def count_sexes(people: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of people by place and sex; another one than female and male counts as not stated."""
+    sexes = people["sex"].where(people["sex"].isin(SEXES), NOT_STATED)
+    counts = pd.crosstab(people["place"], sexes).reindex(columns=list(SEXES), fill_value=0)
+    return counts.reindex(index=_last(sorted(counts.index))).astype("int64")
 
 
 def order_diagnoses(names: Sequence[str]) -> list[str]:
