@@ -49,9 +49,10 @@ SIDECAR = {
 
 
 def records(folder: Path, protocol: str, address: str, holding: str) -> Path:
-    """Write the records; return the folder."""
+    """Write the records, without the addresses that are empty; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     text = RECORDS.strip().format(protocol=protocol, address=address, holding=holding)
+    text = text.replace("address = ''\n", "").replace(", address = ''", "")
     (folder / "river.toml").write_text(text + "\n")
     return folder
 

@@ -18,4 +18,4 @@ def synapse(server: SynapseServer, project: str, folder: Path) -> Remote:
         address=server.node(project).id,
         holdings=(Holding(dataset="srpbs-fc"),),
     )
-    return connect(record, Credentials(folder / "config"), synapse_cache=folder / "clients")
+    return connect(record, Credentials(folder / "config"), client_cache=folder / "clients")

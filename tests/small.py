@@ -30,6 +30,11 @@ def values(folder: str) -> np.ndarray:
 
 def members(*, stated: bool = True) -> dict[str, bytes]:
     """The files by path; unless `stated`, headers do not say what codes mean, as in most of the release."""
+    return dict(_members(stated))
+
+
+@cache
+def _members(stated: bool) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     for folder, (people, codes) in COHORTS.items():
         matrix = io.BytesIO()

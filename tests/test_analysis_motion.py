@@ -26,6 +26,8 @@ from decnef_data.phantom.head import VoxelGrid, draw_head
 from decnef_data.phantom.region_signals import RunOrigin
 from decnef_data.phantom.scans import Run, Scanner, draw_volumes
 
+pytestmark = pytest.mark.once
+
 SIEMENS = VoxelGrid((64, 64, 40), (3.3125, 3.3125, 4.0))
 GE = VoxelGrid((64, 64, 35), (3.75, 3.75, 4.0))
 FINE = VoxelGrid((72, 72, 44), (3.0, 3.0, 3.0))
@@ -531,8 +533,8 @@ class TestRefused:
                 "radius=inf is no radius of a head. Use a positive number of mm, such as radius=50.",
             ),
             (
-                {"progress": "json"},
-                "Unknown progress display 'json'. Choose one of: auto, bars, lines, none.",
+                {"progress": "dots"},
+                "Unknown progress display 'dots'. Choose one of: auto, bars, lines, json, none.",
             ),
             (
                 {"radius": 0},

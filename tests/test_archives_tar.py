@@ -156,6 +156,35 @@ def test_any_bytes_of_any_gzip_members_can_be_read_again(data: st.DataObject) ->
         assert b"".join(decompress_range(source, decompressor.index, start, stop)) == content[start:stop]
 
 
+@pytest.mark.parametrize("padding", [0, 1, 700])
+def test_a_member_begins_where_its_point_says(padding: int) -> None:
+    contents = [noise(size, size) for size in (3000, 2, 5000, 4000)]
+    members = [gzip.compress(content, 6, mtime=0) + bytes(padding) for content in contents]
+    decompressor = IndexingDecompressor(spacing=1)
+    assert b"".join(decompressor.decompress(iter([b"".join(members)]))) == b"".join(contents)
+    begins = [(8 * sum(map(len, members[:index])), sum(map(len, contents[:index]))) for index in range(4)]
+    assert [(point.bit, point.byte) for point in decompressor.index.points] == begins
+    assert decompressor.index.size == sum(map(len, members))
+    for start, stop in ((0, 3002), (2999, 3001), (3000, 3002), (3001, 8003), (8002, 12002)):
+        found = decompress_range(InMemorySource(b"".join(members)), decompressor.index, start, stop)
+        assert b"".join(found) == b"".join(contents)[start:stop]
+
+
+@pytest.mark.parametrize("padding", [0, 700])
+def test_members_are_read_one_after_the_other_from_any_block(padding: int) -> None:
+    # The last byte of its length, behind the first member, is not zero.
+    contents = [noise(1_300_000) + bytes(1 << 24), noise(1000)]
+    packed = b"".join(gzip.compress(content, 6, mtime=0) + bytes(padding) for content in contents)
+    decompressor = IndexingDecompressor(SPACING // 2)
+    content, boundary = b"".join(decompressor.decompress(iter([packed]))), len(contents[0])
+    blocks = [point for point in decompressor.index.points if 0 < point.byte < boundary]
+    assert len({point.bit % 8 for point in blocks}) > 1
+    for block in blocks:
+        index = msgspec.structs.replace(decompressor.index, points=(SeekPoint(0, 0), block))
+        found = decompress_range(InMemorySource(packed), index, boundary - 5, boundary + 5)
+        assert b"".join(found) == content[boundary - 5 : boundary + 5]
+
+
 @dataclass(frozen=True)
 class InMemorySource:
     """The bytes of an archive in memory."""

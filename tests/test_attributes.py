@@ -15,6 +15,8 @@ import decnef_data
 from tests import small, trees
 from tests.command import run
 
+pytestmark = pytest.mark.readers
+
 DATASETS = ("srpbs-fc", "srpbs-1600", "srpbs-open", "srpbs-ts")
 #: The libraries by which xarray writes trees as netCDF, by their names in Python.
 TREE_ENGINES = ("h5netcdf", "netCDF4")

@@ -1,6 +1,7 @@
 """What contributors read and what hosts run agrees with the package: workflows, hooks, citation and instructions."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 import decnef_data
+
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
 YAML_FILES = sorted(
@@ -25,13 +28,29 @@ def test_a_file_is_yaml(path: Path) -> None:
     assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict)
 
 
-@pytest.mark.parametrize("name", ["checks", "release"])
-def test_a_workflow_runs_all_checks_and_may_write_nothing(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "command"), [("checks", ".ci/run ${{ matrix.session }}"), ("release", ".ci/run")]
+)
+def test_a_workflow_runs_the_checks_and_may_write_nothing(name: str, command: str) -> None:
     workflow = read(f".github/workflows/{name}.yml")
     assert workflow["permissions"] == {"contents": "read"}
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    assert any(step.get("run") == ".ci/run" for step in steps)
+    assert any(step.get("run") == command for step in steps)
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[\w./-]+", step["uses"]) for step in steps if "uses" in step)
+
+
+def test_every_session_is_run_on_a_push_and_explained() -> None:
+    listed = subprocess.run([ROOT / ".ci/run", "--list"], capture_output=True, text=True, check=True).stdout
+    sessions = [line.partition("  ")[0] for line in listed.splitlines()]
+    assert read(".github/workflows/checks.yml")["jobs"]["checks"]["strategy"]["matrix"]["session"] == sessions
+    page = (ROOT / "docs/contributing/set-up.md").read_text("utf-8")
+    assert re.findall(r"^\| `\.ci/run (.+?)` \|", page, re.MULTILINE) == sessions
+
+
+def test_an_unknown_session_is_refused() -> None:
+    done = subprocess.run([ROOT / ".ci/run", "all"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: .ci/run [--list | SESSION]\n")
 
 
 def test_a_release_is_published_by_identity_and_without_a_token() -> None:

@@ -17,8 +17,8 @@ import pytest
 from decnef_data.analysis.splits import SplitOptions, Splits
 from decnef_data.client import Client
 from decnef_data.display.elements import html_text
+from decnef_data.mirror_index import Index, IndexItem, Match
 from decnef_data.mirror_index.audit import Audit, AuditSource, Comparison, ReportedFile
-from decnef_data.mirror_index.model import Index, IndexItem, Match
 from decnef_data.model import (
     Acceptance,
     Account,

@@ -35,6 +35,8 @@ from tests.benchmarks.harmonize import METHODS
 from tests.servers.links import LinkServer
 from tests.servers.synapse import SynapseServer, project
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TITLE = "SRPBS Multi-disorder Connectivity Dataset"
@@ -223,6 +225,8 @@ def _serve(need: str, archive: Path, bench: Bench, stack: contextlib.ExitStack) 
 
 #: Pages whose blocks take seconds: they start clusters, or write copies.
 _SLOW = {"cluster.md", "save.md", "lock.md", "connectivity.md", "ten-things.md"}
+#: Pages that need libraries which only some sessions of CI install.
+_MARKERS = {"intake.md": pytest.mark.readers, "combat.md": pytest.mark.tools}
 #: Pages that take longer, and run in a test that looks at what they computed, too.
 _RUN_ELSEWHERE = {"depression-marker.md"}
 
@@ -230,7 +234,13 @@ _RUN_ELSEWHERE = {"depression-marker.md"}
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, marks=(pytest.mark.slow,) if page.name in _SLOW else ())
+        pytest.param(
+            page,
+            marks=[
+                *([pytest.mark.slow] if page.name in _SLOW else []),
+                *([_MARKERS[page.name]] if page.name in _MARKERS else []),
+            ],
+        )
         for page in pages()
         if page.name not in _RUN_ELSEWHERE
     ],

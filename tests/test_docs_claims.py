@@ -18,6 +18,8 @@ import decnef_data
 from tests import trees
 from tests.test_docs import DOCS, blocks, tool
 
+pytestmark = pytest.mark.once
+
 #: A term of a definition list that is code: one message.
 _MESSAGE = re.compile(r"^(?P<ticks>`+)(?P<text>.+)(?P=ticks)\n: ", re.MULTILINE)
 HOLE = "…"

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from decnef_data.errors import FormatError
 from decnef_data.formats import mat5, matlab
+from decnef_data.formats.matlab_parts import Items, flatten
 
 VALUES = np.arange(12, dtype="f8").reshape(3, 4) / 8
 FIELDS = [("id", object), ("name", object)]
@@ -247,6 +248,46 @@ def test_a_sparse_matrix_whose_rows_lead_out_of_it_is_damage(row: int) -> None:
 
     with pytest.raises(FormatError, match=message):
         matlab.read_parts(hdf5(fill), "a.mat")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (([[1]], [[2]]), [("C", (2, 1))]),
+        (([[1.0, 2.0]], [[3.0]]), [("C{1}", (1, 2)), ("C{2}", (1, 1))]),
+        (([[1]], [[]]), [("C", (2, 1))]),
+    ],
+)
+def test_a_cell_of_single_numbers_is_one_list_and_of_others_several_values(
+    values: tuple[list[list[float]], ...], expected: list[tuple[str, tuple[int, ...]]]
+) -> None:
+    items = Items((len(values), 1), [np.array(value) for value in values])
+    assert [(part.name, part.shape) for part in flatten("C", items)] == expected
+
+
+#: Kind (machine, 0, precision, matrix), rows, columns, whether imaginary, length of the name.
+V4_HEADERS = [(0, 1, 1, 0, 1), (1000, 1, 1, 1, 64), (1052, 0, 0, 0, 2)]
+NO_V4_HEADERS = [
+    (-1, 1, 1, 0, 1), (2000, 1, 1, 0, 1), (100, 1, 1, 0, 1), (60, 1, 1, 0, 1), (3, 1, 1, 0, 1),
+    (0, -1, 1, 0, 1), (0, 1, -1, 0, 1), (0, 1, 1, -1, 1), (0, 1, 1, 2, 1), (0, 1, 1, 0, 0), (0, 1, 1, 0, 65),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_version_4_is_known_by_its_header(order: str) -> None:
+    for header in V4_HEADERS:
+        assert matlab._is_v4(struct.pack(f"{order}5i", *header)), header
+        assert not matlab._is_v4(struct.pack(f"{order}5i", *header)[:19]), header
+    assert not any(matlab._is_v4(struct.pack(f"{order}5i", *header)) for header in NO_V4_HEADERS)
+
+
+def test_a_struct_whose_names_have_no_length_is_damaged() -> None:
+    length = struct.pack("<2HI", 5, 4, 2)
+    data = saved({"S": {"a": 1.0}})
+    assert data.count(length) == 1
+    message = "'a.mat' is a damaged MATLAB file: the fields of the struct at byte 48 have invalid names. Download it again."
+    with pytest.raises(FormatError, match=f"^{re.escape(message)}$"):
+        matlab.read_parts(data.replace(length, struct.pack("<2HI", 5, 4, 0)), "a.mat")
 
 
 def test_fields_of_structs() -> None:

@@ -107,6 +107,33 @@ def test_the_signature_tells_what_matters_from_what_does_not(kind: type, change:
     assert nifti.signature(start(other=False)) != nifti.signature(start(other=True))
 
 
+@pytest.mark.parametrize("kind", [nib.Nifti1Header, nib.Nifti2Header])
+def test_the_signature_has_every_byte_of_these_fields_and_no_other(kind: type) -> None:
+    start = kind().binaryblock + bytes(4)
+    fields = {name: kind.template_dtype.fields[name] for name in kind.template_dtype.names}
+    of_run = {
+        "sizeof_hdr", "dim", "datatype", "bitpix", "vox_offset", "scl_slope", "scl_inter", "qform_code", "sform_code",
+        "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
+    }  # fmt: skip
+    expected = {
+        byte for name in of_run for byte in range(fields[name][1], sum(_begin_and_size(*fields[name])))
+    }
+    begin, size = _begin_and_size(*fields["pixdim"])
+    expected |= set(range(begin, begin + size // 2))  # the sizes of voxels, not the repetition time
+    found = set()
+    for byte in range(len(start)):
+        changed = bytearray(start)
+        changed[byte] ^= 1
+        is_magic = fields["magic"][1] <= byte < sum(_begin_and_size(*fields["magic"]))
+        if not is_magic and nifti.signature(bytes(changed)) != nifti.signature(start):
+            found.add(byte)
+    assert found == expected
+
+
+def _begin_and_size(dtype: np.dtype[Any], begin: int, *_: object) -> tuple[int, int]:
+    return begin, dtype.itemsize
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [

@@ -84,6 +84,10 @@ def test_other_texts(text: str) -> None:
             "'a.mat' states no numbers for a matrix, but contains 2 x 3. It may be truncated: download it again.",
         ),
         (
+            "# name: X\n# type: matrix\n",
+            "'a.mat' states no numbers for a matrix, but contains 0 x 0. It may be truncated: download it again.",
+        ),
+        (
             "# name: R\n# type: matrix\n# ndims: 3\n 1 1 2\n 0.5\n",
             "'a.mat' states 1 x 1 x 2 numbers for a matrix, but contains 1. It may be truncated: download it again.",
         ),

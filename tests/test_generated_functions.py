@@ -451,6 +451,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.tools
 @needs_ruff
 class TestFiles:
     def test_what_was_written_is_up_to_date(self, checkout: Path) -> None:
@@ -502,6 +503,7 @@ class TestFiles:
             functions.main(["--check"], tmp_path)
 
 
+@pytest.mark.tools
 @needs_ruff
 @pytest.mark.skipif(
     not (ROOT / "decnef_data" / "client" / "methods").is_dir(), reason="the sources are not beside the tests"

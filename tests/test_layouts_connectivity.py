@@ -794,6 +794,15 @@ def test_a_second_column_of_one_meaning_and_a_cell_that_is_no_number_are_kept_as
     assert found["mean_fd"].values.tolist() == [0.1, 0.3]
 
 
+def test_a_number_that_a_column_cannot_have_is_missing_and_kept_as_printed() -> None:
+    cells = ["0|0", "120|500", "-0.5|0.1", "120.5|0.1", "30|-0.1", "inf|0.1", "31|0.1"]
+    found = people("Age|FD", *cells)
+    nan = pytest.approx(np.nan, nan_ok=True)
+    assert found["age"].values.tolist() == [0, 120, nan, nan, 30, nan, 31]
+    assert found["mean_fd"].values.tolist() == [0, 500, 0.1, 0.1, nan, 0.1, 0.1]
+    assert listed(found, "atr_age") == [[0, 120, -0.5, 120.5, 30, np.inf, 31]]
+
+
 def test_headers_are_found_without_what_stands_in_brackets() -> None:
     assert people("Age (at scan, in years)|x", "30|y")["age"].values.tolist() == [30]
 

@@ -2,13 +2,14 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import decnef_data
 from decnef_data import SelectionError
-from decnef_data.layouts import layout_names
+from decnef_data.layouts import get_layout, layout_names
 from tests import trees
 
 PAGE = Path(__file__).parents[1] / "docs/contributing/add-a-layout.md"
@@ -20,13 +21,15 @@ def blocks(kind: str) -> list[str]:
 
 
 @pytest.fixture
-def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The records of the page, in the place of the packaged catalog."""
     folder = tmp_path / "records"
     trees.write(folder, {"lakeside.toml": blocks("toml")[1]})
     monkeypatch.setenv("DECNEF_CATALOG_DIR", str(folder))
     monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
-    return folder
+    get_layout.cache_clear()
+    yield folder
+    get_layout.cache_clear()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 
 import decnef_data
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 #: Phantoms imitate the datasets of the package one by one.
 FILES = [

@@ -26,6 +26,8 @@ from decnef_data.phantom.poses import draw_poses, framewise_displacement, rotati
 from decnef_data.phantom.region_signals import RunOrigin, draw_series, planted_correlations
 from decnef_data.phantom.scans import BOLD_SD, Run, Scanner, draw_volumes
 
+pytestmark = pytest.mark.once
+
 FULL_GRID = VoxelGrid((64, 64, 40), (3.3125, 3.3125, 4.0))
 REGISTERED_GRID = VoxelGrid((48, 48, 30), (4.4, 4.4, 5.0))
 SMALL_GRID = VoxelGrid((24, 24, 18), (9.0, 9.0, 8.0))

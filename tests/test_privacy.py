@@ -31,9 +31,21 @@ def test_the_message_says_why_and_how_to_insist(tmp_path: Path) -> None:
 
 def test_a_link_into_a_checkout_is_seen_through(tmp_path: Path) -> None:
     (tmp_path / "repo" / ".git").mkdir(parents=True)
-    (tmp_path / "link").symlink_to(tmp_path / "repo")
-    with pytest.raises(AccessError):
+    (tmp_path / "repo" / "deep" / "down").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(
+        tmp_path / "repo" / "deep" / "down"
+    )  # above which the link has no checkout
+    with pytest.raises(AccessError) as raised:
         require_private(tmp_path / "link" / "cube.zarr", DATASET)
+    assert f"is inside the Git checkout '{tmp_path}/repo'" in str(raised.value)
+
+
+def test_a_link_out_of_a_checkout_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    (tmp_path / "private").mkdir()
+    (tmp_path / "repo" / "link").symlink_to(tmp_path / "private")
+    with pytest.raises(AccessError):
+        require_private(tmp_path / "repo" / "link" / "cube.zarr", DATASET)
 
 
 @pytest.mark.parametrize(

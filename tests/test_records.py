@@ -273,7 +273,6 @@ def test_a_folder_that_is_not_there_is_refused(folder: Path) -> None:
         ("sites.toml", "[[site]]\n", "$", "Object contains unknown field `site`"),
         ("datasets/x.toml", FIFTH + "colour = 'red'", "$", "Object contains unknown field `colour`"),
         ("datasets/x.toml", "name = 'x'", "$", "Object missing required field `title`"),
-        ("mirrors/x.toml", MIRROR.replace("https'", "ftp'", 1), "$.protocol", "Invalid enum value 'ftp'"),
         ("mirrors/x.toml", MIRROR + "evidence = 'E'", "$.holdings[0].evidence", "Invalid enum value 'E'"),
         ("mirrors/x.toml", "name = \n", "line 1, column 8", "Invalid value"),
         ("mirrors/x.toml", "name = " + "[" * 5000, "$", "maximum recursion depth exceeded"),
@@ -286,6 +285,14 @@ def test_a_malformed_record_is_refused_with_its_place(
     error = _refusal(folder)
     assert str(error) == f"The catalog file '{path}' is malformed at '{place}': {reason}. Correct this entry."
     assert (error.file, error.location) == (str(path), place)
+
+
+def test_a_protocol_that_is_not_installed_is_refused(folder: Path, write: Write) -> None:
+    path = write("mirrors/x.toml", MIRROR.replace("https'", "ftp'", 1).replace("lab-fc", "srpbs-fc"))
+    assert str(_refusal(folder)) == (
+        f"The catalog file '{path}' has 'ftp', which is not an installed protocol (folder, https, synapse), "
+        "at '$.protocol'. Correct this entry."
+    )
 
 
 def test_a_file_in_another_encoding_is_refused(folder: Path, write: Write) -> None:

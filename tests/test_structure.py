@@ -10,6 +10,8 @@ import pytest
 
 import decnef_data
 
+pytestmark = pytest.mark.once
+
 PACKAGES = tuple(Path(package.__file__ or "").parent for package in (decnef_data, decnef_data_cli))
 
 

@@ -13,6 +13,8 @@ import pytest
 import decnef_data
 from decnef_data.model.sidecars import MARKER_LINE_0_1_0  # recognized in files that were written with it
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = tuple(
     Path(str(package.__file__)).parent for package in (decnef_data, decnef_data_cli, decnef_data_catalog)

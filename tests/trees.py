@@ -1,6 +1,7 @@
 """Small trees with the layout of the image datasets, written by nibabel: five invented participants."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import nibabel as nib
@@ -40,9 +41,15 @@ def image(data: np.ndarray, dtype: str = "<i2") -> nib.Nifti1Image:
 def run(folder: Path, data: np.ndarray, dtype: str = "<i2", start: int = 0) -> None:
     """Write one file without an extension for each volume."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(data.shape[3]):
-        volume = image(data[..., number], dtype).to_bytes()
-        (folder / f"vol_{number + start:04d}").write_bytes(volume)
+    write(folder, volumes(data, dtype, start))
+
+
+def volumes(data: np.ndarray, dtype: str = "<i2", start: int = 0) -> dict[str, bytes]:
+    """The files of a run."""
+    return {
+        f"vol_{number + start:04d}": image(data[..., number], dtype).to_bytes()
+        for number in range(data.shape[3])
+    }
 
 
 def write(root: Path, files: Mapping[str, str | bytes]) -> None:
@@ -57,27 +64,29 @@ VOLUMES = {1: 4, 2: 4, 3: 3, 7: 4}  # the third has one less, the eighth no run 
 
 def srpbs_open(root: Path) -> Path:
     """Write the tree; return the folder above ``SRPBS_OPEN``."""
-    top = root / "SRPBS_OPEN"
-    write(
-        top,
-        {
-            "README.txt": "Some words, and more\twords than a table has\nin each line.\n",
-            "participants.tsv": PEOPLE,
-            "MRI_protocols_rsMRI.tsv": PROTOCOLS,
-            "sup2.tsv": SCALES.encode("utf-16"),
-            "quality.csv": QUALITY,
-        },
-    )
-    for subject in (1, 2, 3, 7, 8):
-        folder = top / "data" / f"sub-{subject:04d}"
-        if subject in VOLUMES:
-            run(
-                folder / "rsfmri",
-                voxels(subject, (*SHAPE, VOLUMES[subject])),
-                ">i2" if subject == 2 else "<i2",
-            )
-        write(folder, {"t1/defaced_mprage.nii": image(voxels(subject, (6, 5, 4))).to_bytes()})
-    maps = image(voxels(9, (3, 3, 3))).to_bytes()
-    write(top / "data/sub-0001/fmap", {"phase.nii": maps, "data_0000.nii": maps})
-    write(top / "data/sub-0002/fmap", {"fieldmap212APs006a2001.nii": maps, ".DS_Store": b"junk"})
+    write(root / "SRPBS_OPEN", _srpbs_open())
     return root
+
+
+@cache
+def _srpbs_open() -> dict[str, str | bytes]:
+    """The files by path: hundreds of tests start from a copy of them."""
+    files: dict[str, str | bytes] = {
+        "README.txt": "Some words, and more\twords than a table has\nin each line.\n",
+        "participants.tsv": PEOPLE,
+        "MRI_protocols_rsMRI.tsv": PROTOCOLS,
+        "sup2.tsv": SCALES.encode("utf-16"),
+        "quality.csv": QUALITY,
+    }
+    for subject in (1, 2, 3, 7, 8):
+        folder = f"data/sub-{subject:04d}"
+        if subject in VOLUMES:
+            found = volumes(voxels(subject, (*SHAPE, VOLUMES[subject])), ">i2" if subject == 2 else "<i2")
+            files |= {f"{folder}/rsfmri/{name}": content for name, content in found.items()}
+        files[f"{folder}/t1/defaced_mprage.nii"] = image(voxels(subject, (6, 5, 4))).to_bytes()
+    maps = image(voxels(9, (3, 3, 3))).to_bytes()
+    files |= {f"data/sub-0001/fmap/{name}": maps for name in ("phase.nii", "data_0000.nii")}
+    return files | {
+        "data/sub-0002/fmap/fieldmap212APs006a2001.nii": maps,
+        "data/sub-0002/fmap/.DS_Store": b"junk",
+    }

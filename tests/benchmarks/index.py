@@ -24,8 +24,8 @@ from urllib.request import urlopen
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from decnef_data.mirror_index import CrawlContext, Index, crawl_mirror
-from decnef_data.mirror_index.rate_limiter import RateLimiter
 from decnef_data.mirrors import Credentials
+from decnef_data.mirrors.rate_limiter import RateLimiter
 from decnef_data.mirrors.synapse import service
 from decnef_data.progress import NoProgress
 from decnef_data.records import Records

@@ -107,7 +107,7 @@ def _synapse(home: str) -> tuple[Remote, Mirror]:
     record = Mirror(
         name="synapse", title="Synapse", protocol="synapse", order=1, address=project, holdings=(holding,)
     )
-    return connect(record, Credentials(Path(home) / "config"), synapse_cache=Path(home) / "clients"), record
+    return connect(record, Credentials(Path(home) / "config"), client_cache=Path(home) / "clients"), record
 
 
 def ours_synapse(home: str, target: str, find: str = "") -> float:

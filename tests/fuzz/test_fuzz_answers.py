@@ -15,7 +15,7 @@ from decnef_data.errors import DecnefDataError
 from decnef_data.mirrors import Credentials
 from decnef_data.mirrors.http import session
 from decnef_data.mirrors.http.links import Link, UnusableLinkError, safe_file_name
-from decnef_data.mirrors.https import HttpsMirror
+from decnef_data.mirrors.https.mirror import HttpsMirror
 from decnef_data.mirrors.synapse import schemas, service
 from decnef_data.mirrors.synapse.mirror import SynapseMirror
 from decnef_data.model import Holding, Mirror

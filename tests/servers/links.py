@@ -17,6 +17,7 @@ class LinkServer(StorageServer):
     def __init__(self, *, rate: float | None = None, heads: bool = False) -> None:
         super().__init__(rate=rate, heads=heads)
         self._redirects: dict[str, tuple[int, str]] = {}
+        self._public: set[str] = set()
 
     def link(
         self, content: Path | bytes, lifetime: float = 3600.0, form: str = "v4", name: str | None = None
@@ -26,6 +27,12 @@ class LinkServer(StorageServer):
         self.put(key, content)
         return self.sign(key, lifetime, form, name=key)
 
+    def public_link(self, content: Path) -> str:
+        """Return a link to a file that needs no signature and does not expire."""
+        self.put(content.name, content)
+        self._public.add(f"/{content.name}")
+        return f"{self.url}/{content.name}"
+
     def redirect(self, target: str, status: int = 302) -> str:
         """Return a link that redirects to another one."""
         path = f"/redirect/{len(self._redirects)}"
@@ -34,6 +41,8 @@ class LinkServer(StorageServer):
 
     def answer(self, request: Request) -> Answer:
         """Send the client elsewhere, or answer as storage does."""
+        if request.path in self._public:
+            return self.faults.apply(request, self._object)
         if request.path not in self._redirects:
             return super().answer(request)
         status, target = self._redirects[request.path]
