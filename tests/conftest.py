@@ -56,7 +56,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Import modules and make tests, which live to the end: none of them is looked at by the garbage collector.
+    """Import modules and make tests without the garbage collector: they live to the end.
 
     Workers that find nothing compiled go one after the other: each would compile the same modules, for 25 seconds.
     """
@@ -66,8 +66,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.disable()
         try:
             return (yield)
-        finally:
-            gc.freeze()
+        finally:  # not frozen: Hypothesis looks for what refers to its sources of random numbers
             gc.enable()
 
 

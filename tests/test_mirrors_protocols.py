@@ -106,6 +106,7 @@ def test_what_is_found(source: str, named: list[str], lines: list[int]) -> None:
     assert list(decisions(source)) == lines
 
 
+@pytest.mark.once
 def test_one_place_knows_the_names_of_protocols() -> None:
     assert set(protocol_names()) == NAMES
     found = [
@@ -118,6 +119,7 @@ def test_one_place_knows_the_names_of_protocols() -> None:
     assert set(OTHER_MEANINGS) <= set(found)
 
 
+@pytest.mark.once
 def test_nothing_is_decided_by_the_name_of_a_protocol() -> None:
     assert [f"{path}:{line}" for path, source in sources(r"\.protocol\b") for line in decisions(source)] == []
 
@@ -376,6 +378,7 @@ def test_the_entry_points_are_read_once(installed: Path, monkeypatch: pytest.Mon
     assert calls == [{"group": "decnef_data.mirrors", "name": "zipped"}]
 
 
+@pytest.mark.once
 def test_the_page_lists_every_answer_and_every_field() -> None:
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     methods = {name for name in vars(registry.Remote) if not name.startswith("_")}
