@@ -158,7 +158,7 @@ class DataRequest:
             No mirror provides it; every AccessError carries what its mirror requires.
         """
         acquirer, kind = self.acquirer, self.options.progress
-        is_shown = "IPython" in sys.modules  # else this is no kernel, whose cells show requests
+        is_shown = "IPython" in sys.modules  # in a script, no cell would show the request
         if acquirer.lock is not None:
             acquirer.require_same_kind(location)
         if is_shown:

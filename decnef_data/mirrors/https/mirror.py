@@ -122,7 +122,7 @@ class HttpsMirror(Remote):
     def _is_public(self, dataset: Dataset) -> bool:
         """Whether the record has a link for everyone, so that none has to be stored."""
         return self._link_text(dataset.name) is not None and not self._credentials.get(
-            f"{self.name}/{dataset.name}"
+            self._secret_name(dataset.name)
         )
 
     def probe(self) -> ProbeResult:
