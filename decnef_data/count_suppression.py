@@ -62,6 +62,7 @@ def hidden_counts(
     if not (hides_rows() if is_protected is None else is_protected):
         return frozenset()
     lines = [(tuple(sorted(parts, key=lambda key: (counts[key], str(key)))), total) for parts, total in sums]
+    lines = _without_known(counts, lines)
     hidden = {key for key, count in counts.items() if 0 < count < MIN_COUNT}
     while True:
         # What follows from several sums is looked for when each sum alone shows nothing: then less is hidden.
@@ -74,6 +75,13 @@ def hidden_counts(
         if not more:
             return frozenset(hidden)
         hidden.update(more)
+
+
+def _without_known(counts: Mapping[_Key, int], lines: Iterable[_Line[_Key]]) -> list[_Line[_Key]]:
+    """Return the sums without the numbers that are known sums themselves, which hide nothing."""
+    lines = [(tuple(key for key in parts if counts[key]), total) for parts, total in lines]
+    known = {parts[0] for parts, total in lines if total is None and len(parts) == 1}
+    return [(tuple(key for key in parts if key not in known), total) for parts, total in lines]
 
 
 def _keys_to_hide(

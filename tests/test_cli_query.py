@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import decnef_data
@@ -38,6 +39,16 @@ def test_the_command_counts_people_and_shows_no_single_one(adopted: Path) -> Non
     rows = [line.split() for line in shown.out.splitlines() if line.startswith("srpbs")]
     assert rows == [["srpbs-fc", "bal140", "SWA", label, "1"] for label in ("HC", "SSD", "ASD")]
     assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_few_numbers_are_hidden_where_rows_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = {("SWA", "HC"): 40, ("SWA", "ASD"): 3, ("KUT", "HC"): 20, ("KUT", "MDD"): 12}
+    people = pd.DataFrame(
+        [key for key, number in numbers.items() for _ in range(number)], columns=["site", "diagnosis"]
+    )
+    monkeypatch.setenv("DECNEF_ROWS", "never")
+    counted = decnef_data.count_participants(people)["n_participants"].tolist()
+    assert counted == ["40", "<5", "20", "hidden"]  # one is enough, as only the size of a group is known
 
 
 def test_the_command_counts_people_of_images_as_well(adopted: Path) -> None:

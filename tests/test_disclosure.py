@@ -400,3 +400,6 @@ def test_no_hidden_number_follows_from_the_others(never: None) -> None:
         n_hidden += len(hidden)
     assert n_hidden > 500
     assert hidden_counts({"a": 9, "b": 30}, [(("a", "b"), None)]) == frozenset()
+    # What is known itself hides nothing: the next number is hidden.
+    known = [(("a", "b", "c"), None), (("b",), None)]
+    assert hidden_counts({"a": 2, "b": 9, "c": 30}, known) == {"a", "c"}

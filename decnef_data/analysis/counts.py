@@ -53,10 +53,8 @@ def count_participants(participants: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sums(counts: Iterable[_Key]) -> list[tuple[list[_Key], None]]:
-    """Return which counts add up to published ones: those of a place, of a diagnosis and of a group."""
-    sums: dict[tuple[str | None, ...], list[_Key]] = {}
+    """Return which counts add up to a known one: those of a group, whose size all other output shows."""
+    sums: dict[_Key, list[_Key]] = {}
     for key in counts:
-        dataset, group, place, diagnosis = key
-        for known in ((place, None), (None, diagnosis), (None, None)):
-            sums.setdefault((dataset, group, *known), []).append(key)
+        sums.setdefault(key[:2], []).append(key)
     return [(parts, None) for parts in sums.values()]
