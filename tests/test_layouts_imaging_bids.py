@@ -176,8 +176,8 @@ class TestWhatIsSaid:
         with pytest.warns(decnef_data.DecnefDataWarning) as caught:
             found = open_bold()
         assert (
-            "'srpbs-open': The sidecars of runs of one session differ: 'sub-0001'. What differs is left out; "
-            "correct the sidecars."
+            "'srpbs-open': The sidecars of runs of one session differ: 'sub-0001'. What differs is left out. "
+            "Unless the runs are of different tasks, correct the sidecars."
         ) in [str(one.message) for one in caught]
         np.testing.assert_array_equal(found["echo_time"], [np.nan, np.nan, 30])
         np.testing.assert_array_equal(found["repetition_time"], 2.5)

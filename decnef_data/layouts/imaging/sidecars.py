@@ -170,6 +170,6 @@ def _difference_remarks(sessions: Iterable[str]) -> Iterator[Remark]:
     if listed:
         message = (
             f"The sidecars of runs of one session differ: {name_some(map(quote, listed))}. "
-            "What differs is left out; correct the sidecars."
+            "What differs is left out. Unless the runs are of different tasks, correct the sidecars."
         )
         yield Remark("differing-sidecars", message)
