@@ -12,13 +12,16 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import certifi  # comes with requests
 import pytest
 from hypothesis import HealthCheck, settings
 
 from decnef_data import archive_evidence
+
+if TYPE_CHECKING:
+    from tests.servers.links import LinkServer
 
 # The machine is shared: how long an example takes says nothing about the code.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -139,3 +142,42 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder of the test, which the environment names."""
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """The small archive of srpbs-fc, in a folder of the user's."""
+    from tests import small
+
+    (tmp_path / "own").mkdir()
+    return small.archive(tmp_path / "own" / "SRPBS_FC.zip")
+
+
+@pytest.fixture
+def links(archive: Path, monkeypatch: pytest.MonkeyPatch) -> "Iterator[LinkServer]":
+    """A server of the archive, and its link in the environment."""
+    from tests.servers.links import LinkServer
+
+    with LinkServer() as server:
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", server.link(archive))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def dask_client() -> Iterator[Any]:
+    """A client of two workers, which are processes."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=0
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from decnef_data.atomic_files import append_private, open_atomic, write_atomic
-from tests.test_structure import modules
+from tests.repository.modules import modules
 
 #: Where files are written otherwise, and why: each is complete or private by another rule.
 EXCEPTIONS = {

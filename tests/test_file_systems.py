@@ -20,6 +20,7 @@ from decnef_data.layouts.imaging import cached
 from decnef_data.model import RemoteFile
 from decnef_data.stores import Stores
 from tests import small
+from tests.poor_disks import refuse_folders
 
 #: What an operating system answers for what a file system does not have.
 UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES)
@@ -56,21 +57,6 @@ def exposed(folder: Path) -> str:
 @pytest.fixture(autouse=True)
 def _no_disk_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_systems, "_exposed_disks", set())
-
-
-def refuse_folders(monkeypatch: pytest.MonkeyPatch, code: int) -> list[str]:
-    """Let the fsync of folders fail; return the list of what is synced, files and folders."""
-    fsync, synced = os.fsync, []
-
-    def of_files(descriptor: int) -> None:
-        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        synced.append("folder" if is_folder else "file")
-        if is_folder:
-            raise OSError(code, os.strerror(code))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", of_files)
-    return synced
 
 
 def remove_modes(monkeypatch: pytest.MonkeyPatch, code: int | None) -> None:

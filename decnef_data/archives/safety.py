@@ -116,7 +116,7 @@ def is_junk(path: str) -> bool:
     return rule_of_path(path) is not None
 
 
-# What zipfile, tarfile, gzip and isal raise on damaged bytes, found by tests/test_archives_members.py.
+# What zipfile, tarfile, gzip and isal raise on damaged bytes, found by tests/archives/test_members.py.
 _DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     tarfile.TarError,

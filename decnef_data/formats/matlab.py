@@ -61,7 +61,7 @@ _CLASSES = {
 #: Later versions of scipy warn unless the kind of sparse matrix is stated; earlier ones lack the option.
 _HAS_OPTION: Final = "spmatrix" in signature(scipy.io.loadmat).parameters
 _SPARSE_ARRAYS: Final[dict[str, Any]] = {"spmatrix": False} if _HAS_OPTION else {}
-# What scipy and h5py raise on truncated files and flipped bits, found by tests/test_formats_matlab.py.
+# What scipy and h5py raise on truncated files and flipped bits, found by tests/formats/test_matlab.py.
 _DAMAGE_ERRORS: tuple[type[Exception], ...] = (
     mat5.DamagedFileError,
     scipy.io.matlab.MatReadError,

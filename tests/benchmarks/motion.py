@@ -21,7 +21,7 @@ os.environ["DECNEF_DATA_DIR"] = tempfile.mkdtemp()
 
 from decnef_data import motion
 from decnef_data.phantom.fd_floor import compute_fd_floor
-from tests.test_analysis_motion import (
+from tests.analysis.poses import (
     KINDS,
     NO_TILT,
     affine_of,

@@ -41,13 +41,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_suffix(".jsonl")
 EXPLAINED = Path(__file__).with_name("mutants_explained.toml")
-#: The parts of the package, and what the names of their test modules begin with.
+#: The parts of the package, and what the paths of their test modules begin with.
 PARTS = {
-    "archives": ("archives", "archive_evidence"),
-    "file_cache": ("file_cache", "cache_", "atomic_files"),
-    "formats": ("formats",),
-    "layouts": ("layouts",),
-    "transfer": ("transfer",),
+    "archives": ("archives/", "test_archive_evidence"),
+    "file_cache": ("file_cache/", "end_to_end/test_cache_", "test_atomic_files"),
+    "formats": ("formats/",),
+    "layouts": ("layouts/",),
+    "transfer": ("transfer/",),
 }
 #: Imported once; every process that runs tests is forked from this one, without a module of this project.
 LIBRARIES = (
@@ -308,13 +308,10 @@ def run_tests(copy: Path, arguments: Sequence[str], chosen: dict[str, float] | N
 
 
 def test_modules(tree: Path, part: str) -> list[str]:
-    """Return the test modules of a part, which are named after it or in a folder that is."""
-    found = []
-    for path in sorted((tree / "tests").rglob("test_*.py")):
-        name = path.relative_to(tree / "tests").as_posix().replace("/", "_").replace("test_", "")
-        if name.startswith(PARTS[part]):
-            found.append(path.relative_to(tree).as_posix())
-    return found
+    """Return the test modules of a part, most of which are in the folder of its name."""
+    paths = sorted((tree / "tests").rglob("test_*.py"))
+    found = [path.relative_to(tree / "tests").as_posix() for path in paths]
+    return [f"tests/{path}" for path in found if path.startswith(PARTS[part])]
 
 
 @dataclass(frozen=True)
