@@ -43,10 +43,10 @@ RESULTS = Path(__file__).with_suffix(".jsonl")
 EXPLAINED = Path(__file__).with_name("mutants_explained.toml")
 #: The parts of the package, and what the paths of their test modules begin with.
 PARTS = {
-    "archives": ("archives/", "test_archive_evidence"),
-    "file_cache": ("file_cache/", "end_to_end/test_cache_", "test_atomic_files"),
-    "formats": ("formats/",),
-    "layouts": ("layouts/",),
+    "archives": ("archives/", "fuzz/test_fuzz_archives", "test_archive_evidence"),
+    "file_cache": ("file_cache/", "client/test_cache", "end_to_end/test_cache_", "test_atomic_files"),
+    "formats": ("formats/", "fuzz/test_fuzz_formats"),
+    "layouts": ("layouts/", "client/test_codes", "client/test_computed_motion", "client/test_derivatives"),
     "transfer": ("transfer/",),
 }
 #: Imported once; every process that runs tests is forked from this one, without a module of this project.
@@ -440,7 +440,6 @@ def main() -> None:
     chosen, results = options.part or list(PARTS), recorded(commit, package)
     mutants = [each for each in sample(commit, options.seed, options.count) if each.part in chosen]
     if not options.report:
-        os.nice(19)
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process with threads is not forked
         for library in LIBRARIES:
             importlib.import_module(library)
