@@ -8,7 +8,7 @@ The layout is that of "MAT-File Format" (The MathWorks), chapter 1.
 """
 
 import struct
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 from math import prod
@@ -272,7 +272,7 @@ def _check_matrix(reader: _ByteReader, matrix: _Element) -> None:
         raise DamagedFileError(f"the variable at byte {matrix.start} is longer than its content")
 
 
-_ExpectedElements = Iterator[tuple[int | None, Mapping[int, int]]]
+_ExpectedElements = Iterator[tuple[int | None, Container[int]]]
 
 
 def _expected_elements(
@@ -282,17 +282,17 @@ def _expected_elements(
     count = prod(variable.shape)
     match variable.kind.split():
         case ["cell"]:
-            yield from repeat((None, {_MATRIX: 1}), count)
+            yield from repeat((None, {_MATRIX}), count)
         case ["struct"]:
             yield from _expected_fields(reader, count, offset, stop)
         case ["object"]:  # a struct after the name of its class
             yield None, _NAME_SIZES
             yield from _expected_fields(reader, count, reader.read_element(offset, stop).next_start, stop)
         case ["function"]:
-            yield None, {_MATRIX: 1}
+            yield None, {_MATRIX}
         case ["opaque"]:  # the names of the type system and of the class
             yield from repeat((None, _NAME_SIZES), 2)
-            yield None, {_MATRIX: 1}
+            yield None, {_MATRIX}
         case ["char"]:
             yield None, _CHAR_SIZES
         case [*modifiers, "sparse"]:  # the rows, where each column starts, and the values
@@ -311,7 +311,7 @@ def _expected_fields(reader: _ByteReader, count: int, offset: int, stop: int) ->
     names = reader.read_element(length.next_start, stop)
     if name_length < 1 or names.size % name_length:
         raise DamagedFileError(f"the fields of the struct at byte {offset} have invalid names")
-    yield from repeat((None, {_MATRIX: 1}), count * (names.size // name_length))
+    yield from repeat((None, {_MATRIX}), count * (names.size // name_length))
 
 
 def _check_content(reader: _ByteReader, element: _Element, count: int | None) -> int:

@@ -102,7 +102,8 @@ def _stated_shape(fields: dict[str, str]) -> tuple[int, ...]:
 
 def _read_rows(lines: _Lines, fields: dict[str, str], file: str) -> NDArray[np.float64]:
     stated = _stated_shape(fields)
-    values = text_matrix.parse_rows(lines, file) if lines else np.empty(stated or (0, 0))
+    # Without a line of numbers, only a matrix without elements is complete.
+    values = text_matrix.parse_rows(lines, file) if lines else np.empty(stated if 0 in stated else (0, 0))
     if stated != values.shape:
         raise _size_error(file, stated, values.shape)
     return values

@@ -41,6 +41,11 @@ def test_more_axes_than_two() -> None:
     )
 
 
+def test_a_matrix_without_elements() -> None:
+    empty = MATRIX.partition(" 0.5")[0].replace("rows: 2", "rows: 0")
+    assert read(empty)["X"].shape == (0, 3)
+
+
 def test_other_variables_are_described() -> None:
     text = (
         f"{HEADER}# name: note\n# type: string\n# elements: 1\n# length: 2\nhi\n\n\n"
@@ -86,6 +91,10 @@ def test_other_texts(text: str) -> None:
         (
             "# name: X\n# type: matrix\n",
             "'a.mat' states no numbers for a matrix, but contains 0 x 0. It may be truncated: download it again.",
+        ),
+        (
+            MATRIX.partition(" 0.5")[0],
+            "'a.mat' states 2 x 3 numbers for a matrix, but contains 0 x 0. It may be truncated: download it again.",
         ),
         (
             "# name: R\n# type: matrix\n# ndims: 3\n 1 1 2\n 0.5\n",
