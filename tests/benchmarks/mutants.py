@@ -292,6 +292,7 @@ def run_tests(copy: Path, arguments: Sequence[str], chosen: dict[str, float] | N
     assert found is not None
     assert found.origin == str(copy / "decnef_data" / "__init__.py")
     recorder = Recorder(chosen)
+    temporary = f"{copy}.tmp.{os.getpid()}"  # beside the copy, which another process may be copying
     options = [
         "-q",
         "-p",
@@ -299,11 +300,12 @@ def run_tests(copy: Path, arguments: Sequence[str], chosen: dict[str, float] | N
         "-p",
         "no:xdist",
         "--hypothesis-seed=0",
-        f"--basetemp={copy}.tmp.{os.getpid()}",  # beside the copy, which others copy meanwhile
+        f"--basetemp={temporary}",
     ]
     # Libraries that are plugins as well were imported before.
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     pytest.main([*options, *arguments], plugins=[recorder])
+    shutil.rmtree(temporary, ignore_errors=True)
     return {"seconds": recorder.seconds, "failed": recorder.failed}
 
 
@@ -312,10 +314,6 @@ def test_modules(tree: Path, part: str) -> list[str]:
     paths = sorted((tree / "tests").rglob("test_*.py"))
     found = [path.relative_to(tree / "tests").as_posix() for path in paths]
     return [f"tests/{path}" for path in found if path.startswith(PARTS[part])]
-
-
-def _is_running(process: int) -> bool:
-    return Path(f"/proc/{process}").exists()
 
 
 @dataclass(frozen=True)
@@ -345,9 +343,6 @@ def cover(tree: Path, part: str, folder: Path) -> Coverage:
         if forked(lambda: run_tests(tree, [*options, *test_modules(tree, part)]), output, 3600, 7200) is None:
             raise SystemExit(f"The tests of {part} did not end; {output.with_suffix('.log')} says more.")
         del os.environ["COVERAGE_FILE"]
-        for temporary in tree.parent.glob(f"{tree.name}.tmp.*"):
-            if not _is_running(int(temporary.suffix[1:])):
-                shutil.rmtree(temporary, ignore_errors=True)
     ran = json.loads(output.read_text())
     if ran["failed"]:
         print(

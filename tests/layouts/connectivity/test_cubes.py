@@ -324,6 +324,13 @@ def test_matrices_inside_other_variables_are_bit_equal(form: str, *, compressed:
     assert found["source_row"].values.tolist() == list(range(1, rows + 1))
 
 
+def test_an_edge_without_a_value_is_the_same_on_both_sides_of_a_square() -> None:
+    rows = FOUR.copy()
+    rows[1, 2] = np.nan
+    content = {"X/a.mat": mat({"R": squares(rows)}), "X/SUBINFO.tsv": table(4)}
+    np.testing.assert_array_equal(read(content).groups["a4"]["fc"].values, rows)
+
+
 def test_matrices_of_octave() -> None:
     header = "# Created by Octave 9.2.0\n# name: other\n# type: scalar\n3\n\n\n"
     numbers = "\n".join(" ".join(map(repr, row)) for row in FOUR.tolist())

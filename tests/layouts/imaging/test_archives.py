@@ -589,6 +589,7 @@ class TestAsItComes:
             True,
             False,
         )
+        assert [planned.file.size for planned in here.files] == [0]
         more = decnef_data.plan("srpbs-open", subjects="sub-0003", keep_archive=False)
         images = 3 * (352 + 5 * 4 * 3 * 2) + 352 + 6 * 5 * 4 * 2
         assert (more.download_size, more.required_disk, more.store_exists) == (

@@ -312,6 +312,13 @@ class TestPeople:
         assert np.isnan(found["age"].iloc[4])
         assert list(found.columns[:4]) == ["subject", "session", "site", "institute"]
 
+    def test_the_ids_may_be_in_any_column(self, tree: Path, adopted: Path) -> None:
+        expected = self.people()
+        rows = [line.split("\t") for line in trees.PEOPLE.splitlines()]
+        moved = "".join("\t".join([*row[1:3], row[0], *row[3:]]) + "\n" for row in rows)
+        trees.write(tree, {"SRPBS_OPEN/participants.tsv": moved})
+        pd.testing.assert_frame_equal(self.people(), expected)
+
     def test_on_the_command_line(self, adopted: Path) -> None:
         done = run("participants", "srpbs-open", "--csv", "--site", "KUT")
         header, first, second = done.out.splitlines()

@@ -1,5 +1,6 @@
 """Scans that are stored while others are read: what is held in memory, and for how long."""
 
+import tarfile
 import threading
 import weakref
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from decnef_data.archives import Archive, LocalSource
 from decnef_data.layouts.imaging import ingest
 from decnef_data.layouts.imaging.files import FileEntry
-from decnef_data.layouts.imaging.ingest import ScanStoreWriter
+from decnef_data.layouts.imaging.ingest import IngestContext, ScanStoreWriter, ingest_archive
 from decnef_data.layouts.imaging.inventory import Scan, find_scans
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.stores import scan_store, staging
@@ -104,3 +106,49 @@ def test_what_cannot_be_stored_is_named_and_holds_up_nobody(tmp_path: Path) -> N
         f"'{scan.files[0]}' ends after 584 bytes, but its header requires 592. Download it again."
     ]
     assert writer.stored_count == 1
+
+
+class _EveryScan:
+    """A filter that lets every scan pass."""
+
+    def add_table(self, path: str) -> None:
+        pass
+
+    def __call__(self, scan: Scan) -> bool:
+        return True
+
+
+class _Display:
+    """A progress display that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.done = self.n_scans = self.n_finished = 0
+
+    def start(self, what: str, total: int | None, done: int) -> None:
+        self.total, self.done = total, done
+
+    def advance(self, count: int) -> None:
+        assert count >= 0
+        self.done += count
+
+    def set_source(self, mirror: str, connections: int) -> None:
+        pass
+
+    def set_scan_count(self, count: int) -> None:
+        self.n_scans = count
+
+    def finish(self) -> None:
+        self.n_finished += 1
+
+
+def test_progress_ends_at_the_size_of_the_archive(tmp_path: Path) -> None:
+    path, display = tmp_path / "a.tar.gz", _Display()
+    with tarfile.open(path, "w:gz") as made:
+        made.add(trees.srpbs_open(tmp_path / "own") / "SRPBS_OPEN", "SRPBS_OPEN")
+    size = path.stat().st_size
+    context = IngestContext(Archive(LocalSource("a.tar.gz", path)), ScanCache(tmp_path / "0123.scans"), {}, display)
+    inventory, _ = ingest_archive(context, _EveryScan(), size, compute_fingerprints=False)
+    assert (display.total, display.done, display.n_finished) == (size, size, 1)
+    n_images = len([scan for scan in inventory.scans if scan.header])
+    assert display.n_scans == n_images == 9

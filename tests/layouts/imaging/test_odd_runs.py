@@ -171,6 +171,14 @@ class TestLongNumbers:
         assert bold_of("COI/bold")["run"].to_numpy().tolist() == [1, 1]
 
 
+    @pytest.mark.parametrize(("number", "run"), [(32_767, 32_767), (32_768, 1)])
+    def test_a_number_that_16_bits_cannot_hold_is_no_number_of_a_run(
+        self, tmp_path: Path, number: int, run: int
+    ) -> None:
+        trees.write(tmp_path, {f"sub-0001/func/sub-0001_task-rest_run-{number}_bold.nii": bold(1, 2.5)})
+        assert [scan.run for scan in scans_in(tmp_path)[0]] == [run]
+
+
 class TestFarNumbers:
     @pytest.mark.parametrize("number", ["9" * 49, "20150401"])
     def test_a_number_far_from_the_others_is_no_volume(self, tmp_path: Path, number: str) -> None:
