@@ -234,6 +234,11 @@ class Recorder:
         self.seconds: dict[str, float] = defaultdict(float)
         self.failed: list[str] = []
 
+    @pytest.fixture(scope="session")
+    def worker_id(self) -> str:
+        """Return what pytest-xdist, which is left out, calls the only process."""
+        return "master"
+
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         if self.chosen is None:
             return

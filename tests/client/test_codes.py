@@ -314,9 +314,12 @@ class TestSelections:
     ) -> None:
         with (
             pytest.warns(DecnefDataWarning, match="not stated"),
-            pytest.raises(SelectionError, match=r"15 participants could not be judged by sex.*codes={'"),
+            pytest.raises(SelectionError, match=r"15 participants could not be judged by sex.*codes={'") as raised,
         ):
             decnef_data.fetch_dataset("srpbs-fc", **OPTIONS, sex="female")
+        counts = {"ShowaU": 6, "HiroshimaU": 5, "OsakaU": 4}
+        tables = ", ".join(f"'{name}/SUBINFO_{name}_small.tsv' ({count})" for name, count in counts.items())
+        assert f"is not stated: {tables}. State it with codes=" in str(raised.value)
         chosen = decnef_data.fetch_dataset("srpbs-fc", **OPTIONS, sex="female", codes="mri")
         assert set(chosen["sex"].values) == {"female"}
 

@@ -439,6 +439,22 @@ def test_the_files_of_a_copy_are_made_when_asked_for_and_equal_what_was_placed(t
     assert [file.location.read_bytes() for file in copy.files] == [CONTENT] * 3
 
 
+def test_the_size_and_time_of_a_file_are_known_where_they_were_just_compared(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    arrive(files)
+    verified = files.find_verified("ds", "atr", FILE)
+    assert verified is not None
+    files.mark_complete("ds", "atr", files.folder("ds"), (verified,))
+    copy, found = files.find_copy("ds", "atr"), verified.location.stat()
+    assert copy is not None
+    assert copy.known_status(FILE.path) == (found.st_size, found.st_mtime_ns)
+    assert copy.known_status("another.bin") is None
+    files.drop(copy)
+    dropped = files.find_copy("ds", "atr")
+    assert dropped is not None
+    assert dropped.known_status(FILE.path) is None
+
+
 def test_a_dropped_copy_is_remembered(tmp_path: Path) -> None:
     files = FileCache(tmp_path)
     arrive(files)

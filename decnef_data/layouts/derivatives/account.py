@@ -1,6 +1,6 @@
 """The account of a folder of derivatives: what was used, whom the dataset does not list, what is missing."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,13 +88,13 @@ def _count_files(folder: DerivativesFolder, runs: DerivedRuns) -> FileAccount:
     return file_account(len(runs.used - unreadable), others, n_unreadable=len(unreadable))
 
 
-def _unknown_remarks(unknown: Mapping[str, Sequence[str]]) -> Iterator[Remark]:
+def _unknown_remarks(unknown: Collection[str]) -> Iterator[Remark]:
     if unknown:
         message = (
             "The folder has runs that the dataset does not have, and that are left out: "
             f"{name_some(map(quote, unknown))}. Check the ids, sessions and numbers of runs."
         )
-        yield Remark("unknown-runs", message, next(iter(unknown.values()))[0])
+        yield Remark("unknown-runs", message)
 
 
 def _missing_runs(runs: DerivedRuns, spaces: Sequence[str], labels: ScanLabels) -> tuple[str, ...]:
@@ -129,14 +129,14 @@ def _absent_companions(runs: DerivedRuns) -> Iterator[Remark]:
             f"{count_noun(len(masks), 'run')} without a brain mask: {name_some(map(quote, masks))}. "
             "Their groups have no variable 'mask'."
         )
-        yield Remark("missing-masks", message, masks[0])
+        yield Remark("missing-masks", message)
     tables = [run.scan.files[0] for run in runs.runs if run.confounds is None]
     if tables:
         message = (
             f"{count_noun(len(tables), 'run')} without a table of confounds: "
             f"{name_some(map(quote, tables))}. Their confounds are NaN."
         )
-        yield Remark("missing-confounds", message, tables[0])
+        yield Remark("missing-confounds", message)
 
 
 def _repetition_times(runs: DerivedRuns, labels: ScanLabels) -> Iterator[Remark]:
@@ -155,7 +155,7 @@ def _repetition_times(runs: DerivedRuns, labels: ScanLabels) -> Iterator[Remark]
             f"The repetition time of {count_noun(len(differing), 'run')} differs from that of the protocol: "
             f"{named}. The coordinate 'repetition_time' has that of the derivatives."
         )
-        yield Remark("derived-repetition-time", message, differing[0][0])
+        yield Remark("derived-repetition-time", message)
 
 
 def _synthetic_remarks(folder: DerivativesFolder, labels: ScanLabels) -> Iterator[Remark]:
