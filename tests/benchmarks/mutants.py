@@ -1,6 +1,6 @@
 """Mutation testing: which small changes to the code does no test of its part of the package notice?
 
-Run with ``python tests/benchmarks/mutants.py [--count 300] [--seed 1] [--part PART] [--minutes 30] [--commit HEAD] [--folder DIR] [--report]``.
+Run with ``python tests/benchmarks/mutants.py [--count 300] [--seed 1] [--part PART] [--share 1/2] [--minutes 30] [--commit HEAD] [--folder DIR] [--report]``.
 It takes the committed code, makes one change in a throwaway copy of the repository, runs those tests of the part
 that execute the changed line, and appends what came of it to ``mutants.jsonl``, beside this file.  A run that was
 interrupted continues; ``--report`` only prints what the file holds.  After a commit, those mutants are tried again
@@ -440,6 +440,7 @@ def main() -> None:
     parser.add_argument(
         "--part", action="append", choices=PARTS, help="those of the sample in this part; repeatable"
     )
+    parser.add_argument("--share", default="1/1", help="such as 2/3: every third of the sample, from the second")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     commit, package = _git("rev-parse", options.commit, f"{options.commit}:decnef_data").split()
@@ -458,7 +459,8 @@ def main() -> None:
             ).stdout
             subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True)
         end, coverage = time.monotonic() + options.minutes * 60, dict[str, Coverage]()
-        for mutant in mutants:
+        first, step = map(int, options.share.split("/"))
+        for mutant in mutants[first - 1 :: step]:
             key, part = mutant.key(options.seed), mutant.part
             if key in results or time.monotonic() > end:
                 continue
