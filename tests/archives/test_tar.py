@@ -290,6 +290,23 @@ def test_bytes_that_look_like_stored_blocks_are_not_taken_for_them(tmp_path: Pat
         assert archive.read(offset + 100_000, len(lure)) == lure
 
 
+def test_a_source_gives_the_bytes_that_are_asked_for_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"0123456789")
+    for start, stop, expected in ((2, 5, b"234"), (0, None, b"0123456789"), (7, None, b"789"), (4, 4, b"")):
+        with LocalSource("a", path).open(start, stop) as pieces:
+            assert b"".join(pieces) == expected
+
+
+def test_the_index_of_a_tar_that_is_not_compressed_has_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar({"a": b"content"}))
+    archive = Archive(LocalSource(path.name, path))
+    assert [member.path for member in archive.iter_members()] == ["a"]
+    assert archive.index is not None
+    assert (archive.index.size, archive.index.unpacked) == (path.stat().st_size, path.stat().st_size)
+
+
 def test_an_index_survives_serialization(indexed: tuple[Archive, bytes]) -> None:
     archive, content = indexed
     kept = msgspec.msgpack.decode(msgspec.msgpack.encode(archive.index), type=SeekIndex)

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from decnef_data.errors import IntegrityError
 from decnef_data.file_cache import FileCache, claims
 from decnef_data.file_cache.claims import remove_unused_partials
-from decnef_data.file_cache.part_map import part_size
+from decnef_data.file_cache.part_map import PartMap, part_size
 from decnef_data.model import Checksum, RemoteFile
 from decnef_data.progress import create_progress
 from tests.file_cache.arrivals import CONTENT, FILE, MD5, UNSTATED, arrive, fill, tree
@@ -588,6 +589,17 @@ def test_what_was_left_while_it_was_placed_is_not_fetched_again(
         assert partial.received == len(CONTENT)
         files.finalize_partial("ds", "atr", partial)
     assert tree(tmp_path) == {"files/ds/folder/a.bin", "receipts/ds/atr.jsonl"}
+
+
+def test_a_partial_is_named_after_its_host(tmp_path: Path) -> None:
+    host = "".join(letter for letter in socket.gethostname() if letter.isascii() and letter.isalnum())
+    name = claims.claim_partial(tmp_path / "a.bin", "0123456789abcdef").name
+    assert name.startswith(f"a.bin.0123456789abcdef.{host or 'host'}-{os.getpid()}-")
+
+
+def test_only_a_file_of_several_parts_has_checksums_of_parts() -> None:
+    assert PartMap(16, 16).encode_checksums() is None
+    assert PartMap(17, 16).encode_checksums() is not None
 
 
 def test_a_number_that_another_process_has_by_now_keeps_no_partial(tmp_path: Path) -> None:

@@ -529,6 +529,26 @@ def part(flags: int = 6, shape: tuple[int, ...] = (1, 2), rest: bytes = b"") -> 
     return struct.pack("<2I", 14, len(body)) + body
 
 
+#: Types of elements that may hold numbers, and those that may hold letters, with the bytes of each item.
+NUMBERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
+LETTERS = {1: 1, 2: 1, 3: 2, 4: 2, 16: 1, 17: 2, 18: 4}
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "size"), [*((6, *each) for each in NUMBERS.items()), *((4, *each) for each in LETTERS.items())]
+)
+def test_items_of_every_type_have_their_size(flags: int, kind: int, size: int) -> None:
+    def file_of(n_bytes: int) -> bytes:
+        element = struct.pack("<2I", kind, n_bytes) + bytes(-(-n_bytes // 8) * 8)
+        return VERSIONS["v5"][:128] + part(flags, (1, 3), element)
+
+    _, (found,) = mat5.extract_variables(file_of(3 * size), lambda _: True)
+    assert (found.name, found.shape) == ("X", (1, 3))
+    if size > 1:
+        with pytest.raises(mat5.DamagedFileError, match="has an invalid length"):
+            mat5.extract_variables(file_of(3 * size - 1), lambda _: True)
+
+
 HALVES = struct.pack("<2I2d", 9, 16, 0.5, 0.5)
 ROI = struct.pack("<2H4s", 1, 3, b"ROI")
 

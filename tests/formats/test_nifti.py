@@ -47,6 +47,7 @@ def test_what_nibabel_ships_reads_as_nibabel_reads_it(name: str) -> None:
     [
         ("sec", 2.5, 2.5),
         ("sec", 2.7, 2.7),
+        ("sec", 0.8, 0.8),
         ("msec", 2500, 2.5),
         ("msec", 2700, 2.7),
         ("usec", 2.7e6, 2.7),
@@ -251,11 +252,12 @@ class TestPlace:
         )
 
     @pytest.mark.parametrize("form", ["sform_code", "qform_code"])
-    def test_a_code_that_is_none(self, form: str) -> None:
+    @pytest.mark.parametrize("code", [6, 17])
+    def test_a_code_that_is_none(self, form: str, code: int) -> None:
         header = start_of(1)
-        header["sform_code"], header[form] = 0, 17
+        header["sform_code"], header[form] = 0, code
         assert said_of(header) == (
-            f"'a' has a damaged header: {form} is 17 instead of a number from 0 to 5. "
+            f"'a' has a damaged header: {form} is {code} instead of a number from 0 to 5. "
             "Download it again, or omit the scan with strict=False."
         )
 
