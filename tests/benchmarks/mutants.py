@@ -235,7 +235,8 @@ class Recorder:
         self.failed: list[str] = []
 
     @pytest.fixture(scope="session")
-    def worker_id(self) -> str:
+    @classmethod
+    def worker_id(cls) -> str:
         """Return what pytest-xdist, which is left out, calls the only process."""
         return "master"
 
