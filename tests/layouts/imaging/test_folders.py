@@ -979,6 +979,7 @@ class TestProtocols:
         ("label", "printed", "name", "value"),
         [
             ("TE (ms)", "30", "echo_time", 30),
+            ("TE (ms)", "1.5", "echo_time", 1.5),
             ("TE (ms)", "0.027", "echo_time", 27),
             ("Phse encoding", "A >> P", "phase_encoding", "A >> P"),
             ("Phse encoding", "P-A", "phase_encoding", "PA"),

@@ -12,7 +12,7 @@ from decnef_data.archives import Archive, LocalSource
 from decnef_data.layouts.imaging import ingest
 from decnef_data.layouts.imaging.files import FileEntry
 from decnef_data.layouts.imaging.ingest import IngestContext, ScanStoreWriter, ingest_archive
-from decnef_data.layouts.imaging.inventory import Scan, find_scans
+from decnef_data.layouts.imaging.inventory import Inventory, Scan, find_scans
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.stores import scan_store, staging
 from decnef_data.stores.scan_store import InMemoryFile, InMemoryScan
@@ -142,12 +142,29 @@ class _Display:
         self.n_finished += 1
 
 
-def test_progress_ends_at_the_size_of_the_archive(tmp_path: Path) -> None:
-    path, display = tmp_path / "a.tar.gz", _Display()
+def _ingest(tmp_path: Path, display: _Display) -> tuple[Inventory, int]:
+    """Read an archive of the small tree; return its inventory and its size."""
+    path = tmp_path / "a.tar.gz"
     with tarfile.open(path, "w:gz") as made:
-        made.add(trees.srpbs_open(tmp_path / "own") / "SRPBS_OPEN", "SRPBS_OPEN")
+        made.add(trees.srpbs_open(tmp_path / "own") / "SRPBS_OPEN", "SRPBS_OPEN", filter=_from_2017)
     size = path.stat().st_size
     archive, scan_cache = Archive(LocalSource("a.tar.gz", path)), ScanCache(tmp_path / "0123.scans")
     context = IngestContext(archive, scan_cache, {}, display)
-    ingest_archive(context, _EveryScan(), size, compute_fingerprints=False)
+    return ingest_archive(context, _EveryScan(), size, compute_fingerprints=False)[0], size
+
+
+def _from_2017(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime = 1_500_000_000
+    return member
+
+
+def test_progress_ends_at_the_size_of_the_archive(tmp_path: Path) -> None:
+    display = _Display()
+    _, size = _ingest(tmp_path, display)
     assert (display.total, display.done, display.n_finished) == (size, size, 1)
+
+
+def test_scans_have_the_times_of_the_members_in_nanoseconds(tmp_path: Path) -> None:
+    inventory, _ = _ingest(tmp_path, _Display())
+    times = b"".join(scan.mtimes for scan in inventory.scans)
+    assert set(np.frombuffer(times, "<i8").tolist()) == {1_500_000_000_000_000_000}
