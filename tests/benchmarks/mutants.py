@@ -441,7 +441,9 @@ def main() -> None:
     parser.add_argument(
         "--part", action="append", choices=PARTS, help="those of the sample in this part; repeatable"
     )
-    parser.add_argument("--share", default="1/1", help="such as 2/3: every third of the sample, from the second")
+    parser.add_argument(
+        "--share", default="1/1", help="such as 2/3: every third of the sample, from the second"
+    )
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     commit, package = _git("rev-parse", options.commit, f"{options.commit}:decnef_data").split()

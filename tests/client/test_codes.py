@@ -314,7 +314,9 @@ class TestSelections:
     ) -> None:
         with (
             pytest.warns(DecnefDataWarning, match="not stated"),
-            pytest.raises(SelectionError, match=r"15 participants could not be judged by sex.*codes={'") as raised,
+            pytest.raises(
+                SelectionError, match=r"15 participants could not be judged by sex.*codes={'"
+            ) as raised,
         ):
             decnef_data.fetch_dataset("srpbs-fc", **OPTIONS, sex="female")
         counts = {"ShowaU": 6, "HiroshimaU": 5, "OsakaU": 4}

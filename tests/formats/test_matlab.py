@@ -535,7 +535,8 @@ LETTERS = {1: 1, 2: 1, 3: 2, 4: 2, 16: 1, 17: 2, 18: 4}
 
 
 @pytest.mark.parametrize(
-    ("flags", "kind", "size"), [*((6, *each) for each in NUMBERS.items()), *((4, *each) for each in LETTERS.items())]
+    ("flags", "kind", "size"),
+    [*((6, *each) for each in NUMBERS.items()), *((4, *each) for each in LETTERS.items())],
 )
 def test_items_of_every_type_have_their_size(flags: int, kind: int, size: int) -> None:
     def file_of(n_bytes: int) -> bytes:

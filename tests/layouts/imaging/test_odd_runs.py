@@ -1,6 +1,7 @@
 """Images that are odd: holes, parts of runs, pointers, other formats and headers, and equal T1 images."""
 
 import gzip
+import os
 import shutil
 import tarfile
 import warnings
@@ -20,6 +21,7 @@ from decnef_data.layouts.imaging.inventory import Inventory, Scan, find_scans, u
 from decnef_data.layouts.imaging.participants import ParticipantTable
 from decnef_data.layouts.imaging.remarks import list_remarks
 from decnef_data.layouts.imaging.unread import find_unread
+from decnef_data.layouts.imaging.voxels import FileScan
 from decnef_data.model.account import Remark
 from tests import trees
 
@@ -169,7 +171,6 @@ class TestLongNumbers:
         folder.rename(folder.with_name(f"rsfmri_run-{'7' * 60}"))
         decnef_data.adopt("srpbs-open", tree, progress="none")
         assert bold_of("COI/bold")["run"].to_numpy().tolist() == [1, 1]
-
 
     @pytest.mark.parametrize(("number", "run"), [(32_767, 32_767), (32_768, 1)])
     def test_a_number_that_16_bits_cannot_hold_is_no_number_of_a_run(
@@ -401,6 +402,30 @@ class TestWhatIsNoScan:
         (_, scan), _ = scans_in(root)
         assert scan.header is not None
         assert scan.header.offset == 352
+
+
+class TestFilesOfARun:
+    def test_the_header_of_a_run_is_that_of_its_first_file(self, root: Path) -> None:
+        for number in range(12):
+            path = root / RUN / f"vol_{number:04d}"
+            volume = bytearray(path.read_bytes())
+            volume[148:150] = b"%02d" % number  # the description, which no two volumes need to share
+            path.write_bytes(volume)
+        (run, _), _ = scans_in(root)
+        header = FileScan(str(root), run, has_time=True).read_header()
+        assert header == (root / RUN / "vol_0000").read_bytes()[:352]
+
+    def test_a_volume_of_another_header_is_not_kept_open(self, root: Path) -> None:
+        (run, _), _ = scans_in(root)
+        volume = root / RUN / "vol_0000"
+        content, status = bytearray(volume.read_bytes()), volume.stat()
+        content[112:116] = np.float32(3).tobytes()
+        volume.write_bytes(content)
+        os.utime(volume, ns=(status.st_atime_ns, status.st_mtime_ns))
+        before = len(list(Path("/dev/fd").iterdir()))
+        with pytest.raises(FormatError, match="its slope differs"):
+            FileScan(str(root), run, has_time=True).read_header()
+        assert len(list(Path("/dev/fd").iterdir())) <= before
 
 
 class TestDeepVerification:
