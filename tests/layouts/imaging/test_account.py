@@ -235,6 +235,21 @@ class TestRows:
         rows = balance.table(account, "sup2.tsv").rows
         assert rows == balance.row_account(n_joined=2, n_unknown=2)
 
+    @pytest.mark.parametrize(
+        ("rows", "said"),
+        [
+            ("\t3\t4\r\n", "1 row of 'SRPBS_OPEN/sup2.tsv' without an id of a participant was left out: 3 "),
+            (
+                "\t3\t4\r\n" * 4,
+                "4 rows of 'SRPBS_OPEN/sup2.tsv' without an id of a participant were left out: 3, 4, 5, … ",
+            ),
+        ],
+    )
+    def test_rows_without_an_id_are_named_by_their_place(self, tree: Path, rows: str, said: str) -> None:
+        trees.write(tree, {"SRPBS_OPEN/sup2.tsv": trees.SCALES + rows})
+        (remark,) = (each for each in account_of(tree).remarks if each.rule == "rows-without-id")
+        assert remark.message == f"{said}below the header."
+
     @pytest.mark.parametrize("form", ["bids", "flat"])
     def test_rows_of_participants_and_of_sessions(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str

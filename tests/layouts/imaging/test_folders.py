@@ -129,6 +129,17 @@ class TestGroups:
         decnef_data.adopt("srpbs-open", tree, progress="none")
         assert open_group("KUT/bold")["n_dummies_removed"].to_numpy().tolist() == [4]  # the table says 0
 
+    def test_dummies_are_what_is_missing_where_the_table_says_the_same(self, tree: Path) -> None:
+        run = tree / "SRPBS_OPEN/data/sub-0007/rsfmri"
+        trees.run(run, trees.voxels(7, (*trees.SHAPE, 9)))
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        # All of the nine volumes that were planned; the catalog says that four were removed.
+        assert open_group("KUT/bold")["n_dummies_removed"].to_numpy().tolist() == [0]
+
+    def test_nothing_of_a_folder_has_to_be_read_before_it_opens(self, adopted: Path) -> None:
+        plan = decnef_data.plan("srpbs-open")
+        assert (plan.download_size, plan.required_disk) == (0, 0)
+
     def test_field_maps_are_listed_under_whatever_names(self, adopted: Path) -> None:
         top = "SRPBS_OPEN/data"
         assert open_group("COI/bold")["field_maps"].to_numpy().tolist() == [
