@@ -415,6 +415,12 @@ class TestFilesOfARun:
         header = FileScan(str(root), run, has_time=True).read_header()
         assert header == (root / RUN / "vol_0000").read_bytes()[:352]
 
+    def test_nothing_can_be_selected(self, root: Path) -> None:
+        (run, _), _ = scans_in(root)
+        scan, nothing = FileScan(str(root), run, has_time=True), slice(0, 0)
+        for key in ((0, nothing, 0, 0), (0, 0, nothing, 0), (0, 0, 0, nothing), (nothing, 0, 0, 0)):
+            scan.fill(key, np.empty((0,), "i2"))
+
     def test_a_volume_of_another_header_is_not_kept_open(self, root: Path) -> None:
         (run, _), _ = scans_in(root)
         volume = root / RUN / "vol_0000"

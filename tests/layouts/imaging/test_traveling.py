@@ -60,6 +60,8 @@ def test_sessions(adopted: str) -> None:
     assert set(found["diagnosis"]) == {"HC"}
     assert set(found["sex"]) == {"male"}
     assert found["age"].between(24, 32).all()
+    first = found[found["subject"] == name(adopted, 1)].set_index("session")["t1w_shared"].fillna("")
+    assert (first["siteATV"], first["siteCOI"]) == (f"{name(adopted, 1)}/siteATTd1", "")
 
 
 def test_the_session_that_is_missing_is_absent(adopted: str) -> None:
