@@ -149,6 +149,7 @@ def test_a_name_twice(make: str, tmp_path: Path) -> None:
 def test_a_name_twice_with_the_same_content(make: str, tmp_path: Path) -> None:
     twice = tarred({"x/a": b"1", "x/./a": b"1"}) if make == "tar" else zipped({"x/a": b"1", "x\\a": b"1"})
     report = Report()
+    assert read_all(as_file(tmp_path, twice)) == {"x/a": b"1"}  # without a warning, which would be an error
     assert report.read([as_file(tmp_path, twice)]) == {"x/a": b"1"}
     assert report.remarks == [
         "'archive.bin' repeats 1 files with the same content, for example 'x/a'. The first of each was used."
