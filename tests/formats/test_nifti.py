@@ -262,6 +262,23 @@ class TestPlace:
         )
 
 
+class TestScaling:
+    @pytest.mark.parametrize("slope", [0, np.nan, np.inf])
+    def test_without_a_slope_values_are_not_scaled(self, slope: float) -> None:
+        header = start_of(1)
+        header["scl_slope"], header["scl_inter"] = slope, 7
+        found = read_start(header)
+        assert (found.slope, found.inter) == (1, 0)
+
+    def test_a_slope_needs_an_intercept(self) -> None:
+        header = start_of(1)
+        header["scl_slope"], header["scl_inter"] = 2, np.nan
+        assert said_of(header) == (
+            "'a' has a damaged header: scl_inter is nan beside the slope 2. "
+            "Download it again, or omit the scan with strict=False."
+        )
+
+
 class TestOffset:
     @pytest.mark.parametrize(("version", "first"), [(1, 352), (2, 544)])
     def test_one_inside_the_header_is_behind_it(self, version: int, first: int) -> None:
