@@ -303,6 +303,12 @@ class TestOffset:
         assert nib.Nifti1Header(found[:348])["vox_offset"] == 352
 
 
+@pytest.mark.parametrize(("seconds", "stated"), [(2.5, 2.5), (np.nan, 0)])
+def test_a_rewritten_header_has_the_repetition_time_or_zero(seconds: float, stated: float) -> None:
+    found = nifti.rewrite_header(start_of(1).binaryblock + bytes(4), "a", (4, 5, 6, 3), seconds)
+    assert nib.Nifti1Header(found[:348])["pixdim"][4] == stated
+
+
 class TestPointersAndOtherFormats:
     @pytest.mark.parametrize(
         ("start", "said"),
