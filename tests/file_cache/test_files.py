@@ -469,6 +469,21 @@ def test_a_dropped_copy_is_remembered(tmp_path: Path) -> None:
     assert not verified.location.exists()
 
 
+def test_a_file_that_was_verified_while_it_was_streamed_is_remembered(tmp_path: Path) -> None:
+    files = FileCache(tmp_path)
+    files.record_streamed("ds", "atr", FILE, len(CONTENT), (MD5,))
+    copy = files.find_copy("ds", "atr")
+    assert copy is not None
+    assert (copy.files_removed, copy.checksums, copy.files[0].size) == (True, (MD5,), len(CONTENT))
+    assert files.remote_file_of(copy) == RemoteFile(FILE.path, len(CONTENT), MD5, "v1")
+    assert files.find_verified("ds", "atr", FILE) is None
+    # It has no time: whatever appears under its name is another file.
+    place = files.folder("ds") / FILE.path
+    place.parent.mkdir(parents=True)
+    place.write_bytes(CONTENT)
+    assert files.find_verified("ds", "atr", FILE) is None
+
+
 def test_a_torn_line_of_the_journal_is_passed_over(tmp_path: Path) -> None:
     files = FileCache(tmp_path)
     arrive(files)

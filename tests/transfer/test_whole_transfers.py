@@ -484,6 +484,19 @@ class TestConnectionScaler:
         ]
 
 
+def test_another_connection_takes_the_second_half_of_what_is_left() -> None:
+    ranges = RangeScheduler(PartMap(800, 100))
+    first = ranges.acquire(None)
+    assert first is not None
+    second = ranges.acquire(None, min_split_size=1)
+    assert second is not None
+    assert ((first.start, first.stop), (second.start, second.stop)) == ((0, 400), (400, 800))
+    ranges.claim(first, 200)
+    third = ranges.acquire(None, min_split_size=1)
+    assert third is not None
+    assert (third.start, third.stop) == (600, 800)
+
+
 class Parts(RuleBasedStateMachine):
     """The part map, its ranges and the saved map on disk, compared with a set of bytes."""
 
