@@ -165,6 +165,15 @@ def test_a_damaged_header() -> None:
     assert caught.value.location == "byte 70"
 
 
+def test_a_header_without_its_length_and_without_dimensions() -> None:
+    header = start_of(1)
+    header["sizeof_hdr"], header["dim"] = 5, 0
+    assert said_of(header) == (
+        "'a' has a damaged header: sizeof_hdr is 5 instead of 348. "
+        "Download it again, or omit the scan with strict=False."
+    )
+
+
 def test_colors_are_no_numbers() -> None:
     colors = np.zeros((2, 2, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     with pytest.raises(FormatError, match="instead of one number per voxel"):
