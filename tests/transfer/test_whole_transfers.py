@@ -497,6 +497,17 @@ def test_another_connection_takes_the_second_half_of_what_is_left() -> None:
     assert (third.start, third.stop) == (600, 800)
 
 
+def test_ranges_that_are_given_back_side_by_side_are_one() -> None:
+    ranges = RangeScheduler(PartMap(40, 10))
+    first, _, third, fourth = (ranges.acquire(10) for _ in range(4))
+    for byte_range in (first, third, fourth):
+        assert byte_range is not None
+        ranges.release(byte_range)
+    found = [ranges.acquire(None), ranges.acquire(None)]
+    assert [(each.start, each.stop) for each in found if each] == [(0, 10), (20, 40)]
+    assert ranges.acquire(None) is None
+
+
 class Parts(RuleBasedStateMachine):
     """The part map, its ranges and the saved map on disk, compared with a set of bytes."""
 
