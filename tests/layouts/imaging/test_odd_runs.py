@@ -420,6 +420,7 @@ class TestFilesOfARun:
         scan, nothing = FileScan(str(root), run, has_time=True), slice(0, 0)
         for key in ((0, nothing, 0, 0), (0, 0, nothing, 0), (0, 0, 0, nothing), (nothing, 0, 0, 0)):
             scan.fill(key, np.empty((0,), "i2"))
+        scan.fill((0, nothing, np.array([0, 2]), 0), np.empty((0, 2), "i2"))
 
     def test_a_volume_of_another_header_is_not_kept_open(self, root: Path) -> None:
         (run, _), _ = scans_in(root)
