@@ -184,6 +184,13 @@ def test_known_files_bear_the_key_of_their_record_wherever_the_copy_lies() -> No
         assert set(result.groups["a4"]["source_file"].values.tolist()) == {"ATR/a.mat"}
 
 
+@pytest.mark.parametrize("top", ["SRPBS_FC/", "mine/srpbs_fc/", "mine/", ""])
+@pytest.mark.parametrize("folder", ["ATR", "ATR/UTO"])
+def test_institutes_are_known_in_any_folder(top: str, folder: str) -> None:
+    content = {f"{folder}/b.mat": mat({"X": r(1)}), f"{folder}/SUBINFO.tsv": table(1)}
+    assert read(content, top=top).groups["a4"]["institute"].values.tolist() == ["ATR"]
+
+
 def test_a_stated_variable_and_table_win() -> None:
     content = {
         "UTO/known.mat": mat({"FC": r(2), "other": r(2, seed=1)}),

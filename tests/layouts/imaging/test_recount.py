@@ -24,6 +24,9 @@ def test_numbers_of_a_protocol_are_compared_with_the_records(
     place = "in 'SRPBS_OPEN/MRI_protocols_rsMRI.tsv'"
     assert found[f"echo_time of protocol 5 {place}"] == ("30", "31", False)
     assert found[f"echo_time of protocol 6 {place}"] == ("30", "30", True)
+    sites = "site of participants with protocol"
+    assert found[f"{sites} 5"] == ("COI", "COI", True)
+    assert found[f"{sites} 13"] == ("OSU/NKN", "KUT in 1 (sub-0008)", False)
 
 
 @pytest.mark.parametrize(
