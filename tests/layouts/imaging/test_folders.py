@@ -120,7 +120,16 @@ class TestGroups:
         np.testing.assert_array_equal(found["sup2_vas"], [np.nan, np.nan])
 
     def test_the_repetition_time_in_milliseconds_with_a_comma(self, adopted: Path) -> None:
-        assert open_group("KUT/bold")["repetition_time"].to_numpy().tolist() == [2.5]
+        found = open_group("KUT/bold")["repetition_time"]
+        assert found.to_numpy().tolist() == [2.5]
+        assert (found.attrs["source"], "grade" in found.attrs) == ("copy", False)
+
+    def test_a_repetition_time_that_no_table_states_is_that_of_the_catalog(self, tree: Path) -> None:
+        table = trees.PROTOCOLS.replace("TR (s)", "other")
+        trees.write(tree, {"SRPBS_OPEN/MRI_protocols_rsMRI.tsv": table})
+        decnef_data.adopt("srpbs-open", tree, progress="none")
+        found = open_group("KUT/bold")["repetition_time"]
+        assert (found.attrs["source"], found.attrs["grade"]) == ("catalog", "A")
 
     def test_dummies_are_what_is_missing_where_the_catalog_says_the_same(self, tree: Path) -> None:
         top = tree / "SRPBS_OPEN"
