@@ -128,4 +128,5 @@ def append_private(path: Path, data: bytes, *, durable: bool = True) -> None:
     finally:
         os.close(descriptor)
     if is_new:
+        # The name of a new file is lost with the power, unless its folder is on the disk.
         sync_folder(path.parent)

@@ -136,7 +136,7 @@ def _hide_known_ids(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # a number that differs means that ids were added
 def _ids_by_part(_n_ids: int) -> Mapping[str, list[tuple[str, int]]]:
     """Return the ids, each with the offset of its longest part, by that part; longer ids first."""
     found: dict[str, list[tuple[str, int]]] = {}

@@ -140,6 +140,7 @@ def sync_folder(folder: Path) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
+            # A name is in the folder, and not in the file, whose fsync does not write it.
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

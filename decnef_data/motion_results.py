@@ -204,7 +204,7 @@ class _Journal:
 _NOTHING: Final = _Journal({}, {})
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=4)  # the image datasets are three
 def _load_journal(path: Path, _signature: tuple[int, ...]) -> _Journal:
     entries: dict[str, RunEntry] = {}
     for entry in _read_entries(path):

@@ -11,6 +11,7 @@ __all__ = ["DECODE_ERRORS", "prepare_type"]
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError)
 
 _Type = TypeVar("_Type")
+# msgspec resolves a type when it is first used, which two threads must not do at once.
 _LOCK = threading.Lock()
 _prepared: set[Any] = set()
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import rich.progress
 
 _LOG = get_logger(__name__)
+# A log of hours stays readable; a program that reads events draws a bar.
 _SECONDS_BETWEEN_LINES: Final = 10.0
 _SECONDS_BETWEEN_EVENTS: Final = 0.5
 _SECONDS_BETWEEN_COUNT_LINES: Final = 10.0

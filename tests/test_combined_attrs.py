@@ -283,7 +283,7 @@ class TestTwoExportsAtOnce:
         opened, lock, open_atomic = [], sidecars.flock, sidecars.open_atomic
 
         def lock_after_the_other(descriptor: int, operation: int) -> None:
-            locked.append(stat.S_ISDIR(os.fstat(descriptor).st_mode) and operation == LOCK_EX)
+            locked.append(stat.S_ISDIR(os.fstat(descriptor).st_mode) and operation == LOCK_EX | LOCK_NB)
             if len(locked) == 1:
                 self.write(tmp_path, self.NAMES[1])
             lock(descriptor, operation)
@@ -302,6 +302,45 @@ class TestTwoExportsAtOnce:
         assert locked == [True, True]
         assert sorted(opened) == ["CITATION", "CITATION", "TERMS", "TERMS"]
         self.assert_both(tmp_path)
+
+    def test_it_waits_until_the_other_has_finished(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = os.open(tmp_path, os.O_RDONLY)
+        sidecars.flock(other, LOCK_EX)
+        waited: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                self.write_unlocked(tmp_path, self.NAMES[1])
+                os.close(other)
+
+        monkeypatch.setattr(sidecars.time, "sleep", sleep)
+        self.write(tmp_path, self.NAMES[0])
+        assert len(waited) == 3
+        self.assert_both(tmp_path)
+
+    def write_unlocked(self, folder: Path, name: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sidecars, "flock", lambda *_: None)
+            self.write(folder, name)
+
+    def test_it_does_not_wait_for_ever(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = os.open(tmp_path, os.O_RDONLY)
+        sidecars.flock(other, LOCK_EX)
+        clock = iter([0.0, 0.0, 59.0, 60.0])
+        monkeypatch.setattr(sidecars.time, "monotonic", lambda: next(clock))
+        monkeypatch.setattr(sidecars.time, "sleep", lambda _seconds: None)
+        with pytest.raises(TimeoutError) as caught:
+            self.write(tmp_path, self.NAMES[0])
+        os.close(other)
+        assert str(caught.value) == (
+            f"[Errno {errno.ETIMEDOUT}] Another process has kept the terms and citation there locked for 60 "
+            f"seconds. Continue or end it, then repeat the request: '{tmp_path}'"
+        )
+        assert next(clock, None) is None
+        assert list(tmp_path.iterdir()) == []
 
     def test_what_another_wrote_is_read_again_where_it_has_none(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -171,7 +171,7 @@ def _split_triangle(time: int, regions: int) -> Iterator[tuple[slice, slice]]:
         start = stop
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # a script has one parcellation or two
 def _flat_edge_indices(regions: int) -> NDArray[np.intp]:
     """Return the index of each edge in the flattened matrix; cached, as it takes as long as the rest."""
     column, row = edges.edge_indices(regions)

@@ -131,6 +131,7 @@ def prefetch(pieces: Iterator[bytes], depth: int = 4) -> Iterator[Iterator[bytes
         except BaseException as error:  # noqa: BLE001 - raised again in the consumer
             put(error)
 
+    # A daemon: a read that hangs on a network disk must not keep the interpreter from ending.
     thread = threading.Thread(target=run, name="decnef-ahead", daemon=True)
     thread.start()
     try:

@@ -7,7 +7,6 @@ only a staging folder, which the next one removes.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -21,7 +20,6 @@ from decnef_data.layouts.imaging.computed_motion import require_computed
 from decnef_data.layouts.imaging.scan_cache import ScanCache
 from decnef_data.model import LocalCopy, Progress, RemoteFile, Selection, VerifiedFile
 from decnef_data.motion_results import COMPUTED
-from decnef_data.msgspec_support import DECODE_ERRORS
 from decnef_data.stores.staging import staging_folder_with_cleanup
 from decnef_data.transfer import DatasetLocation, MirrorSource, TransferRun
 from decnef_data.transfer.stream import HashingSource, RemoteSource
@@ -46,21 +44,11 @@ class ImageIngester:
         that was not computed of any scan: with the download, nothing would be selected.
         """
         local_copy = transfer.find_complete_copy(location)
-        if local_copy is not None and self.has_selected(local_copy):
+        if local_copy is not None and self.reader.has_selected(local_copy, self.selection):
             return local_copy
         require_computed(self.selection, COMPUTED if self.reader.motion_results.displacements else ())
         run = transfer.start_run(location, progress)
         return transfer.try_mirrors(location, run, lambda source: self._fetch_from(location, source, run))
-
-    def has_selected(self, copy: LocalCopy) -> bool:
-        """Whether a copy has all selected images that its mirror lists."""
-        listing_path = _listing_path(self.reader, copy.mirror)
-        try:
-            listed = msgspec.json.decode(listing_path.read_bytes(), type=list[str])
-        except (FileNotFoundError, *DECODE_ERRORS):
-            return True
-        local_paths = {file.path for file in copy.files}
-        return local_paths.issuperset(self.reader.select_paths(copy, self.selection, listed))
 
     def _fetch_from(self, location: DatasetLocation, source: MirrorSource, run: TransferRun) -> LocalCopy:
         remote_files = run.list_files(source.remote)
@@ -85,14 +73,13 @@ class ImageIngester:
         previous = location.files.find_copy(name, mirror)
         tables = run.fetch_files(source.remote, lambda file: location.dataset.should_hash(file.path))
         paths = [file.path for file in run.list_files(source.remote)]
-        selected_paths = frozenset(
-            self.reader.select_paths(LocalCopy(name, mirror, folder, tables), self.selection, paths)
-        )
+        listed = self.reader.bind(LocalCopy(name, mirror, folder, tables), self.selection)
+        selected_paths = frozenset(listed.select_paths(paths))
         images = run.fetch_files(source.remote, lambda file: file.path in selected_paths)
         previous_files = previous.files if previous is not None and not previous.files_removed else ()
         files = {file.path: file for file in (*previous_files, *tables, *images)}
         # The listing is written first: without it, a copy of a few files would pass for complete.
-        write_atomic(_listing_path(self.reader, mirror), msgspec.json.encode(paths))
+        write_atomic(self.reader.listing_path(mirror), msgspec.json.encode(paths))
         copy = location.files.mark_complete(
             name, mirror, folder, tuple(files[path] for path in sorted(files))
         )
@@ -116,11 +103,6 @@ class ImageIngester:
             copy = LocalCopy(name, mirror, folder, (replace(pending, checksums=checksums),))
             self.reader.scan_cache(copy).move_from(scan_cache)
         return location.files.record_streamed(name, mirror, file, hashing_source.size, checksums)
-
-
-def _listing_path(reader: ImageReader, mirror: str) -> Path:
-    """Return the path of the listing of a mirror's files, for copies that have only some of them."""
-    return reader.root / "receipts" / reader.dataset.name / f"{mirror}.listing"
 
 
 @contextmanager

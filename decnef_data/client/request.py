@@ -19,7 +19,7 @@ from decnef_data.client.resolve import LocationResolver, resolve_archive
 from decnef_data.disclosure import VARIABLE, hides_rows
 from decnef_data.errors import FetchError, FormatError
 from decnef_data.layouts import MappedLayout, get_layout
-from decnef_data.model import Dataset, LocalCopy, Selection
+from decnef_data.model import Dataset, LocalCopy, Progress, Selection
 from decnef_data.progress import KINDS, add_note, begin_request, create_progress
 from decnef_data.records import Records
 from decnef_data.records.scope import records_of
@@ -129,17 +129,24 @@ class DataRequest:
         def is_usable(candidate: LocalCopy) -> bool:
             return not candidate.files_removed or reader.is_stored(candidate)
 
-        if isinstance(get_layout(self.dataset.layout), MappedLayout) and self.dataset.has_unhashed_files:
-            from decnef_data.client.ingest import ImageIngester
-
-            image_reader = cast("ImageReader", reader)
-            ingester = ImageIngester(image_reader, self.selection, self.options.keep_archive)
-            acquirer = replace(self.acquirer, fetch_selected=ingester.fetch)
-            copy = replace(self, acquirer=acquirer).find_or_download(
-                location, lambda candidate: is_usable(candidate) and ingester.has_selected(candidate)
-            )
-        else:
+        if not (
+            isinstance(get_layout(self.dataset.layout), MappedLayout) and self.dataset.has_unhashed_files
+        ):
             copy = self.find_or_download(location, is_usable)
+            return AcquiredData(copy, reader, location, self.selection, self.options)
+        image_reader = cast("ImageReader", reader)
+
+        def fetch_selected(place: DatasetLocation, progress: Progress) -> LocalCopy:
+            from decnef_data.client.ingest import ImageIngester  # a warm call does not need it
+
+            ingester = ImageIngester(image_reader, self.selection, self.options.keep_archive)
+            return ingester.fetch(place, progress)
+
+        request = replace(self, acquirer=replace(self.acquirer, fetch_selected=fetch_selected))
+        copy = request.find_or_download(
+            location,
+            lambda candidate: is_usable(candidate) and image_reader.has_selected(candidate, self.selection),
+        )
         return AcquiredData(copy, reader, location, self.selection, self.options)
 
     def find_or_download(

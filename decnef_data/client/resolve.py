@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -187,7 +187,7 @@ class LocationResolver:
 
         return DatasetLocation(
             dataset,
-            tuple(MirrorSource(record, cache(partial(connect_to, record))) for record in mirrors),
+            tuple(MirrorSource(record, partial(connect_to, record)) for record in mirrors),
             files,
             partial(self._terms_requirement, dataset),
             follow_links=bool(follow_links),

@@ -1,10 +1,13 @@
 """Writes the terms and citation beside data, with a section for each dataset that a folder has data of."""
 
+import errno
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from fcntl import LOCK_EX, flock
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
+from typing import Final
 
 from decnef_data.atomic_files import make_private_folder, open_atomic
 from decnef_data.client.citations import format_citations
@@ -14,6 +17,10 @@ from decnef_data.records import Records
 from decnef_data.records.terms_text import format_terms
 
 __all__ = ["write_sidecars", "write_texts"]
+
+# Writing two small files takes milliseconds, on a slow network disk seconds.
+_LOCK_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
 
 
 def write_sidecars(
@@ -44,14 +51,37 @@ def write_texts(
 
 @contextmanager
 def _locked_folder(folder: Path) -> Iterator[None]:
-    """Wait until no other process writes these files, if the file system has locks."""
+    """Wait until no other process writes these files, if the file system has locks.
+
+    Raises
+    ------
+    TimeoutError
+        Another process has held the lock for a minute.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # then what others wrote is noticed before the file is replaced
-            flock(descriptor, LOCK_EX)
+        _wait_for_lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, folder: Path) -> None:
+    # The files are small: whoever holds the lock for so long was stopped, or waits for its disk.
+    last = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return flock(descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= last:
+                message = (
+                    f"Another process has kept the terms and citation there locked for {_LOCK_SECONDS:g} "
+                    "seconds. Continue or end it, then repeat the request"
+                )
+                raise TimeoutError(errno.ETIMEDOUT, message, str(folder)) from None
+        except OSError:  # no locks: what others wrote is noticed before the file is replaced
+            return None
+        time.sleep(_POLL_SECONDS)
 
 
 class _ChangedError(Exception):

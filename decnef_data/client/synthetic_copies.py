@@ -54,7 +54,7 @@ def _is_marked_file(path: Path) -> bool:
     return _is_marked_archive(os.fspath(path), status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # archives that a user adopts are few
 def _is_marked_archive(path: str, _mtime_ns: int, size: int) -> bool:
     """Return whether the first members of a file are marked; it is read once, until it changes."""
     file = VerifiedFile(Path(path).name, Path(path), size, (), ADOPTED_MIRROR, has_expected_checksum=False)

@@ -158,6 +158,7 @@ def _wait_for_lock(descriptor: int, location: Path, on_wait: Callable[[], None])
     logged = False
     while True:
         try:
+            # Without waiting in the system, so that progress is shown and Ctrl-C ends it.
             return flock(descriptor, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             if not logged:

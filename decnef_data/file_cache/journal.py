@@ -11,8 +11,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Final, Literal, overload
 
@@ -267,8 +267,9 @@ class JournalReader:
 
     def __init__(self, path: Path, root: Path) -> None:
         self._path, self._path_text = path, str(path)
-        self._root, self._dataset = root, path.parent.name
+        self._root = root
         self._journal: ReceiptJournal | None = None
+        self._is_own = False  # else other readers have the same journal
         self._inode, self._offset = 0, 0
         self._lock = threading.Lock()  # threads of one download share a reader and its offset
 
@@ -282,23 +283,39 @@ class JournalReader:
                 return None
             if stat.st_ino != self._inode or stat.st_size < self._offset:
                 self._journal, self._inode, self._offset = None, stat.st_ino, 0
-            if self._journal is None or stat.st_size > self._offset:
-                self._journal = self._read_appended(self._journal or self._empty_journal())
+            if self._journal is None:
+                signature = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+                self._journal, self._offset = _read_whole(self._path, self._root, signature)
+                self._is_own = False
+            elif stat.st_size > self._offset:
+                if not self._is_own:
+                    self._journal = replace(self._journal, receipts=dict(self._journal.receipts))
+                    self._is_own = True
+                self._journal, self._offset = _read_from(
+                    self._offset, self._path_text, self._journal, self._root
+                )
             return self._journal
 
-    def _empty_journal(self) -> ReceiptJournal:
-        """Return a journal whose header is missing or garbled: its files are those in the cache, if any."""
-        return ReceiptJournal(self._dataset, self._path.stem, self._root / "files" / self._dataset)
 
-    def _read_appended(self, journal: ReceiptJournal) -> ReceiptJournal:
-        with open(self._path_text, "rb", buffering=0) as stream:  # noqa: PTH123 - called for every file
-            stream.seek(self._offset)
-            appended = stream.read()
-        appended = appended[
-            : appended.rfind(b"\n") + 1
-        ]  # a line that is still being written is read the next time
-        self._offset += len(appended)
-        return _apply_entries(journal, _decode_entries(appended), self._root)
+@lru_cache(maxsize=4)  # each call has a reader of its own, and most calls are for the same dataset
+def _read_whole(path: Path, root: Path, _signature: tuple[int, int, int]) -> tuple[ReceiptJournal, int]:
+    """Read a journal; return it with the length that was read.
+
+    Where its header is missing or garbled, its files are those in the cache, if any.
+    """
+    dataset = path.parent.name
+    empty = ReceiptJournal(dataset, path.stem, root / "files" / dataset)
+    return _read_from(0, str(path), empty, root)
+
+
+def _read_from(offset: int, path: str, journal: ReceiptJournal, cache: Path) -> tuple[ReceiptJournal, int]:
+    """Return a journal with what was written after an offset, and the offset of the next entry."""
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - called for every file
+        stream.seek(offset)
+        appended = stream.read()
+    # A line that is still being written is read the next time.
+    appended = appended[: appended.rfind(b"\n") + 1]
+    return _apply_entries(journal, _decode_entries(appended), cache), offset + len(appended)
 
 
 def _apply_entries(

@@ -205,6 +205,7 @@ class Partial:
             self._write_map()
         os.utime(self._descriptor)
         if durable:
+            # The bytes of parts that the map lists must not be lost when the map is kept.
             sync_file(self._descriptor)
 
     def verify(self) -> None:

@@ -19,6 +19,7 @@ _OTHER_CONTENTS = {
     b"<?xml": "an XML document",
     b"{": "a JSON document",
 }
+# Of a cell that a message quotes: what is no number may be a page of text.
 _MAX_CELL_LENGTH = 20
 _REMEDY = "Correct it (NaN stands for a missing value), or omit the file with strict=False."
 

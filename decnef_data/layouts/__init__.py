@@ -40,6 +40,7 @@ __all__ = [
     "Layout",
     "LayoutRequest",
     "LayoutResult",
+    "MappedCopy",
     "MappedLayout",
     "MemberLog",
     "ReadReport",
@@ -84,16 +85,16 @@ class LayoutResult:
 class LayoutRequest:
     """A request to a mapped layout, with what the layout needs to fulfil it.
 
-    ``inventory_path`` is the file for the inventory of a folder, ``scan_cache`` the cache for everything
-    derived from an archive; ``open_source`` opens the bytes of the archive, wherever they are now.
-    ``motion`` has the head motion that was computed.
+    ``inventory_path`` is the file for the inventory of a folder; ``open_scan_cache`` returns the cache for
+    everything derived from an archive, and ``open_source`` its bytes, wherever they are now.  ``motion`` has
+    the head motion that was computed.
     """
 
     dataset: "Dataset"
     records: "Records"
     selection: "Selection"
     inventory_path: Path
-    scan_cache: "ScanCache"
+    open_scan_cache: "Callable[[], ScanCache]"
     open_source: "Callable[[], ByteSource]"
     progress: "Progress"
     motion: "MotionResults"
@@ -129,48 +130,51 @@ class StoredLayout(Layout, Protocol):
 class MappedLayout(Layout, Protocol):
     """A layout whose copies are too large to be read twice, so they are opened in place."""
 
-    def open(self, copy: "LocalCopy", request: LayoutRequest) -> LayoutResult:
+    def bind(self, copy: "LocalCopy", request: LayoutRequest) -> "MappedCopy":
+        """Return the copy as the request reads it; nothing is read yet."""
+
+
+class MappedCopy(Protocol):
+    """A copy that is opened in place, bound to one request."""
+
+    def open(self) -> LayoutResult:
         """Open the selected groups lazily; no image is read."""
 
-    def images(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[ImageSet, ReadReport]":
+    def images(self) -> "tuple[ImageSet, ReadReport]":
         """List the selected scans, including field maps; no image is read."""
 
-    def participants(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[pd.DataFrame, ReadReport]":
+    def participants(self) -> "tuple[pd.DataFrame, ReadReport]":
         """Return one row per selected participant.
 
         Participants without images are included, unless the selection is one of scans or is a sample.
         ``attrs["synthetic"]`` of the first is 1 if the copy is a phantom, else absent.
         """
 
-    def documents(
-        self, copy: "LocalCopy", request: LayoutRequest
-    ) -> "tuple[tuple[VerifiedFile, ...], Mapping[str, str]]":
+    def documents(self) -> "tuple[tuple[VerifiedFile, ...], Mapping[str, str]]":
         """Return the tables and documents outside the folders of subjects, and the headers of columns."""
 
-    def scan_labels(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[ScanLabels, ReadReport]":
+    def scan_labels(self) -> "tuple[ScanLabels, ReadReport]":
         """Return the participants of the copy and the numbers of their runs."""
 
-    def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> "ImageSizes | None":
+    def image_sizes(self) -> "ImageSizes | None":
         """Return how many bytes are selected and how many of them have no store yet, ``None`` if unknown."""
 
-    def select_paths(
-        self, copy: "LocalCopy", request: LayoutRequest, paths: Iterable[str]
-    ) -> tuple[str, ...]:
+    def select_paths(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Return those of `paths` that may be selected images according to the tables of the copy."""
 
-    def ingest(self, copy: "LocalCopy", request: LayoutRequest) -> None:
+    def ingest(self) -> None:
         """Build the inventory; while an archive is read for it, store the selected scans."""
 
-    def refresh_inventory(self, copy: "LocalCopy", request: LayoutRequest) -> None:
+    def refresh_inventory(self) -> None:
         """Rebuild the inventory; headers of unchanged files are not read again."""
 
-    def check_files(self, copy: "LocalCopy", request: LayoutRequest, *, deep: bool) -> "Iterator[FileCheck]":
+    def check_files(self, *, deep: bool) -> "Iterator[FileCheck]":
         """Compare the files with the inventory; `deep` hashes them and records new checksums."""
 
-    def account(self, copy: "LocalCopy", request: LayoutRequest) -> "Account":
+    def account(self) -> "Account":
         """Return what every file, row, column and cell of the copy was used for."""
 
-    def examine(self, copy: "LocalCopy", request: LayoutRequest) -> "Iterator[Finding]":
+    def examine(self) -> "Iterator[Finding]":
         """Recount the copy from its files and compare the counts with the records."""
 
 

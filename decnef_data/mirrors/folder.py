@@ -14,6 +14,7 @@ from decnef_data.model import Access, Body, Checksum, Dataset, Mirror, RemoteFil
 from decnef_data.model.sidecars import CITATION_FILE, CODES_FILE, MARKER_LINE, MARKER_LINE_0_1_0, TERMS_FILE
 from decnef_data.path_text import escape_path, unescape_path
 
+# Large enough for the speed of a disk, small enough for progress to be seen.
 _CHUNK_SIZE = 1 << 20
 
 

@@ -36,6 +36,7 @@ SYNTHETIC_MARK = "SYNTHETIC phantom"
 _INT32, _UINT32, _DOUBLE, _MATRIX, _COMPRESSED, _UINT8, _UINT16, _INT8 = 5, 6, 9, 14, 15, 2, 4, 1
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 _CLASSES = {"<f8": (6, _DOUBLE), "<f4": (7, 7), "|u1": (9, _UINT8)}
+# The length of a block that deflate stores has 16 bits.
 _MAX_STORED_BLOCK = 65535
 
 

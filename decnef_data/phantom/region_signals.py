@@ -135,7 +135,7 @@ def _draw_edges(name: str, sd: float) -> Edges:
     return tuple((RandomStream(name).normal_integers(N_EDGES) / NORMAL_SD * sd).tolist())
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # it is the same for all runs
 def _draw_base() -> Edges:
     """Draw what all runs share: 0.1 to 0.25, and 0.35 for a region and its mirror image."""
     rng = RandomStream("base of regions")

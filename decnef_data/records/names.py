@@ -11,7 +11,7 @@ _AMBIGUOUS = 2  # names that begin with the same text
 _Value = TypeVar("_Value")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # the headers and names of the catalog are compared with those of each table
 def normalize_name(text: str) -> str:
     """Normalize a name for comparison: case, width, blanks, ``_`` and ``-`` do not matter.
 

@@ -114,7 +114,7 @@ class _ReadGroup:
     arrays: "tuple[_StoredArray, ...]"
 
 
-@lru_cache(maxsize=_GROUPS_IN_MEMORY)
+@lru_cache(maxsize=_GROUPS_IN_MEMORY)  # by what identifies their files: a store that changed is another key
 def _read_group(group: _GroupFiles) -> _ReadGroup:
     files = group.manifest.stored_files(group.store)
     attrs = files.read_metadata(group.folder)["attributes"]

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _PREFIX: Final = ".staging-"
+# Each waits for the disk most of the time, and costs memory.
 _MAX_THREADS: Final = 16
 _FILES_PER_THREAD: Final = 16
 # Whether a process of another machine is alive is unknown; none writes a store for a week.

@@ -99,6 +99,7 @@ def _is_metadata(path: str) -> bool:
 def _crc32(content: bytes | NDArray[np.uint8]) -> int:
     """Return the crc32 of a large content, computed on two threads: unlike crc32c, it releases the GIL."""
     middle = len(content) // 2
+    # Two halves: a chunk of a cube has tens of megabytes, and each is verified before it is used.
     with ThreadPoolExecutor(max_workers=1) as thread:
         second = thread.submit(isal_zlib.crc32, content[middle:])
         first = isal_zlib.crc32(content[:middle])

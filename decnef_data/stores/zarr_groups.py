@@ -72,6 +72,7 @@ def write_groups(
         for array in _create_group(store, name, dataset, max_chunk_bytes)
     ]
     arrays.sort(key=lambda array: array[1].nbytes, reverse=True)
+    # The largest first: at the end no thread waits for one that began a large array last.
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
         for written in [threads.submit(write_array, *array) for array in arrays]:
             written.result()

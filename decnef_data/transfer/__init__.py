@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from decnef_data.disclosure import get_logger
@@ -43,27 +44,27 @@ __all__ = [
 _LOG = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MirrorSource:
     """A mirror's record in the catalog, and its client, which ``connect`` makes when it is first needed."""
 
     record: Mirror
     connect: Callable[[], Remote]
 
-    @property
+    @cached_property
     def remote(self) -> Remote:
         """The client that connects to the mirror."""
         return self.connect()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatasetLocation:
     """Where one dataset can come from, in order, and where its files go.
 
     ``read_terms`` reads the requirement that the dataset's terms be accepted, and ``read_data_use`` how the
-    dataset may be used: a call that finds a local copy needs neither.  ``follow_links`` is whether links that
-    lead out of an adopted folder are followed, and ``layout`` that of the folder, if it is another one than
-    the record's.
+    dataset may be used, once: a call that finds a local copy needs neither.  ``follow_links`` is whether
+    links that lead out of an adopted folder are followed, and ``layout`` that of the folder, if it is another
+    one than the record's.
     """
 
     dataset: Dataset
@@ -74,12 +75,12 @@ class DatasetLocation:
     layout: str = ""
     read_data_use: Callable[[], DataUse | None] = lambda: None
 
-    @property
+    @cached_property
     def terms(self) -> Requirement:
         """The requirement that the dataset's terms be accepted, met or not."""
         return self.read_terms()
 
-    @property
+    @cached_property
     def data_use(self) -> DataUse | None:
         """How the dataset may be used, ``None`` if it is not stated."""
         return self.read_data_use()

@@ -131,6 +131,7 @@ def map_on_threads(
             stopped.set()
             raise
 
+    # After an error, items that wait are not begun, and the others end by themselves.
     with ThreadPoolExecutor(MAX_THREADS, thread_name_prefix=name) as pool:
         try:
             futures = [pool.submit(call, item) for item in items]

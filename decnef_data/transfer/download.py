@@ -198,6 +198,7 @@ class RangeDownload:
                 self._failures.append(error)
             self._thread_ended.set()
 
+        # A daemon: a connection that hangs must not keep the interpreter from ending after Ctrl-C.
         thread = threading.Thread(
             target=run_guarded, name=f"decnef-{self._remote.name}-{number}", daemon=True
         )

@@ -14,6 +14,7 @@ from decnef_data.model import Progress, RemoteFile, VerifiedFile
 from decnef_data.transfer.answers import AnswerCheck, StartOverError
 from decnef_data.transfer.download import RangeDownload
 
+# A file that changes again and again on the mirror would otherwise be begun for ever.
 _MAX_RESTARTS: Final = 3
 _LOG = get_logger(__name__)
 

@@ -39,6 +39,7 @@ class RangeScheduler:
         self._parts = parts
         self._gaps = list(parts.gaps())
         self._active: list[ByteRange] = []
+        # Connections acquire and release ranges at the same time.
         self._lock = threading.Lock()
         self._closed = False
 

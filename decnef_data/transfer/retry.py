@@ -11,6 +11,7 @@ from decnef_data.errors import MirrorError
 RETRYABLE_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _OVERLOAD_STATUSES: Final = frozenset({429, 503})
 _INITIAL_DELAY: Final = 0.5
+# A mirror that is back is noticed within half a minute; what it asks for itself is waited for longer.
 _MAX_DELAY: Final = 30.0
 _MAX_RETRY_AFTER: Final = 600.0
 #: Seconds of waiting for a mirror that cannot be reached, before the first byte arrives and after.

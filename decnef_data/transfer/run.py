@@ -156,6 +156,7 @@ class _BatchProgress:
 
     def __init__(self, progress: Progress, mirror: str) -> None:
         self._progress, self._mirror = progress, mirror
+        # Threads of several transfers add to the same count.
         self._lock = threading.Lock()
         self._count = 0
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 import xarray as xr
+from drawn_cube import EDGES, PARTICIPANTS, REGIONS, cube
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -31,9 +32,7 @@ from decnef_data.arrays import memmap_variable, to_matrix
 from decnef_data.stores import Stores, open_store, stored_files
 
 ROUNDS = 11
-PARTICIPANTS, REGIONS, FILES = 1625, 140, 20
-EDGES = REGIONS * (REGIONS - 1) // 2
-TEXTS, NUMBERS = 18, 8
+FILES = 20
 SITE = slice(500, 630)
 SOMEONE, SOME_EDGE = 777, 4321
 KEY = "0" * 64
@@ -66,23 +65,6 @@ def medians(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[f
             if turn:
                 found.append(1000 * (time.perf_counter() - start))
     return statistics.median(times[0]), statistics.median(times[1])
-
-
-def cube() -> xr.Dataset:
-    """Build a dataset of the published size with about thirty coordinates, most of them text."""
-    generator = np.random.default_rng(1625)
-    names = np.array([f"roi_{number:03d}" for number in range(1, REGIONS + 1)])
-    column, row = np.triu_indices(REGIONS, k=1)
-    words = np.array(["SWA", "KUT", "female", "right", "", "Siemens Verio", "SRPBS_FC/ShowaU/SUBINFO.tsv"])
-    texts = {f"text_{k}": ("subject", generator.choice(words, PARTICIPANTS)) for k in range(TEXTS)}
-    numbers = {f"number_{k}": ("subject", generator.random(PARTICIPANTS)) for k in range(NUMBERS)}
-    ends = {"roi_a": ("edge", names[column]), "roi_b": ("edge", names[row])}
-    people = np.array([f"showa_swa_n235-{k:04d}" for k in range(1, PARTICIPANTS + 1)])
-    fc = generator.integers(-(2**20), 2**20, (PARTICIPANTS, EDGES)) / 2.0**20
-    return xr.Dataset(
-        {"fc": (("subject", "edge"), fc, {"units": "1"})},
-        coords={"subject": people, "roi": names, **ends, **texts, **numbers},
-    )
 
 
 def open_with_xarray(path: Path) -> xr.Dataset:

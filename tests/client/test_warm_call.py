@@ -9,11 +9,13 @@ import pytest
 import xarray as xr
 
 import decnef_data
-from tests import small
+from tests import small, trees
 from tests.benchmarks.warm_call import Counts, counted
 from tests.servers.links import LinkServer
 
 MAX_FILES = 20
+#: Of images, whose scans are joined with their tables, and selected.
+MAX_FILES_OF_IMAGES = 38
 
 
 @pytest.fixture
@@ -95,6 +97,13 @@ def test_little_code_runs_for_a_downloaded_copy(tmp_path: Path, monkeypatch: pyt
         decnef_data.download("srpbs-fc", accept_terms=True, progress="none")
     counts = count_warm(group)
     assert len(counts.files) <= MAX_FILES, " ".join(sorted(counts.files))
+
+
+@pytest.mark.usefixtures("cache", "_no_kernel")
+def test_little_code_runs_for_images(tmp_path: Path) -> None:
+    decnef_data.adopt("srpbs-open", trees.srpbs_open(tmp_path / "SRPBS_OPEN"), progress="none")
+    counts = count_warm(lambda: decnef_data.fetch_dataset("srpbs-open", progress="none"))
+    assert len(counts.files) <= MAX_FILES_OF_IMAGES, " ".join(sorted(counts.files))
 
 
 @pytest.mark.usefixtures("adopted")

@@ -1,11 +1,13 @@
 """A selection as one Zarr store: the same for every reader, complete or absent, and only where it may go."""
 
+import errno
 import itertools
 import json
 import os
 import subprocess
 import sys
 import uuid
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -355,6 +357,42 @@ class TestStores:
         assert noted.destination == str(tmp_path / "deep/own.zip")
         with pytest.raises(FileExistsError):
             to_zarr(leaf(), tmp_path / "deep/own.zip")
+
+    def test_a_zip_file_replaces_nothing_where_the_file_system_has_no_links(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = tmp_path / "own.zip"
+
+        tried: list[Path] = []
+
+        def refuse(path: Path, _other: Path) -> None:
+            tried.append(path)
+            if len(tried) == 1:  # between the test and the renaming
+                path.write_text("of another process")
+            raise PermissionError(errno.EPERM, "no links")
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+        with pytest.raises(FileExistsError, match="The destination exists"):
+            to_zarr(leaf(), place)
+        assert place.read_text() == "of another process"
+        place.unlink()
+        to_zarr(leaf(), place)
+        assert tried == [place, place]
+        assert [path.name for path in tmp_path.iterdir()] == ["own.zip"]
+        with zipfile.ZipFile(place) as opened:
+            assert "zarr.json" in opened.namelist()
+
+    def test_an_empty_zip_file_is_removed_if_it_cannot_be_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "refused")
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+        monkeypatch.setattr(Path, "replace", refuse)
+        with pytest.raises(PermissionError, match="refused"):
+            to_zarr(leaf(), tmp_path / "own.zip")
+        assert list(tmp_path.iterdir()) == []
 
     def test_nothing_is_left_of_a_zip_file_that_failed(self, tmp_path: Path) -> None:
         with pytest.raises(IntegrityError):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from decnef_data.errors import IntegrityError
-from decnef_data.file_cache import FileCache, claims
+from decnef_data.file_cache import FileCache, claims, journal
 from decnef_data.file_cache.claims import remove_unused_partials
 from decnef_data.file_cache.part_map import PartMap, part_size
 from decnef_data.model import Checksum, RemoteFile
@@ -124,6 +124,31 @@ def test_a_journal_is_read_again_only_when_it_grew_or_was_replaced(tmp_path: Pat
     assert second is not first
     assert second is not None
     assert set(second.receipts) == {"folder/a.bin", "folder/b.bin"}
+
+
+def test_a_journal_that_did_not_change_is_decoded_once_in_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(FileCache(tmp_path))
+    decoded: list[bytes] = []
+    original = journal._decode_entries
+    monkeypatch.setattr(journal, "_decode_entries", lambda data: decoded.append(data) or original(data))
+    first, second = (FileCache(tmp_path).journal("ds", "atr") for _ in range(2))
+    assert first is second
+    assert len(decoded) == 1
+
+
+def test_what_one_cache_records_does_not_change_what_another_has_read(tmp_path: Path) -> None:
+    writer, reader = FileCache(tmp_path), FileCache(tmp_path)
+    arrive(writer)
+    read = reader.journal("ds", "atr")
+    assert read is not None
+    before = dict(read.receipts)
+    arrive(writer, RemoteFile("folder/b.bin", 1000, None, "v1"), content=CONTENT[:1000])
+    assert read.receipts == before
+    now = FileCache(tmp_path).journal("ds", "atr")
+    assert now is not None
+    assert set(now.receipts) == {"folder/a.bin", "folder/b.bin"}
 
 
 def test_a_part_that_a_power_cut_spoilt_is_received_again(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ __all__ = ["Provenance", "build_page"]
 
 _SYNTHETIC: Final = "SYNTHETIC data (a digital phantom): no participant, and no finding"
 _INDIVIDUALS: Final = "shows individuals: not to be passed on"
+# A dataset of images has thousands of files: the page names the first, and counts the others.
 _MAX_CHECKSUMS: Final = 12
 _SUBJECT_ID: Final = re.compile(r"sub-?\w*\d", re.IGNORECASE)
 

@@ -3,13 +3,14 @@
 A folder and a zip file appear complete or not at all, and are private; elsewhere nothing can be renamed.
 """
 
+import asyncio
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from zarr.abc.store import Store
@@ -54,14 +55,14 @@ def parse_destination(dest: str | os.PathLike[str] | Store) -> Destination:
     's3://bucket/own.zarr'
     """
     if isinstance(dest, LocalStore) and not dest.read_only:
-        return _Folder(str(dest.root), dest.root)
+        return _LocalPath(str(dest.root), dest.root, is_zip=False)
     if isinstance(dest, Store):
         return _OpenedStore(dest)
     text = os.fspath(dest)
     folder = _parse_path(text)
     if folder is None:
         return _RemoteStore(text)
-    return _ZipFile(text, folder) if folder.suffix.lower() == ".zip" else _Folder(text, folder)
+    return _LocalPath(text, folder, is_zip=folder.suffix.lower() == ".zip")
 
 
 def _parse_path(destination: str) -> Path | None:
@@ -87,24 +88,38 @@ def redact_destination(destination: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Folder:
-    """A folder on this machine, or on a disk that a cluster shares."""
+class _LocalPath:
+    """A folder, which may be on a disk that a cluster shares, or a zip file, which one process writes."""
 
     name: str
     path: Path
-    is_shared: bool = True
+    is_zip: bool
 
     @property
     def location(self) -> str:
         return str(self.path.absolute())
+
+    @property
+    def is_shared(self) -> bool:
+        return not self.is_zip
 
     @contextmanager
     def open(self) -> Iterator[Store]:
         target = self.path.absolute()
         _require_absent(target.exists(), self.name)
         with staging.staging_folder_with_cleanup(target.parent) as stage, staging.add_path_to_errors(stage):
-            yield StagedFolder(stage)
-            _require_absent(not staging.move_into_place(stage, target), self.name)
+            if self.is_zip:
+                with closing(ZipStore(stage / target.name, mode="w")) as store:
+                    yield _open_empty(store, self.name)
+                is_published = _move_file(store.path, target)
+            else:
+                yield StagedFolder(stage)
+                is_published = staging.move_into_place(stage, target)
+            _require_absent(not is_published, self.name)
+
+
+#: Smaller files are written before a thread would have begun.
+_SMALL: Final = 1 << 16
 
 
 class StagedFolder(LocalStore):
@@ -115,7 +130,11 @@ class StagedFolder(LocalStore):
         if not self.root.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
         try:
-            await super().set(key, value)
+            # Without the thread and the temporary file that zarr takes for each: nobody reads here yet.
+            if len(value) > _SMALL:
+                await asyncio.to_thread(self._write, key, value)
+            else:
+                self._write(key, value)
         except UnicodeEncodeError as error:
             message = (
                 f"The encoding of this locale ({error.encoding}) has no form for the name '{key}', by which "
@@ -123,46 +142,48 @@ class StagedFolder(LocalStore):
             )
             raise SelectionError(message, requested=key) from error
 
-
-@dataclass(frozen=True, slots=True)
-class _ZipFile:
-    """A zip file on this machine."""
-
-    name: str
-    path: Path
-    is_shared: bool = False
-
-    @property
-    def location(self) -> str:
-        return str(self.path.absolute())
-
-    @contextmanager
-    def open(self) -> Iterator[Store]:
-        target = self.path.absolute()
-        _require_absent(target.exists(), self.name)
-        with staging.staging_folder_with_cleanup(target.parent) as stage, staging.add_path_to_errors(stage):
-            store = ZipStore(stage / target.name, mode="w")
-            try:
-                yield _open_empty(store, self.name)
-            finally:
-                store.close()
-            _require_absent(not _move_file(store.path, target), self.name)
+    def _write(self, key: str, value: Buffer) -> None:
+        path = f"{self.root}/{key}"
+        try:
+            file = open(path, "wb")  # noqa: PTH123, SIM115 - a path of text, for hundreds of small files
+        except FileNotFoundError:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            file = Path(path).open("wb")  # noqa: SIM115
+        with file:
+            file.write(value.as_numpy_array().data)
 
 
 def _move_file(source: Path, target: Path) -> bool:
     """Move a finished file into place, durably; return false if something is there."""
     with source.open("r+b") as file:
         keep_private(file.fileno(), 0o600, target.parent)
+        # Before it gets its name: a zip file is complete or not there, also after a power cut.
         sync_file(file)
     try:
         target.hardlink_to(source)  # unlike a rename, a link replaces nothing
     except FileExistsError:
         return False
     except OSError:  # the file system has no hard links
-        if target.exists():
+        if not _reserve(target):
             return False
-        source.rename(target)
+        try:
+            source.replace(target)
+        except BaseException:
+            target.unlink()  # it is empty
+            raise
     sync_folder(target.parent)
+    return True
+
+
+def _reserve(target: Path) -> bool:
+    """Create an empty file; return false if something is there.
+
+    Without it, a file that another process creates between a test and the renaming would be replaced.
+    """
+    try:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
     return True
 
 

@@ -5,9 +5,11 @@ meanwhile, so that an incomplete store does not open, and each object is written
 """
 
 import asyncio
+import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
@@ -15,9 +17,9 @@ import xarray as xr
 import zarr
 from numpy.dtypes import StringDType
 from zarr.abc.store import Store
-from zarr.api import asynchronous
 from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.core.buffer import Buffer
+from zarr.core.buffer import Buffer, default_buffer_prototype
+from zarr.core.group import GroupMetadata
 from zarr.core.sync import sync  # zarr has no public function that writes an object to a store
 from zarr.storage import FsspecStore, MemoryStore, StorePath
 
@@ -45,6 +47,8 @@ _COORDINATES: Final = "coordinates"  # xarray's name for the attribute that list
 _CONFIG: "Final[ArrayConfigParams]" = {"write_empty_chunks": True}
 #: What blosc compresses at a time: in blocks of this size a run is read faster, and is smaller.
 _BLOSC_BLOCK_SIZE: Final = 1 << 20
+#: Smaller chunks are not compressed: zarr takes a thread for each, and a file takes a block of the disk.
+_SMALL: Final = 1 << 12
 _FILL: Final[Mapping[str, Any]] = {"f": np.nan, "c": complex(np.nan, np.nan)}
 _TEXT: Final = frozenset({"U", "T", "O"})
 #: zarr has no larger numbers.
@@ -114,8 +118,9 @@ def write_hierarchy(groups: Mapping[str, xr.Dataset], store: Store, copy: Copy) 
     """
     metadata: dict[str, Buffer] = {}
     loaded = {path: _load_labels(dataset) for path, dataset in groups.items()}
+    with zarr.config.set({"json_indent": None}):  # with line breaks, JSON takes three times as long
+        labels, arrays = _create_arrays(loaded, metadata, store, copy)
     # One `sync` for many small arrays: each makes two threads wait for each other.
-    labels, arrays = sync(_create_arrays(loaded, MemoryStore(metadata), store, copy))
     sync(_write_labels(labels))
     _copy_arrays(arrays, copy)
     _require_all_chunks(store, arrays)
@@ -155,48 +160,67 @@ def _to_text(name: str, variable: xr.Variable) -> xr.Variable:
     return xr.Variable(variable.dims, values.astype(StringDType()), variable.attrs)
 
 
-async def _create_arrays(
-    groups: Mapping[str, _Group], memory: Store, store: Store, copy: Copy
+def _create_arrays(
+    groups: Mapping[str, _Group], memory: dict[str, Buffer], store: Store, copy: Copy
 ) -> tuple[list[PortableArray], list[PortableArray]]:
     """Create the metadata in `memory`; return the labels, and all other arrays."""
     labels, arrays = [], []
     for path, loaded in groups.items():
-        group = await asynchronous.create_group(
-            store=memory, path=path, attributes=loaded.attrs, zarr_format=3
-        )
+        _add_metadata(memory, path, GroupMetadata(loaded.attrs, zarr_format=3))
+        prefix = f"{path}/" if path else ""
         for name, label in loaded.labels.items():
-            labels.append(await _create_array(group, name, label, store))
+            labels.append(_create_array(memory, store, prefix + name, label))
         for name, array in loaded.arrays.items():
             chunk = chunk_shape(array, copy.chunks)
             shard = region_shape(array, chunk) if copy.shards == "auto" else None
-            arrays.append(await _create_array(group, name, array, store, chunk, shard))
+            arrays.append(_create_array(memory, store, prefix + name, array, chunk, shard))
     return labels, arrays
 
 
-async def _create_array(
-    group: zarr.AsyncGroup,
-    name: str,
-    variable: xr.Variable,
+def _add_metadata(memory: dict[str, Buffer], path: str, metadata: "GroupMetadata | ArrayV3Metadata") -> None:
+    for name, content in metadata.to_buffer_dict(default_buffer_prototype()).items():
+        memory[f"{path}/{name}" if path else name] = content
+
+
+def _create_array(
+    memory: dict[str, Buffer],
     store: Store,
+    path: str,
+    variable: xr.Variable,
     chunk: tuple[int, ...] | None = None,
     shard: tuple[int, ...] | None = None,
 ) -> PortableArray:
     """Create an array, of one chunk if `chunk` is ``None``, whose chunks are in `store`."""
-    is_text = variable.dtype.kind == "T"
-    array = await group.create_array(
-        name,
-        shape=variable.shape,
-        dtype=variable.dtype if is_text else variable.dtype.newbyteorder("<"),
-        chunks=tuple(max(1, length) for length in variable.shape) if chunk is None else chunk,
-        shards=shard,
-        compressors=[*([] if is_text else [_blosc(variable.dtype.itemsize)]), Crc32cCodec()],
-        fill_value=_FILL.get(variable.dtype.kind, "" if is_text else 0),
+    metadata = replace(
+        _array_metadata(variable.shape, variable.dtype, chunk, shard),
         attributes=to_json_attrs(variable.attrs),
-        dimension_names=[str(dim) for dim in variable.dims],
+        dimension_names=tuple(map(str, variable.dims)),
+    )
+    _add_metadata(memory, path, metadata)
+    return PortableArray(zarr.AsyncArray(metadata, StorePath(store, path), _CONFIG), variable)
+
+
+@lru_cache  # the labels of a tree have a few types, and zarr takes a millisecond for each array
+def _array_metadata(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chunk: tuple[int, ...] | None,
+    shard: tuple[int, ...] | None,
+) -> "ArrayV3Metadata":
+    """Return the metadata of an array without attributes and names of dimensions."""
+    is_text = dtype.kind == "T"
+    is_small = math.prod(shape if chunk is None else chunk) * dtype.itemsize < _SMALL
+    array = zarr.create_array(
+        MemoryStore(),
+        shape=shape,
+        dtype=dtype if is_text else dtype.newbyteorder("<"),
+        chunks=tuple(max(1, length) for length in shape) if chunk is None else chunk,
+        shards=shard,
+        compressors=[*([] if is_text or is_small else [_blosc(dtype.itemsize)]), Crc32cCodec()],
+        fill_value=_FILL.get(dtype.kind, "" if is_text else 0),
         config=_CONFIG,
     )
-    metadata = cast("ArrayV3Metadata", array.metadata)
-    return PortableArray(zarr.AsyncArray(metadata, StorePath(store, array.path), _CONFIG), variable)
+    return cast("ArrayV3Metadata", array.metadata)
 
 
 def _blosc(itemsize: int) -> BloscCodec:
@@ -244,7 +268,7 @@ async def _list_keys(store: Store) -> set[str]:
 
 def _consolidate(memory: Store) -> None:
     """Repeat all metadata at the root, so that opening reads one object; readers may ignore it."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), zarr.config.set({"json_indent": None}):
         warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
         zarr.consolidate_metadata(memory, zarr_format=3)
 

@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from decnef_data.layouts.account import MARKER_FILE, file_account, rule_of_document
+from decnef_data.layouts.column_remarks import column_remarks
 from decnef_data.layouts.connectivity.classify import FoundBooks, FoundItem, FoundRegions, FoundTable
 from decnef_data.layouts.connectivity.matrices import FoundMatrix
-from decnef_data.layouts.participants import column_remarks
 from decnef_data.model import Account, ArchiveAccount, ChecksumAccount, Remark, RowAccount, TableAccount
 from decnef_data.name_rules import rule_of_path
 

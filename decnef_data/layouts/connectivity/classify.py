@@ -21,7 +21,8 @@ from decnef_data.layouts.connectivity.matrices import (
     find_stacks,
     may_contain_matrix,
 )
-from decnef_data.layouts.participants import TABLE_SUFFIXES, is_known_header, is_participant_table
+from decnef_data.layouts.participants import is_participant_table
+from decnef_data.layouts.table_columns import TABLE_SUFFIXES, is_known_header
 from decnef_data.model import CodeBook, Remark
 from decnef_data.records.code_books import read_code_books
 

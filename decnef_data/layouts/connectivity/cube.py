@@ -14,12 +14,8 @@ from decnef_data.formats import edges
 from decnef_data.formats.cells import parse_column, parse_numbers
 from decnef_data.layouts.code_books import CODED_COLUMNS
 from decnef_data.layouts.connectivity.rows import check_rows, row_remarks
-from decnef_data.layouts.participants import (
-    NUMERIC_COLUMNS,
-    TEXT_COLUMNS,
-    ParticipantColumns,
-    column_attrs,
-)
+from decnef_data.layouts.participants import ParticipantColumns, column_attrs
+from decnef_data.layouts.table_columns import NUMERIC_COLUMNS, TEXT_COLUMNS
 
 if TYPE_CHECKING:
     from decnef_data.model import Atlas, Remark

@@ -32,7 +32,8 @@ from decnef_data.layouts.connectivity.cube import MatrixBlock, build_cube
 from decnef_data.layouts.connectivity.matrices import FoundMatrix
 from decnef_data.layouts.connectivity.pairing import ParticipantFile, pair_tables
 from decnef_data.layouts.connectivity.repeats import find_repeats, repeat_remark
-from decnef_data.layouts.participants import ParticipantColumns, label_participants, slug
+from decnef_data.layouts.participants import ParticipantColumns, label_participants
+from decnef_data.layouts.table_columns import slug
 from decnef_data.model import ChecksumAccount
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
     pending: list[tuple[str, Future[_MemberContent]]] = []
     problems: list[FormatError] = []
     unreadable: set[str] = set()
+    # One thread, because the contents of members that wait for it are in memory.
     with ThreadPoolExecutor(max_workers=1) as worker:
         for member in members:
             path = relative_path(member.path, dataset)

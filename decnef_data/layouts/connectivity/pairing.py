@@ -45,7 +45,7 @@ class ParticipantFile:
         return self.path.rpartition("/")[0]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # each matrix is compared with each table of its folder
 def _name_words(path: str) -> frozenset[str]:
     """Return the runs of letters and of digits in the name of a file, without case and suffix."""
     return frozenset(re.findall(r"[^\W\d_]+|\d+", PurePosixPath(path).stem.casefold()))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks, DecodedColumn, decode_column
-from decnef_data.layouts.participants import code_remarks, coded_account, other_label_remark, stated_meaning
+from decnef_data.layouts.column_remarks import code_remarks, other_label_remark
+from decnef_data.layouts.participants import coded_account, stated_meaning
 from decnef_data.model import Account, ColumnAccount, Remark, TableAccount
 from decnef_data.model.codes import MRI
 

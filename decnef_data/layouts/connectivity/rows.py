@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.layouts.participants import count_noun
+from decnef_data.layouts.column_remarks import count_noun
 from decnef_data.model import Remark
 
 __all__ = ["RowChecks", "check_rows", "row_remarks"]

@@ -14,7 +14,7 @@ from decnef_data.layouts.account import (
     quote,
     rule_of_document,
 )
-from decnef_data.layouts.participants import count_noun
+from decnef_data.layouts.column_remarks import count_noun
 from decnef_data.model import Account, Remark, SetAside, TableAccount
 
 if TYPE_CHECKING:

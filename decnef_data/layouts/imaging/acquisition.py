@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -244,6 +245,7 @@ def differences(own: Acquisition, recorded: Acquisition) -> Iterator[tuple[str, 
             yield name, f"{one:g} {units}".strip(), f"{other:g} {units}".strip()
 
 
+@cache  # of a few names, for each group of each request
 def grade_column(name: str) -> str:
     """Return the name of the hidden column with the grade of each value that is of the catalog.
 

@@ -47,23 +47,20 @@ class ImageBackend(Protocol):
     def join_path(self) -> Path | None:
         """The file in which the scans joined with the tables are kept, ``None`` for none."""
 
-    def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
-        """Return those of the scans that :meth:`prepare_scans` would have to extract."""
-
-    def compressed_size(self, scans: "Sequence[Scan]") -> int:
-        """Return how many bytes of the archive have to be read to extract the scans."""
-
-    def load_inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
+    def inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
         """Return the inventory; scans that pass the filter may be stored while it is built."""
 
-    def list_tables(self) -> "Sequence[VerifiedFile]":
+    def tables(self) -> "Sequence[VerifiedFile]":
         """Return the tables, and other files that are not images."""
 
-    def prepare_scans(self, scans: "Sequence[Scan]") -> None:
-        """Prepare the scans to be opened."""
-
-    def open_scan(self, scan: "Scan") -> "ImageSource":
+    def source(self, scan: "Scan") -> "ImageSource":
         """Return the source of the voxels and files of a scan; nothing is read."""
+
+    def ensure(self, scans: "Sequence[Scan]") -> None:
+        """Extract what is missing, so that the sources of the scans can be read."""
+
+    def missing(self, scans: "Sequence[Scan]") -> "tuple[Sequence[Scan], int]":
+        """Return the scans that :meth:`ensure` would extract, and how many bytes it would read for them."""
 
     def refresh_inventory(self) -> None:
         """Rebuild the inventory of files that may have changed."""
@@ -81,7 +78,7 @@ def image_backend(copy: "LocalCopy", request: LayoutRequest, *, compute_fingerpr
         The copy is an archive of a kind without random access.
     """
     if len(copy.files) == 1 and _is_archive(copy):
-        return ArchiveBackend(copy, request, compute_fingerprints)
+        return ArchiveBackend(copy, request, compute_fingerprints, request.open_scan_cache())
     return FolderBackend(copy, request)
 
 
@@ -134,17 +131,12 @@ class FolderBackend:
         """The file beside the inventory."""
         return self.request.inventory_path.with_suffix(".join")
 
-    def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
+    def missing(self, scans: "Sequence[Scan]") -> "tuple[Sequence[Scan], int]":
         """Return nothing: no scan has to be extracted."""
         del scans
-        return ()
+        return (), 0
 
-    def compressed_size(self, scans: "Sequence[Scan]") -> int:
-        """Return 0: nothing has to be read."""
-        del scans
-        return 0
-
-    def load_inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
+    def inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
         """Load the inventory of the folder if it is current, else build it."""
         del make_filter  # nothing has to be stored
         return self._listed().without_damaged()
@@ -158,14 +150,14 @@ class FolderBackend:
             follow_links=self.copy.follow_links,
         )
 
-    def list_tables(self) -> "Sequence[VerifiedFile]":
+    def tables(self) -> "Sequence[VerifiedFile]":
         """Return the files with receipts that are outside of the folders of subjects."""
         return self.copy.select_files(_is_outside)
 
-    def prepare_scans(self, scans: "Sequence[Scan]") -> None:
+    def ensure(self, scans: "Sequence[Scan]") -> None:
         """Do nothing: files are opened in place."""
 
-    def open_scan(self, scan: "Scan") -> "ImageSource":
+    def source(self, scan: "Scan") -> "ImageSource":
         """Return the scan in its files."""
         return FileScan(self.place, scan, has_time=scan.kind == "bold")
 
@@ -197,11 +189,8 @@ class ArchiveBackend:
     copy: "LocalCopy"
     request: LayoutRequest
     compute_fingerprints: bool
-
-    @property
-    def scan_cache(self) -> ScanCache:
-        """The cache for everything derived from the archive."""
-        return self.request.scan_cache
+    #: The cache for everything derived from the archive.
+    scan_cache: ScanCache
 
     @property
     def place(self) -> str:
@@ -218,16 +207,13 @@ class ArchiveBackend:
         """Whether the archive was read to its end before."""
         return self.scan_cache.load_inventory() is not None
 
-    def missing_scans(self, scans: "Sequence[Scan]") -> "Sequence[Scan]":
-        """Return the scans without a store."""
-        return self.scan_cache.missing_scans(scans)
+    def missing(self, scans: "Sequence[Scan]") -> "tuple[Sequence[Scan], int]":
+        """Return the scans without a store, and the size of the parts of the archive that contain them."""
+        missing = self.scan_cache.missing_scans(scans)
+        index = self.scan_cache.load_index() if missing else None
+        return missing, 0 if index is None else compressed_size(index, missing)
 
-    def compressed_size(self, scans: "Sequence[Scan]") -> int:
-        """Return the size of the parts of the archive, between seek points, that contain the scans."""
-        index = self.scan_cache.load_index()
-        return compressed_size(index, scans) if index is not None and scans else 0
-
-    def load_inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
+    def inventory(self, make_filter: Callable[[], ScanFilter]) -> "Inventory":
         """Load the inventory, or read the archive to build it and store scans that pass the filter."""
         cached = self.scan_cache.load_inventory()
         if cached is not None:
@@ -253,11 +239,11 @@ class ArchiveBackend:
         )
         return inventory
 
-    def list_tables(self) -> "Sequence[VerifiedFile]":
+    def tables(self) -> "Sequence[VerifiedFile]":
         """Return the tables that were saved when the archive was read."""
         return self.scan_cache.list_tables(self.copy)
 
-    def prepare_scans(self, scans: "Sequence[Scan]") -> None:
+    def ensure(self, scans: "Sequence[Scan]") -> None:
         """Extract and store the scans that are not stored yet, or whose stores are damaged.
 
         Raises
@@ -283,7 +269,7 @@ class ArchiveBackend:
             index = self.scan_cache.load_index()
         extract_scans(self._ingest_context(Archive(source, index)), missing)
 
-    def open_scan(self, scan: "Scan") -> "ImageSource":
+    def source(self, scan: "Scan") -> "ImageSource":
         """Return the scan in its store."""
         return StoredScan(self.scan_cache.store_path(scan), scan_source(self.place, scan))
 

@@ -139,7 +139,7 @@ def select_scans(
 
 
 def _public_columns(participants: ParticipantTable) -> _Columns:
-    return {name: participants.columns[name] for name in order_columns(participants.columns)}
+    return {name: participants.columns[name] for name in order_columns(tuple(participants.columns))}
 
 
 def _scan_conditions(selection: "Selection") -> "tuple[Condition, ...]":

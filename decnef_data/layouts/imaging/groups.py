@@ -1,7 +1,7 @@
 """The scans of an image dataset: a group of them as a lazy dataset, or any of them as a list."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from decnef_data.arrays import LazySlabs, Slab, stack_lazily
 from decnef_data.layouts.imaging.acquisition import STANDARD_PARAMETERS, grade_column
-from decnef_data.layouts.imaging.paths import task_of
 from decnef_data.layouts.imaging.scan_groups import dtype_and_shape
 from decnef_data.layouts.imaging.scan_list import ScanList
 from decnef_data.model import Image, ImageSource
@@ -102,38 +101,33 @@ def build_dataset(
     return xr.Dataset({kind: array, **coords}).set_coords(list(coords))
 
 
-def order_columns(columns: Iterable[str]) -> list[str]:
+@lru_cache  # all groups of a copy have the same columns
+def order_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of public columns: first those of every dataset, then in the order of the tables.
 
     Examples
     --------
-    >>> order_columns(["sup2_bdi_ii", "age", "subject", "_volumes"])
-    ['subject', 'age', 'sup2_bdi_ii']
+    >>> order_columns(("sup2_bdi_ii", "age", "subject", "_volumes"))
+    ('subject', 'age', 'sup2_bdi_ii')
     """
     names = [name for name in columns if not name.startswith("_")]
-    return [
-        *(name for name in _LEADING_COLUMNS if name in names),
-        *(name for name in names if name not in _LEADING_COLUMNS),
-    ]
+    leading = [name for name in _LEADING_COLUMNS if name in names]
+    return (*leading, *(name for name in names if name not in _LEADING_COLUMNS))
 
 
 def label_coords(
     runs: Sequence[int], rows: _RowIndices, participants: "ParticipantTable"
 ) -> dict[str, xr.Variable]:
     """Return the coordinates of scans that tables and the catalog state, by the numbers of runs and rows."""
-    columns = {
-        **{name: participants.columns[name][rows] for name in order_columns(participants.columns)},
-        "run": np.array(runs, dtype="i2"),
-    }
+    columns, attrs = participants.columns, participants.attrs
     coords = {
-        name: _scan_variable(columns[name], participants.attrs.get(name)) for name in order_columns(columns)
-    }
-    for name in STANDARD_PARAMETERS:
-        values, grades = columns[name], participants.columns[grade_column(name)][rows]
-        coords[name].attrs.update(
-            _source_attrs(values != "" if values.dtype.kind == "U" else ~np.isnan(values), grades)
+        name: xr.Variable(
+            "scan", np.array(runs, dtype="i2") if name == "run" else columns[name][rows], attrs.get(name)
         )
-    missing = int(np.isnan(columns["mean_fd"]).sum())
+        for name in order_columns((*columns, "run"))
+    }
+    _add_sources(coords, rows, participants)
+    missing = int(np.isnan(coords["mean_fd"].to_numpy()).sum())
     if missing:
         coords["mean_fd"].attrs["comment"] = (
             f"missing in the release for {missing} of these {len(rows)} scans"
@@ -141,19 +135,20 @@ def label_coords(
     return coords
 
 
-def _source_attrs(is_known: NDArray[np.bool_], grades: NDArray[np.str_]) -> dict[str, str]:
-    """Return where values are from, and the grades of those of the catalog; nothing if none is known."""
-    of_catalog = grades != ""
-    sources = [
-        *(["copy"] if (is_known & ~of_catalog).any() else []),
-        *(["catalog"] if of_catalog.any() else []),
-    ]
-    attrs = {"source": "; ".join(sources), "grade": ", ".join(sorted(set(grades[of_catalog].tolist())))}
-    return {name: text for name, text in attrs.items() if text}
-
-
-def _scan_variable(values: NDArray[Any], attrs: Mapping[str, str] | None = None) -> xr.Variable:
-    return xr.Variable("scan", values, attrs)
+def _add_sources(
+    coords: Mapping[str, xr.Variable], rows: _RowIndices, participants: "ParticipantTable"
+) -> None:
+    """Add where the standard parameters are from, and the grades of those of the catalog, as attributes."""
+    for parameter in STANDARD_PARAMETERS:
+        values, attrs = coords[parameter].to_numpy(), coords[parameter].attrs
+        grades = participants.columns[grade_column(parameter)][rows]
+        of_catalog = grades != ""
+        of_copy = (values != "" if values.dtype.kind == "U" else ~np.isnan(values)) & ~of_catalog
+        if of_copy.any():
+            attrs["source"] = "copy"
+        if of_catalog.any():
+            attrs["source"] = "copy; catalog" if of_copy.any() else "catalog"
+            attrs["grade"] = ", ".join(sorted(set(grades[of_catalog].tolist())))
 
 
 def _scan_coords(
@@ -161,7 +156,7 @@ def _scan_coords(
 ) -> dict[str, xr.Variable]:
     scans, headers = members.scans, members.headers
     map_paths = (
-        _text_array(field_maps.get((scan.subject, scan.session), "") for scan in scans)
+        np.array([field_maps.get((scan.subject, scan.session), "") for scan in scans], dtype=np.str_)
         if field_maps
         else np.full(len(scans), "", "U1")
     )
@@ -171,22 +166,20 @@ def _scan_coords(
             headers.affines,
             {"long_name": "affine from voxel indices (x, y, z) to millimetres"},
         ),
-        "field_maps": _scan_variable(
-            map_paths, {"long_name": "paths of the field maps of the session, separated by ';'"}
+        "field_maps": xr.Variable(
+            "scan", map_paths, {"long_name": "paths of the field maps of the session, separated by ';'"}
         ),
     }
-    coords |= {
-        name: _scan_variable(headers.form_codes[:, column], _FORM_ATTRS[name])
-        for column, name in enumerate(_FORM_ATTRS)
-    }
+    for column, (name, attrs) in enumerate(_FORM_ATTRS.items()):
+        coords[name] = xr.Variable("scan", headers.form_codes[:, column], attrs)
     if (headers.slopes != 1.0).any() or (headers.inters != 0.0).any():
-        coords |= {"scl_slope": _scan_variable(headers.slopes), "scl_inter": _scan_variable(headers.inters)}
+        coords["scl_slope"] = xr.Variable("scan", headers.slopes)
+        coords["scl_inter"] = xr.Variable("scan", headers.inters)
     if scans[0].kind != "bold":
         return coords
     runs = run_coords(members, participants)
-    tasks = [task_of(scan.file_names) for scan in scans]
-    if len(set(tasks)) > 1:  # the release has rest alone, and its names state none
-        coords["task"] = _scan_variable(_text_array(tasks), {"long_name": "task in the name of the file"})
+    if (members.tasks != members.tasks[0]).any():  # the release has rest alone, and its names state none
+        coords["task"] = xr.Variable("scan", members.tasks, {"long_name": "task in the name of the file"})
     return {**coords, **runs, **_volume_coords(members, runs["repetition_time"].to_numpy())}
 
 
@@ -232,7 +225,7 @@ def run_coords(members: ScanList, participants: "ParticipantTable") -> dict[str,
         "n_volumes": volumes,
         "n_dummies_removed": _count_removed_dummies(spans, rows, participants),
     }
-    coords = {name: _scan_variable(column, _RUN_ATTRS[name]) for name, column in values.items()}
+    coords = {name: xr.Variable("scan", column, _RUN_ATTRS[name]) for name, column in values.items()}
     coords["repetition_time"].attrs |= times.attrs
     return coords
 
@@ -288,17 +281,12 @@ def repetition_times(
 def _count_removed_dummies(
     volumes: NDArray[Any], rows: _RowIndices, participants: "ParticipantTable"
 ) -> NDArray[Any]:
-    planned, printed, recorded = (
-        participants.columns[name][rows] for name in ("_volumes", "_dummies", "_recorded_dummies")
-    )
-    missing = planned - volumes
+    columns = participants.columns
+    printed, recorded = columns["_dummies"][rows], columns["_recorded_dummies"][rows]
+    missing = columns["_volumes"][rows] - volumes
     documented = np.where(np.isnan(recorded), printed, recorded)
     removed: NDArray[Any] = np.where((missing == printed) | (missing == recorded), missing, documented)
     return removed.astype("f4")
-
-
-def _text_array(cells: Iterable[str]) -> NDArray[np.str_]:
-    return np.array(list(cells), dtype=np.str_)
 
 
 def field_map_paths(scans: Sequence["Scan"]) -> dict[tuple[str, str], str]:
@@ -315,13 +303,13 @@ def _field_map_dataset(members: ScanList, participants: "ParticipantTable") -> x
     scans = members.scans
     counts = [scan.file_count for scan in scans]
     scan_of_file = [scan for scan, count in zip(scans, counts, strict=True) for _ in range(count)]
-    paths = _text_array(path for scan in scans for path in scan.files)
+    paths = np.array([path for scan in scans for path in scan.files], dtype=np.str_)
     sizes = np.frombuffer(b"".join(scan.file_sizes for scan in scans), "<i8").astype("i8")
     runs = [scan.run for scan in scan_of_file]
     coords = label_coords(runs, np.repeat(members.rows, counts), participants)
     variables = {
-        "path": _scan_variable(paths, {"long_name": "path of the file below the adopted folder"}),
-        "size": _scan_variable(sizes, {"units": "bytes"}),
+        "path": xr.Variable("scan", paths, {"long_name": "path of the file below the adopted folder"}),
+        "size": xr.Variable("scan", sizes, {"units": "bytes"}),
     }
     return xr.Dataset({**variables, **coords}).set_coords(list(coords))
 

@@ -40,7 +40,7 @@ from decnef_data.layouts.imaging.voxels import (
     max_unpacked_size,
     require_same_header,
 )
-from decnef_data.layouts.participants import TABLE_SUFFIXES
+from decnef_data.layouts.table_columns import TABLE_SUFFIXES
 from decnef_data.model import Progress, Remark
 from decnef_data.name_rules import rule_of_path
 from decnef_data.stores.scan_store import publish_in_two_steps, remove_orphans
@@ -82,6 +82,7 @@ class ScanStoreWriter:
         self.failures: dict[_ScanFilesKey, FormatError] = {}
         self._scan_cache, self._attrs = scan_cache, attrs
         self._pending_bytes = 0
+        # The reader of the archive waits on it: scans that wait to be stored are in memory.
         self._condition = threading.Condition()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="decnef-store")
         self._futures: list[Future[None]] = []

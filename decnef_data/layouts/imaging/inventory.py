@@ -4,6 +4,7 @@ It does not matter where the files are: a folder and an archive both provide ent
 reads the first bytes of one.  No more of an image is read than its header.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,7 +142,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
     ``folders`` are those outside the folders of subjects, with their modification times; ``unread`` are
     images in formats that are not read.  ``damaged`` are problems of listed scans, which a deep verification
-    found; ``tables`` are those of an archive that were saved, and ``sidecars`` describe the runs.
+    found; ``tables`` are those of an archive that were saved, and ``sidecars`` describe the runs.  ``digest``
+    is that of everything but the tables, once :meth:`with_digest` added it.
     """
 
     version: int
@@ -156,6 +158,17 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[ScanProblem, ...] = ()
     tables: tuple[SavedTable, ...] = ()
     sidecars: SidecarFiles = SidecarFiles()
+    digest: bytes = b""
+
+    def with_digest(self) -> "Inventory":
+        """Return the inventory with the sha256 of its content, by which it is known in other processes.
+
+        It is kept because computing it for thousands of scans takes as long as reading their inventory.
+        Where the tables are saved is known only after an archive was read, and is not what they say.
+        """
+        content = msgspec.structs.replace(self, tables=(), digest=b"")
+        digest = hashlib.sha256(msgspec.msgpack.encode(content)).digest()
+        return msgspec.structs.replace(self, digest=digest)
 
     def without_damaged(self) -> "Inventory":
         """Return the inventory with the damaged scans among those that cannot be read.

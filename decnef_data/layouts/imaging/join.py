@@ -17,7 +17,7 @@ from decnef_data.layouts.imaging.participants import ParticipantTable, build_par
 from decnef_data.layouts.imaging.remarks import list_remarks
 from decnef_data.layouts.imaging.scan_groups import ScanGroups, group_scans
 from decnef_data.layouts.imaging.scan_list import ScanList
-from decnef_data.layouts.imaging.tables import DatasetTables, read_tables
+from decnef_data.layouts.imaging.tables import DatasetTables, read_tables, select_tables
 from decnef_data.model import Account, CodeBook
 from decnef_data.motion_results import Displacement
 from decnef_data.msgspec_support import prepare_type
@@ -109,7 +109,7 @@ def join_tables(
     Parameters
     ----------
     tables
-        The tables of the copy.
+        The files of the copy that are not images, which include its tables.
     inventory
         The scans, or those that are known so far.
     dataset, records
@@ -117,7 +117,8 @@ def join_tables(
     options
         How the tables are read.
     """
-    dataset_tables = read_tables(tables, records, are_bids=options.is_bids)
+    selected = tuple(select_tables(tables, inventory.other.unused_folders))
+    dataset_tables = read_tables(selected, records, are_bids=options.is_bids)
     joined = JoinedTables(
         inventory,
         dataset_tables,
@@ -163,6 +164,7 @@ def join_scans(
     )
 
 
+# Only the last copy: its table and the inventory take megabytes.
 @lru_cache(maxsize=1)
 def _join_cached(
     tables: tuple["VerifiedFile", ...],
@@ -184,7 +186,7 @@ def _join_cached(
         key = join_file.make_key(inventory.value, dataset.value, records.value, given)
         saved = join_file.read(saved_at, key)
         if saved is not None:
-            scans = ScanList(inventory.value.scans, saved.row_of_scan, saved.headers)
+            scans = saved.scan_list(inventory.value.scans)
             return JoinedScans(inventory.value, saved.participants, scans, saved.groups, saved.account)
     codes = msgspec.json.decode(encoded, type=prepare_type(tuple[CodeBook, ...]))
     options = JoinOptions(layout, relabel.value, codes, repetition_time, is_bids)

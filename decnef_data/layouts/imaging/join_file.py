@@ -6,7 +6,7 @@ the join depends on: where one of these has changed, the tables are joined again
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from functools import cache
@@ -24,7 +24,7 @@ from decnef_data.layouts.imaging.scan_list import HeaderColumns, ScanList
 from decnef_data.model import Account, Remark, TableAccount
 
 if TYPE_CHECKING:
-    from decnef_data.layouts.imaging.inventory import Inventory
+    from decnef_data.layouts.imaging.inventory import Inventory, Scan
     from decnef_data.model import Dataset
     from decnef_data.records import Records
 
@@ -64,6 +64,7 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[TableAccount, ...]
     remarks: tuple[Remark, ...]
     scan_rows: _Array
+    scan_tasks: _Array
     scan_headers: dict[str, _Array]
     group_names: tuple[str, ...]
     group_kinds: tuple[str, ...]
@@ -88,6 +89,7 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
             accounts=participants.accounts,
             remarks=participants.remarks,
             scan_rows=_Array.of(scans.rows),
+            scan_tasks=_Array.of(scans.tasks),
             scan_headers={name: _Array.of(column) for name, column in headers.items()},
             group_names=groups.names,
             group_kinds=groups.kinds,
@@ -109,15 +111,10 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
             self.remarks,
         )
 
-    @property
-    def row_of_scan(self) -> NDArray[Any]:
-        """The row of every scan in the participants."""
-        return self.scan_rows.to_numpy()
-
-    @property
-    def headers(self) -> HeaderColumns:
-        """What the headers of the scans say."""
-        return HeaderColumns(**{name: column.to_numpy() for name, column in self.scan_headers.items()})
+    def scan_list(self, scans: Sequence["Scan"]) -> ScanList:
+        """Return the scans of the copy with their columns."""
+        headers = HeaderColumns(**{name: column.to_numpy() for name, column in self.scan_headers.items()})
+        return ScanList(scans, self.scan_rows.to_numpy(), self.scan_tasks.to_numpy(), headers)
 
     @property
     def groups(self) -> ScanGroups:
@@ -137,11 +134,9 @@ def make_key(
     options
         What else decides what the result is, such as the checksums of the tables.
     """
-    # Where the tables are saved is known after the archive was read, and is not what they say.
-    listed = msgspec.structs.replace(inventory, tables=())
-    digest = hashlib.sha256(msgspec.msgpack.encode(listed))
-    digest.update(msgspec.msgpack.encode((dataset, records, options, _code())))
-    return digest.digest()
+    listed = inventory if inventory.digest else inventory.with_digest()
+    given = (listed.digest, dataset, records, options, _code())
+    return hashlib.sha256(msgspec.msgpack.encode(given)).digest()
 
 
 def read(path: Path, key: bytes) -> Join | None:

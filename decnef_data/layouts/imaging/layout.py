@@ -45,8 +45,8 @@ from decnef_data.layouts.imaging.participants import ParticipantTable
 from decnef_data.layouts.imaging.paths import KINDS, parse_image_path, subject_folder
 from decnef_data.layouts.imaging.recount import recount
 from decnef_data.layouts.imaging.table_findings import compare_tables
-from decnef_data.layouts.imaging.tables import select_tables
 from decnef_data.model import Account, ImageSet, ImageSizes
+from decnef_data.motion_results import COMPUTED
 from decnef_data.records.participant_frame import participant_frame
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from decnef_data.model import FileCheck, Finding, LocalCopy, VerifiedFile
     from decnef_data.records import Records
 
-__all__ = ["LAYOUT", "ImagingLayout"]
+__all__ = ["LAYOUT", "ImagingCopy", "ImagingLayout"]
 
 
 def _keep_participants(joined: JoinedTables, records: "Records") -> ParticipantTable:
@@ -81,186 +81,196 @@ class ImagingLayout:
     #: Whether tables in ``sourcedata`` are the originals of those of a BIDS dataset.
     is_bids: bool = False
 
-    def open(self, copy: "LocalCopy", request: LayoutRequest) -> LayoutResult:
+    def bind(self, copy: "LocalCopy", request: LayoutRequest) -> "ImagingCopy":
+        """Return the copy as the request reads it; nothing is read yet.
+
+        Raises
+        ------
+        SelectionError
+            The copy is an archive of a kind without random access.
+        """
+        return ImagingCopy(
+            self, request, image_backend(copy, request, compute_fingerprints=self.compute_fingerprints)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ImagingCopy:
+    """A copy of images and tables, bound to one request."""
+
+    layout: ImagingLayout
+    request: LayoutRequest
+    backend: ImageBackend
+
+    def open(self) -> LayoutResult:
         """Open the selected groups, such as ``COI/bold``, lazily."""
-        kinds = requested_kinds(request)
-        backend = self._image_backend(copy, request)
-        joined = self._join_all(backend, request, kinds)
-        selected = select_scans(joined, request, kinds)
-        backend.prepare_scans(selected.scans)
+        kinds = requested_kinds(self.request)
+        joined = self._join_all(kinds)
+        selected = select_scans(joined, self.request, kinds)
+        self.backend.ensure(selected.scans)
         field_maps = field_map_paths(joined.inventory.scans)
         groups = {
-            name: with_motion_of_scans(
-                build_dataset(members, backend.open_scan, joined.participants, field_maps),
-                members.scans,
-                joined.motion,
-            )
+            name: build_dataset(members, self.backend.source, joined.participants, field_maps)
             for name, members in selected.groups.items()
         }
-        for dataset in groups.values():
-            dataset.attrs.update(_sample_attrs(selected.sample))
+        if not COMPUTED.keys().isdisjoint(joined.participants.columns):
+            groups = {
+                name: with_motion_of_scans(dataset, selected.groups[name].scans, joined.motion)
+                for name, dataset in groups.items()
+            }
+        if selected.sample is not None:
+            for dataset in groups.values():
+                dataset.attrs["sample"] = selected.sample
         report = ReadReport(_selected_problems(joined, kinds, selected), joined.account)
-        return LayoutResult(groups, report, _is_synthetic(backend, joined.inventory))
+        return LayoutResult(groups, report, self._is_synthetic(joined.inventory))
 
-    def images(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[ImageSet, ReadReport]:
+    def images(self) -> tuple[ImageSet, ReadReport]:
         """List the selected scans, including field maps unless the request names modalities."""
-        kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
-        backend = self._image_backend(copy, request)
-        joined = self._join_all(backend, request, kinds)
-        selected = select_scans(joined, request, kinds)
-        backend.prepare_scans(selected.scans)
-        selected_images = list_images(
-            selected.scans, joined.inventory.scans, joined.participants, backend.open_scan
-        )
-        synthetic = _is_synthetic(backend, joined.inventory)
+        kinds = self._kinds_with_field_maps()
+        joined = self._join_all(kinds)
+        selected = select_scans(joined, self.request, kinds)
+        self.backend.ensure(selected.scans)
+        images = list_images(selected.scans, joined.inventory.scans, joined.participants, self.backend.source)
         report = ReadReport(_selected_problems(joined, kinds, selected), joined.account)
-        return ImageSet(selected_images, synthetic), report
+        return ImageSet(images, self._is_synthetic(joined.inventory)), report
 
-    def participants(self, copy: "LocalCopy", request: LayoutRequest) -> "tuple[pd.DataFrame, ReadReport]":
+    def participants(self) -> "tuple[pd.DataFrame, ReadReport]":
         """Return one row per selected participant and session, and a report of the tables.
 
         ``attrs["synthetic"]`` of the table is 1 if the copy is a phantom, wherever it came from, else absent.
         """
-        backend = self._image_backend(copy, request)
-        joined = self._join_all(backend, request, ())
+        joined = self._join_all(())
         participants, scans = joined.participants, joined.inventory.scans
-        rows, sample = _participant_rows(joined, request)
+        rows, sample = _participant_rows(joined, self.request)
         selection = sorted(rows)
         columns = {
-            name: participants.columns[name][selection] for name in order_columns(participants.columns)
+            name: participants.columns[name][selection] for name in order_columns(tuple(participants.columns))
         }
         for kind in KINDS:
             counts = _count_scans(participants, (scan for scan in scans if scan.kind == kind))
             columns[kind] = counts[selection]
-        selected = drop_uncomputed(participant_frame(columns, request.records))
-        selected.attrs.update(_sample_attrs(sample))
-        if _is_synthetic(backend, joined.inventory):
+        selected = drop_uncomputed(participant_frame(columns, self.request.records))
+        if sample is not None:
+            selected.attrs["sample"] = sample
+        if self._is_synthetic(joined.inventory):
             selected.attrs["synthetic"] = 1
         return selected, ReadReport(joined.problems, joined.account)
 
-    def documents(
-        self, copy: "LocalCopy", request: LayoutRequest
-    ) -> "tuple[tuple[VerifiedFile, ...], Mapping[str, str]]":
+    def documents(self) -> "tuple[tuple[VerifiedFile, ...], Mapping[str, str]]":
         """Return the tables and documents outside the folders of subjects, and the headers of columns.
 
         The headers are as printed, with their file, by the names of the columns.
         """
-        backend = self._image_backend(copy, request)
-        joined = self._join_inventory(backend, request, ())
+        joined = self._join(())
         unused = tuple(f"{folder}/" for folder in joined.inventory.other.unused_folders if folder)
         documents = (
             file
-            for file in backend.list_tables()
+            for file in self.backend.tables()
             if subject_folder(file.path.rpartition("/")[0]) is None and not file.path.startswith(unused)
         )
-        known = {column.name for column in request.records.columns}
+        known = {column.name for column in self.request.records.columns}
         attrs = joined.participants.attrs
         headers = {name: attrs[name]["long_name"] for name in attrs if name not in known}
         return tuple(documents), headers
 
-    def scan_labels(self, copy: "LocalCopy", request: LayoutRequest) -> tuple[ScanLabels, ReadReport]:
+    def scan_labels(self) -> tuple[ScanLabels, ReadReport]:
         """Return the participants of the copy and the numbers of their runs."""
-        backend = self._image_backend(copy, request)
-        joined = self._join_inventory(backend, request, ())
-        synthetic = _is_synthetic(backend, joined.inventory)
+        joined = self._join(())
+        synthetic = self._is_synthetic(joined.inventory)
         labels = ScanLabels.of_scans(joined.participants, joined.inventory.scans, synthetic=synthetic)
         return labels, ReadReport(joined.problems, joined.account)
 
-    def image_sizes(self, copy: "LocalCopy", request: LayoutRequest) -> ImageSizes | None:
+    def image_sizes(self) -> ImageSizes | None:
         """Return the sizes of the selected scans and of those not stored yet, ``None`` if unknown."""
-        backend = self._image_backend(copy, request)
-        if not backend.has_inventory:
+        if not self.backend.has_inventory:
             return None
-        joined = self._join_all(backend, request, ())
-        scans = select_scans(joined, request, requested_kinds(request), warn=False).scans
-        missing = backend.missing_scans(scans)
+        scans = select_scans(
+            self._join_all(()), self.request, requested_kinds(self.request), warn=False
+        ).scans
+        missing, compressed_size = self.backend.missing(scans)
         return ImageSizes(
-            sum(scan.size for scan in scans),
-            sum(scan.size for scan in missing),
-            backend.compressed_size(missing),
+            sum(scan.size for scan in scans), sum(scan.size for scan in missing), compressed_size
         )
 
-    def select_paths(
-        self, copy: "LocalCopy", request: LayoutRequest, paths: Iterable[str]
-    ) -> tuple[str, ...]:
+    def select_paths(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Return those of `paths` that are selected images according to the tables of the copy."""
-        backend = image_backend(copy, request, compute_fingerprints=False)
-        kinds = KINDS if request.selection.modalities is None else requested_kinds(request)
         scans = {path: scan for path in paths if (scan := _scan_from_path(path)) is not None}
-        return select_listed_paths(
-            request,
-            kinds,
-            scans,
-            lambda found: self._join_tables(backend, request, _provisional_inventory(found)),
+        return select_listed_paths(self.request, self._kinds_with_field_maps(), scans, self._join_listed)
+
+    def ingest(self) -> None:
+        """Load or build the inventory; while an archive is read for it, store the selected scans."""
+        self._inventory(requested_kinds(self.request))
+
+    def refresh_inventory(self) -> None:
+        """Rebuild the inventory of a folder."""
+        self.backend.refresh_inventory()
+
+    def check_files(self, *, deep: bool) -> "Iterator[FileCheck]":
+        """Compare the images with the inventory; an archive that was not read yet has none."""
+        if self.backend.has_inventory:
+            yield from self.backend.check_files(self._inventory(()), deep=deep)
+
+    def examine(self) -> "Iterator[Finding]":
+        """Recount the images and tables, and compare the counts with the records."""
+        joined = self._join_tables(self._inventory(()))
+        yield from recount(joined.inventory, joined.participants, self.request.records)
+        yield from compare_tables(joined, self.request.records)
+
+    def account(self) -> Account:
+        """Return what every file, row, column and cell of the copy was used for."""
+        return self._join(()).account
+
+    def _kinds_with_field_maps(self) -> tuple[str, ...]:
+        return KINDS if self.request.selection.modalities is None else requested_kinds(self.request)
+
+    def _inventory(self, kinds: Sequence[str]) -> Inventory:
+        """Load the inventory; if an archive has to be read for it, selected scans of `kinds` are stored."""
+        return self.backend.inventory(lambda: StreamingFilter(self.request, kinds, self._join_listed))
+
+    def _join_all(self, kinds: Sequence[str]) -> JoinedScans:
+        """Join the scans with the tables, and with the motion that was computed of them."""
+        return join_motion(self._join(kinds), self.backend.place, self.request.motion.displacements)
+
+    def _join(self, kinds: Sequence[str]) -> JoinedScans:
+        request, inventory = self.request, self._inventory(kinds)
+        tables, options = tuple(self.backend.tables()), self._join_options()
+        return join_scans(
+            tables, inventory, request.dataset, request.records, options, self.backend.join_path
         )
 
-    def ingest(self, copy: "LocalCopy", request: LayoutRequest) -> None:
-        """Load or build the inventory; while an archive is read for it, store the selected scans."""
-        self._load_inventory(self._image_backend(copy, request), request, requested_kinds(request))
-
-    def refresh_inventory(self, copy: "LocalCopy", request: LayoutRequest) -> None:
-        """Rebuild the inventory of a folder."""
-        self._image_backend(copy, request).refresh_inventory()
-
-    def check_files(self, copy: "LocalCopy", request: LayoutRequest, *, deep: bool) -> "Iterator[FileCheck]":
-        """Compare the images with the inventory; an archive that was not read yet has none."""
-        backend = self._image_backend(copy, request)
-        if backend.has_inventory:
-            yield from backend.check_files(self._load_inventory(backend, request, ()), deep=deep)
-
-    def examine(self, copy: "LocalCopy", request: LayoutRequest) -> "Iterator[Finding]":
-        """Recount the images and tables, and compare the counts with the records."""
-        backend = self._image_backend(copy, request)
-        joined = self._join_tables(backend, request, self._load_inventory(backend, request, ()))
-        yield from recount(joined.inventory, joined.participants, request.records)
-        yield from compare_tables(joined, request.records)
-
-    def account(self, copy: "LocalCopy", request: LayoutRequest) -> Account:
-        """Return what every file, row, column and cell of the copy was used for."""
-        return self._join_inventory(self._image_backend(copy, request), request, ()).account
-
-    def _image_backend(self, copy: "LocalCopy", request: LayoutRequest) -> ImageBackend:
-        return image_backend(copy, request, compute_fingerprints=self.compute_fingerprints)
-
-    def _load_inventory(
-        self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]
-    ) -> Inventory:
-        """Load the inventory; if an archive has to be read for it, selected scans of `kinds` are stored."""
-        return backend.load_inventory(
-            lambda: StreamingFilter(
-                request,
-                kinds,
-                lambda scans: self._join_tables(backend, request, _provisional_inventory(scans)),
+    def _join_listed(self, scans: Sequence[Scan]) -> JoinedTables:
+        """Join the scans that are known so far with the tables."""
+        return self._join_tables(
+            Inventory(
+                version=INVENTORY_VERSION,
+                root="",
+                folders={},
+                scans=tuple(scans),
+                troubles=(),
+                files=0,
+                size=0,
             )
         )
 
-    def _join_all(self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]) -> JoinedScans:
-        """Join the scans with the tables, and with the motion that was computed of them."""
-        joined = self._join_inventory(backend, request, kinds)
-        return join_motion(joined, backend.place, request.motion.displacements)
-
-    def _join_inventory(
-        self, backend: ImageBackend, request: LayoutRequest, kinds: Sequence[str]
-    ) -> JoinedScans:
-        inventory = self._load_inventory(backend, request, kinds)
-        tables, options = self._tables(backend, inventory), self._join_options(request)
-        return join_scans(tables, inventory, request.dataset, request.records, options, backend.join_path)
-
-    def _join_tables(
-        self, backend: ImageBackend, request: LayoutRequest, inventory: Inventory
-    ) -> JoinedTables:
-        tables, options = self._tables(backend, inventory), self._join_options(request)
-        return join_tables(tables, inventory, request.dataset, request.records, options)
-
-    def _tables(self, backend: ImageBackend, inventory: Inventory) -> "tuple[VerifiedFile, ...]":
-        return tuple(select_tables(backend.list_tables(), inventory.other.unused_folders))
-
-    def _join_options(self, request: LayoutRequest) -> JoinOptions:
-        selection = request.selection
-        layout = f"{self.name}-{self.version}"
-        return JoinOptions(
-            layout, self.relabel, selection.codes or (), selection.repetition_time, self.is_bids
+    def _join_tables(self, inventory: Inventory) -> JoinedTables:
+        request = self.request
+        return join_tables(
+            self.backend.tables(), inventory, request.dataset, request.records, self._join_options()
         )
+
+    def _join_options(self) -> JoinOptions:
+        selection, layout = self.request.selection, self.layout
+        return JoinOptions(
+            f"{layout.name}-{layout.version}",
+            layout.relabel,
+            selection.codes or (),
+            selection.repetition_time,
+            layout.is_bids,
+        )
+
+    def _is_synthetic(self, inventory: Inventory) -> bool:
+        has_marker_file = any(PurePosixPath(file.path).name == MARKER_FILE for file in self.backend.tables())
+        return has_marker_file or any(scan.synthetic for scan in inventory.scans)
 
 
 def _scan_from_path(path: str) -> Scan | None:
@@ -280,23 +290,12 @@ def _scan_from_path(path: str) -> Scan | None:
     )
 
 
-def _provisional_inventory(scans: Sequence[Scan]) -> Inventory:
-    """Build an inventory of the scans that are known so far."""
-    return Inventory(
-        version=INVENTORY_VERSION, root="", folders={}, scans=tuple(scans), troubles=(), files=0, size=0
-    )
-
-
 def _participant_rows(joined: JoinedScans, request: LayoutRequest) -> tuple[frozenset[int], str | None]:
     """Return the rows of the selected participants, and the name of their sample, if there is one."""
     if not needs_scans(request):
         return select_participants(joined, request), None
     selected = select_scans(joined, request, requested_kinds(request))
     return selected.rows, selected.sample
-
-
-def _sample_attrs(sample: str | None) -> dict[str, str]:
-    return {} if sample is None else {"sample": sample}
 
 
 def _selected_problems(
@@ -312,11 +311,6 @@ def _selected_problems(
         if problem.kind in kinds and (problem.subject in selected or len(rows) == len(participants.is_listed))
     )
     return (*joined.problems, *problems)
-
-
-def _is_synthetic(backend: ImageBackend, inventory: Inventory) -> bool:
-    has_marker_file = any(PurePosixPath(file.path).name == MARKER_FILE for file in backend.list_tables())
-    return has_marker_file or any(scan.synthetic for scan in inventory.scans)
 
 
 def _count_scans(participants: ParticipantTable, scans: Iterator[Scan]) -> Any:

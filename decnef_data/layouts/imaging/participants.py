@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from decnef_data.errors import FormatError
 from decnef_data.formats.cells import parse_column, parse_numbers
 from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks, below_top
+from decnef_data.layouts.column_remarks import column_remarks, count_noun
 from decnef_data.layouts.imaging import protocols
 from decnef_data.layouts.imaging.acquisition import (
     STANDARD_ATTRS,
@@ -34,15 +35,8 @@ from decnef_data.layouts.imaging.tables import (
     row_account,
     table_account,
 )
-from decnef_data.layouts.participants import (
-    NUMERIC_COLUMNS,
-    TEXT_COLUMNS,
-    ParticipantColumns,
-    column_attrs,
-    column_remarks,
-    count_noun,
-    label_participants,
-)
+from decnef_data.layouts.participants import ParticipantColumns, column_attrs, label_participants
+from decnef_data.layouts.table_columns import NUMERIC_COLUMNS, TEXT_COLUMNS
 from decnef_data.model import CodeBook, Remark, RowAccount, TableAccount
 from decnef_data.records import normalize_name
 

@@ -19,7 +19,7 @@ from decnef_data.layouts.imaging.acquisition import (
     parse_first_number,
     recorded_acquisition,
 )
-from decnef_data.layouts.participants import slug
+from decnef_data.layouts.table_columns import slug
 from decnef_data.model import Remark
 from decnef_data.records import normalize_name
 

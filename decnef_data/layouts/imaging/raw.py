@@ -88,7 +88,7 @@ def _preference(folder: str) -> tuple[bool, bool, int, str]:
     return rule is not None, rule == "converted-copy", folder.count("/"), folder
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=8192)  # as for the folders of subjects
 def _copy_rule(folder: str) -> str | None:
     """Return the rule by which a folder is set aside if another one has the same images."""
     parts = folder.split("/")[:-1]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from decnef_data.disclosure import remember_ids
+from decnef_data.layouts.column_remarks import count_noun
 from decnef_data.layouts.imaging.paths import normalize_session, normalize_subject
-from decnef_data.layouts.participants import count_noun
 from decnef_data.model import Remark
 from decnef_data.records import normalize_name
 

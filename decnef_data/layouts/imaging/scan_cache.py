@@ -134,7 +134,8 @@ class ScanCache:
         """Save index and inventory; the inventory last, because it marks the cache as complete."""
         cached.write(self.folder / _INDEX, index)
         tables = tuple(self._saved_tables.values())
-        cached.write(self.folder / _INVENTORY, msgspec.structs.replace(inventory, tables=tables))
+        listed = msgspec.structs.replace(inventory, tables=tables).with_digest()
+        cached.write(self.folder / _INVENTORY, listed)
         self._remove_other_tables({table.file_name for table in tables})
 
     def save_table(self, path: str, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Scans with the rows of their participants and what their headers say, as columns."""
+"""Scans with the rows of their participants and what their names and headers say, as columns."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.formats.nifti import form_codes
+from decnef_data.layouts.imaging.paths import task_of
 
 if TYPE_CHECKING:
     from decnef_data.layouts.imaging.inventory import Scan
@@ -54,26 +55,31 @@ class HeaderColumns:
 
     def take(self, indices: NDArray[np.intp]) -> "HeaderColumns":
         """Return the columns of some of the scans."""
-        return HeaderColumns(*(getattr(self, column.name)[indices] for column in fields(self)))
+        return HeaderColumns(*[getattr(self, column.name)[indices] for column in fields(self)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanList:
-    """Scans, the row of each in the table of participants, and what their headers say."""
+    """Scans, the row of each in the table of participants, and what their headers say.
+
+    ``tasks`` are the labels of tasks in the names of files in BIDS.
+    """
 
     scans: Sequence["Scan"]
     rows: NDArray[np.intp]
+    tasks: NDArray[np.str_]
     headers: HeaderColumns
 
     @classmethod
     def of(cls, scans: Sequence["Scan"], participants: "ParticipantTable") -> "ScanList":
         """Return the list of scans of known participants."""
-        return cls(scans, participants.rows_of(scans), HeaderColumns.of(scans))
+        tasks = np.array([task_of(scan.file_names) for scan in scans], dtype=np.str_)
+        return cls(scans, participants.rows_of(scans), tasks, HeaderColumns.of(scans))
 
     def take(self, indices: NDArray[np.intp]) -> "ScanList":
         """Return some of the scans."""
         scans = [self.scans[index] for index in indices.tolist()]
-        return ScanList(scans, self.rows[indices], self.headers.take(indices))
+        return ScanList(scans, self.rows[indices], self.tasks[indices], self.headers.take(indices))
 
 
 def header_times(scans: Iterable["Scan | None"]) -> NDArray[Any]:

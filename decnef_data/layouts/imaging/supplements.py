@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from decnef_data.formats.cells import has_leading_zeros, parse_number
 from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks
+from decnef_data.layouts.column_remarks import column_remarks, count_noun
 from decnef_data.layouts.imaging.paths import normalize_subject
 from decnef_data.layouts.imaging.rows import ParticipantRows, index_rows
 from decnef_data.layouts.imaging.tables import find_id_column, row_account, table_account
-from decnef_data.layouts.participants import (
-    NUMERIC_COLUMNS,
-    TEXT_COLUMNS,
-    column_remarks,
-    count_noun,
-    label_participants,
-    slug,
-)
+from decnef_data.layouts.participants import label_participants
+from decnef_data.layouts.table_columns import NUMERIC_COLUMNS, TEXT_COLUMNS, slug
 from decnef_data.model import Remark, TableAccount
 
 if TYPE_CHECKING:

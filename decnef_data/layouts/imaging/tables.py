@@ -17,10 +17,7 @@ from decnef_data.layouts.imaging.levels import (
 )
 from decnef_data.layouts.imaging.paths import is_subject_folder
 from decnef_data.layouts.imaging.rows import ParticipantRows
-from decnef_data.layouts.participants import (
-    TABLE_SUFFIXES,
-    is_known_header,
-)
+from decnef_data.layouts.table_columns import TABLE_SUFFIXES, is_known_header
 from decnef_data.model import ColumnAccount, Remark, RowAccount, TableAccount
 from decnef_data.records import normalize_name
 

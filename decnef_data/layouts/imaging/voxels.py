@@ -166,6 +166,7 @@ def _read_threaded(read: Callable[[_VolumeIndices], None], volumes: _VolumeIndic
     if size < _MIN_THREADED_SIZE or half < _MIN_THREADED_COUNT:
         read(volumes)
         return
+    # Reading releases the GIL: the second thread reads while this one copies.
     with ThreadPoolExecutor(max_workers=1) as other:
         second = other.submit(read, volumes[half:])
         read(volumes[:half])

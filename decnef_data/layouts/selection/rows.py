@@ -108,7 +108,8 @@ def match_rows(
     groups: Mapping[str, Columns], selection: "Selection", dataset: "Dataset", records: "Records"
 ) -> "MatchedRows":
     """Match rows with the criteria of a selection, without its sample; raises as :func:`select_rows` does."""
-    return _match(groups, build_criteria(groups, selection, dataset, records), dataset.name)
+    criteria = build_criteria(groups, selection, dataset, records) if selection.is_subset else ()
+    return _match(groups, criteria, dataset.name)
 
 
 def match_conditions(

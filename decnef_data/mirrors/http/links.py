@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urljoin, urlsplit
 from decnef_data.model.names import is_shown, shorten_file_name
 
 _UNSAFE_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
+# Of the values in a link: shorter ones are words, and hiding these would make messages unreadable.
 _MIN_SECRET_LENGTH = 8
 _LIFETIME_PARAMETER = re.compile(r"[?&]x-amz-expires=(\d+)(?:&|$)", re.IGNORECASE)
 _UNQUOTED_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
@@ -129,7 +130,7 @@ def _parse_epoch_expiry(query: Mapping[str, str]) -> datetime | None:
     return datetime.fromtimestamp(int(query["expires"]), UTC) if "expires" in query else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # a few hosts, each asked for with every request
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine, so that nothing sent to it can be intercepted.
 

@@ -17,6 +17,7 @@ from decnef_data.mirrors.http.redaction import redact
 from decnef_data.model import Body
 
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
+# Of the body of an error that is read for its message: it may be a web page without end.
 _MAX_ERROR_BYTES = 4096
 _PAGE_TYPES = {
     "text/html": "a web page",

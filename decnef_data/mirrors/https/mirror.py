@@ -1,6 +1,5 @@
 """A mirror of the https protocol: one archive behind a personal link, or behind a public address."""
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from decnef_data.archive_evidence import describe_head, is_plausible_size
-from decnef_data.errors import AccessError, DecnefDataError, IntegrityError, MirrorError, SelectionError
+from decnef_data.errors import DecnefDataError, IntegrityError, MirrorError, SelectionError
 from decnef_data.mirrors import requirements
-from decnef_data.mirrors.credentials import Credentials, environment_variable
+from decnef_data.mirrors.credentials import Credentials
 from decnef_data.mirrors.http import ranges, session
 from decnef_data.mirrors.http.links import Link, UnusableLinkError
 from decnef_data.mirrors.https.crawler import LinkFacts, crawl_links
+from decnef_data.mirrors.https.stored_links import StoredLinks, is_expired
 from decnef_data.mirrors.protocol import CrawlRequest, CrawlResult, CredentialInfo, ProbeResult, Remote
 from decnef_data.model import (
     Access,
@@ -52,15 +52,13 @@ class HttpsMirror(Remote):
     def __init__(self, mirror: Mirror, credentials: Credentials) -> None:
         self.name = mirror.name
         self._mirror = mirror
-        self._credentials = credentials
+        self._links = StoredLinks(mirror, credentials)
         self._session = session.create_session()
         self._pages: dict[str, str] = {}
 
     def is_ready(self, dataset: Dataset) -> bool:
         """Whether a link to `dataset` is known; opens no connection."""
-        return (
-            self._mirror.find_holding(dataset.name) is not None and self._link_text(dataset.name) is not None
-        )
+        return self._mirror.find_holding(dataset.name) is not None and self._links.has(dataset.name)
 
     def find(self, dataset: Dataset) -> tuple[RemoteFile, ...]:
         """Return the one file behind the link of `dataset`."""
@@ -79,13 +77,13 @@ class HttpsMirror(Remote):
             The file is not an archive, or its size differs from the one in the records.
         """
         file, metadata = self._find_file(dataset)
-        expires = self._load_link(dataset.name).expires
+        expires = self._links.expiry(dataset.name)
         return LinkFacts(file.path, file.size, metadata.etag, metadata.modified, expires)
 
     def _find_file(self, dataset: Dataset) -> tuple[RemoteFile, ranges.FileMetadata]:
         holding = requirements.get_holding(self._mirror, dataset)
         self._pages[dataset.name] = dataset.page
-        link = self._load_link(dataset.name)
+        link = self._links.load(dataset.name, dataset.page)
         try:
             metadata = ranges.fetch_metadata(self._session, link, self.name)
         except ranges.HttpStatusError as error:
@@ -97,7 +95,7 @@ class HttpsMirror(Remote):
     @contextmanager
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
         """Open the bytes of `file` from `start`, or from 0 if it changed or has no reliable identity."""
-        link = self._load_link(file.address)
+        link = self._links.load(file.address, self._pages.get(file.address))
         has_strong_identity = file.identity is not None and not file.identity.startswith("W/")
         request = ranges.RangeRequest(start if has_strong_identity else 0, stop, file.identity)
         try:
@@ -111,19 +109,15 @@ class HttpsMirror(Remote):
 
     def access(self, dataset: Dataset) -> Access:
         """Return whether a link is known and, by its own expiry, still valid; opens no connection."""
-        state = self._link_state(dataset.name)
+        state = self._links.state(dataset.name)
         earlier_state: requirements.RequirementState = "unknown" if state == "unmet" else "met"
         earlier_states = dict.fromkeys(("account", "application", "approval"), earlier_state)
         command = self._login_command(dataset.name)
         found = requirements.build_access(dataset, self._mirror, {**earlier_states, "link": state}, command)
-        needed = (item for item in found.requirements if item.kind != "link" or not self._is_public(dataset))
+        # The record may have a link for everyone, so that none has to be stored.
+        is_public = self._links.has(dataset.name) and not self._links.has_personal(dataset.name)
+        needed = (item for item in found.requirements if item.kind != "link" or not is_public)
         return replace(found, requirements=tuple(self._with_expiry(dataset, item) for item in needed))
-
-    def _is_public(self, dataset: Dataset) -> bool:
-        """Whether the record has a link for everyone, so that none has to be stored."""
-        return self._link_text(dataset.name) is not None and not self._credentials.get(
-            self._secret_name(dataset.name)
-        )
 
     def probe(self) -> ProbeResult:
         """Request the web page of the mirror."""
@@ -140,21 +134,8 @@ class HttpsMirror(Remote):
 
     def credentials(self, datasets: Iterable[Dataset]) -> tuple[CredentialInfo, ...]:
         """List the personal link of each dataset, with its expiry."""
-        return tuple(
-            self._describe_link(dataset.name)
-            for dataset in datasets
-            if self._credentials.get(self._secret_name(dataset.name)) is not None
-        )
-
-    def _describe_link(self, dataset: str) -> CredentialInfo:
-        name = self._secret_name(dataset)
-        variable = environment_variable(name) or ""
-        location = variable if os.environ.get(variable) else "decnef login"
-        try:
-            expires = Link.parse(self._credentials.get(name) or "").expires
-        except UnusableLinkError:
-            return CredentialInfo("link that cannot be used", location, dataset)
-        return CredentialInfo("link", location, dataset, expires)
+        described = (self._links.describe(dataset.name) for dataset in datasets)
+        return tuple(info for info in described if info is not None)
 
     def login(self, secret: Secret | None, dataset: Dataset | None, *, ask: bool) -> str:
         """Store the personal link to `dataset`; restore the previous one if it is refused."""
@@ -166,17 +147,9 @@ class HttpsMirror(Remote):
                 f"Run `decnef_data.login('{self.name}', LINK, dataset=NAME)`."
             )
             raise SelectionError(message, requested=self.name)
-        credentials, name = self._credentials, self._secret_name(dataset.name)
-        previous = Secret(credentials.get(name) or "") if name in credentials.names() else None
-        credentials.put(name, secret)
-        try:
+        with self._links.stored(dataset.name, secret) as location:
             result = self._test_link(dataset)
-        except (AccessError, IntegrityError):
-            credentials.remove(name)
-            if previous:
-                credentials.put(name, previous)
-            raise
-        return f"{result} The link is stored in {credentials.describe_location(name)}."
+        return f"{result} The link is stored in {location}."
 
     def _test_link(self, dataset: Dataset) -> str:
         try:
@@ -190,12 +163,9 @@ class HttpsMirror(Remote):
         """Record what the host of each link reports about its file, and nothing of the link."""
         return crawl_links(self._mirror, self, request)
 
-    def _secret_name(self, dataset: str) -> str:
-        return f"{self.name}/{dataset}"
-
     def _with_expiry(self, dataset: Dataset, item: Requirement) -> Requirement:
         """Add the link's expiry and, if it ends soon, the command for the next link."""
-        expires = self._link_expiry(dataset.name)
+        expires = self._links.expiry(dataset.name)
         if item.kind != "link" or expires is None:
             return item
         url = item.url or dataset.page
@@ -207,64 +177,23 @@ class HttpsMirror(Remote):
             command=self._login_command(dataset.name) if expires_soon else None,
         )
 
-    def _link_expiry(self, dataset: str) -> datetime | None:
-        try:
-            return Link.parse(self._link_text(dataset) or "").expires
-        except UnusableLinkError:
-            return None
-
-    def _link_state(self, dataset: str) -> requirements.RequirementState:
-        try:
-            link = Link.parse(self._link_text(dataset) or "")
-        except UnusableLinkError:
-            return "unmet"
-        return "expired" if _is_expired(link) else "met"
-
-    def _link_text(self, dataset: str) -> str | None:
-        """Return the link as stored; callers keep it out of local names, which a traceback may show."""
-        holding = self._mirror.find_holding(dataset)
-        public = holding.address if holding and holding.has_verified_address else None
-        return self._credentials.get(self._secret_name(dataset)) or public
-
-    def _load_link(self, dataset: str) -> Link:
-        if self._link_text(dataset) is None:
-            raise self._access_error(
-                dataset, f"No download link for '{dataset}' is stored for mirror '{self.name}'."
-            )
-        try:
-            link = Link.parse(self._link_text(dataset) or "")
-        except UnusableLinkError as error:
-            problem = f"The link stored for '{dataset}' cannot be used: {error}."
-        else:
-            return link  # only its host decides whether it expired: our clock may be wrong
-        raise self._access_error(dataset, problem)
-
     def _translate_refusal(self, dataset: str, link: Link, error: ranges.HttpStatusError) -> DecnefDataError:
         """Translate the refusal of a link into what it means to the user."""
+        page = self._pages.get(dataset)
         if error.is_expired:
-            expired = f"expired {_format_expiry(link)}" if _is_expired(link) else "has expired"
-            return self._access_error(
-                dataset, f"The link for '{dataset}' {expired} ('{link.origin}' answered {error})."
-            )
+            expired = f"expired {_format_expiry(link)}" if is_expired(link) else "has expired"
+            problem = f"The link for '{dataset}' {expired} ('{link.origin}' answered {error})."
+            return self._links.access_error(dataset, problem, page)
         if error.is_refusal:
-            return self._access_error(dataset, f"'{link.origin}' refused the link for '{dataset}' ({error}).")
+            problem = f"'{link.origin}' refused the link for '{dataset}' ({error})."
+            return self._links.access_error(dataset, problem, page)
         message = (
             f"'{link.origin}' did not provide '{dataset}' ({error}). Try again later, or use another mirror."
         )
         return MirrorError(message, mirror=self.name, status=error.status, retry_after=error.retry_after)
 
-    def _access_error(self, dataset: str, problem: str) -> AccessError:
-        page = self._pages.get(dataset) or self._mirror.page
-        instruction = f"Request a new link at {page}, then run" if page else "Request a new link, then run"
-        call = f"decnef_data.login('{self.name}', LINK, dataset='{dataset}')"
-        return AccessError(f"{problem} {instruction} `{call}`.", dataset=dataset, mirror=self.name)
-
     def _login_command(self, dataset: str) -> str:
         return f"decnef login {self.name} {dataset}"
-
-
-def _is_expired(link: Link) -> bool:
-    return link.expires is not None and link.expires <= datetime.now(UTC)
 
 
 def _format_expiry(link: Link) -> str:

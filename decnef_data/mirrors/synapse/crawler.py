@@ -38,6 +38,7 @@ _ItemT = TypeVar("_ItemT")
 _ResultT = TypeVar("_ResultT")
 _NOT_FOUND: Final = 404
 _TOO_MANY_REQUESTS: Final = 429
+# Of one request; a crawl that ends continues from its journal the next time.
 _MAX_ATTEMPTS: Final = 4
 _CONTAINER_KINDS: Final = frozenset({"project", "folder"})
 _INVALID_NAME: Final = "Its name is not a valid file name."

@@ -17,6 +17,7 @@ from decnef_data.mirrors.http.links import Link, UnusableLinkError
 from decnef_data.mirrors.synapse.schemas import SynapseObject, parse_response
 from decnef_data.mirrors.synapse.service import Service
 
+# More file handles in one request are refused by Synapse.
 _MAX_BATCH = 100
 _EXPIRY_MARGIN = 5.0
 #: Links are prefetched for so many bytes of upcoming files; on a slow line some expire unused.

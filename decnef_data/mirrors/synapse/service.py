@@ -80,6 +80,7 @@ class _RequestThrottle:
     def __init__(self) -> None:
         self._slots = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
         self._request_times: deque[float] = deque(maxlen=_MAX_REQUESTS)
+        # Threads share the times of requests, of which so many are allowed per period.
         self._lock = threading.Lock()
 
     @contextmanager

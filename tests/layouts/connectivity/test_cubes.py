@@ -22,7 +22,7 @@ from decnef_data.errors import FormatError, SelectionError
 from decnef_data.formats.cells import parse_column
 from decnef_data.layouts import LayoutResult, get_layout
 from decnef_data.layouts.connectivity.pairing import ParticipantFile, pair_tables
-from decnef_data.layouts.participants import slug
+from decnef_data.layouts.table_columns import slug
 from decnef_data.model import Atlas, Cohort, Dataset, MatrixFile, VerifiedFile
 from decnef_data.records import Records
 

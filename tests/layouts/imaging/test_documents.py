@@ -32,12 +32,12 @@ def documents_in(root: Path, cache: Path) -> list[str]:
         records,
         Selection("srpbs-open"),
         root / "a.inventory",
-        ScanCache(root / "a.scans"),
+        lambda: ScanCache(root / "a.scans"),
         no_archive,  # type: ignore[arg-type]  # it returns nothing
         create_progress("none"),
         MotionResults(root / "motion"),
     )
-    documents, _ = layout.documents(copy, request)
+    documents, _ = layout.bind(copy, request).documents()
     return [file.path.removeprefix("SRPBS_OPEN/") for file in documents]
 
 
