@@ -46,6 +46,8 @@ from .api.mirrors import probe as probe
 from .api.motion import motion as motion
 from .api.phantom import phantom_truth as phantom_truth
 from .api.report import report as report
+from .api.seek_index import export_seek_index as export_seek_index
+from .api.seek_index import import_seek_index as import_seek_index
 from .arrays import to_matrix as to_matrix
 from .client import Client as Client
 from .combined_attrs import combine_attrs as combine_attrs
@@ -97,8 +99,10 @@ __all__ = [
     "export",
     "export_bids",
     "export_nifti",
+    "export_seek_index",
     "fetch_dataset",
     "harmonize",
+    "import_seek_index",
     "index",
     "label",
     "leakage",

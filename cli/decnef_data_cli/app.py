@@ -20,6 +20,7 @@ from decnef_data_cli import (
     purge,
     query,
     report,
+    seek_index,
 )
 from decnef_data_cli.commands import Command, CommandGroup
 from decnef_data_cli.console import print_result
@@ -42,6 +43,11 @@ _cache = typer.Typer(
 )
 _export = typer.Typer(
     cls=CommandGroup, no_args_is_help=True, help="Export catalog metadata, or scans as NIfTI files."
+)
+_seek_index = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="Carry the seek index of an archive of images to another machine.",
 )
 _catalog = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Check records of your own.")
 _mirrors = typer.Typer(
@@ -116,6 +122,9 @@ _cache.command("path", cls=Command)(files.cache_path)
 _cache.command("list", cls=Command)(files.cache_list)
 _cache.command("clear", cls=Command)(files.cache_clear)
 _cache.command("prune", cls=Command)(files.cache_prune)
+app.add_typer(_seek_index, name="seek-index", rich_help_panel=_LOCAL_PANEL)
+_seek_index.command("export", cls=Command)(seek_index.export_file)
+_seek_index.command("import", cls=Command)(seek_index.import_file)
 app.command("index", cls=Command, rich_help_panel=_MIRRORS_PANEL)(mirrors.index)
 app.add_typer(_mirrors, name="mirrors", rich_help_panel=_MIRRORS_PANEL)
 _mirrors.command("audit", cls=Command)(mirrors.audit)

@@ -114,6 +114,15 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "decnef cache prune --older-than 90 --dry-run",
             "decnef cache prune --max-size 50GB --yes",
         ),
+        "decnef seek-index": (f"decnef seek-index export {examples.IMAGES} open.idx",),
+        "decnef seek-index export": (
+            f"decnef seek-index export {examples.IMAGES} open.idx",
+            f"decnef seek-index export {examples.IMAGES} open.idx --json",
+        ),
+        "decnef seek-index import": (
+            "decnef seek-index import open.idx --accept-terms",
+            "decnef seek-index import open.idx --mirror atr --quiet",
+        ),
         "decnef index": ("decnef index synapse", "decnef index atr --json"),
         "decnef mirrors": ("decnef mirrors", "decnef mirrors --json"),
         "decnef mirrors audit": (f"decnef mirrors audit {examples.IMAGES}",),

@@ -19,6 +19,8 @@ _COMMANDS: Mapping[str, str] = {
     "clear_cache": "cache clear",
     "export_bids": "export bids",
     "export_nifti": "export nifti",
+    "export_seek_index": "seek-index export",
+    "import_seek_index": "seek-index import",
     "probe": "mirrors",
     "prune_cache": "cache prune",
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["purge"]
 
 #: The nouns of the kinds of items that are not countable as they are.
-_KIND_NOUNS = {"index": "index file", "partial": "partial download"}
+_KIND_NOUNS = {"index": "index file", "partial": "partial download", "seek index": "seek index file"}
 
 
 def purge(
@@ -37,7 +37,7 @@ def purge(
 ) -> None:
     """Remove every copy of a dataset that decnef made, and record what was removed.
 
-    Adopted copies and exports are listed but not removed.
+    Adopted copies and exports are listed but not removed, except for seek indexes, which are removed.
     """
     planned = decnef_data.purge(name, phantom=phantom, dry_run=True, data_dir=data_dir)
     command = f"decnef purge {planned.dataset}{' --phantom' if phantom else ''}"

@@ -10,6 +10,7 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -21,11 +22,16 @@ from decnef_data.archives.members import ByteSource
 
 __all__ = [
     "GZIP_MAGIC",
+    "GZIP_WBITS",
     "SPACING",
+    "WINDOW_SIZE",
+    "DeflateBlock",
     "IndexingDecompressor",
     "SeekIndex",
     "SeekPoint",
     "decompress_range",
+    "find_block",
+    "is_confirmed",
 ]
 
 _Item = TypeVar("_Item")
@@ -33,8 +39,8 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 #: Compressed bytes between two points: a window takes at most 32 KiB, so that an index stays under 0.2 %.
 SPACING: Final = 16 << 20
 #: How far back a block may refer.
-_WINDOW: Final = 32 << 10
-_GZIP_WBITS: Final = zlib.MAX_WBITS | 16
+WINDOW_SIZE: Final = 32 << 10
+GZIP_WBITS: Final = zlib.MAX_WBITS | 16
 #: Input and output of one call of the decompressor: they bound the memory that a bomb takes.
 _INPUT_CHUNK: Final = 256 << 10
 _OUTPUT_CHUNK: Final = 4 << 20
@@ -78,17 +84,21 @@ class SeekPoint(msgspec.Struct, frozen=True, array_like=True):
     def decompressor(self) -> Any:
         """Return a decompressor for the bytes that follow, shifted so that they begin with this bit."""
         if self.begins_member:
-            return isal_zlib.decompressobj(wbits=_GZIP_WBITS)
+            return isal_zlib.decompressobj(wbits=GZIP_WBITS)
         return isal_zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=zlib.decompress(self.window))
 
 
 class SeekIndex(msgspec.Struct, frozen=True, kw_only=True):
-    """The points of one archive, in order; ``gzipped`` is false for an archive that is not compressed."""
+    """The points of one archive, in order; ``gzipped`` is false for an archive that is not compressed.
+
+    ``ends`` are pairs of an unpacked byte and the compressed byte at which all before it are complete.
+    """
 
     gzipped: bool
     size: int
     unpacked: int
     points: tuple[SeekPoint, ...] = (SeekPoint(0, 0),)
+    ends: tuple[tuple[int, int], ...] = ()
 
     def point_before(self, byte: int) -> SeekPoint:
         """Return the last point from which an unpacked byte can be reached."""
@@ -101,7 +111,9 @@ class SeekIndex(msgspec.Struct, frozen=True, kw_only=True):
         if not self.gzipped:
             return byte
         position = bisect_left(self.points, byte, key=lambda point: point.byte)
-        return -(-self.points[position].bit // 8) if position < len(self.points) else self.size
+        end = -(-self.points[position].bit // 8) if position < len(self.points) else self.size
+        position = bisect_left(self.ends, byte, key=lambda pair: pair[0])
+        return min(end, self.ends[position][1]) if position < len(self.ends) else end
 
     def clusters(
         self, items: Iterable[_Item], span: Callable[[_Item], tuple[int, int]]
@@ -144,14 +156,14 @@ def _shift_bits(data: bytes, bits: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _DeflateBlock:
+class DeflateBlock:
     """A block at `bit` of the bytes that were searched, as far as can be known without its window."""
 
     bit: int
     stream: bytes
 
 
-def _find_block(data: bytes) -> _DeflateBlock | None:
+def find_block(data: bytes) -> DeflateBlock | None:
     """Search bytes from the middle of a deflate stream for a block that is stored or has dynamic codes.
 
     Examples
@@ -160,19 +172,19 @@ def _find_block(data: bytes) -> _DeflateBlock | None:
     >>> text = "".join(random.Random(1).choices("abcdefgh", k=400_000)).encode()
     >>> packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     >>> stream = packer.compress(text) + packer.flush()
-    >>> _find_block(stream[1000:]) is not None
+    >>> find_block(stream[1000:]) is not None
     True
     """
     stored_at = _find_stored_block(data[:_SEARCH_SIZE])
     if stored_at is not None:
-        return _DeflateBlock(8 * stored_at, data[stored_at : stored_at + _TRIAL_SIZE])
+        return DeflateBlock(8 * stored_at, data[stored_at : stored_at + _TRIAL_SIZE])
     for step in range(0, min(len(data), _SEARCH_SIZE), _SEARCH_STEP):
         for bit in (
             _find_candidate_bits(data[step : step + _SEARCH_STEP + _SEARCH_OVERLAP]) + 8 * step
         ).tolist():
             stream = _shift_bits(data[bit // 8 : bit // 8 + _TRIAL_SIZE], bit % 8)
             if _is_decompressible(stream):
-                return _DeflateBlock(bit, stream)
+                return DeflateBlock(bit, stream)
     return None
 
 
@@ -215,7 +227,7 @@ def _read_bits(bits: NDArray[np.uint8], starts: NDArray[np.int64], count: int) -
 
 
 def _is_decompressible(stream: bytes) -> bool:
-    decompressor = isal_zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=bytes(_WINDOW))
+    decompressor = isal_zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=bytes(WINDOW_SIZE))
     try:
         decompressor.decompress(stream)
     except isal_zlib.IsalError:
@@ -242,7 +254,7 @@ class IndexingDecompressor:
     def __init__(self, spacing: int = SPACING) -> None:
         self._spacing = spacing
         self._points = [SeekPoint(0, 0)]
-        self._decompressor: Any = isal_zlib.decompressobj(wbits=_GZIP_WBITS)
+        self._decompressor: Any = self._new_decompressor()
         self._consumed = self._produced = 0
         #: Where bytes begin, behind the last member, that are neither zeros nor another member.
         self.trailing_start: int | None = None
@@ -271,13 +283,19 @@ class IndexingDecompressor:
         """
         for chunk in compressed:
             for begin in range(0, len(chunk), _INPUT_CHUNK):
-                piece = chunk[begin : begin + _INPUT_CHUNK]
-                is_searchable = (
-                    self._is_point_due and self._consumed >= self._search_from and len(piece) >= _SEARCH_INPUT
-                )
-                yield from self._feed_and_search(piece) if is_searchable else self._feed(piece)
+                yield from self._decompress_piece(chunk[begin : begin + _INPUT_CHUNK])
         if not self._decompressor.eof and self._consumed > self._points[-1].bit // 8:
             raise EOFError("the end of the compressed stream is missing")
+
+    def _new_decompressor(self) -> Any:
+        """Return the decompressor of the next gzip member."""
+        return isal_zlib.decompressobj(wbits=GZIP_WBITS)
+
+    def _decompress_piece(self, piece: bytes) -> Iterator[bytes]:
+        is_searchable = (
+            self._is_point_due and self._consumed >= self._search_from and len(piece) >= _SEARCH_INPUT
+        )
+        yield from self._feed_and_search(piece) if is_searchable else self._feed(piece)
 
     @property
     def _is_point_due(self) -> bool:
@@ -285,7 +303,7 @@ class IndexingDecompressor:
 
     def _feed_and_search(self, piece: bytes) -> Iterator[bytes]:
         """Feed a piece in which a point is searched, and kept if the stream confirms it."""
-        block = None if self._decompressor.eof else _find_block(piece)
+        block = None if self._decompressor.eof else find_block(piece)
         if block is None:
             yield from self._feed(piece)
             self._back_off(len(piece))
@@ -294,10 +312,10 @@ class IndexingDecompressor:
         start = self._consumed
         yield from self._feed(piece[:cut])
         point = SeekPoint(start * 8 + block.bit, self._produced, zlib.compress(self._window, 6))
-        full = len(self._window) == _WINDOW
+        full = len(self._window) == WINDOW_SIZE
         self._points.append(point)  # before the rest, which may begin a member that is a point too
         rest = list(self._feed(piece[cut:]))
-        if full and _is_confirmed(point, block, b"".join(rest)):
+        if full and is_confirmed(point, block, b"".join(rest)):
             self._searched = 0
         else:
             self._points.remove(point)
@@ -340,15 +358,15 @@ class IndexingDecompressor:
             return b""
         if self._is_point_due:
             self._points.append(SeekPoint(self._consumed * 8, self._produced))
-        self._decompressor = isal_zlib.decompressobj(wbits=_GZIP_WBITS)
+        self._decompressor = self._new_decompressor()
         return member
 
     def _record_output(self, out: bytes) -> None:
         self._produced += len(out)
-        self._window = out[-_WINDOW:] if len(out) >= _WINDOW else (self._window + out)[-_WINDOW:]
+        self._window = out[-WINDOW_SIZE:] if len(out) >= WINDOW_SIZE else (self._window + out)[-WINDOW_SIZE:]
 
 
-def _is_confirmed(point: SeekPoint, block: _DeflateBlock, expected: bytes) -> bool:
+def is_confirmed(point: SeekPoint, block: DeflateBlock, expected: bytes) -> bool:
     """Return whether the block, with its window, decompresses to the bytes that the stream had."""
     try:
         out = point.decompressor().decompress(block.stream, len(expected))
@@ -397,49 +415,55 @@ def _read_uncompressed(source: ByteSource, start: int, stop: int) -> Iterator[by
 def _decompress_from(source: ByteSource, index: SeekIndex, point: SeekPoint, stop: int) -> Iterator[bytes]:
     """Decompress from a point; where its member ends, continue with the next."""
     begin, last = point.bit // 8, min(index.compressed_end(stop) + _SLACK, index.size)
-    if not point.begins_member:
-        block = _BlockDecompressor(point)
-        with source.open(begin, last) as pieces:
-            yield from block.decompress(pieces)
-        if block.end is None:
-            return
-        begin = _find_next_member(source, block.end, index.size)
     with source.open(begin, last) as pieces:
-        yield from IndexingDecompressor(sys.maxsize).decompress(pieces)
+        following = pieces
+        if not point.begins_member:
+            block = _BlockDecompressor(point)
+            yield from block.decompress(pieces)
+            if block.end is None:
+                return
+            following = _skip_to_member(block.tail[_TRAILER_SIZE:], pieces)
+        yield from IndexingDecompressor(sys.maxsize).decompress(following)
 
 
-def _find_next_member(source: ByteSource, end: int, stop: int) -> int:
-    """Find the gzip header after the checksum and length that follow a member's last block, and after zeros.
+def _skip_to_member(data: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Return the pieces from the gzip header that follows a member's checksum and length, and zeros.
 
-    The block ends within the byte before `end`, or within the one at `end`: its bits were shifted.
+    The block ended within the byte before `data` without these two, or within its first: its bits were
+    shifted.
     """
-    data, start = b"", end + _TRAILER_SIZE
-    with source.open(start, stop) as pieces:
-        for piece in pieces:
-            data += piece
-            for member in (data.lstrip(b"\0"), data[1:].lstrip(b"\0")):
-                if member.startswith(GZIP_MAGIC):
-                    return start + len(data) - len(member)
-            if len(data[1:].lstrip(b"\0")) >= len(GZIP_MAGIC):
-                break
-    raise EOFError("the next gzip member is missing")
+    while True:
+        for member in (data.lstrip(b"\0"), data[1:].lstrip(b"\0")):
+            if member.startswith(GZIP_MAGIC):
+                return chain((member,), pieces)
+        piece = next(pieces, b"")
+        if not piece or len(data[1:].lstrip(b"\0")) >= len(GZIP_MAGIC):
+            raise EOFError("the next gzip member is missing")
+        data += piece
 
 
 class _BlockDecompressor:
-    """A decompressor that starts at a block within a member; ``end`` is where the member ended, if it did."""
+    """A decompressor that starts at a block within a member.
+
+    ``end`` is where the member's last block ended, if it did, and ``tail`` are the bytes from there.
+    """
 
     def __init__(self, point: SeekPoint) -> None:
         self.end: int | None = None
+        self.tail = b""
         self._decompressor, self._shift = point.decompressor(), point.bit % 8
         self._position, self._carry = point.bit // 8, b""
 
     def decompress(self, compressed: Iterator[bytes]) -> Iterator[bytes]:
+        start, previous = self._position, b""
         for chunk in compressed:
             for begin in range(0, len(chunk), _INPUT_CHUNK):
                 yield from self._feed(self._align(chunk[begin : begin + _INPUT_CHUNK]))
                 if self._decompressor.eof:
                     self.end = self._position - len(self._decompressor.unused_data)
+                    self.tail = (previous + chunk)[self.end - start + len(previous) :]
                     return
+            start, previous = start + len(chunk), chunk[-_SLACK:]
         if self._carry:
             yield from self._feed(bytes([self._carry[0] >> self._shift]))
 

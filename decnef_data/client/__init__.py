@@ -17,6 +17,7 @@ from decnef_data.client.methods.mirrors import MirrorMethods
 from decnef_data.client.methods.motion import MotionMethods
 from decnef_data.client.methods.phantom import PhantomMethods
 from decnef_data.client.methods.report import ReportMethods
+from decnef_data.client.methods.seek_index import SeekIndexMethods
 from decnef_data.client.options import StrPath, expand_path
 from decnef_data.client.resolve import LocationResolver
 from decnef_data.display import notebook
@@ -41,6 +42,7 @@ class Client(
     MotionMethods,
     PhantomMethods,
     ReportMethods,
+    SeekIndexMethods,
 ):
     """One cache with one catalog and one configuration: the public functions as methods.
 

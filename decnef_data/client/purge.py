@@ -12,6 +12,7 @@ import msgspec
 from decnef_data.atomic_files import write_atomic
 from decnef_data.client.removal import Removal, remove_items, unreadable_stores
 from decnef_data.client.resolve import shared_root
+from decnef_data.client.seek_index_removal import exclude_removed, list_seek_indexes
 from decnef_data.export_log import ExportLog
 from decnef_data.file_cache import FileCache
 from decnef_data.model import PurgeRecord
@@ -38,6 +39,8 @@ class Purger:
         AccessError
             A link on the way belongs to another user.
         """
+        exported = ExportLog(self.config).existing_exports(self.dataset)
+        seek_indexes = tuple(list_seek_indexes(exported, self.dataset))
         removed = tuple(
             item
             for removal in self._removals
@@ -49,9 +52,10 @@ class Purger:
         now = datetime.now(UTC).replace(microsecond=0)
         record = self.config / _RECORDS_FOLDER / f"{now:%Y%m%dT%H%M%SZ}-{self.dataset}.json"
         software = f"{_DISTRIBUTION} {version(_DISTRIBUTION)}"
+        removed += seek_indexes
         purge = PurgeRecord(self.dataset, now, software, self.roots[0], removed, untouched, record)
-        exported = ExportLog(self.config).existing_exports(self.dataset)
-        return replace(purge, shared=_shared_copy(self.roots[0], self.dataset), exported=exported)
+        kept = exclude_removed(exported, seek_indexes)
+        return replace(purge, shared=_shared_copy(self.roots[0], self.dataset), exported=kept)
 
     def execute(self) -> PurgeRecord:
         """Remove everything that is listed, and write the record.

@@ -25,6 +25,7 @@ from decnef_data.formats.unsupported import unsupported_image
 
 __all__ = [
     "HEADER_LENGTH",
+    "SIGNATURE_LENGTHS",
     "NiftiHeader",
     "form_codes",
     "read",
@@ -61,6 +62,8 @@ _SIGNATURE_RANGES: Final = {
 }
 #: Where the codes of qform and sform are in a signature, and their width, by the length of the signature.
 _FORM_CODES: Final = {128: (52, 2), 280: (128, 4)}
+#: The lengths of what :func:`signature` returns of a header.
+SIGNATURE_LENGTHS: Final = frozenset(_FORM_CODES)
 
 
 class NiftiHeader(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -57,6 +57,7 @@ from decnef_data.model.images import Export, ExportSource, ExportSummary, Image,
 from decnef_data.model.locks import Comparison, Difference, Lock, LockedFile
 from decnef_data.model.plans import ImageSizes, MirrorCost, Plan, PlannedFile
 from decnef_data.model.purge import ExportRecord, PurgeRecord, RemovedItem
+from decnef_data.model.seek_index import SeekIndexSummary
 from decnef_data.model.selection import Condition, Selection, SelectionFields
 from decnef_data.model.values import (
     Acceptance,
@@ -153,6 +154,7 @@ __all__ = [
     "RowAccount",
     "RunCount",
     "Secret",
+    "SeekIndexSummary",
     "Selection",
     "SelectionFields",
     "SetAside",

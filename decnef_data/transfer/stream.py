@@ -21,10 +21,15 @@ _DEFAULT_ALGORITHM: Final = "sha256"
 
 @dataclass(frozen=True, slots=True)
 class RemoteSource:
-    """A file at a mirror, as a source of bytes."""
+    """A file at a mirror, as a source of bytes.
+
+    With ``requires_ranges``, a mirror that sends a file only from its beginning is an error: reading a part
+    would download all that is before it.
+    """
 
     remote: Remote
     file: RemoteFile
+    requires_ranges: bool = False
 
     @property
     def path(self) -> str:
@@ -55,6 +60,8 @@ class RemoteSource:
                 with self.remote.open(self.file, position, requested_stop) as body:
                     answered = True
                     self._require_same_file(body, answers, is_resumed=position > start)
+                    if self.requires_ranges and body.start != position:
+                        raise self._no_ranges_error()
                     for piece in _clip(body, position, stop):
                         position += len(piece)
                         retry_budget.record_progress()
@@ -84,6 +91,15 @@ class RemoteSource:
                 f"'{name}' closed the connection after {position} bytes of '{self.path}'. Try again later."
             )
             raise MirrorError(message, mirror=name)
+
+    def _no_ranges_error(self) -> MirrorError:
+        """Build the error; its status says that another try does not help."""
+        name = self.remote.name
+        message = (
+            f"'{name}' sends '{self.path}' only from its beginning, because it supports no ranges or does "
+            "not identify the file. Use another mirror, or download the complete archive."
+        )
+        return MirrorError(message, mirror=name, status=200)
 
     def _unidentified_error(self) -> MirrorError:
         name = self.remote.name

@@ -103,6 +103,8 @@ OPTIONS = {
     "demo": "--json",
     "report": "--group --individuals --harmonized --mirror --data-dir --i-may-share --progress --quiet",
     "motion": "--out --confounds --json --quiet",
+    "seek-index export": "--mirror --data-dir --i-may-share --json --progress --quiet",
+    "seek-index import": "--mirror --data-dir --accept-terms --json --progress --quiet",
 }
 
 

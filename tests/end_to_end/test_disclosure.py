@@ -104,6 +104,7 @@ def lines(root: Path, out: Path) -> Iterator[str]:
     yield from ("lock srpbs-open", "purge srpbs-open --dry-run", f"diff {root}/srpbs-open.lock srpbs-open")
     yield f"export nifti srpbs-open {out / 'nifti'} --subject {PLANTED[0]}"
     yield f"export bids srpbs-open {out / 'bids'} --subject {PLANTED[3]}"
+    yield from (f"seek-index export srpbs-open {out / 'open.idx'}", f"seek-index import {out / 'open.idx'}")
     yield from (
         "motion srpbs-open",
         f"motion srpbs-open --out {out}/table.tsv",

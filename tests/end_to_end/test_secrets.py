@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import re
+import shutil
 import sys
 import tempfile
 import traceback
@@ -150,6 +151,7 @@ def test_what_commands_say_and_write_when_all_goes_well(
     )
     (tmp_path / "decnef.lock").write_text(decnef_data.lock_text(decnef_data.lock("srpbs-fc")))
     runs = write_imaging_phantom("srpbs-open", tmp_path, n_subjects=2, full_size=True, n_volumes=10)
+    packed = shutil.make_archive(str(tmp_path / "SRPBS_OPEN"), "gztar", runs)
     people, traveled, _ = decnef_data.synthetic_travelers()
     for name, cube in (("people", people), ("traveled", traveled)):
         decnef_data.to_zarr(cube, tmp_path / name, progress="none")
@@ -169,6 +171,9 @@ def test_what_commands_say_and_write_when_all_goes_well(
         f"adopt srpbs-open {runs}",
         "motion srpbs-open",
         f"harmonize {tmp_path / 'people'} {tmp_path / 'traveled'} {tmp_path / 'harmonized'}",
+        f"adopt srpbs-open {packed}",
+        f"seek-index export srpbs-open {tmp_path / 'open.idx'}",
+        f"seek-index import {tmp_path / 'open.idx'}",
         "logout",
     )
     found = codes(began + ended)

@@ -61,7 +61,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
         {"Records.terms_of", "Records.data_use_of"},
     ),
     "deep": ({"audit"},),
-    "destination": ({"export_bids"},),
+    "destination": ({"export_bids"}, {"export_seek_index"}),
     "dest": ({"Accessor.to_confounds"}, {"Accessor.to_motion_table"}),
     "filename_or_obj": ({"DecnefEngine.guess_can_open"},),
     "group": ({"report"},),
@@ -89,7 +89,7 @@ _OTHER_MEANINGS: Mapping[str, tuple[set[str], ...]] = {
         {"Records.fact"},
     ),
     "names": ({"timeseries", "Accessor.timeseries"}, {"Records.facts"}),
-    "path": ({"open_derivatives"}, {"report"}, {"check_catalog"}),
+    "path": ({"open_derivatives"}, {"report"}, {"check_catalog"}, {"import_seek_index"}),
     "progress": ({"motion", "Accessor.motion", "Accessor.with_motion"},),
     # Of each scan of several, and of the one that is returned.
     "run": ({"label"}, {"Accessor.sel", "TreeAccessor.sel"}),

@@ -17,6 +17,7 @@ from decnef_data.layouts.imaging.folder_inventory import check_images
 from decnef_data.layouts.imaging.ingest import IngestContext, ScanFilter, ingest_archive
 from decnef_data.layouts.imaging.paths import is_in_subject_folder
 from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.seek_index_install import install_beside
 from decnef_data.layouts.imaging.sources import scan_source
 from decnef_data.layouts.imaging.voxels import FileScan
 from decnef_data.model import FileCheck
@@ -224,7 +225,9 @@ class ArchiveBackend:
                 "and is made again from the archive.",
                 self.copy.dataset,
             )
-        return self._read_archive(make_filter())
+        if install_beside(self.copy, self.request.dataset, self.scan_cache):
+            cached = self.scan_cache.load_inventory()
+        return self._read_archive(make_filter()) if cached is None else cached
 
     def _read_archive(self, scan_filter: ScanFilter) -> "Inventory":
         inventory, index = ingest_archive(

@@ -273,7 +273,8 @@ class _IngestState:
         except FormatError as error:
             self.problems.append(FormatError(str(error), file=error.file, location=member.path))
         else:
-            self.context.scan_cache.save_table(member.path, member.read())
+            offset = -1 if member.offset is None else member.offset
+            self.context.scan_cache.save_table(member.path, member.read(), offset)
             self.scan_filter.add_table(member.path)
 
     def _may_be_table(self, path: str) -> bool:

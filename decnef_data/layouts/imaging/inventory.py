@@ -130,11 +130,16 @@ class ScanProblem(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SavedTable(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
-    """A table of an archive, at ``path`` in it, that was saved in a file of another name."""
+    """A table of an archive, at ``path`` in it, that was saved in a file of another name.
+
+    ``offset`` is where it begins in the decompressed archive, -1 if an earlier version saved it.
+    """
 
     path: str
     file_name: str
     crc32c: int
+    offset: int = -1
+    size: int = 0
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,9 +138,10 @@ class ScanCache:
         cached.write(self.folder / _INVENTORY, listed)
         self._remove_other_tables({table.file_name for table in tables})
 
-    def save_table(self, path: str, data: bytes) -> None:
-        """Save a table as it is in the archive."""
-        table = SavedTable(path=path, file_name=stored_name(path), crc32c=google_crc32c.value(data))
+    def save_table(self, path: str, data: bytes, offset: int = -1) -> None:
+        """Save a table as it is in the archive, where it begins at `offset` of the decompressed bytes."""
+        name, crc32c = stored_name(path), int(google_crc32c.value(data))
+        table = SavedTable(path=path, file_name=name, crc32c=crc32c, offset=offset, size=len(data))
         write_atomic(self.folder / _TABLES / table.file_name, data)
         self._saved_tables[path] = table
 
@@ -219,7 +220,8 @@ class ScanCache:
         inventory, index = other.load_inventory(), other.load_index()
         if self.load_inventory() is None and inventory is not None and index is not None:
             for table in inventory.tables:
-                self.save_table(table.path, (other.folder / _TABLES / table.file_name).read_bytes())
+                content = (other.folder / _TABLES / table.file_name).read_bytes()
+                self.save_table(table.path, content, table.offset)
             self.save(inventory, index)
 
 
