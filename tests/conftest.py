@@ -29,6 +29,9 @@ settings.load_profile("shared machine")
 
 _HOMES = count()
 _LOOPBACK = ("127.", "::1", "localhost")
+#: The allocations between two collections of garbage.  After every 700, which is the default of Python, collecting took
+#: up to 3 of 10 s of the tests: each time it looks at some of the million objects of tests and libraries.
+_ALLOCATIONS = 50_000
 #: Where other projects' descriptions and types lie, which documents are checked against.
 _CHECKED_AGAINST = {"DECNEF_SYNAPSE_SPEC", "DECNEF_SCHEMA_TYPES"}
 
@@ -69,7 +72,10 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.disable()
         try:
             return (yield)
-        finally:  # not frozen: Hypothesis looks for what refers to its sources of random numbers
+        finally:
+            gc.freeze()  # all is old now, without a look at each
+            gc.unfreeze()  # Hypothesis looks for what refers to its sources of random numbers
+            gc.set_threshold(_ALLOCATIONS)
             gc.enable()
 
 

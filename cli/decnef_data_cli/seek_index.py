@@ -61,7 +61,8 @@ def export_file(
     if quiet:
         return
     print_stderr(f"Wrote the seek index of {_describe(summary)}, {human_size(summary.size)}.")
-    print_stderr("It has bytes of images: protect it like the data, and delete it with them.")
+    if not summary.synthetic:
+        print_stderr("It has bytes of images: protect it like the data, and delete it with them.")
     if not summary.per_scan:
         print_stderr(
             "The archive was not kept, so there is no point for each scan: "
@@ -100,5 +101,6 @@ def import_file(
 
 
 def _describe(summary: "SeekIndexSummary") -> str:
+    kind = "SYNTHETIC " if summary.synthetic else ""
     size = human_size(summary.archive_size)
-    return f"'{summary.archive}' ({size}) with {pluralize(summary.n_scans, 'scan')}"
+    return f"{kind}'{summary.archive}' ({size}) with {pluralize(summary.n_scans, 'scan')}"

@@ -69,7 +69,9 @@ class SeekIndexExporter:
             index = self._add_points(source, index, inventory)
         index = without_windows(index, _list_table_spans(inventory))
         content = SeekIndexFile(
-            header=self._build_header(copy, location, source, index.size), inventory=inventory, index=index
+            header=self._build_header(copy, location, source, index.size, inventory),
+            inventory=inventory,
+            index=index,
         )
         ExportLog(self.resolver.config).add(self.dataset.name, str(path))
         size = seek_index_file.write(path, content)
@@ -95,11 +97,13 @@ class SeekIndexExporter:
         reader = cast("ImageReader", build_reader(location, Acquirer(self.resolver, self.options)))
         copy = transfer.find_complete_copy(location, include_dropped=True)
         if copy is None or len(copy.files) != 1 or not copy.files[0].checksums:
-            what = "no local copy of" if copy is None else "only an unpacked copy of"
-            message = (
-                f"There is {what} '{name}', and a seek index is made from its archive. "
-                f"Run `decnef_data.download('{name}')`, or adopt the archive."
-            )
+            message = f"There is no local copy of '{name}', and a seek index is made from its archive. Run "
+            message += f"`decnef_data.download('{name}')`, or adopt the archive."
+            if copy is not None:
+                message = (
+                    f"There is only an unpacked copy of '{name}', and a seek index is made from its archive. "
+                    f"Adopt the archive: `decnef_data.adopt('{name}', path)`."
+                )
             raise SelectionError(message, requested=name)
         reader.account(copy)  # which reads an archive that was not read yet
         return copy, reader
@@ -138,7 +142,12 @@ class SeekIndexExporter:
             progress.finish()
 
     def _build_header(
-        self, copy: LocalCopy, location: DatasetLocation, source: ByteSource, size: int
+        self,
+        copy: LocalCopy,
+        location: DatasetLocation,
+        source: ByteSource,
+        size: int,
+        inventory: "Inventory",
     ) -> SeekIndexHeader:
         file, terms = copy.files[0], self.resolver.records.terms_of(self.dataset)
         identity = _stated_identity(copy, location)
@@ -148,6 +157,7 @@ class SeekIndexExporter:
             layout=seek_index_install.layout_version(self.dataset),
             software=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
             created=f"{datetime.now(UTC):%Y-%m-%d}",
+            synthetic=any(scan.synthetic for scan in inventory.scans),
             archive=ArchiveIdentity(
                 file=Path(file.path).name,
                 size=size,
@@ -273,4 +283,5 @@ def _summarize(path: Path, content: SeekIndexFile, size: int) -> SeekIndexSummar
         n_points=len(index.points),
         n_tables=len(content.inventory.tables),
         per_scan=bool(index.ends) or not index.gzipped,
+        synthetic=header.synthetic,
     )

@@ -28,6 +28,8 @@ class SeekIndexSummary:
         Number of tables, which are read from the archive.
     per_scan
         Whether there is a point for each scan; otherwise points are at equal distances.
+    synthetic
+        Whether the archive has synthetic data (a digital phantom).
     """
 
     path: Path
@@ -39,3 +41,4 @@ class SeekIndexSummary:
     n_points: int
     n_tables: int
     per_scan: bool
+    synthetic: bool

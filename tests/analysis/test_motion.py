@@ -147,18 +147,22 @@ class TestWhatIsNoMotion:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def clean(cls, volumes: NDArray[np.int16]) -> NDArray[np.float64]:
-        return find(leaf_of(volumes, affine_of(KTT))).fd.to_numpy()[0, 1:]
+    def whole(cls, volumes: NDArray[np.int16]) -> xr.Dataset:
+        return find(leaf_of(volumes, affine_of(KTT)))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def clean(cls, whole: xr.Dataset) -> NDArray[np.float64]:
+        return whole.fd.to_numpy()[0, 1:]
 
     def test_equal_volumes_have_none_at_all(self, volumes: NDArray[np.int16]) -> None:
         found = find(leaf_of(np.stack([volumes[3]] * 6), affine_of(KTT)))
         assert not found.motion.to_numpy().any()
         assert found.mean_fd_computed.to_numpy().tolist() == found.fd_floor.to_numpy().tolist() == [0.0]
 
-    def test_the_reference_has_none_at_all(self, volumes: NDArray[np.int16]) -> None:
-        found = find(leaf_of(volumes, affine_of(KTT)))
-        assert not found.motion.to_numpy()[0, 6].any()
-        assert found.motion.to_numpy()[0, 5].all()
+    def test_the_reference_has_none_at_all(self, whole: xr.Dataset) -> None:
+        assert not whole.motion.to_numpy()[0, 6].any()
+        assert whole.motion.to_numpy()[0, 5].all()
 
     @pytest.mark.parametrize("where", [8, 15, 21])
     def test_a_lost_slice(self, volumes: NDArray[np.int16], clean: NDArray[np.float64], where: int) -> None:
@@ -196,16 +200,16 @@ class TestWhatIsNoMotion:
         flip = np.eye(4)
         flip[axis, axis], flip[axis, 3] = -1, KTT.shape[axis] - 1
         flipped = leaf_of(np.flip(volumes, 3 - axis), affine_of(KTT) @ flip)
-        assert abs(find(flipped).fd.to_numpy()[0, 1:] - clean).max() <= 0.01
+        found = find(flipped).fd.to_numpy()[0, 1:]
+        assert abs(found - clean).max() <= 0.01
         # xarray's own way of flipping keeps the affine, and the coordinate says where a voxel is.
         dim = "xyz"[axis]
         leaf = leaf_of(volumes, affine_of(KTT), **{dim: np.arange(KTT.shape[axis])})
         again = find(leaf.isel({dim: slice(None, None, -1)}))
-        np.testing.assert_allclose(again.fd.to_numpy()[0, 1:], find(flipped).fd.to_numpy()[0, 1:], atol=1e-6)
+        np.testing.assert_allclose(again.fd.to_numpy()[0, 1:], found, atol=1e-6)
 
-    def test_other_volumes(self, volumes: NDArray[np.int16]) -> None:
+    def test_other_volumes(self, volumes: NDArray[np.int16], whole: xr.Dataset) -> None:
         """The reference stays: the middle of 12 volumes, and the fourth of the last nine."""
-        whole = find(leaf_of(volumes, affine_of(KTT)))
         others = volumes.copy()
         others[[0, 2, 11]] = volumes[1]
         changed = find(leaf_of(others, affine_of(KTT)))
@@ -271,8 +275,9 @@ class TestDataset:
         """Three runs."""
         return np.stack([volumes_of(run_of(f"of dataset {number}", n_volumes=10)) for number in range(3)])
 
-    @pytest.fixture
-    def leaf(self, volumes: NDArray[np.int16]) -> xr.Dataset:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def leaf(cls, volumes: NDArray[np.int16]) -> xr.Dataset:
         return leaf_of(
             volumes,
             affine_of(SMALL),
@@ -280,6 +285,12 @@ class TestDataset:
             volume=("time", np.arange(10)),
             time=np.arange(10) * 2.5,
         ).assign_attrs(citation="A. B. 2021")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def whole(cls, leaf: xr.Dataset) -> xr.Dataset:
+        """What is found of it, computed once; tests only read it."""
+        return find(leaf).load()
 
     def test_it_has_everything_by_its_name(self, leaf: xr.Dataset) -> None:
         found = find(leaf)
@@ -331,8 +342,8 @@ class TestDataset:
         assert found.rotation_centre[2].to_numpy().shape == (3,)
         assert [slab.n_read for slab in slabs] == [0, 22, 1]
 
-    def test_any_part_of_it_is_the_same_numbers(self, leaf: xr.Dataset) -> None:
-        found, whole = find(leaf), find(leaf).load()
+    def test_any_part_of_it_is_the_same_numbers(self, leaf: xr.Dataset, whole: xr.Dataset) -> None:
+        found = find(leaf)
         for part in (
             {"scan": [2, 0], "time": slice(8, 2, -2), "parameter": [3, 1]},
             {"scan": 1, "parameter": 5},
@@ -341,31 +352,33 @@ class TestDataset:
             xr.testing.assert_identical(found.isel(part), whole.isel(part))
         assert pickle.loads(pickle.dumps(found)).identical(whole)
 
-    def test_one_scan_has_no_dimension_scan(self, leaf: xr.Dataset) -> None:
-        single, whole = find(leaf.isel(scan=1)), find(leaf)
+    def test_one_scan_has_no_dimension_scan(self, leaf: xr.Dataset, whole: xr.Dataset) -> None:
+        single = find(leaf.isel(scan=1))
         assert single.motion.dims == ("time", "parameter")
         for name in whole.data_vars:
             assert np.array_equal(single[name], whole[name][1], equal_nan=True)
 
     @pytest.mark.parametrize("chunks", [{}, {"scan": 2, "time": 3, "z": 10}])
-    def test_dask_computes_the_same(self, leaf: xr.Dataset, chunks: dict[str, int]) -> None:
-        whole, found = find(leaf), find(leaf.chunk(chunks))
+    def test_dask_computes_the_same(
+        self, leaf: xr.Dataset, whole: xr.Dataset, chunks: dict[str, int]
+    ) -> None:
+        found = find(leaf.chunk(chunks))
+        assert all(found[name].chunks is not None for name in whole.data_vars)
+        computed = found.compute()
         for name in whole.data_vars:
-            assert found[name].chunks is not None
-            np.testing.assert_allclose(found[name], whole[name], atol=1e-12)
+            np.testing.assert_allclose(computed[name], whole[name], atol=1e-12)
         single = find(leaf.chunk(chunks).isel(scan=2))
         np.testing.assert_allclose(single.fd_floor, whole.fd_floor[2], atol=1e-12)
         assert single.motion.dims == ("time", "parameter")
 
-    def test_coordinates_of_the_leaf(self, leaf: xr.Dataset) -> None:
+    def test_coordinates_of_the_leaf(self, leaf: xr.Dataset, whole: xr.Dataset) -> None:
         found = leaf.decnef.with_motion(progress="none")
-        expected = find(leaf)
         assert set(found.coords) == {*leaf.coords, "mean_fd_computed", "fd_floor"}
         assert set(found.data_vars) == {"bold"}
         assert np.array_equal(found.mean_fd, [0.1, np.nan, 0.3], equal_nan=True)  # never filled
         for name in ("mean_fd_computed", "fd_floor"):
-            assert found[name].variable.identical(expected[name].variable)
-        assert found.attrs == expected.attrs
+            assert found[name].variable.identical(whole[name].variable)
+        assert found.attrs == whole.attrs
         assert leaf.decnef.motion(progress="none", radius=30).fd.identical(find(leaf, radius=30).fd)
 
     def test_every_second_volume_has_twice_the_repetition_time(self, leaf: xr.Dataset) -> None:
@@ -373,9 +386,11 @@ class TestDataset:
         assert found.repetition_time.to_numpy().tolist() == [5.0] * 3
         assert found.fd.shape == (3, 5)
 
-    def test_a_dataset_without_coordinates_is_uncut_and_regular(self, leaf: xr.Dataset) -> None:
+    def test_a_dataset_without_coordinates_is_uncut_and_regular(
+        self, leaf: xr.Dataset, whole: xr.Dataset
+    ) -> None:
         bare = leaf.drop_vars(["volume", "time", "repetition_time", "subject"])
-        assert np.array_equal(find(bare).fd, find(leaf).fd, equal_nan=True)
+        assert np.array_equal(find(bare).fd, whole.fd, equal_nan=True)
 
     def test_progress_counts_the_volumes_of_each_scan(
         self, leaf: xr.Dataset, caplog: pytest.LogCaptureFixture

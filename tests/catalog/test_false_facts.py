@@ -20,6 +20,9 @@ import scipy.io
 from decnef_data import Client, Records
 from tests import small
 
+# What the records state decides here; doctor runs with all libraries in the tests of the client.
+pytestmark = pytest.mark.once
+
 FALSE_SUM = "0" * 64
 #: A matrix of the small copy of connectivity.
 MATRIX = "OsakaU/BAL-OsakaU_small.mat"

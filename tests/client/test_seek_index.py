@@ -28,6 +28,7 @@ from decnef_data import (
 )
 from decnef_data.layouts.imaging import seek_index_file
 from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.phantom import write_imaging_phantom
 from tests import trees
 from tests.command import run
 from tests.servers import faults
@@ -134,6 +135,17 @@ class TestExport:
             "Terms: Terms of use of the SRPBS datasets open to registered users, version 1 "
             "https://bicr-resource.atr.jp\n"
             f"Archive: {ARCHIVE}, {(index.parent / 'own' / ARCHIVE).stat().st_size} bytes"
+        )
+
+    def test_that_of_a_phantom_is_synthetic(self, tmp_path: Path) -> None:
+        tree = write_imaging_phantom(NAME, tmp_path / "tree", n_subjects=1)
+        other = Account(tmp_path / "other")
+        other.client.adopt(NAME, write_archive(tree, tmp_path / ARCHIVE, padding=0), progress="none")
+        summary = other.client.export_seek_index(NAME, tmp_path / "open.idx", progress="none")
+        assert summary.synthetic
+        _, second, *_ = (tmp_path / "open.idx").read_bytes().split(b"\n", 2)
+        assert second == (
+            b"SYNTHETIC data (a digital phantom), and no bytes of people.  The next lines are for real data."
         )
 
     def test_only_the_user_can_read_it_and_it_is_recorded(self, owner: Account, index: Path) -> None:
@@ -445,7 +457,8 @@ class TestImport:
     ) -> None:
         other = Account(tmp_path / "other")
         other.client.adopt(NAME, archive, progress="none")
-        assert other.import_index(index, accept_terms=False).n_scans == 11
+        summary = other.import_index(index, accept_terms=False)
+        assert (summary.n_scans, summary.synthetic) == (11, False)
         assert_same(other.fetch(), owner.fetch())
 
     def test_on_the_command_line(

@@ -41,17 +41,25 @@ def others(data: xr.Dataset | xr.DataTree) -> dict[str, object]:
     }
 
 
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of a small archive of matrices and a small folder of images that are no phantoms, for all tests."""
+    folder = tmp_path_factory.mktemp("adopted")
+    own = {"data_dir": folder / "cache", "progress": "none"}
+    decnef_data.adopt("srpbs-fc", small.archive(folder / "SRPBS_FC.zip"), **own)
+    decnef_data.adopt("srpbs-open", trees.srpbs_open(folder / "own"), **own)
+    return folder / "cache"
+
+
 @pytest.fixture
-def connectivity(cache: Path, tmp_path: Path) -> xr.DataTree:
-    """A small archive of matrices that is not a phantom."""
-    decnef_data.adopt("srpbs-fc", small.archive(tmp_path / "SRPBS_FC.zip"), progress="none")
+def connectivity(adopted: Path, monkeypatch: pytest.MonkeyPatch) -> xr.DataTree:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(adopted))
     return decnef_data.fetch_dataset("srpbs-fc", progress="none")
 
 
 @pytest.fixture
-def images(cache: Path, tmp_path: Path) -> xr.DataTree:
-    """A small folder of images that is not a phantom."""
-    decnef_data.adopt("srpbs-open", trees.srpbs_open(tmp_path / "own"), progress="none")
+def images(adopted: Path, monkeypatch: pytest.MonkeyPatch) -> xr.DataTree:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(adopted))
     return decnef_data.fetch_dataset("srpbs-open", progress="none")
 
 

@@ -1,5 +1,6 @@
 """Datasets exported to BIDS: valid, with the labels of the participants, alike in parts and at once."""
 
+import fcntl
 import functools
 import gzip
 import json
@@ -17,7 +18,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from bids import BIDSLayout
 
 import decnef_data
 from decnef_data import AccessError, DecnefDataWarning, FormatError, SelectionError
@@ -55,12 +55,15 @@ def export(destination: Path, name: str = "srpbs-open", **asked: Any) -> Export:
 
 
 @pytest.fixture(scope="session")
-def phantoms(phantom_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each phantom as a BIDS dataset, which tests only read."""
-    folder = tmp_path_factory.mktemp("bids")
-    for name in DATASETS:
-        export(folder / name, name, mirror="phantom", data_dir=phantom_dir)
-    return {name: folder / name for name in DATASETS}
+def phantoms(phantom_dir: Path) -> dict[str, Path]:
+    """Each phantom as a BIDS dataset, which tests only read; the processes of a test run share them."""
+    folders = {name: phantom_dir.parent / f"bids-of-{name}" for name in DATASETS}
+    with (phantom_dir.parent / "bids.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name, folder in folders.items():
+            if not (folder / "dataset_description.json").exists():  # which is written last
+                export(folder, name, mirror="phantom", data_dir=phantom_dir)
+    return folders
 
 
 def test_what_the_description_describes_is_on_the_disk_before_it(
@@ -109,6 +112,8 @@ class TestPhantoms:
                     assert set(table[column]) - {"n/a"} == description["Levels"].keys()
 
     def test_pybids_reads_it(self, name: str, phantoms: dict[str, Path]) -> None:
+        from bids import BIDSLayout  # takes half a second, which each process that is forked would, too
+
         layout = BIDSLayout(phantoms[name], validate=True)
         runs = layout.get(suffix="bold", extension=".nii.gz")
         assert len(runs) == len([*phantoms[name].rglob("*_bold.nii.gz")]) > 0

@@ -467,7 +467,7 @@ fc = np.arange(400 * 5000, dtype=float).reshape(400, 5000)
 groups = {"bal140": xr.Dataset({"fc": (("subject", "edge"), fc)}, coords=people)}
 print("ready", flush=True)
 for line in sys.stdin:
-    what, which = line.split()
+    what, which, *root = line.rstrip("\\n").split(" ", 2)
     if what == "wait":
         print(os.waitstatus_to_exitcode(os.waitpid(int(which), 0)[1]), flush=True)
         continue
@@ -475,7 +475,7 @@ for line in sys.stdin:
     if not writer:
         status = 1
         try:
-            Stores(Path(sys.argv[1]), memmap_variable).publish(which, groups, {"title": "Killed"})
+            Stores(Path(*root), memmap_variable).publish(which, groups, {"title": "Killed"})
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -488,10 +488,10 @@ for line in sys.stdin:
 class Writers:
     """Processes that publish, to be killed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         self._parent = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(root)],
+            [sys.executable, "-c", WRITER],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
         assert self._line() == "ready"
@@ -504,8 +504,8 @@ class Writers:
         self._parent.stdin.flush()
         return self._line()
 
-    def start(self, key: str) -> int:
-        return int(self._tell(f"publish {key}"))
+    def start(self, stores: Stores, key: str) -> int:
+        return int(self._tell(f"publish {key} {stores.root}"))
 
     def wait(self, writer: int) -> int:
         return int(self._tell(f"wait {writer}"))
@@ -516,9 +516,9 @@ class Writers:
         self._parent.stdout.close()
 
 
-@pytest.fixture
-def writers(stores: Stores) -> Iterator[Writers]:
-    found = Writers(stores.root)
+@pytest.fixture(scope="module")
+def writers() -> Iterator[Writers]:
+    found = Writers()
     yield found
     found.close()
 
@@ -528,7 +528,7 @@ class TestProcesses:
 
     def test_a_killed_writer_leaves_a_whole_store_or_none(self, stores: Stores, writers: Writers) -> None:
         begun = time.perf_counter()
-        assert writers.wait(writers.start("unharmed")) == 0
+        assert writers.wait(writers.start(stores, "unharmed")) == 0
         duration = time.perf_counter() - begun
         outcomes = [self.outcome(stores, writers, attempt, duration) for attempt in range(self.KILLS)]
         assert set(outcomes) <= {"whole", "none"}
@@ -537,7 +537,7 @@ class TestProcesses:
         assert leftovers(stores) == []
 
     def outcome(self, stores: Stores, writers: Writers, attempt: int, duration: float) -> str:
-        writer = writers.start(f"{attempt}")
+        writer = writers.start(stores, f"{attempt}")
         time.sleep(duration * attempt / (self.KILLS - 2))
         os.kill(writer, signal.SIGKILL)
         assert writers.wait(writer) in {0, -signal.SIGKILL}
@@ -548,7 +548,7 @@ class TestProcesses:
         return "whole" if (fc.ravel() == np.arange(fc.size)).all() else "wrong"
 
     def test_writers_of_one_store_do_not_harm_each_other(self, stores: Stores, writers: Writers) -> None:
-        several = [writers.start(KEY) for _ in range(4)]
+        several = [writers.start(stores, KEY) for _ in range(4)]
         assert [writers.wait(writer) for writer in several] == [0, 0, 0, 0]
         assert {check.state for check in stores.check(KEY, deep=True)} == {"intact"}
         assert leftovers(stores) == []

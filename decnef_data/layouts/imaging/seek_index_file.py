@@ -39,6 +39,9 @@ and delete it when you delete the data.
 Terms: {terms}
 Archive: {archive}, {size} bytes
 """
+_SYNTHETIC: Final = (
+    "SYNTHETIC data (a digital phantom), and no bytes of people.  The next lines are for real data.\n"
+)
 #: The text and the line of JSON are far shorter.
 _MAX_HEADER: Final = 64 << 10
 _DIGEST_SIZE: Final = 32
@@ -66,6 +69,7 @@ class SeekIndexHeader(msgspec.Struct, frozen=True, kw_only=True):
     layout: str
     software: str
     created: str
+    synthetic: bool
     archive: ArchiveIdentity
 
 
@@ -92,6 +96,8 @@ def write(path: Path, content: SeekIndexFile) -> int:
         size=header.archive.size,
     )
     value = _Content(inventory=content.inventory, index=content.index)
+    if header.synthetic:
+        text = _SYNTHETIC + text
     parts = (_MAGIC, text.encode(), msgspec.json.encode(header), b"\n", msgspec.msgpack.encode(value))
     whole = b"".join(parts)
     digest = hashlib.sha256(whole).digest()

@@ -618,9 +618,10 @@ class TestAsItComes:
         assert not list((cache / "stores").glob("*.scans"))
 
 
-def full(folder: Path) -> Path:
-    """Pack a phantom of the real matrices, of two people."""
-    path = folder / "own" / "SRPBS_OPEN.tar.gz"
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of a phantom of the real matrices, of two people, which tests only read."""
+    path = tmp_path_factory.mktemp("full") / "SRPBS_OPEN.tar.gz"
     phantom.write_tar_gz(
         path, phantom.generate_files("srpbs-open", phantom.PhantomSize(2, full_size=True)), level=1
     )
@@ -646,16 +647,15 @@ class TestKilled:
 
     @pytest.mark.parametrize("keep", ["keep", "pass"])
     def test_at_random_moments(
-        self, keep: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, keep: str, full: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        archive = full(tmp_path)
         with LinkServer(rate=None if keep == "keep" else 4e7) as server:
             if keep == "keep":
-                decnef_data.adopt("srpbs-open", archive, progress="none")
+                decnef_data.adopt("srpbs-open", full, progress="none")
             else:
-                monkeypatch.setenv(LINK, server.link(archive))
+                monkeypatch.setenv(LINK, server.link(full))
             began = time.monotonic()
-            reference = elsewhere(archive, tmp_path / "reference")
+            reference = elsewhere(full, tmp_path / "reference")
             lasted = time.monotonic() - began
             counts = []
             for at in range(6):
@@ -671,13 +671,12 @@ class TestKilled:
         assert not list((cache / "stores").glob("**/.staging-*"))
 
     def test_another_selection_asks_for_no_more_than_its_ranges(
-        self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+        self, full: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        archive = full(tmp_path)
-        size = archive.stat().st_size
+        size = full.stat().st_size
         with LinkServer() as server:
-            monkeypatch.setenv(LINK, server.link(archive))
-            second, first = sorted(phantom_people(archive))  # the second has a T1 image alone
+            monkeypatch.setenv(LINK, server.link(full))
+            second, first = sorted(phantom_people(full))  # the second has a T1 image alone
             passing(subjects=first)
             held = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
             stores = sum(path.stat().st_size for path in cache.rglob("*.zarr/**/*") if path.is_file())
