@@ -237,9 +237,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_body(self, chunks: Iterable[bytes]) -> int:
         sent = 0
         for chunk in chunks:
-            self.wfile.write(chunk)
+            self.server.count(len(chunk))  # before: a client that has them all finds them counted
+            try:
+                self.wfile.write(chunk)
+            except OSError:
+                self.server.count(-len(chunk))
+                raise
             sent += len(chunk)
-            self.server.count(len(chunk))
         return sent
 
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - the stdlib's name
