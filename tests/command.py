@@ -15,7 +15,7 @@ from decnef_data_cli.app import app
 from typer import testing
 from typer.testing import CliRunner
 
-# Typer makes all commands anew for each run of one, which takes 15 ms; they do not change.
+# Typer builds all commands again for each run of one, which takes 15 ms; they do not change.
 testing._get_command = cache(testing._get_command)  # type: ignore[attr-defined]
 
 SECRET = "eyJ0eXAiOiJKV1Qi-planted-and-never-shown-0123456789"

@@ -583,7 +583,7 @@ def test_an_index_of_another_layout_or_dataset_is_refused(
     for changes, expected in (
         ({"layout": "mri-0"}, FormatError),
         ({"dataset": "srpbs-1600"}, AccessError),
-        ({"dataset": "nobody-knows"}, SelectionError),
+        ({"dataset": "unknown-dataset"}, SelectionError),
         ({"dataset": "srpbs-fc"}, DecnefDataError),
     ):
         header = msgspec.structs.replace(content.header, **changes)

@@ -43,7 +43,7 @@ def others(data: xr.Dataset | xr.DataTree) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache of a small archive of matrices and a small folder of images that are no phantoms, for all tests."""
+    """The cache of a small archive of matrices and a small folder of images, not marked as synthetic, for all tests."""
     folder = tmp_path_factory.mktemp("adopted")
     own = {"data_dir": folder / "cache", "progress": "none"}
     decnef_data.adopt("srpbs-fc", small.archive(folder / "SRPBS_FC.zip"), **own)

@@ -130,7 +130,7 @@ class StagedFolder(LocalStore):
         if not self.root.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
         try:
-            # Without the thread and the temporary file that zarr takes for each: nobody reads here yet.
+            # Without the thread and the temporary file that zarr takes for each: there is no reader yet.
             if len(value) > _SMALL:
                 await asyncio.to_thread(self._write, key, value)
             else:
