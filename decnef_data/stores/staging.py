@@ -10,7 +10,7 @@ import platform
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 _PREFIX: Final = ".staging-"
-# Each waits for the disk most of the time, and costs memory.
-_MAX_THREADS: Final = 16
+# More are no faster, and take turns with the interpreter; each costs memory.
+_MAX_THREADS: Final = 8
 _FILES_PER_THREAD: Final = 16
 # Whether a process of another machine is alive is unknown; none writes a store for a week.
 _ORPHAN_AGE: Final = 7 * 24 * 3600
@@ -110,21 +110,34 @@ def move_into_place(stage: Path, destination: Path) -> bool:
 
 def _flush(folder: Path, root: Path) -> None:
     """Write a folder through to the disk, readable by its owner only where `root` can keep it so."""
-    folders = [Path(path) for path, _, _ in os.walk(folder, topdown=False)]
-    files = [path for each in folders for path in each.iterdir() if path.is_file()]
+    folders, files = [], []
+    for parent, _, names in os.walk(folder, topdown=False):
+        folders.append(Path(parent))
+        files += [Path(parent, name) for name in names]
     for path, mode in (dict.fromkeys(files, 0o600) | dict.fromkeys(folders, 0o700)).items():
         keep_private(path, mode, root)
     # The file system commits concurrent fsyncs together: a cube is some hundred small files.
     # Each thread costs memory that malloc keeps for it, and a scan is a few files.
-    with ThreadPoolExecutor(min(_MAX_THREADS, 1 + len(files) // _FILES_PER_THREAD)) as threads:
-        list(threads.map(_sync_closed_file, files))
-        list(threads.map(sync_folder, folders))
+    count = min(_MAX_THREADS, 1 + len(files) // _FILES_PER_THREAD)
+    with ThreadPoolExecutor(count) as threads:
+        # One task per thread: passing a file to another thread takes longer than an fsync in memory.
+        list(threads.map(_sync_files, (files[start::count] for start in range(count))))
+        list(threads.map(_sync_folders, (folders[start::count] for start in range(count))))
 
 
-def _sync_closed_file(path: Path) -> None:
-    # Open for writing: on a Windows share, Linux ignores the fsync of a file that is open for reading.
-    with path.open("r+b", buffering=0) as file:
-        sync_file(file.fileno())
+def _sync_files(paths: Iterable[Path]) -> None:
+    for path in paths:
+        # Open for writing: on a Windows share, Linux ignores the fsync of a file that is open for reading.
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            sync_file(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sync_folders(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        sync_folder(folder)
 
 
 def remove_folder(folder: Path) -> int:

@@ -126,6 +126,21 @@ class TestCopies:
         one = zarr.open_group(tmp_path / "all.zarr", mode="r")["COI/bold/bold"]
         assert np.array_equal(one[1], tree["COI/bold"]["bold"][1].to_numpy())
 
+    @pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+    def test_the_root_repeats_all_metadata_as_zarr_does(self, tmp_path: Path) -> None:
+        tree = xr.DataTree.from_dict(
+            {"/": xr.Dataset(attrs={"a": 1}), "/COI/bold": leaf(), "/coi": leaf(), "/KUT/bold/rest": leaf()}
+        )
+        to_zarr(tree, tmp_path / "own.zarr")
+        root = tmp_path / "own.zarr" / "zarr.json"
+        written = json.loads(root.read_bytes())
+        assert len(written["consolidated_metadata"]["metadata"]) == 21  # 15 arrays in 6 groups
+        root.write_text(
+            json.dumps({"zarr_format": 3, "node_type": "group", "attributes": written["attributes"]})
+        )
+        zarr.consolidate_metadata(tmp_path / "own.zarr", zarr_format=3)
+        assert json.loads(root.read_bytes()) == written
+
     def test_a_branch_of_a_tree_is_the_root_of_its_copy(self, tmp_path: Path) -> None:
         tree = xr.DataTree.from_dict(
             {"/": xr.Dataset(attrs={"a": 1}), "/COI/bold": leaf(), "/KUT/bold": leaf()}

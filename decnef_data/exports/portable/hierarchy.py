@@ -1,16 +1,15 @@
 """Groups copied to a Zarr store: the chunks first, then the metadata, those of the root last.
 
-The hierarchy is created in memory, where zarr makes its metadata; only chunks are written to the store
-meanwhile, so that an incomplete store does not open, and each object is written once, as a zip file needs.
+The metadata are kept in memory until the chunks are written, so that an incomplete store does not open, and
+each object is written once, as a zip file needs.
 """
 
 import asyncio
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import numpy as np
 import xarray as xr
@@ -19,7 +18,7 @@ from numpy.dtypes import StringDType
 from zarr.abc.store import Store
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.buffer import Buffer, default_buffer_prototype
-from zarr.core.group import GroupMetadata
+from zarr.core.group import ConsolidatedMetadata, GroupMetadata
 from zarr.core.sync import sync  # zarr has no public function that writes an object to a store
 from zarr.storage import FsspecStore, MemoryStore, StorePath
 
@@ -36,12 +35,13 @@ from decnef_data.stores.zarr_arrays import to_json_attrs, to_storable
 
 if TYPE_CHECKING:
     from zarr.core.array_spec import ArrayConfigParams
-    from zarr.core.metadata import ArrayV3Metadata
+    from zarr.core.metadata import ArrayV2Metadata, ArrayV3Metadata
+
+    _Metadata: TypeAlias = ArrayV2Metadata | ArrayV3Metadata | GroupMetadata
 
 __all__ = ["Copy", "Shards", "require_storable", "write_hierarchy"]
 
 Shards = Literal["auto"]
-_METADATA: Final = "zarr.json"
 _COORDINATES: Final = "coordinates"  # xarray's name for the attribute that lists them
 #: Also chunks whose values are all equal are written, so that a missing one is noticed.
 _CONFIG: "Final[ArrayConfigParams]" = {"write_empty_chunks": True}
@@ -116,15 +116,12 @@ def write_hierarchy(groups: Mapping[str, xr.Dataset], store: Store, copy: Copy) 
     IntegrityError
         A chunk was not written.
     """
-    metadata: dict[str, Buffer] = {}
     loaded = {path: _load_labels(dataset) for path, dataset in groups.items()}
-    with zarr.config.set({"json_indent": None}):  # with line breaks, JSON takes three times as long
-        labels, arrays = _create_arrays(loaded, metadata, store, copy)
+    metadata, labels, arrays = _create_arrays(loaded, store, copy)
     # One `sync` for many small arrays: each makes two threads wait for each other.
     sync(_write_labels(labels))
     _copy_arrays(arrays, copy)
     _require_all_chunks(store, arrays)
-    _consolidate(MemoryStore(metadata))
     sync(_write_metadata(store, metadata))
 
 
@@ -161,29 +158,25 @@ def _to_text(name: str, variable: xr.Variable) -> xr.Variable:
 
 
 def _create_arrays(
-    groups: Mapping[str, _Group], memory: dict[str, Buffer], store: Store, copy: Copy
-) -> tuple[list[PortableArray], list[PortableArray]]:
-    """Create the metadata in `memory`; return the labels, and all other arrays."""
+    groups: Mapping[str, _Group], store: Store, copy: Copy
+) -> "tuple[dict[str, _Metadata], list[PortableArray], list[PortableArray]]":
+    """Return the metadata of groups and arrays by path, the labels, and all other arrays."""
+    metadata: dict[str, _Metadata] = {}
     labels, arrays = [], []
     for path, loaded in groups.items():
-        _add_metadata(memory, path, GroupMetadata(loaded.attrs, zarr_format=3))
+        metadata[path] = GroupMetadata(loaded.attrs, zarr_format=3)
         prefix = f"{path}/" if path else ""
         for name, label in loaded.labels.items():
-            labels.append(_create_array(memory, store, prefix + name, label))
+            labels.append(_create_array(store, prefix + name, label))
         for name, array in loaded.arrays.items():
             chunk = chunk_shape(array, copy.chunks)
             shard = region_shape(array, chunk) if copy.shards == "auto" else None
-            arrays.append(_create_array(memory, store, prefix + name, array, chunk, shard))
-    return labels, arrays
-
-
-def _add_metadata(memory: dict[str, Buffer], path: str, metadata: "GroupMetadata | ArrayV3Metadata") -> None:
-    for name, content in metadata.to_buffer_dict(default_buffer_prototype()).items():
-        memory[f"{path}/{name}" if path else name] = content
+            arrays.append(_create_array(store, prefix + name, array, chunk, shard))
+    metadata |= {array.target.path: array.target.metadata for array in (*labels, *arrays)}
+    return metadata, labels, arrays
 
 
 def _create_array(
-    memory: dict[str, Buffer],
     store: Store,
     path: str,
     variable: xr.Variable,
@@ -196,7 +189,6 @@ def _create_array(
         attributes=to_json_attrs(variable.attrs),
         dimension_names=tuple(map(str, variable.dims)),
     )
-    _add_metadata(memory, path, metadata)
     return PortableArray(zarr.AsyncArray(metadata, StorePath(store, path), _CONFIG), variable)
 
 
@@ -266,14 +258,33 @@ async def _list_keys(store: Store) -> set[str]:
     return {key async for key in store.list()}
 
 
-def _consolidate(memory: Store) -> None:
-    """Repeat all metadata at the root, so that opening reads one object; readers may ignore it."""
-    with warnings.catch_warnings(), zarr.config.set({"json_indent": None}):
-        warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
-        zarr.consolidate_metadata(memory, zarr_format=3)
+async def _write_metadata(store: Store, metadata: "Mapping[str, _Metadata]") -> None:
+    with zarr.config.set({"json_indent": None}):  # with line breaks, JSON takes three times as long
+        root, *below = _encode_metadata(_consolidate(metadata)).items()
+    await asyncio.gather(*(store.set(key, content) for key, content in below))
+    await store.set(*root)
 
 
-async def _write_metadata(store: Store, metadata: Mapping[str, Buffer]) -> None:
-    below = [key for key in metadata if key != _METADATA]
-    await asyncio.gather(*(store.set(key, metadata[key]) for key in below))
-    await store.set(_METADATA, metadata[_METADATA])
+def _consolidate(metadata: "Mapping[str, _Metadata]") -> "dict[str, _Metadata]":
+    """Repeat all metadata at the root, so that opening reads one object; readers may ignore it.
+
+    `zarr.consolidate_metadata` does the same, but reads all metadata back from a store.
+    """
+    empty = ConsolidatedMetadata({})
+    below = {
+        path: replace(node, consolidated_metadata=empty) if isinstance(node, GroupMetadata) else node
+        for path, node in metadata.items()
+        if path
+    }
+    root = replace(cast("GroupMetadata", metadata[""]), consolidated_metadata=ConsolidatedMetadata(below))
+    return {**metadata, "": root}
+
+
+def _encode_metadata(metadata: "Mapping[str, _Metadata]") -> dict[str, Buffer]:
+    """Return the contents of the objects of the store by key."""
+    prototype = default_buffer_prototype()
+    return {
+        f"{path}/{name}" if path else name: content
+        for path, node in metadata.items()
+        for name, content in node.to_buffer_dict(prototype).items()
+    }
