@@ -544,6 +544,15 @@ class TestSamples:
         assert {name: len(rows) for name, rows in selected.rows.items()} == {"bal140": 2, "roi93": 0}
         assert list(selected.samples) == ["bal140"]
 
+    def test_a_group_without_the_coordinate_has_no_sample(self) -> None:
+        sides = {"subject": np.array(list("abcd")), "side": np.array(["R", "L", "R", "L"])}
+        columns = {"": sides, "bold": {"subject": np.array(list("ab"))}}
+        rows = {"": np.arange(4), "bold": np.arange(2)}
+        with pytest.warns(DecnefDataWarning, match=r"^'x': 2 participants cannot be sampled"):
+            drawn, samples = draw_samples(columns, rows, Selection("x", n_subjects=2, stratify="side"), "x")
+        assert {name: len(each) for name, each in drawn.items()} == {"": 2, "bold": 0}
+        assert list(samples) == [""]
+
     def test_a_population_may_have_several_classes(self) -> None:
         columns = {"subject": np.array(list("aabb")), "site": np.array(["SWA", "KUT"] * 2)}
         rows, population = {"": np.array([0, 2])}, {"": np.arange(4)}

@@ -597,6 +597,14 @@ class TestInPlace:
             "This copy of 'srpbs-open' contains no participants. Run `decnef_data.doctor('srpbs-open')` to inspect it."
         )
 
+    @pytest.mark.parametrize("name", ["participants.zip", "participants.gz"])
+    def test_a_text_with_the_name_of_an_archive_is_a_table(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own" / name).write_text("participant_id\tage\n")
+        decnef_data.adopt("srpbs-open", tmp_path / "own", progress="none")
+        with pytest.raises(SelectionError, match=r"^This copy of 'srpbs-open' contains no participants"):
+            fetch()
+
     def test_forgetting_forgets_the_inventory(self, cache: Path, adopted: Path) -> None:
         decnef_data.clear_cache("srpbs-open")
         assert not (cache / "receipts/srpbs-open").exists()
