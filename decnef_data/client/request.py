@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from decnef_data import lockfile
-from decnef_data.arrays import mark_texts
 from decnef_data.client import locks
 from decnef_data.client.acquire import Acquirer, reject_unreadable
 from decnef_data.client.code_books import read_stored_books
@@ -59,6 +58,8 @@ class AcquiredData:
 
     def open(self) -> "Mapping[str, xr.Dataset]":
         """Open the selected groups; files that are not to be kept are removed once they are stored."""
+        from decnef_data.arrays import mark_texts  # imports xarray, which most commands do not need
+
         with self.reading():
             opened = self.reader.open(self.copy, self.selection, strict=self.options.strict)
         datasets = {name: mark_texts(dataset) for name, dataset in opened.items()}

@@ -60,22 +60,35 @@ def test_help_lists_every_command_and_every_exit_code() -> None:
     assert [code for code in EXIT_CODES if f"│ {code} " not in shown.out] == []
 
 
-def test_help_and_version_need_none_of_the_heavy_libraries() -> None:
-    ask = """
+IMPORTS = """
 import sys
-sys.argv[1:] = [{option!r}]
 from decnef_data_cli.main import run
-try:
-    run()
-except SystemExit as stop:
-    assert stop.code == 0
-heavy = "numpy pandas xarray zarr requests synapseclient pooch scipy h5py".split()
-print("heavy:", *[name for name in heavy if name in sys.modules])
+
+for arguments in {commands!r}:
+    sys.argv[1:] = arguments
+    try:
+        run()
+    except SystemExit as stop:
+        assert stop.code == 0
+    heavy = "numpy pandas xarray zarr requests synapseclient pooch scipy h5py".split()
+    print("heavy:", *[name for name in heavy if name in sys.modules])
 """
-    for option in ("--help", "--version"):
-        command = [sys.executable, "-c", ask.format(option=option)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+@pytest.mark.usefixtures("cache")
+def test_commands_import_only_the_libraries_that_they_need() -> None:
+    light = [["--help"], ["--version"]]
+    of_records = [
+        ["list"],
+        ["info", "srpbs-fc"],
+        ["cite", "srpbs-fc"],
+        ["cache", "list"],
+        ["plan", "srpbs-fc", "--mirror", "synthetic"],
+    ]
+    code = IMPORTS.format(commands=[*light, *of_records])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = [line.partition(":")[2] for line in done.stdout.splitlines() if line.startswith("heavy:")]
+    assert found == [""] * len(light) + [" numpy"] * len(of_records)
 
 
 #: What each command takes, word for word as it was promised; more is no harm.
