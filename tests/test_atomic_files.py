@@ -25,7 +25,6 @@ EXCEPTIONS = {
     "decnef_data.phantom.connectivity_archive": "the members of a zip, in a file that the writer opened",
     "decnef_data.phantom.imaging_files": "a staged folder of synthetic data, renamed as a whole",
     "decnef_data.stores.compressed_blocks": "a staged store",
-    "decnef_data.stores.staging": "staged folders, synced and renamed as a whole",
     "decnef_data.stores.zarr_arrays": "a staged store",
     "decnef_data.stores.zarr_groups": "a staged store",
 }
