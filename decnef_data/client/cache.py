@@ -24,7 +24,7 @@ from decnef_data.transfer import DatasetLocation, MirrorSource
 
 if TYPE_CHECKING:
     from decnef_data.client.readers import Reader
-    from decnef_data.layouts.imaging.scan_cache import ScanCache
+    from decnef_data.layouts.imaging.images.scan_cache import ScanCache
     from decnef_data.stores import Stores
 
 
@@ -122,7 +122,7 @@ class CacheContents:
         folders = sorted((self.root / "stores").glob("*.scans"))
         if not folders:
             return ()
-        from decnef_data.layouts.imaging.scan_cache import ScanCache
+        from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 
         scan_caches = map(ScanCache, folders)
         return tuple(scan_cache for scan_cache in scan_caches if dataset in {None, scan_cache.read_dataset()})

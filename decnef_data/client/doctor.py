@@ -17,7 +17,7 @@ from decnef_data.client.resolve import LocationResolver
 from decnef_data.count_suppression import format_count, hidden_counts
 from decnef_data.disclosure import MIN_COUNT, hides_rows
 from decnef_data.errors import DecnefDataWarning, SelectionError
-from decnef_data.layouts.imaging.recount import name_differing
+from decnef_data.layouts.imaging.join.recount import name_differing
 from decnef_data.model import Account, Dataset, DoctorReport, Finding, LocalCopy, Selection
 from decnef_data.records import Records
 

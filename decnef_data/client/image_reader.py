@@ -14,7 +14,7 @@ from decnef_data.client.code_books import codes_attrs, warn_about_unused_books
 from decnef_data.client.readers import Reader, no_match_error, raise_or_warn
 from decnef_data.file_cache import FileCache
 from decnef_data.layouts import LayoutRequest, MappedCopy, MappedLayout, ReadReport, get_layout
-from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 from decnef_data.model import (
     Account,
     ExportSource,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from decnef_data.layouts.imaging.labels import ScanLabels
+    from decnef_data.layouts.imaging.groups.labels import ScanLabels
 
 __all__ = ["ImageReader"]
 

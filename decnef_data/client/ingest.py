@@ -16,8 +16,8 @@ from decnef_data.archives import has_archive_name
 from decnef_data.atomic_files import write_atomic
 from decnef_data.client.image_reader import ImageReader
 from decnef_data.errors import FormatError, IntegrityError
-from decnef_data.layouts.imaging.computed_motion import require_computed
-from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.images.scan_cache import ScanCache
+from decnef_data.layouts.imaging.join.computed_motion import require_computed
 from decnef_data.model import LocalCopy, Progress, RemoteFile, Selection, VerifiedFile
 from decnef_data.motion_results import COMPUTED
 from decnef_data.stores.staging import staging_folder_with_cleanup

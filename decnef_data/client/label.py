@@ -17,7 +17,7 @@ from decnef_data.layouts import MappedLayout, get_layout
 
 if TYPE_CHECKING:
     from decnef_data.client.image_reader import ImageReader
-    from decnef_data.layouts.imaging.labels import ScanLabels
+    from decnef_data.layouts.imaging.groups.labels import ScanLabels
 
 __all__ = ["ScanKeys", "label_values"]
 

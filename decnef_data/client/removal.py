@@ -20,7 +20,7 @@ from decnef_data.model.names import is_relative_path
 
 if TYPE_CHECKING:
     from decnef_data.file_cache.journal import ReceiptJournal
-    from decnef_data.layouts.imaging.scan_cache import ScanCache
+    from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 
 __all__ = ["Removal", "cached_datasets", "read_store_dataset", "remove_items", "unreadable_stores"]
 
@@ -205,7 +205,7 @@ def _stores(root: Path) -> Iterator[tuple[str | None, RemovedItem]]:
 
 
 def _scan_cache(folder: Path) -> "ScanCache":
-    from decnef_data.layouts.imaging.scan_cache import ScanCache
+    from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 
     return ScanCache(folder)
 

@@ -20,9 +20,10 @@ from decnef_data.client.resolve import LocationResolver, resolve_archive
 from decnef_data.errors import SelectionError
 from decnef_data.export_log import ExportLog
 from decnef_data.layouts import MappedLayout, get_layout
-from decnef_data.layouts.imaging import seek_index_file, seek_index_install
-from decnef_data.layouts.imaging.seek_index_file import ArchiveIdentity, SeekIndexFile, SeekIndexHeader
-from decnef_data.layouts.imaging.seek_index_spans import list_spans
+from decnef_data.layouts.imaging.seek_index import file as seek_index_file
+from decnef_data.layouts.imaging.seek_index import install as seek_index_install
+from decnef_data.layouts.imaging.seek_index.file import ArchiveIdentity, SeekIndexFile, SeekIndexHeader
+from decnef_data.layouts.imaging.seek_index.spans import list_spans
 from decnef_data.mirrors import get_protocol
 from decnef_data.model import Checksum, LocalCopy, RemoteFile, SeekIndexSummary, VerifiedFile
 from decnef_data.progress import create_progress
@@ -31,7 +32,7 @@ from decnef_data.transfer.stream import RemoteSource
 
 if TYPE_CHECKING:
     from decnef_data.client.image_reader import ImageReader
-    from decnef_data.layouts.imaging.inventory import Inventory
+    from decnef_data.layouts.imaging.inventory.scans import Inventory
     from decnef_data.model import Dataset
 
 __all__ = ["SeekIndexExporter", "SeekIndexImporter"]

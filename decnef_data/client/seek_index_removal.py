@@ -21,7 +21,7 @@ def list_seek_indexes(exported: Iterable[ExportRecord], dataset: str) -> Iterato
         path = Path(record.destination)
         if record.is_remote or path.is_symlink() or not path.is_file():
             continue
-        from decnef_data.layouts.imaging import seek_index_file  # loads nibabel
+        from decnef_data.layouts.imaging.seek_index import file as seek_index_file  # loads nibabel
 
         header, status = seek_index_file.read_header(path), path.stat()
         if header is not None and header.dataset == dataset and status.st_uid == os.geteuid():

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from decnef_data.archives import ByteSource, Member
-    from decnef_data.layouts.imaging.labels import ScanLabels
-    from decnef_data.layouts.imaging.scan_cache import ScanCache
+    from decnef_data.layouts.imaging.groups.labels import ScanLabels
+    from decnef_data.layouts.imaging.images.scan_cache import ScanCache
     from decnef_data.model import (
         Account,
         Dataset,

@@ -32,8 +32,8 @@ from numcodecs import Blosc
 
 import decnef_data
 from decnef_data.layouts.imaging import cached
-from decnef_data.layouts.imaging.files import FileEntry
-from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, find_scans
+from decnef_data.layouts.imaging.inventory.files import FileEntry
+from decnef_data.layouts.imaging.inventory.scans import INVENTORY_VERSION, Inventory, find_scans
 from decnef_data.phantom import imaging_files
 
 NAME = "srpbs-open"

@@ -19,7 +19,7 @@ import numpy as np
 from cube import Row, machine
 
 from decnef_data.file_tree import walk_files
-from decnef_data.layouts.imaging.folder_inventory import build_inventory
+from decnef_data.layouts.imaging.images.folder_inventory import build_inventory
 
 VOLUMES = 240
 

@@ -20,9 +20,9 @@ from cube import Row, machine, medians, show
 from numpy.typing import NDArray
 
 from decnef_data.exports import nifti
-from decnef_data.layouts.imaging.files import FileEntry
-from decnef_data.layouts.imaging.inventory import find_scans
-from decnef_data.layouts.imaging.voxels import FileScan
+from decnef_data.layouts.imaging.images.voxels import FileScan
+from decnef_data.layouts.imaging.inventory.files import FileEntry
+from decnef_data.layouts.imaging.inventory.scans import find_scans
 from decnef_data.model import Image, ImageSet
 from decnef_data.phantom.region_signals import RunOrigin
 from decnef_data.phantom.scans import Run as PhantomRun

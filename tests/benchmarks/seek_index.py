@@ -25,8 +25,8 @@ import numpy as np
 from cube import machine
 
 from decnef_data import Client, archive_evidence
-from decnef_data.layouts.imaging import seek_index_file
-from decnef_data.layouts.imaging.inventory import Scan
+from decnef_data.layouts.imaging.inventory.scans import Scan
+from decnef_data.layouts.imaging.seek_index import file as seek_index_file
 from decnef_data.phantom import imaging_files
 
 sys.path.insert(0, str(Path(__file__).parents[2]))

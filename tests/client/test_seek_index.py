@@ -26,8 +26,8 @@ from decnef_data import (
     MirrorError,
     SelectionError,
 )
-from decnef_data.layouts.imaging import seek_index_file
-from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.images.scan_cache import ScanCache
+from decnef_data.layouts.imaging.seek_index import file as seek_index_file
 from decnef_data.phantom import write_imaging_phantom
 from tests import trees
 from tests.command import run

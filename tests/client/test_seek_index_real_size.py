@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from decnef_data import Client
-from decnef_data.layouts.imaging import seek_index_file
-from decnef_data.layouts.imaging.inventory import Scan
+from decnef_data.layouts.imaging.inventory.scans import Scan
+from decnef_data.layouts.imaging.seek_index import file as seek_index_file
 from decnef_data.phantom import imaging_files
 from tests.servers.links import LinkServer
 

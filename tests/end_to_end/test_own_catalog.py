@@ -303,9 +303,9 @@ class TestMeaning:
                 opened.append(str(arguments[0])) if is_counting[0] and event == "open" else None
             )
         )
-        from decnef_data.layouts.imaging import join
+        from decnef_data.layouts.imaging.join import joined_scans
 
-        join._join_cached.cache_clear()
+        joined_scans._join_cached.cache_clear()
         decnef_data.fetch_dataset(NAME, progress="none")
         is_counting[0] = False
         assert [path for path in opened if path.startswith(str(adopted)) and Path(path).is_file()] == []

@@ -33,7 +33,7 @@ from pathlib import Path
 from decnef_data.archives import iter_members
 from decnef_data.errors import DecnefDataError
 from decnef_data.formats import matlab, nifti, tables
-from decnef_data.layouts.imaging.voxels import gunzip
+from decnef_data.layouts.imaging.images.voxels import gunzip
 from decnef_data.model import VerifiedFile
 
 def read_members(path):

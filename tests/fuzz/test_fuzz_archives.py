@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from decnef_data.archives import find_obstacle, iter_members
 from decnef_data.file_tree import walk_files
-from decnef_data.layouts.imaging.files import list_entries, sort_files
+from decnef_data.layouts.imaging.inventory.files import list_entries, sort_files
 from decnef_data.mirrors.folder import FolderMirror
 from decnef_data.model import Mirror, VerifiedFile
 from decnef_data.path_text import unescape_path

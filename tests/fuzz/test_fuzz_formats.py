@@ -13,14 +13,14 @@ import scipy.sparse
 from hypothesis import strategies as st
 
 from decnef_data.formats import matlab, nifti, octave, tables, text_matrix
-from decnef_data.layouts.imaging.paths import (
+from decnef_data.layouts.imaging.images.voxels import gunzip
+from decnef_data.layouts.imaging.inventory.paths import (
     normalize_session,
     normalize_subject,
     parse_image_path,
     parse_volumes,
     rule_of_other_file,
 )
-from decnef_data.layouts.imaging.voxels import gunzip
 from decnef_data.name_rules import rule_of_path
 from tests.fuzz.mutations import fuzzed, mutated, only_our_errors
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from decnef_data import Client, DecnefDataError, DecnefDataWarning
-from decnef_data.layouts.imaging import seek_index_file
+from decnef_data.layouts.imaging.seek_index import file as seek_index_file
 from tests import trees
 
 NAME, DIGEST = "srpbs-open", 32

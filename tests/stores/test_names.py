@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import decnef_data
 from decnef_data.arrays import memmap_variable
-from decnef_data.layouts.imaging.inventory import Scan
-from decnef_data.layouts.imaging.scan_cache import store_name
+from decnef_data.layouts.imaging.images.scan_cache import store_name
+from decnef_data.layouts.imaging.inventory.scans import Scan
 from decnef_data.stores import Stores
 from decnef_data.stores.zarr_groups import stored_name
 from tests import small, trees

@@ -10,7 +10,7 @@ from decnef_data.layouts.account import file_account, name_some, quote, rule_of_
 from decnef_data.layouts.column_remarks import count_noun
 from decnef_data.layouts.derivatives.folder import DerivativesFolder
 from decnef_data.layouts.derivatives.runs import DerivedRuns
-from decnef_data.layouts.imaging.labels import ScanLabels
+from decnef_data.layouts.imaging.groups.labels import ScanLabels
 from decnef_data.model import Account, FileAccount, Remark
 from decnef_data.name_rules import rule_of_file
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from decnef_data.errors import FormatError
 from decnef_data.formats import nifti
 from decnef_data.layouts.derivatives.folder import DerivativeFile
-from decnef_data.layouts.imaging.inventory import Scan
-from decnef_data.layouts.imaging.voxels import FileScan, gunzip, max_unpacked_size, require_length
+from decnef_data.layouts.imaging.images.voxels import FileScan, gunzip, max_unpacked_size, require_length
+from decnef_data.layouts.imaging.inventory.scans import Scan
 from decnef_data.msgspec_support import DECODE_ERRORS
 from decnef_data.path_text import unescape_path
 

@@ -18,8 +18,8 @@ from decnef_data.layouts.derivatives.images import (
     unreadable_error,
 )
 from decnef_data.layouts.derivatives.names import NATIVE_SPACE, NATIVE_WORDS
-from decnef_data.layouts.imaging.inventory import Scan
-from decnef_data.layouts.imaging.labels import ScanLabels
+from decnef_data.layouts.imaging.groups.labels import ScanLabels
+from decnef_data.layouts.imaging.inventory.scans import Scan
 from decnef_data.model import CountProgress
 from decnef_data.path_text import unescape_path
 

@@ -21,12 +21,12 @@ from decnef_data.layouts.derivatives.runs import (
     read_runs,
     select_spaces,
 )
-from decnef_data.layouts.imaging.groups import build_dataset
-from decnef_data.layouts.imaging.labels import ScanLabels
-from decnef_data.layouts.imaging.participants import ParticipantTable
-from decnef_data.layouts.imaging.scan_groups import site_group
-from decnef_data.layouts.imaging.scan_list import ScanList
-from decnef_data.layouts.imaging.voxels import FileScan
+from decnef_data.layouts.imaging.groups.datasets import build_dataset
+from decnef_data.layouts.imaging.groups.labels import ScanLabels
+from decnef_data.layouts.imaging.groups.scan_groups import site_group
+from decnef_data.layouts.imaging.groups.scan_list import ScanList
+from decnef_data.layouts.imaging.images.voxels import FileScan
+from decnef_data.layouts.imaging.tables.participants import ParticipantTable
 
 __all__ = ["DerivativesResult", "open_derivatives"]
 

@@ -11,21 +11,21 @@ from decnef_data.disclosure import get_logger
 from decnef_data.errors import AccessError, FetchError, IntegrityError, MirrorError, SelectionError
 from decnef_data.layouts import LayoutRequest
 from decnef_data.layouts.account import MARKER_FILE
-from decnef_data.layouts.imaging import folder_inventory
-from decnef_data.layouts.imaging.extract import compressed_size, extract_scans
-from decnef_data.layouts.imaging.folder_inventory import check_images
-from decnef_data.layouts.imaging.ingest import IngestContext, ScanFilter, ingest_archive
-from decnef_data.layouts.imaging.paths import is_in_subject_folder
-from decnef_data.layouts.imaging.scan_cache import ScanCache
-from decnef_data.layouts.imaging.seek_index_install import install_beside
-from decnef_data.layouts.imaging.sources import scan_source
-from decnef_data.layouts.imaging.voxels import FileScan
+from decnef_data.layouts.imaging.images import folder_inventory
+from decnef_data.layouts.imaging.images.extract import compressed_size, extract_scans
+from decnef_data.layouts.imaging.images.folder_inventory import check_images
+from decnef_data.layouts.imaging.images.ingest import IngestContext, ScanFilter, ingest_archive
+from decnef_data.layouts.imaging.images.scan_cache import ScanCache
+from decnef_data.layouts.imaging.images.sources import scan_source
+from decnef_data.layouts.imaging.images.voxels import FileScan
+from decnef_data.layouts.imaging.inventory.paths import is_in_subject_folder
+from decnef_data.layouts.imaging.seek_index.install import install_beside
 from decnef_data.model import FileCheck
 from decnef_data.path_text import escape_path
 from decnef_data.stores.scan_store import StoredScan
 
 if TYPE_CHECKING:
-    from decnef_data.layouts.imaging.inventory import Inventory, Scan
+    from decnef_data.layouts.imaging.inventory.scans import Inventory, Scan
     from decnef_data.model import ImageSource, LocalCopy, VerifiedFile
 
 __all__ = ["ArchiveBackend", "FolderBackend", "ImageBackend", "image_backend"]

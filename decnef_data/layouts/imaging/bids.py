@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from decnef_data.layouts import get_layout
-from decnef_data.layouts.imaging.acquisition import Acquisition, acquisitions_of
-from decnef_data.layouts.imaging.entities import with_entities
 from decnef_data.layouts.imaging.layout import ImagingLayout
-from decnef_data.layouts.imaging.participants import with_acquisitions
-from decnef_data.layouts.imaging.sidecars import read_acquisitions
+from decnef_data.layouts.imaging.tables.acquisition import Acquisition, acquisitions_of
+from decnef_data.layouts.imaging.tables.entities import with_entities
+from decnef_data.layouts.imaging.tables.participants import with_acquisitions
+from decnef_data.layouts.imaging.tables.sidecars import read_acquisitions
 
 if TYPE_CHECKING:
-    from decnef_data.layouts.imaging.join import JoinedTables
-    from decnef_data.layouts.imaging.participants import ParticipantTable
+    from decnef_data.layouts.imaging.join.joined_scans import JoinedTables
+    from decnef_data.layouts.imaging.tables.participants import ParticipantTable
     from decnef_data.records import Records
 
 __all__ = ["LAYOUT", "relabel_bids"]

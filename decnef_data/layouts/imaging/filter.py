@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.layouts import LayoutRequest
-from decnef_data.layouts.imaging.computed_motion import (
+from decnef_data.layouts.imaging.groups.datasets import order_columns, run_coords
+from decnef_data.layouts.imaging.groups.scan_groups import site_group
+from decnef_data.layouts.imaging.groups.scan_list import ScanList
+from decnef_data.layouts.imaging.join.computed_motion import (
     computed_conditions,
     motion_columns,
     require_computed,
 )
-from decnef_data.layouts.imaging.groups import order_columns, run_coords
-from decnef_data.layouts.imaging.join import JoinedScans, JoinedTables
-from decnef_data.layouts.imaging.participants import ParticipantTable
-from decnef_data.layouts.imaging.scan_groups import site_group
-from decnef_data.layouts.imaging.scan_list import ScanList
+from decnef_data.layouts.imaging.join.joined_scans import JoinedScans, JoinedTables
+from decnef_data.layouts.imaging.tables.participants import ParticipantTable
 from decnef_data.layouts.selection import (
     TableContentError,
     draw_samples,
@@ -31,7 +31,7 @@ from decnef_data.layouts.selection import (
 from decnef_data.records.names import normalize_name
 
 if TYPE_CHECKING:
-    from decnef_data.layouts.imaging.inventory import Scan
+    from decnef_data.layouts.imaging.inventory.scans import Scan
     from decnef_data.model import Condition, Selection
 
 __all__ = [

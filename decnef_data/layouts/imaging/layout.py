@@ -1,8 +1,8 @@
 """The layout of srpbs-open and srpbs-1600: tables, and images in one folder per subject.
 
-Paths identify files (:mod:`~decnef_data.layouts.imaging.paths`), the inventory groups them into scans, the
-participant table describes their subjects, and the scans of one site, kind and shape are a group.  Only
-:mod:`~decnef_data.layouts.imaging.backends` knows whether they are in a folder or in an archive.
+Paths identify files (:mod:`~decnef_data.layouts.imaging.inventory.paths`), the inventory groups them into
+scans, the participant table describes their subjects, and the scans of one site, kind and shape are a group.
+Only :mod:`~decnef_data.layouts.imaging.backends` knows whether they are in a folder or in an archive.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,11 +16,6 @@ from decnef_data.errors import FormatError
 from decnef_data.layouts import LayoutRequest, LayoutResult, ReadReport
 from decnef_data.layouts.account import MARKER_FILE
 from decnef_data.layouts.imaging.backends import ImageBackend, image_backend
-from decnef_data.layouts.imaging.computed_motion import (
-    drop_uncomputed,
-    join_motion,
-    with_motion_of_scans,
-)
 from decnef_data.layouts.imaging.filter import (
     SelectedScans,
     StreamingFilter,
@@ -30,9 +25,21 @@ from decnef_data.layouts.imaging.filter import (
     select_participants,
     select_scans,
 )
-from decnef_data.layouts.imaging.groups import build_dataset, field_map_paths, list_images, order_columns
-from decnef_data.layouts.imaging.inventory import INVENTORY_VERSION, Inventory, Scan
-from decnef_data.layouts.imaging.join import (
+from decnef_data.layouts.imaging.groups.datasets import (
+    build_dataset,
+    field_map_paths,
+    list_images,
+    order_columns,
+)
+from decnef_data.layouts.imaging.groups.labels import ScanLabels
+from decnef_data.layouts.imaging.inventory.paths import KINDS, parse_image_path, subject_folder
+from decnef_data.layouts.imaging.inventory.scans import INVENTORY_VERSION, Inventory, Scan
+from decnef_data.layouts.imaging.join.computed_motion import (
+    drop_uncomputed,
+    join_motion,
+    with_motion_of_scans,
+)
+from decnef_data.layouts.imaging.join.joined_scans import (
     JoinedScans,
     JoinedTables,
     JoinOptions,
@@ -40,11 +47,9 @@ from decnef_data.layouts.imaging.join import (
     join_scans,
     join_tables,
 )
-from decnef_data.layouts.imaging.labels import ScanLabels
-from decnef_data.layouts.imaging.participants import ParticipantTable
-from decnef_data.layouts.imaging.paths import KINDS, parse_image_path, subject_folder
-from decnef_data.layouts.imaging.recount import recount
-from decnef_data.layouts.imaging.table_findings import compare_tables
+from decnef_data.layouts.imaging.join.recount import recount
+from decnef_data.layouts.imaging.join.table_findings import compare_tables
+from decnef_data.layouts.imaging.tables.participants import ParticipantTable
 from decnef_data.model import Account, ImageSet, ImageSizes
 from decnef_data.motion_results import COMPUTED
 from decnef_data.records.participant_frame import participant_frame

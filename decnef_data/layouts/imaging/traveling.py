@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from decnef_data.layouts.imaging.join import JoinedTables
+from decnef_data.layouts.imaging.join.joined_scans import JoinedTables
 from decnef_data.layouts.imaging.layout import ImagingLayout
-from decnef_data.layouts.imaging.participants import with_institutes
-from decnef_data.layouts.imaging.site_acquisitions import with_site_acquisitions
+from decnef_data.layouts.imaging.tables.participants import with_institutes
+from decnef_data.layouts.imaging.tables.site_acquisitions import with_site_acquisitions
 
 if TYPE_CHECKING:
-    from decnef_data.layouts.imaging.participants import ParticipantTable
+    from decnef_data.layouts.imaging.tables.participants import ParticipantTable
     from decnef_data.records import Records
 
 __all__ = ["LAYOUT", "relabel_sessions"]

@@ -25,7 +25,7 @@ from decnef_data import (
     MirrorError,
     SelectionError,
 )
-from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 from decnef_data.mirrors import Credentials, connect
 from decnef_data.model import Holding, Mirror
 from decnef_data.phantom import imaging_files as phantom

@@ -8,7 +8,7 @@ import pytest
 import decnef_data
 from decnef_data.file_cache import FileCache
 from decnef_data.layouts import LayoutRequest, MappedLayout, get_layout
-from decnef_data.layouts.imaging.scan_cache import ScanCache
+from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 from decnef_data.model import Selection
 from decnef_data.motion_results import MotionResults
 from decnef_data.progress import create_progress

@@ -21,11 +21,13 @@ import decnef_data
 from decnef_data import DecnefDataWarning, FetchError, FormatError, IntegrityError, SelectionError
 from decnef_data.formats import nifti
 from decnef_data.layouts import MappedLayout, get_layout
-from decnef_data.layouts.imaging import join, protocols, voxels
-from decnef_data.layouts.imaging.files import FileEntry
-from decnef_data.layouts.imaging.inventory import find_scans
-from decnef_data.layouts.imaging.paths import parse_image_path
-from decnef_data.layouts.imaging.voxels import FileScan
+from decnef_data.layouts.imaging.images import voxels
+from decnef_data.layouts.imaging.images.voxels import FileScan
+from decnef_data.layouts.imaging.inventory.files import FileEntry
+from decnef_data.layouts.imaging.inventory.paths import parse_image_path
+from decnef_data.layouts.imaging.inventory.scans import find_scans
+from decnef_data.layouts.imaging.join import joined_scans
+from decnef_data.layouts.imaging.tables import protocols
 from tests import trees
 from tests.command import run
 
@@ -528,8 +530,10 @@ class TestInPlace:
     ) -> None:
         open_group("COI/bold")
         asked: list[object] = []
-        original = join.join_tables
-        monkeypatch.setattr(join, "join_tables", lambda *given: asked.append(given) or original(*given))
+        original = joined_scans.join_tables
+        monkeypatch.setattr(
+            joined_scans, "join_tables", lambda *given: asked.append(given) or original(*given)
+        )
         open_group("KUT/bold")
         open_group("COI/t1w")
         assert not asked

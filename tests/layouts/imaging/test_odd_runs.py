@@ -15,13 +15,13 @@ import xarray as xr
 import decnef_data
 from decnef_data import FormatError
 from decnef_data.formats import nifti
-from decnef_data.layouts.imaging.files import FileEntry
-from decnef_data.layouts.imaging.fingerprints import with_fingerprints
-from decnef_data.layouts.imaging.inventory import Inventory, Scan, find_scans, unread_problems
-from decnef_data.layouts.imaging.participants import ParticipantTable
-from decnef_data.layouts.imaging.remarks import list_remarks
-from decnef_data.layouts.imaging.unread import find_unread
-from decnef_data.layouts.imaging.voxels import FileScan
+from decnef_data.layouts.imaging.images.voxels import FileScan
+from decnef_data.layouts.imaging.inventory.files import FileEntry
+from decnef_data.layouts.imaging.inventory.fingerprints import with_fingerprints
+from decnef_data.layouts.imaging.inventory.scans import Inventory, Scan, find_scans, unread_problems
+from decnef_data.layouts.imaging.inventory.unread import find_unread
+from decnef_data.layouts.imaging.join.remarks import list_remarks
+from decnef_data.layouts.imaging.tables.participants import ParticipantTable
 from decnef_data.model.account import Remark
 from tests import trees
 
@@ -121,6 +121,19 @@ class TestHoles:
 
 def adopt_open(tmp_path: Path) -> Path:
     return trees.srpbs_open(tmp_path / "copy")
+
+
+def with_another_slope(tmp_path: Path) -> Path:
+    """Return a copy with a run of gzipped volumes, of which one states another slope."""
+    tree = adopt_open(tmp_path)
+    folder = tree / "SRPBS_OPEN/data/sub-0001/rsfmri"
+    for volume in list(folder.iterdir()):
+        raw = bytearray(volume.read_bytes())
+        if volume.name == "vol_0002":
+            raw[112:116] = np.float32(3).tobytes()
+        (folder / f"{volume.name}.nii.gz").write_bytes(gzip.compress(bytes(raw)))
+        volume.unlink()
+    return tree
 
 
 def bold_of(group: str) -> xr.Dataset:
@@ -476,14 +489,7 @@ class TestDeepVerification:
             assert first[path][1] == f"'{path}' is damaged: {said}. Download it again."
 
     def test_gzipped_volumes_of_another_header(self, tmp_path: Path) -> None:
-        tree = adopt_open(tmp_path)
-        folder = tree / "SRPBS_OPEN/data/sub-0001/rsfmri"
-        for volume in list(folder.iterdir()):
-            raw = bytearray(volume.read_bytes())
-            if volume.name == "vol_0002":
-                raw[112:116] = np.float32(3).tobytes()
-            (folder / f"{volume.name}.nii.gz").write_bytes(gzip.compress(bytes(raw)))
-            volume.unlink()
+        tree = with_another_slope(tmp_path)
         decnef_data.adopt("srpbs-open", tree, progress="none")
         assert list(self.checks()) == ["SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002.nii.gz"]
         with pytest.raises(FormatError, match="its slope differs from that of"):
@@ -658,14 +664,7 @@ class TestArchive:
         )
 
     def test_a_gzipped_volume_of_another_header(self, tmp_path: Path) -> None:
-        tree = adopt_open(tmp_path)
-        folder = tree / "SRPBS_OPEN/data/sub-0001/rsfmri"
-        for volume in list(folder.iterdir()):
-            raw = bytearray(volume.read_bytes())
-            if volume.name == "vol_0002":
-                raw[112:116] = np.float32(3).tobytes()
-            (folder / f"{volume.name}.nii.gz").write_bytes(gzip.compress(bytes(raw)))
-            volume.unlink()
+        tree = with_another_slope(tmp_path)
         (said,) = self.said(tree, tmp_path)
         assert said == (
             "'SRPBS_OPEN/data/sub-0001/rsfmri/vol_0002.nii.gz' does not belong to its run: its slope differs from "
