@@ -211,6 +211,7 @@ class ArchiveBackend:
     def missing(self, scans: "Sequence[Scan]") -> "tuple[Sequence[Scan], int]":
         """Return the scans without a store, and the size of the parts of the archive that contain them."""
         missing = self.scan_cache.missing_scans(scans)
+        # Loaded only if needed: it has a window of 32 KiB for each point of a gzipped archive.
         index = self.scan_cache.load_index() if missing else None
         return missing, 0 if index is None else compressed_size(index, missing)
 
@@ -258,6 +259,7 @@ class ArchiveBackend:
         if not missing:
             return
         damaged = [path for scan in missing if (path := self.scan_cache.store_path(scan)).is_dir()]
+        # Before anything else is said: the archive may have been deleted after its scans were stored.
         with _explain_missing_source(self.copy.dataset, damaged):
             source = self.request.open_source()
         if damaged:
@@ -268,6 +270,7 @@ class ArchiveBackend:
         index = self.scan_cache.load_index()
         if index is None:
             _LOG.warning("'%s': the index is damaged, and is made again from the archive.", self.copy.dataset)
+            # Which scans are missing is known: they are extracted below, and no filter is needed.
             self._read_archive(_NoScans())
             index = self.scan_cache.load_index()
         extract_scans(self._ingest_context(Archive(source, index)), missing)
@@ -289,6 +292,7 @@ class ArchiveBackend:
             yield FileCheck("stores", "intact", f"{stored} of {len(inventory.scans)} scans are stored")
 
     def _ingest_context(self, archive: Archive) -> IngestContext:
+        # First: a cache whose dataset is unknown could not be purged by name.
         self.scan_cache.write_dataset(self.copy.dataset)
         attrs: dict[str, Any] = {"dataset": self.copy.dataset}
         return IngestContext(archive, self.scan_cache, attrs, self.request.progress)

@@ -43,6 +43,7 @@ def relabel_bids(joined: "JoinedTables", records: "Records") -> "ParticipantTabl
         table = layout.relabel(joined, records)
     by_session, remarks = read_acquisitions(joined.inventory)
     unknown = Acquisition()
+    # One object for all, so that the pairs below are few.
     found = [unknown] * len(table.is_listed)
     for key, row in table.rows.items():
         found[row] = by_session.get(key, unknown)
@@ -50,6 +51,7 @@ def relabel_bids(joined: "JoinedTables", records: "Records") -> "ParticipantTabl
     # Thousands of people have a few acquisitions, which are the same objects.
     distinct = {(id(own), id(sidecar)): (own, sidecar) for own, sidecar in pairs}
     index = {key: number for number, key in enumerate(distinct)}
+    # The catalog is in the own parameters already: it is taken out, and comes last again.
     completed = [own.of_copy.completed_by(sidecar).completed_by(own) for own, sidecar in distinct.values()]
     table = replace(table, remarks=(*table.remarks, *remarks))
     rows = np.array([index[id(own), id(sidecar)] for own, sidecar in pairs], dtype=np.intp)

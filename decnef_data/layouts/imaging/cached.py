@@ -37,6 +37,7 @@ def read(path: Path, value_type: type[_Value]) -> _Value | None:
     """
     try:
         status = path.stat()
+        # Each write replaces the file by another inode, even where the clock of the file system is coarse.
         signature = (status.st_ino, status.st_mtime_ns, status.st_size)
         return cast("_Value", _decode(path, signature, cast("Hashable", value_type)))
     except (FileNotFoundError, *DECODE_ERRORS):
@@ -48,6 +49,7 @@ def write(path: Path, value: object) -> None:
     content = msgspec.msgpack.encode(value)
     checksum = int(google_crc32c.value(content)).to_bytes(4, "little")
     write_atomic(path, b"".join((_MAGIC, checksum, content)))
+    # The new file may have the inode and, with a coarse clock, the time of one that was replaced before.
     _decode.cache_clear()
 
 
@@ -60,6 +62,7 @@ def _decode(path: Path, _signature: tuple[int, ...], value_type: Hashable) -> ob
     with nullcontext(path.read_bytes()) if mapped is None else mapped as content:
         if content[: len(_MAGIC)] != _MAGIC or not _has_valid_checksum(content):
             raise msgspec.DecodeError("the file is damaged, or of an earlier version")
+        # A map cannot be closed while a view of it exists.
         with memoryview(content)[_START:] as value:
             return msgspec.msgpack.decode(value, type=prepare_type(cast("type[Any]", value_type)))
 

@@ -124,6 +124,7 @@ def select_scans(
     matching_rows, rows = matched.rows[_ALL], joined.scans.rows
     in_groups = _scans_in_groups(joined, request, kinds)
     if warn:
+        # Only of those with scans in the requested groups.
         matched.warn({_ALL: _row_mask(joined, in_groups)})
     candidates = in_groups[np.isin(rows[in_groups], matching_rows)]
     selected = _match_scans(joined, request, candidates, conditions, warn=warn)
@@ -200,6 +201,7 @@ def _match_scans(
     matched = match_conditions(columns, conditions, request.dataset.name)
     if warn:
         matched.warn()
+    # In the order of the inventory again.
     return np.sort(np.concatenate([parts[name][rows] for name, rows in matched.rows.items()]))
 
 
@@ -229,6 +231,7 @@ def _sample_scans(
 ) -> tuple[NDArray[np.intp], str | None]:
     """Return the scans of the sampled participants, and the name of the sample."""
     kinds, rows = requested_kinds(request), joined.scans.rows[selected]
+    # Field maps that are listed beside must not decide who is sampled.
     counts = np.isin(selected, joined.groups.find(lambda _, kind: kind in kinds))
     columns = _public_columns(joined.participants)
     sampled, sample = _draw(columns, set(rows[counts].tolist()), matching_rows, request, warn=warn)
@@ -284,6 +287,7 @@ class StreamingFilter:
     def add_table(self, path: str) -> None:
         """Discard what was derived from the tables, because there is a new one."""
         del path
+        # Any table may have columns by which participants are selected.
         self._listed_selection = self._last_selection = None
 
     def __call__(self, scan: "Scan") -> bool:
@@ -294,6 +298,7 @@ class StreamingFilter:
             return True
         participants, rows = self._selection_for(scan)
         row = participants.rows.get((scan.subject, scan.session))
+        # May: groups of one site and kind differ in their shapes, which are known when all scans are.
         return row in rows and _may_be_in_group(participants, scan, self._request)
 
     def _selection_for(self, scan: "Scan") -> tuple[ParticipantTable, set[int]]:
@@ -334,6 +339,7 @@ def select_listed_paths(
     """
     if _selects_all(request):
         return tuple(path for path, scan in scans.items() if scan.kind in kinds)
+    # One scan of each kind and session is enough: the tables do not tell its runs apart.
     joined = join(tuple({_series(scan): scan for scan in scans.values()}.values()))
     participants = joined.participants
     row_of = {
@@ -372,6 +378,7 @@ def _likely_rows(
 
     With `candidates`, the rows of all participants with a scan, a sample is drawn only if it is certain.
     """
+    # The table of participants was not read yet: everybody would match.
     if not joined.participants.is_listed.any():
         return set()
     columns = _public_columns(joined.participants)

@@ -118,6 +118,7 @@ class ImagingCopy:
             name: build_dataset(members, self.backend.source, joined.participants, field_maps)
             for name, members in selected.groups.items()
         }
+        # Mostly nothing was computed, and no group has to be rebuilt.
         if not COMPUTED.keys().isdisjoint(joined.participants.columns):
             groups = {
                 name: with_motion_of_scans(dataset, selected.groups[name].scans, joined.motion)
@@ -189,6 +190,7 @@ class ImagingCopy:
         """Return the sizes of the selected scans and of those not stored yet, ``None`` if unknown."""
         if not self.backend.has_inventory:
             return None
+        # Without warnings: the request whose size this is will repeat them.
         scans = select_scans(
             self._join_all(()), self.request, requested_kinds(self.request), warn=False
         ).scans
@@ -217,6 +219,7 @@ class ImagingCopy:
 
     def examine(self) -> "Iterator[Finding]":
         """Recount the images and tables, and compare the counts with the records."""
+        # Not the saved join, which keeps the columns but not the tables.
         joined = self._join_tables(self._inventory(()))
         yield from recount(joined.inventory, joined.participants, self.request.records)
         yield from compare_tables(joined, self.request.records)
@@ -290,6 +293,7 @@ def _scan_from_path(path: str) -> Scan | None:
         run=1,
         folder=parsed.folder,
         file_names=path.rpartition("/")[2],
+        # Neither is known yet, and only the labels are compared.
         file_sizes=bytes(8),
         mtimes=bytes(8),
     )
@@ -313,6 +317,7 @@ def _selected_problems(
     problems = (
         problem.to_error()
         for problem in joined.inventory.troubles
+        # Whoever has no readable scan and is in no table has no row, and belongs to a selection of all.
         if problem.kind in kinds and (problem.subject in selected or len(rows) == len(participants.is_listed))
     )
     return (*joined.problems, *problems)

@@ -46,9 +46,11 @@ def relabel_sessions(joined: JoinedTables, records: "Records") -> "ParticipantTa
     subjects = columns["subject"]
     if table_subjects.size:
         people = np.array(list(map(_person_id, table_subjects.tolist())), dtype=np.str_)
+        # Sessions in no row of the table keep the name of their folder.
         subjects = np.where(people != "", people, subjects)
     labels = [_split_label(label, records) for label in columns["session"].tolist()]
     pairs = zip(labels, columns["site"].tolist(), strict=True)
+    # Folders of the flat form have no labels, but its table has a column of sites.
     sites = np.array([label[0] or site for label, site in pairs], dtype=np.str_)
     days = list(_session_days([label[1] for label in labels], subjects, sites, columns.get("day")))
     sessions = [
@@ -58,6 +60,7 @@ def relabel_sessions(joined: JoinedTables, records: "Records") -> "ParticipantTa
         {"subject": subjects, "site": sites, "session": np.array(sessions, dtype=np.str_)}
     )
     if table_subjects.size:
+        # The header is that of the release, which misspells it.
         table = table.with_columns(
             {"participants_id": columns["subject"]}, {"participants_id": _FOLDER_ATTRS}
         )
@@ -95,12 +98,14 @@ def _session_days(
     seen: Counter[tuple[str, str]] = Counter()
     for row, (day, visit) in enumerate(zip(label_days, visits, strict=True)):
         seen[visit] += 1
+        # The table numbers the days at ATT, where people were up to five times.
         table_day = _format_day(column[row]) if column is not None else ""
         yield day or ((table_day or str(seen[visit])) if visit in repeated else "")
 
 
 def _format_day(value: Any) -> str:
     text = str(value)
+    # A column of numbers is read as floats.
     return re.sub(r"\.0$", "", text) if re.fullmatch(r"\d+(\.0)?", text) else ""
 
 

@@ -262,6 +262,7 @@ def repetition_times(
             np.where(protocol_grades == "", columns["_repetition_time"][rows], np.nan),
             blank,
         ),
+        # The catalog twice: it is certain of a numbered protocol, and the last resort for a site.
         ("catalog", columns["_repetition_time"][rows], protocol_grades),
         ("headers of the files", header_times, blank),
         ("repetition_time=", columns.get("_requested_repetition_time", missing)[rows], blank),
@@ -271,6 +272,7 @@ def repetition_times(
             columns.get("_grade_site_repetition_time", np.full(missing.shape, "", "U1"))[rows],
         ),
     )
+    # U20 is the length of the longest source: NumPy would cut off more without a word.
     seconds, sources, grades = np.full(count, np.nan), np.full(count, "", "U20"), blank.copy()
     for source, values, value_grades in candidates:
         takes = np.isnan(seconds) & ~np.isnan(values)
@@ -285,6 +287,7 @@ def _count_removed_dummies(
     printed, recorded = columns["_dummies"][rows], columns["_recorded_dummies"][rows]
     missing = columns["_volumes"][rows] - volumes
     documented = np.where(np.isnan(recorded), printed, recorded)
+    # Tables print 0 dummies for SWA and KTT, whose files lack 4 and 5 volumes, as the catalog knows.
     removed: NDArray[Any] = np.where((missing == printed) | (missing == recorded), missing, documented)
     return removed.astype("f4")
 
@@ -338,6 +341,7 @@ def list_images(
         selected, key=lambda scan: (participants.rows[scan.subject, scan.session], scan.kind, scan.run)
     )
     runs = [scan for scan in sorted_scans if scan.kind == "bold"]
+    # By id: the hash of a scan is made of all its bytes.
     facts = dict(zip(map(id, runs), _run_facts(runs, participants), strict=True))
     return tuple(
         _build_image(scan, participants, open_scan(scan), facts.get(id(scan), {}), counts)

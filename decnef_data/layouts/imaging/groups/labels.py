@@ -26,6 +26,7 @@ __all__ = ["ScanLabels"]
 _Index = dict[str, list[int]]
 
 
+# No slots: a cached property needs a dictionary.
 @dataclass(frozen=True, eq=False)
 class ScanLabels:
     """The participants of a copy and their runs.
@@ -118,6 +119,7 @@ class ScanLabels:
     def _sessions(self) -> list[set[str]]:
         labels: NDArray[Any] = self.participants.columns["session"]
         pairs = zip(labels.tolist(), self._keys, strict=True)
+        # Both: in the flat form of srpbs-ts, the folder of a session has no label, but the table has one.
         return [{normalize_session(label), normalize_session(key[1])} for label, key in pairs]
 
     @cached_property

@@ -86,11 +86,13 @@ def site_group(participants: "ParticipantTable", scan: "Scan") -> str:
 
 
 def _site_name(site: str) -> str:
+    # A slash would begin another node of the tree.
     return site.replace("/", "-") or _UNLISTED
 
 
 def dtype_and_shape(scan: "Scan") -> _DtypeShape:
     """Return dtype and shape in the array: scans with different byte orders can share a group."""
+    # Field maps have no array, so that all of a site are one group.
     return ("", ()) if scan.header is None else (_native_dtype(scan.header.dtype), scan.shape)
 
 

@@ -44,6 +44,7 @@ class HeaderColumns:
         affines = b"".join(header.affine if header else _IDENTITY for header in headers)
         codes = [form_codes(header.signature) if header else (0, 0) for header in headers]
         return cls(
+            # A copy: an array over bytes is read-only.
             np.frombuffer(affines, "<f8").astype("f8").reshape(-1, 4, 4),
             np.array(codes, dtype="i2").reshape(-1, 2),
             np.array([header.slope if header else 1.0 for header in headers], dtype="f8"),

@@ -42,6 +42,7 @@ def extract_scans(context: IngestContext, scans: Sequence[Scan]) -> None:
     OSError
         There is not enough disk space for the stores.
     """
+    # In the order of the archive: a gzipped one is decompressed forward.
     ranges = sorted(_member_ranges(scans))
     size = sum(member_range.size for member_range in ranges)
     require_free_space(
@@ -59,8 +60,10 @@ def extract_scans(context: IngestContext, scans: Sequence[Scan]) -> None:
                 remaining[member_range.scan_index] -= 1
                 if not remaining[member_range.scan_index]:
                     writer.submit(scans[member_range.scan_index], contents[member_range.scan_index])
+                    # The writer has them: the list must not keep them in memory.
                     contents[member_range.scan_index] = {}
                     context.progress.set_scan_count(writer.stored_count)
+        # Only after all others were stored, which a request without the damaged scan finds.
         for error in writer.failures.values():
             raise error
     finally:

@@ -89,6 +89,7 @@ def build_inventory(root: Path, inventory_path: Path, *, follow_links: bool = Fa
     scans, problems = find_scans(
         files.images,
         lambda path: nifti.read_header_bytes(root / unescape_path(path)),
+        # Another folder may have files of the same names, sizes and times.
         previous.scans if previous and previous.root == escape_path(str(root)) else (),
     )
     single = [entry for entry in entries if isinstance(entry, FileEntry)]
@@ -145,6 +146,7 @@ class _DigestFile:
         with location.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         self.new_count += path not in self._digests
+        # The first one is trusted: a folder has no checksums but those that were computed here.
         return self._digests.setdefault(path, digest) == digest
 
     def save(self) -> None:
@@ -167,6 +169,7 @@ def check_images(inventory: Inventory, inventory_path: Path, *, deep: bool) -> I
         Whether to read every byte.
     """
     digests = _DigestFile(inventory_path.with_suffix(".digests")) if deep else None
+    # A deep check reads all files itself, so that one that was repaired is intact again.
     known = {} if deep else {problem.file: problem.message for problem in inventory.damaged}
     file_count, failure_count = 0, 0
     damaged: dict[int, ScanProblem] = {}  # the first problem of each scan
@@ -233,9 +236,11 @@ def _check_content(scan: Scan, path: str, location: Path, digests: _DigestFile) 
     """
     try:
         if scan.header is not None:
+            # Once: afterwards, the digest shows any change, and reading is cheaper than decompressing.
             if scan.gzipped and path not in digests:
                 content = gunzip(location.read_bytes(), path, max_unpacked_size(scan))
                 require_length(scan.header, path, len(content))
+            # Before the digest, because this error names the field that differs.
             require_header(scan, path, nifti.read_header_bytes(location)[0])
     except FormatError as error:
         return FileCheck(path, "damaged", str(error))

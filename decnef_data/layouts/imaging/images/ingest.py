@@ -95,7 +95,9 @@ class ScanStoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        # After an error, scans that wait are not stored: they can be extracted later.
         self._pool.shutdown(cancel_futures=kind is not None)
+        # With an error on its way, another one would hide it.
         if kind is None:
             self._raise_failures()
 
@@ -134,6 +136,7 @@ class ScanStoreWriter:
                 size = self._release(size)
             self.stored_count += 1
         except FormatError as error:
+            # Only this scan is damaged; an OSError, such as that of a full disk, ends the ingestion.
             self.failures[scan.folder, scan.file_names] = error
         finally:
             self._release(size)
@@ -193,6 +196,7 @@ def ingest_archive(
         with ScanStoreWriter(context.scan_cache, context.attrs) as writer:
             state = _IngestState(context, scan_filter, writer, compute_fingerprints)
             for member in _read_members(archive, context.progress, writer, state):
+                # By its name, before it is read: what a rule sets aside costs nothing.
                 rule = rule_of_path(member.path)
                 if rule is None:
                     state.add_member(member)
@@ -289,6 +293,7 @@ class _IngestState:
         if not entries:
             return
         self.entries.extend(entries)
+        # Problems are found again when the inventory is built, from all files.
         scans, _ = find_scans(entries, lambda path: header_bytes(contents[path], path))
         self._collect_headers(entries, contents)
         for scan in scans:
@@ -322,10 +327,12 @@ class _IngestState:
 
     def build_inventory(self, failures: Mapping[_ScanFilesKey, FormatError]) -> Inventory:
         """Build the inventory of everything that was found."""
+        # The file of an error is the archive, its location the path of the member.
         errors = {error.location or "": error for error in self.problems}
         files = sort_files(self.entries, FileTree(set_aside=self.set_aside), errors)
         files.other.remarks.extend(self.remarks)
         files.other.archive = self.context.archive.account
+        # Again, from all files: runs are numbered by session, and files of one scan may be scattered.
         scans, problems = find_scans(files.images, lambda path: self.headers[path])
         rejected = {**self.rejected, **failures}
         accepted = [scan for scan in scans if (scan.folder, scan.file_names) not in rejected]
@@ -374,6 +381,7 @@ def _fingerprint(scan: Scan, contents: Mapping[str, bytes]) -> str:
 
 
 def _stored_fingerprint(scan: Scan, contents: Mapping[str, bytes]) -> str:
+    # The first of the 64-bit integers, which is that of the first file.
     crc32c = int.from_bytes(scan.checksums[:8], "little")
     return stored_fingerprint(contents[scan.files[0]], crc32c)
 

@@ -35,7 +35,9 @@ _INVENTORY: Final = "inventory"
 _JOIN: Final = "join"
 _INDEX: Final = "index"
 _TABLES: Final = "tables"
+#: Beside the labels, 48 bits: scans of one subject and kind do not share them by chance.
 _DIGEST_LENGTH: Final = 12
+#: Three labels of this length and the digest fit into the 255 bytes of a file name.
 _PLAIN_LABEL: Final = re.compile(r"[A-Za-z0-9-]{1,60}")
 
 
@@ -48,6 +50,7 @@ def store_name(scan: Scan) -> str:
     >>> store_name(Scan(**labels, folder="a", file_names="b", file_sizes=b"", mtimes=b""))
     'sub-0001_t1w_c14cddc033f6'
     """
+    # surrogatepass: names in an archive may have bytes that are no UTF-8.
     files = f"{scan.folder}/{scan.file_names}".encode("utf-8", "surrogatepass") + scan.file_sizes
     digest = hashlib.sha256(files).hexdigest()[:_DIGEST_LENGTH]
     labels = filter(None, (scan.subject, scan.session, scan.kind))
@@ -157,6 +160,7 @@ class ScanCache:
     def list_tables(self, copy: "LocalCopy") -> tuple[VerifiedFile, ...]:
         """Return the saved tables as files of the copy."""
         tables: Iterable[SavedTable] = self._saved_tables.values()
+        # While the archive is read, only this object knows its tables: the inventory is written last.
         if not tables:
             inventory = cached.read(self.folder / _INVENTORY, Inventory)
             if inventory is None or not self._is_usable(inventory):
@@ -205,6 +209,7 @@ class ScanCache:
         self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             other.folder.rename(self.folder)
+        # A folder with files cannot be replaced: the archive was used at this place before.
         except OSError:
             if not self.folder.is_dir():
                 raise

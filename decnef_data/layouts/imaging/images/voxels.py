@@ -101,6 +101,7 @@ class FileScan:
         # A gzipped run is one stream, which is decompressed by one thread.
         size = 0 if self.scan.gzipped and per_file > 1 else selection.count * dtype.itemsize
         _read_threaded(read, list(enumerate(times)), size)
+        # The bytes are those of the file, but the arrays of a group have the byte order of this machine.
         if not dtype.isnative:
             out.byteswap(inplace=True)
 
@@ -117,6 +118,7 @@ class FileScan:
         for name, path, expected in zip(self.scan.files, *self._expected_files(), strict=True):
             content = np.empty(expected[0], np.uint8)
             with closing(_PlainFile(path)) as file:
+                # Of the open file: another one may be at its path since.
                 _require_unchanged(path, os.fstat(file.descriptor), expected)
                 file.read_into(0, content)
             yield name, content.tobytes()
@@ -140,6 +142,7 @@ class FileScan:
 
     def _open_file(self, path: str, expected: tuple[int, int]) -> "_File":
         if self.scan.gzipped:
+            # The content may be cached: only a look at the file shows that it has changed.
             _require_unchanged(path, _stat_file(path), expected)
             gzip_file = _GzipFile(path, expected, max_unpacked_size(self.scan))
             require_header(self.scan, path, gzip_file.content[: nifti.HEADER_LENGTH].tobytes())
@@ -147,6 +150,7 @@ class FileScan:
         file = _PlainFile(path)
         try:
             self._require_same_header(file, expected)
+        # An interrupt must not leave the file open either.
         except BaseException:
             file.close()
             raise
@@ -250,6 +254,7 @@ class _PlainFile:
         """Read from `start` until `out` is full."""
         view: Any = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # stubs before Python 3.12
         while view:
+            # One call reads at most 2 GiB on Linux (read(2), NOTES).
             count = os.preadv(self.descriptor, [view], start)
             if not count:
                 raise _changed_file_error(self.path)
@@ -296,6 +301,7 @@ def gunzip(data: bytes, path: str, max_size: int | None = None) -> bytes:
     More than `max_size` bytes are refused before they are in memory.
     """
     parts, length = [], 0
+    # Zeros behind the last member are padding, which gzip ignores, too.
     while data.strip(b"\0"):
         stream = isal_zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
@@ -388,6 +394,7 @@ def header_bytes(content: bytes, path: str) -> tuple[bytes, bool]:
     False
     """
     gzipped = content[:2] == b"\x1f\x8b"
+    # As much as nifti.read_header_bytes reads of a file: a gzip header may have a long name.
     start = content[: 17 * nifti.HEADER_LENGTH] if gzipped else content[: nifti.HEADER_LENGTH]
     return (nifti.gunzip_header(start, path), True) if gzipped else (start, False)
 
@@ -431,6 +438,7 @@ def _load_file(scan: Scan, path: str, content: bytes) -> InMemoryFile:
         return InMemoryFile(path, content)
     data = gunzip(content, path, max_unpacked_size(scan)) if scan.gzipped else content
     require_length(header, path, len(data))
+    # The gzipped bytes, too: another program would compress the voxels to other bytes.
     return InMemoryFile(path, data, header.offset, header.nbytes, content if scan.gzipped else None)
 
 

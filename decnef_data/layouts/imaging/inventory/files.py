@@ -74,7 +74,7 @@ class Group(msgspec.Struct, array_like=True):
     """The number of files of one kind, and up to five of their paths."""
 
     count: int = 0
-    examples: list[str] = []
+    examples: list[str] = []  # msgspec makes a new list for each object
 
     def add(self, path: str) -> None:
         """Count a path."""
@@ -184,6 +184,7 @@ def _account_of_tree(tree: "FileTree | None") -> OtherFiles:
 def _add_other_file(path: str, other: OtherFiles) -> None:
     if subject_folder(path.rpartition("/")[0]) is None:
         other.paths.append(path)
+    # Before formats that are not read: an image of another modality is not used in any format.
     elif (rule := rule_of_other_file(path)) is not None:
         other.set_path_aside(rule, path)
     elif parse_unread_path(path) is not None:
@@ -227,6 +228,7 @@ def _link_error(path: str, count: int, target: str | None) -> FormatError:
         remedy = "Adopt the folder again with follow_links=True (--follow-links)"
         reason = "leads out of the folder" if count == 1 else "lead out of the folder"
     else:
+        # A link of git-annex to content that was not downloaded; on Windows, its target has backslashes.
         annexed = "annex/objects" in target.replace("\\", "/")
         remedy = "Run `git annex get` or `datalad get` there" if annexed else "Restore the files"
         reason = "is a link to nothing" if count == 1 else "are links to nothing"

@@ -19,6 +19,7 @@ from decnef_data.path_text import unescape_path
 
 __all__ = ["fingerprint", "stored_fingerprint", "with_fingerprints"]
 
+#: 128 bits: images that differ do not agree in them by chance.
 _LENGTH: Final = 32
 _KINDS: Final = ("bold", "t1w")
 _BLOCK_SIZE: Final = 1 << 20
@@ -57,6 +58,7 @@ def stored_fingerprint(content: bytes, crc32c: int) -> str:
     >>> stored_fingerprint(b"", 0)
     '0-00000000-e4a6a0577479b2b4'
     """
+    # A crc32c has 32 bits, in which images may agree by chance: the length and a sample must be equal, too.
     middle = len(content) // 2
     sample = _digest(content[middle : middle + _SAMPLE_SIZE])
     return f"{len(content):x}{_SEPARATOR}{crc32c:08x}{_SEPARATOR}{sample}"
@@ -94,6 +96,7 @@ def with_fingerprints(root: Path, scans: Sequence[Scan]) -> tuple[Scan, ...]:
 def _compare(root: Path, group: Sequence[Scan]) -> dict[str, str]:
     """Return the fingerprints of images with one header, by path: a sample, and the content if need be."""
     # The middle of a gzipped image cannot be read without everything before it.
+    # One form for the group, so that an image and its gzipped copy have the same sample.
     form, read = (_START, _read_start) if any(scan.gzipped for scan in group) else (_MIDDLE, _read_middle)
     samples = {_first_file(scan): _known_sample(scan, form) or read(root, scan) for scan in group}
     found = dict(samples)
@@ -122,6 +125,7 @@ def _known_sample(scan: Scan, form: str) -> str:
 def _read_middle(root: Path, scan: Scan) -> str:
     """Read a sample from the middle of the first volume of a file that is not compressed."""
     try:
+        # A buffer would read more than the sample.
         with _location(root, scan).open("rb", buffering=0) as stream:
             stream.seek(_middle(scan))
             return _MIDDLE + _digest(stream.read(_SAMPLE_SIZE))
@@ -132,6 +136,7 @@ def _read_middle(root: Path, scan: Scan) -> str:
 def _read_start(root: Path, scan: Scan) -> str:
     try:
         with _open_content(root, scan) as stream:
+            # At most one block: a T1 image has its middle after megabytes, which would all be decompressed.
             return _START + _digest(stream.read(min(_middle(scan) + _SAMPLE_SIZE, _BLOCK_SIZE)))
     except _DAMAGED:
         return ""

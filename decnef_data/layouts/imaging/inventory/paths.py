@@ -39,6 +39,7 @@ _TASK: Final = re.compile(r"_task-([0-9A-Za-z]+)(?=_)")
 _DERIVED: Final = re.compile(
     r"(?:^|_)(?:desc|space)-|_(?:boldref|sbref|mask|dseg|probseg|xfm|boldmap|aseg|cohort)\.", re.IGNORECASE
 )
+#: Of runs that were saved as complex numbers, the magnitude is the image that is used.
 _OTHER_PART: Final = re.compile(r"_part-(?:phase|imag)(?:_|\.)", re.IGNORECASE)
 _OTHER_MODALITY: Final = re.compile(
     r"_(?:dwi|T2w|FLAIR|T2star|PDw|angio|inplaneT[12]|asl|m0scan|epi|events|physio|stim|scans|sessions|"
@@ -99,6 +100,7 @@ def parse_image_path(path: str) -> ImagePath | None:
         session=labels.session,
         kind=kind,
         folder=folder,
+        # With the suffix: a run of which one half is gzipped is two series, which a remark names.
         series=f"{number_match[1]}*{number_match[3] or ''}" if number_match else name,
         number=int(number_match[2][-_MAX_DIGITS:]) if number_match else None,
         run=_parse_run(name) or labels.run,
@@ -189,6 +191,7 @@ def normalize_subject(name: str) -> str:
     (True, 'mp012')
     """
     stripped = name.strip().casefold().removeprefix("sub").removeprefix("-")
+    # Only numbers lose their zeros: a program that read the column as numbers has removed them.
     return stripped.lstrip("0") or stripped if stripped.isdigit() else stripped
 
 
@@ -245,6 +248,7 @@ def rule_of_other_file(path: str) -> str | None:
     ('other-modality', None)
     """
     name = path.rpartition("/")[2]
+    # First: the sidecar of a derived image is a derivative, too.
     if _DERIVED.search(name):
         return "derived-image"
     if name.casefold().endswith(_SIDECAR):
@@ -266,6 +270,7 @@ def is_subject_folder(folder: str) -> bool:
 
 
 def _parse_kind(folders: tuple[str, ...], name: str) -> Kind | None:
+    # First: field maps have any name, such as that of a numbered volume.
     if any(folder.startswith(_FMAP) for folder in folders):
         return "fmap" if _IMAGE.fullmatch(name) or "." not in name else None
     if "_t1w." in name or any(folder.startswith(_T1) for folder in folders) or "mprage" in name:

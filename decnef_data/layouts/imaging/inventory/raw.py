@@ -62,6 +62,7 @@ def choose_raw(images: Iterable[ImagePath]) -> RawImages:
                 elif first != folder:
                     rule = _copy_rule(folder)
                     if rule is None or rule == _copy_rule(first):
+                        # Of two folders of one sort, no name tells which is better: a remark shows both.
                         doubles[first, folder] = None
                         rule = "same-scan-twice"
                     rules.update(dict.fromkeys(places, rule))

@@ -24,6 +24,8 @@ from decnef_data.layouts.imaging.inventory.unread import UnreadImages
 
 __all__ = [
     "INVENTORY_VERSION",
+    "MAX_MISSING",
+    "MAX_RUN",
     "Inventory",
     "SavedTable",
     "Scan",
@@ -37,17 +39,18 @@ INVENTORY_VERSION: Final = 6
 #: Reads the start of the file at a path: the bytes of the header, and whether the file is gzipped.
 HeaderReader = Callable[[str], tuple[bytes, bool]]
 #: The coordinate ``run`` has 16 bits.
-_MAX_RUN: Final = 32_767
+MAX_RUN: Final = 32_767
 #: No image is shorter than its header.
 _MIN_IMAGE_SIZE: Final = 348
 #: What gzip compresses best, a single repeated byte, has a 1032nd of its length.
 _MAX_GZIP_RATIO: Final = 1032
 #: With more numbers missing between its volumes, a run has a file that is not one of them.
-_MAX_MISSING: Final = 10_000
+MAX_MISSING: Final = 10_000
 #: The number at the end of the name of a volume; of a longer one, its last digits.
 _VOLUME_NUMBER: Final = re.compile(r"(\d{1,18})(?:\.nii(?:\.gz)?)?$", re.IGNORECASE)
 
 
+# Thousands of objects without cycles: gc=False spares the garbage collector visits to all of them.
 class Scan(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One run, T1 image or set of field maps of one subject.
 
@@ -237,6 +240,7 @@ class _Series:
     @property
     def has_one_size(self) -> bool:
         """Whether all files are equally large."""
+        # Sequences are compared in C: there are hundreds of thousands of files.
         sizes: Any = self.sizes  # an array or a list
         return bool(sizes == sizes[:1] * len(sizes))
 
@@ -306,6 +310,7 @@ def _parse_paths(entries: Iterable[FileEntry | RunFolder]) -> Iterator[_ParsedEn
 def _split_series(group: Sequence[_ParsedEntry], read_header: HeaderReader) -> Iterator[_Series]:
     """Yield the files of each scan: a series of files with a complete run each is several scans."""
     series = _order_series(group)
+    # Volumes without a suffix, as releases have them, are not looked at: each header takes a read.
     may_be_split = len(series.names) > 1 and series.first.kind == "bold"
     if (
         may_be_split
@@ -328,7 +333,7 @@ def _is_4d(path: str, read_header: HeaderReader) -> bool:
     try:
         shape = nifti.read(read_header(path)[0], path).shape
     except FormatError:
-        return False
+        return False  # reported when the scan is built
     return len(shape) > 3 and shape[3] > 1  # noqa: PLR2004 - time
 
 
@@ -339,7 +344,9 @@ def _build_scan(
     sizes, times = _pack(series.sizes), _pack(series.mtimes_ns)
     previous = previous_by_key.get((first.folder, names))
     if previous is not None and (previous.file_sizes, previous.mtimes) == (sizes, times):
+        # Its final number depends on the other runs of the session, which may have changed.
         return msgspec.structs.replace(previous, run=first.run or 0)
+    # First: a pointer to a file that was not downloaded is no image, but has a remedy of its own.
     _require_content(series, read_header)
     start, gzipped = (b"", False) if first.kind == "fmap" else read_header(series.path(0))
     header = None if first.kind == "fmap" else nifti.read(start, series.path(0))
@@ -359,6 +366,7 @@ def _build_scan(
         header=header,
         gzipped=gzipped,
         missing_numbers=_missing_numbers(series),
+        # Phantoms say so in the description of their headers.
         synthetic=b"SYNTHETIC" in start,
         offsets=_pack(series.offsets),
         checksums=_pack(series.checksums),
@@ -370,6 +378,7 @@ def _pack(numbers: Sequence[int]) -> bytes:
 
 
 def _require_unique_numbers(series: _Series) -> None:
+    # A range is that of a folder whose names were compared with consecutive numbers.
     if isinstance(series.numbers, range) or len(set(series.numbers)) == len(series.numbers):
         return
     for index, (one, other) in enumerate(pairwise(series.numbers)):
@@ -440,7 +449,8 @@ def _missing_numbers(series: _Series) -> tuple[int, ...]:
     numbers = {number for number in series.numbers if number is not None}
     if len(series.names) < 2 or not numbers:  # noqa: PLR2004 - a series
         return ()
-    if max(numbers) - min(numbers) - len(numbers) > _MAX_MISSING:
+    # Before they are listed: with a date among the numbers, those between would take all memory.
+    if max(numbers) - min(numbers) + 1 - len(numbers) > MAX_MISSING:
         raise _far_number_error(series)
     return tuple(sorted(set(range(min(numbers), max(numbers))) - numbers))
 
@@ -462,7 +472,8 @@ def _number_runs(scans: Sequence[Scan]) -> Iterator[Scan]:
     for _, group in groupby(scans, key=lambda scan: (scan.subject, scan.session, scan.kind)):
         session_scans = list(group)
         runs = [scan.run for scan in session_scans]
-        if 0 in runs or len(set(runs)) < len(runs) or max(runs) > _MAX_RUN:
+        # All or none: with only some of the numbers from paths, two runs might have the same one.
+        if 0 in runs or len(set(runs)) < len(runs) or max(runs) > MAX_RUN:
             runs = list(range(1, len(session_scans) + 1))
         for run, scan in sorted(zip(runs, session_scans, strict=True), key=lambda pair: pair[0]):
             yield msgspec.structs.replace(scan, run=run) if scan.run != run else scan
@@ -480,5 +491,6 @@ def unread_problems(unread: Iterable[UnreadImages], scans: Iterable[Scan]) -> It
     """
     found = {(scan.subject, scan.session, scan.kind) for scan in scans}
     for images in unread:
+        # A DICOM series beside the NIfTI file that was made of it is no problem.
         if (images.subject, images.session, images.kind) not in found:
             yield ScanProblem(images.subject, images.kind, images.file, images.message)

@@ -88,6 +88,7 @@ def is_sidecar(path: str) -> bool:
     >>> is_sidecar("sub-01/func/sub-01_task-rest_bold.json"), is_sidecar("participants.json")
     (True, False)
     """
+    # At the top of a copy, BIDS allows "bold.json" for all runs: no underscore is required.
     return path.endswith("bold.json")
 
 
@@ -140,6 +141,7 @@ def _pack(numbers: Iterable[int]) -> bytes:
 def _parse(read: Callable[[str], bytes], path: str) -> tuple[dict[str, Any], str]:
     """Return the keys of a sidecar that are used, and the reason why it cannot be read."""
     try:
+        # Not msgspec, which rejects a byte order mark and NaN: converters write both.
         content = json.loads(read(path))
     except OSError as error:
         return {}, error.strerror or type(error).__name__

@@ -12,6 +12,7 @@ __all__ = ["UnreadImages", "find_unread", "parse_unread_path"]
 
 #: Names that most files have, which are told quickly.
 _READ: Final = (".nii", ".nii.gz", ".tsv", ".json")
+#: With its dot, the longest suffix of a format that is not read.
 _MAX_SUFFIX_LENGTH: Final = 5
 
 

@@ -58,6 +58,7 @@ def build_account(
     files = file_account(
         n_images + n_other_used,
         {path: rule or None for path, rule in rules.items() if rule not in {"used", "unreadable"}},
+        # Broken scans are not in the inventory, but their files are counted as images.
         n_unreadable=other.n_images - n_images + n_unreadable_tables + len(other.unreadable),
         counted=counted,
     )
@@ -73,6 +74,7 @@ def _rule_of(path: str, role: str | None, unused_folders: Mapping[str, str]) -> 
         return str(role)
     if role == "original":
         return "original-table"
+    # With the slash, so that "data" is not taken for the start of "data2".
     unused = (rule for folder, rule in unused_folders.items() if folder and path.startswith(f"{folder}/"))
     return next(unused, None) or rule_of_document(path) or ""
 

@@ -71,6 +71,7 @@ def _join_motion(
     participants = joined.value.participants
     rows, n_rows = participants.rows_of(scans), len(participants.is_listed)
     counts = np.bincount(rows, minlength=n_rows)
+    # One NaN makes the sum of its session NaN: the mean of some runs would pass for that of all.
     by_row = {
         name: np.divide(
             np.bincount(rows, values, n_rows), counts, out=np.full(n_rows, np.nan), where=counts > 0
@@ -86,6 +87,7 @@ def _scan_key(place: str, scan: "Scan") -> str:
     header = scan.header
     if header is None:
         return ""
+    # The same voxels with another affine or scaling have other results.
     affine = np.frombuffer(header.affine, "<f8").reshape(4, 4)
     return scan_key(scan_source(place, scan), affine, header.slope, header.inter)
 

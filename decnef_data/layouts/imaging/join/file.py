@@ -133,6 +133,7 @@ def make_key(
     options
         What else decides what the result is, such as the checksums of the tables.
     """
+    # An inventory that was never saved has no digest yet.
     listed = inventory if inventory.digest else inventory.with_digest()
     given = (listed.digest, dataset, records, options, _code())
     return hashlib.sha256(msgspec.msgpack.encode(given)).digest()
@@ -159,6 +160,7 @@ def write(path: Path, join: Join) -> None:
 @cache
 def _code() -> list[tuple[str, int, int]]:
     """Return the names, sizes and times of the modules: other code may give the same cells other labels."""
+    # Size and time, not content: each process would have to read more than a hundred files.
     paths = (path for part in _CODE for path in (_PACKAGE / part).rglob("*.py"))
     statuses = ((str(path), path.stat()) for path in paths)
     return sorted((path, status.st_size, status.st_mtime_ns) for path, status in statuses)

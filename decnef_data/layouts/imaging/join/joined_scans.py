@@ -151,11 +151,14 @@ def join_scans(
     saved_at
         The file in which the result is kept for other processes, ``None`` for none.
     """
+    # A table in a folder may have changed since its checksum was computed.
     mtimes = tuple(table.location.stat().st_mtime_ns for table in tables)
+    # As bytes, because a key of the cache must be hashable, and code books have dictionaries.
     encoded = msgspec.json.encode(options.codes)
     return _join_cached(
         tables,
         mtimes,
+        # By identity: the hash of an inventory would visit each of its scans.
         ByIdentity(inventory),
         ByIdentity(dataset),
         ByIdentity(records),

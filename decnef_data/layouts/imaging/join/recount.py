@@ -82,6 +82,7 @@ def _compare_protocols(
             yield Finding(f"protocol {number}", "not in the catalog", _format_runs(len(scans)), agrees=False)
             continue
         if protocol.volumes is not None:
+            # The table counts the dummies, which the files lack.
             planned = protocol.volumes - (protocol.dummies or 0)
             grade = protocol.grade_of("volumes")
             yield _compare_values(
@@ -109,6 +110,7 @@ def _compare_values(
 ) -> Finding:
     """Compare a value of the runs with the expected one, which has a grade, and name those that differ."""
     counts = Counter(found)
+    # The number of slices is printed as "39 or 40" for ATT.
     allowed = set(expected[0].split(" or "))
     summary = ", ".join(f"{value} in {_format_runs(count)}" for value, count in counts.most_common())
     names = [scan.files[0] if scan.file_count == 1 else scan.folder for scan in scans]

@@ -73,7 +73,9 @@ def _format_numbers(numbers: Sequence[int]) -> str:
 def _split_series(runs: Sequence["Scan"]) -> Iterator[Remark]:
     """Name files that seem to be volumes of another run in their folder, which their names split off."""
     parts: list[tuple[Scan, Scan]] = []
+    # The inventory lists the scans of a session together.
     for _, group in groupby(runs, key=lambda scan: (scan.subject, scan.session, scan.folder)):
+        # The longest is the run; what is split off are the volumes with other names.
         main, *others = sorted(group, key=lambda scan: -scan.volume_count)
         parts += [(other, main) for other in others if _belong_together(main, other)]
     if parts:
@@ -90,11 +92,13 @@ def _belong_together(main: "Scan", part: "Scan") -> bool:
     """Return whether the files of a part seem to be volumes of a run, each file having one volume."""
     if main.volume_count == 1 or any(scan.volume_count != scan.file_count for scan in (main, part)):
         return False
+    # Of one stem, only the suffixes differ: some of the volumes are gzipped.
     if part.volume_count == 1 or _name_stem(main) == _name_stem(part):
         return True
     numbers, further = set(main.volume_numbers), set(part.volume_numbers)
     together = numbers | further
     is_complete = max(together) - min(together) + 1 == len(together)
+    # A second run may go on with the numbers of the first one, but it is about as long.
     return not numbers & further and is_complete and 2 * len(further) < len(numbers)
 
 
@@ -143,6 +147,7 @@ def _times_against_protocols(runs: Sequence["Scan"], participants: "ParticipantT
     differing = [
         (scan, seconds, time)
         for scan, time in zip(timed, planned, strict=True)
+        # NaN where nothing is planned, which is not greater than anything.
         if scan.header and abs((seconds := scan.header.repetition_time) - time) > _MAX_TIME_DIFFERENCE
     ]
     if differing:
@@ -158,6 +163,7 @@ def _times_against_protocols(runs: Sequence["Scan"], participants: "ParticipantT
 
 def _times_within_sites(runs: Sequence["Scan"], participants: "ParticipantTable") -> Iterator[Remark]:
     """Compare times that no table states with those of most runs of the same site."""
+    # A volume states none: pixdim[4] counts only with a fourth dimension.
     may_state = [scan for scan in runs if scan.header and len(scan.header.shape) > 3]  # noqa: PLR2004 - time
     if not may_state:
         return
@@ -213,6 +219,7 @@ def _equal_images(scans: Sequence["Scan"], participants: "ParticipantTable") -> 
 def _should_differ(group: Sequence["Scan"], participants: "ParticipantTable") -> bool:
     subjects = set(participants.columns["subject"][participants.rows_of(group)].tolist())
     sessions = {(scan.subject, scan.session) for scan in group}
+    # In srpbs-ts, a person has one T1 image for the sessions at ATT and ATV.
     return any(scan.kind == "bold" for scan in group) or len(subjects) > 1 or len(sessions) < len(group)
 
 

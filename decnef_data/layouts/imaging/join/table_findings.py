@@ -93,6 +93,7 @@ def _compare_sites(
     numbers, sites = participants.columns["protocol"], participants.columns["site"]
     for protocol in recorded:
         rows = np.flatnonzero(numbers == protocol.number).tolist() if protocol.sites else []
+        # Blank where a table pools sites.
         others = [row for row in rows if sites[row] and str(sites[row]) not in protocol.sites]
         if rows:
             counts = Counter(str(sites[row]) for row in others)

@@ -16,7 +16,7 @@ from decnef_data.archives.gzip_index import WINDOW_SIZE, SeekPoint
 from decnef_data.archives.safety import MAX_MEMBER_SIZE
 from decnef_data.formats import nifti
 from decnef_data.layouts.imaging.inventory.paths import parse_image_path
-from decnef_data.layouts.imaging.inventory.scans import Inventory, SavedTable, Scan
+from decnef_data.layouts.imaging.inventory.scans import MAX_MISSING, MAX_RUN, Inventory, SavedTable, Scan
 from decnef_data.model.names import is_relative_path
 
 __all__ = ["find_problem"]
@@ -24,11 +24,8 @@ __all__ = ["find_problem"]
 #: Bytes of a number in an inventory; the largest size whose sum with another one still has 64 bits.
 _NUMBER_SIZE: Final = 8
 _MAX_SIZE: Final = 1 << 60
-#: The coordinate ``run`` has 16 bits.
-_MAX_RUN: Final = 32_767
-_MAX_VOXELS: Final = 1 << 40
-#: An inventory has no scan in which more volumes are missing between others.
-_MAX_MISSING: Final = 10_000
+#: A scan that claims more would fill the memory when it is opened.
+_MAX_VOXEL_BYTES: Final = 1 << 40
 
 
 def find_problem(size: int, inventory: Inventory, index: SeekIndex) -> str | None:
@@ -62,6 +59,7 @@ def _has_possible_rest(inventory: Inventory) -> bool:
     indices, contents = inventory.sidecars.indices.values(), inventory.sidecars.contents
     return (
         not inventory.folders
+        # -1 is an offset that is not known.
         and all(-1 <= number <= _MAX_SIZE for number in _iter_integers(msgspec.to_builtins(rest)))
         and all(0 <= index < len(contents) for index in indices)
     )
@@ -83,6 +81,7 @@ def _are_possible_points(index: SeekIndex) -> bool:
     points = index.points
     return (
         bool(points)
+        # Otherwise the files before the first point could not be reached.
         and (points[0].bit, points[0].byte) == (0, 0)
         and points[-1].bit <= 8 * index.size
         and points[-1].byte <= index.unpacked
@@ -97,6 +96,7 @@ def _are_possible_ends(index: SeekIndex) -> bool:
 
 def _is_possible_window(point: SeekPoint) -> bool:
     """Return whether a window is as long as it has to be, without decompressing more of it than that."""
+    # A member of gzip begins at a whole byte, and needs no window.
     if point.begins_member:
         return point.bit % 8 == 0
     decompressor = zlib.decompressobj()
@@ -124,11 +124,12 @@ def _is_possible_scan(scan: Scan, unpacked: int) -> bool:
     offsets, sizes = (np.frombuffer(column, "<i8") for column in (scan.offsets, scan.file_sizes))
     is_inside = offsets.min() >= 0 and sizes.min() >= 0 and sizes.max() <= min(unpacked, MAX_MEMBER_SIZE)
     return (
-        0 <= scan.run <= _MAX_RUN
-        and len(scan.missing_numbers) <= _MAX_MISSING
+        0 <= scan.run <= MAX_RUN
+        and len(scan.missing_numbers) <= MAX_MISSING
         and all(0 <= number <= _MAX_SIZE for number in scan.missing_numbers)
         and all(map(is_relative_path, scan.files))
         and _has_own_labels(scan)
+        # In this order: a sum of numbers that were not checked may overflow its 64 bits.
         and bool(is_inside and offsets.max() <= unpacked and (offsets + sizes).max() <= unpacked)
         and _has_possible_header(scan)
     )
@@ -147,14 +148,16 @@ def _has_possible_header(scan: Scan) -> bool:
     if header is None:
         return scan.kind == "fmap"
     try:
+        # As floats, whose products do not overflow.
         voxels = np.prod([*map(float, header.shape)]) * np.dtype(header.dtype).itemsize
+    # NumPy parses the text of a dtype: "f4,(" is a SyntaxError.
     except (TypeError, ValueError, SyntaxError):
         return False
     return (
         scan.kind != "fmap"
         and len(header.shape) in {3, 4}
         and min(header.shape) > 0
-        and bool(voxels <= _MAX_VOXELS)
+        and bool(voxels <= _MAX_VOXEL_BYTES)
         and 0 <= header.offset <= _MAX_SIZE
         and len(header.affine) == 16 * _NUMBER_SIZE
         and len(header.signature) in nifti.SIGNATURE_LENGTHS

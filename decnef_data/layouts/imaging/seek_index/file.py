@@ -91,6 +91,7 @@ def write(path: Path, content: SeekIndexFile) -> int:
     header = content.header
     text = _TEXT.format(
         dataset=header.dataset,
+        # On one line: the header is found as the first line that begins with a brace.
         terms=" ".join(header.terms.split()),
         archive=header.archive.file,
         size=header.archive.size,
@@ -137,6 +138,7 @@ def _read_start(path: Path, size: int) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(size)
+    # What lies beside an archive may be anything, and not be ours to read.
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError):
         return b""
 
@@ -158,6 +160,7 @@ def read(path: Path) -> SeekIndexFile:
         raise _unreadable_error(file, is_other_format=raw.startswith(_KIND))
     whole, digest = raw[:-_DIGEST_SIZE], raw[-_DIGEST_SIZE:]
     found = hashlib.sha256(whole).digest()
+    # Before anything is decoded: a damaged file is told from one of another version.
     if found != digest:
         message = (
             f"The seek index '{file}' is damaged or incomplete. Copy it again from where it was exported."
@@ -165,6 +168,7 @@ def read(path: Path) -> SeekIndexFile:
         raise IntegrityError(message, file=file, expected=digest.hex(), found=found.hex())
     header, start = _parse(whole[:_MAX_HEADER], file)
     try:
+        # A view, not a copy: the windows of a large archive take much memory.
         with memoryview(whole)[start:] as encoded:
             value = msgspec.msgpack.decode(encoded, type=prepare_type(_Content))
     except (*DECODE_ERRORS, RecursionError) as error:

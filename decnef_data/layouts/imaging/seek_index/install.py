@@ -84,6 +84,7 @@ def install(content: SeekIndexFile, source: ByteSource, scan_cache: "ScanCache")
         The mirror does not provide the parts that are compared, or no parts at all.
     """
     archive = content.header.archive
+    # First, and before any table: points of another archive would decompress to anything.
     window = find_other_window(source, archive.windows)
     if window is not None:
         place = f"bytes {window.start} to {window.stop}"
@@ -93,6 +94,7 @@ def install(content: SeekIndexFile, source: ByteSource, scan_cache: "ScanCache")
         for group in group_tables(content.inventory.tables)
         for table, data in _read_tables(Archive(source, content.index), group)
     ]
+    # Only now, when all parts were compared: an error before leaves the cache as it was.
     scan_cache.write_dataset(content.header.dataset)
     for table, data in tables:
         scan_cache.save_table(table.path, data, table.offset)
@@ -126,6 +128,7 @@ def install_beside(copy: "LocalCopy", dataset: "Dataset", scan_cache: "ScanCache
         content = seek_index_file.read(path)
         require_same_file(content, dataset, copy.files[0].size, copy.files[0].checksums)
         install(content, LocalSource(copy.files[0].path, archive), scan_cache)
+    # An index is only an aid: everything in it is in the archive, too.
     except DecnefDataError as error:
         _LOG.warning("'%s' is not used, and the archive is read to its end instead: %s", path, error)
         return False

@@ -25,6 +25,7 @@ def list_spans(inventory: Inventory) -> Iterator[tuple[int, int]]:
     [(512, 521)]
     """
     for tables in group_tables(inventory.tables):
+        # Not the end of the last: in an index that is wrong, a table may be inside of another one.
         yield tables[0].offset, max(table.offset + table.size for table in tables)
     for scan in inventory.scans:
         yield from _list_scan_spans(scan)
@@ -44,6 +45,7 @@ def group_tables(tables: Iterable[SavedTable]) -> Iterator[Sequence[SavedTable]]
 
 def _list_scan_spans(scan: Scan) -> Iterator[tuple[int, int]]:
     offsets, sizes = (np.frombuffer(raw, "<i8") for raw in (scan.offsets, scan.file_sizes))
+    # The files of a run are in the order of their numbers, in an archive in any order.
     order = np.argsort(offsets, kind="stable")
     starts, stops = offsets[order], (offsets + sizes)[order]
     breaks = np.flatnonzero(starts[1:] - stops[:-1] > _MAX_GAP) + 1

@@ -40,6 +40,7 @@ _QUANTITY: Final = re.compile(
     r"([-+]?\d+(?:\.\d+)?)\s*(?:ms|s|sec|mm|t|tesla|deg|degrees|\u00b0|ch|channels?)?", re.IGNORECASE
 )
 #: A larger repetition time is in milliseconds, and a smaller echo time in seconds.
+#: No volume of a run takes 100 s, and no echo comes within 1 ms: tables print 2500 beside 2.5, 0.03 beside 30.
 _MAX_TR_SECONDS: Final = 100.0
 _MIN_TE_MS: Final = 1.0
 _PHASE_ENCODING: Final = re.compile(r"([AP])\s*(?:-|--|>|->|to|\u2192|/)?\s*([AP])", re.IGNORECASE)
@@ -56,7 +57,6 @@ class _Parameter:
     long_name: str
 
 
-#: The parameters that are coordinates by these names.
 STANDARD_PARAMETERS: Final[Mapping[str, _Parameter]] = {
     "scanner": _Parameter("U", "", "make and model of the scanner, as printed"),
     "manufacturer": _Parameter("U", "", "manufacturer of the scanner"),
@@ -72,7 +72,6 @@ STANDARD_PARAMETERS: Final[Mapping[str, _Parameter]] = {
 #: The repetition time is a coordinate of runs, to which their headers contribute.
 _REPETITION_TIME: Final = "repetition_time"
 _DTYPES: Final = {**{name: each.dtype for name, each in STANDARD_PARAMETERS.items()}, _REPETITION_TIME: "f8"}
-#: The attributes of the coordinates.
 STANDARD_ATTRS: Final[Mapping[str, Mapping[str, str]]] = {
     name: {"long_name": each.long_name, **({"units": each.units} if each.units else {})}
     for name, each in STANDARD_PARAMETERS.items()
@@ -96,6 +95,7 @@ class Acquisition:
         >>> own.completed_by(Acquisition({"scanner": "Verio", "echo_time": 30.0})).parameters
         {'scanner': 'Trio', 'echo_time': 30.0}
         """
+        # A printed cell that cannot be read stays unknown: another source might contradict it.
         added = {name: value for name, value in other.parameters.items() if name not in self.unreadable}
         grades = {name: grade for name, grade in other.grades.items() if name not in self.parameters}
         return Acquisition({**added, **self.parameters}, {**grades, **self.grades}, self.unreadable)
@@ -161,6 +161,7 @@ def parse_acquisition(cells: Mapping[str, str]) -> Acquisition:
 def _parse(name: str, cell: str) -> float | str | None:
     if name == "phase_encoding":
         match = _PHASE_ENCODING.fullmatch(cell.strip())
+        # "AA" is no direction, and is kept as printed.
         return f"{match[1]}{match[2]}".upper() if match and match[1].upper() != match[2].upper() else cell
     if name == "manufacturer":
         return _find_manufacturer(cell) or cell
@@ -195,11 +196,13 @@ def parse_first_number(cell: str) -> float:
 
 def _remove_thousands(cell: str) -> str:
     """Remove the separator of thousands, as in ``2,500``; any other comma is a decimal point."""
+    # The release prints "2,500" for milliseconds; a table that was saved in a European locale has "2,5".
     stripped = cell.strip().strip('"')
     return stripped.replace(",", "") if _THOUSANDS.fullmatch(stripped) else stripped.replace(",", ".")
 
 
 def _find_manufacturer(text: str) -> str:
+    # As words: "Ingenia" of Philips contains "ge".
     words = ((name, rf"(?<![a-z])(?:{pattern})(?![a-z])") for name, pattern in _MANUFACTURERS.items())
     return next((name for name, pattern in words if re.search(pattern, text, re.IGNORECASE)), "")
 
@@ -218,6 +221,7 @@ def recorded_acquisition(record: "SiteAcquisition") -> Acquisition:
     values = {name: value for name, value in fields.items() if value is not None}
     grades: dict[str, str] = {name: record.grade_of(name) for name in values}
     if "echo_time" in values:
+        # 0.0271 s times 1000 is not 27.1 in binary floating point.
         values["echo_time"] = round(values["echo_time"] * _MS_PER_S, 9)
     manufacturer = _find_manufacturer(str(values.get("scanner", "")))
     if manufacturer and "manufacturer" not in values:
@@ -240,6 +244,7 @@ def differences(own: Acquisition, recorded: Acquisition) -> Iterator[tuple[str, 
         if isinstance(one, str) or isinstance(other, str):
             if one != other:
                 yield name, str(one), str(other)
+        # The columns of a copy have 32 bits, the records 64.
         elif not math.isclose(one, other, rel_tol=_TOLERANCE):
             units = "s" if name == _REPETITION_TIME else STANDARD_PARAMETERS[name].units
             yield name, f"{one:g} {units}".strip(), f"{other:g} {units}".strip()
@@ -294,6 +299,7 @@ def acquisitions_of(columns: Mapping[str, NDArray[Any]]) -> list[Acquisition]:
     distinct: dict[tuple[tuple[float | str, ...], tuple[str, ...]], Acquisition] = {}
     found = []
     for row, row_grades in zip(values, grades, strict=True):
+        # NaN equals nothing, and would make every row a key of its own.
         known = tuple("" if value != value else value for value in row)  # noqa: PLR0124 - NaN
         if (known, row_grades) not in distinct:
             distinct[known, row_grades] = Acquisition(

@@ -70,6 +70,7 @@ def select_tables(
     A table inside the folder of a subject describes a scan and is omitted, and so is one in a folder of which
     no image is used.
     """
+    # Of tables with one name, the first is used: users copy participants.tsv into data/.
     listed = sorted(files, key=lambda file: (file.path.count("/"), file.path))
     sidecars = {sidecar_of_table(file.path) for file in listed}
     for file in listed:
@@ -99,6 +100,7 @@ def read_tables(
     for file in files:
         if file.path in originals or file.path in sidecars:
             continue
+        # Only BIDS has them: JSON beside the tables of a release is somebody else's.
         sidecar = sidecars.get(sidecar_of_table(file.path)) if are_bids else None
         if sidecar is not None:
             levels[file.path], reason = parse_levels(sidecar.location.read_bytes())
@@ -106,6 +108,7 @@ def read_tables(
         try:
             tables.require_size(file.size, file.path)
             data = file.location.read_bytes()
+            # As rows at first: a table of protocols is transposed, and has no header.
             start = tables.read_rows(data, file.path, protocols.MAX_HEADER_ROWS).cells
             if protocols.is_protocol_table(start):
                 rows = tables.read_rows(data, file.path)

@@ -42,6 +42,7 @@ def with_entities(table: "ParticipantTable", entities: "Entities") -> "Participa
     columns: dict[str, Sequence[str]] = {}
     for name, values in (group for labels in found for group in labels.groups.items()):
         codes = entities.codes.get(name, {})
+        # A group named "run" must not replace the coordinate of scans.
         columns[f"label_{name}" if name in RESERVED else name] = [codes.get(value, value) for value in values]
         if name in _CODED:
             columns[f"{name}_code"] = values
@@ -53,6 +54,7 @@ def with_entities(table: "ParticipantTable", entities: "Entities") -> "Participa
 def _merge(values: Sequence[str], table: "ParticipantTable", name: str) -> "NDArray[np.str_]":
     own = np.array(values, dtype=np.str_)
     column = table.columns.get(name)
+    # A pattern has optional groups, and labels that it does not match are blank.
     return np.where(own == "", column.astype(np.str_), own) if column is not None else own
 
 

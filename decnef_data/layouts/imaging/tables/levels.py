@@ -19,6 +19,7 @@ def sidecar_of_table(path: str) -> str:
     >>> sidecar_of_table("phenotype/scales.tsv"), sidecar_of_table("README.txt")
     ('phenotype/scales.json', '')
     """
+    # BIDS has tables of participants and scales as TSV only.
     return f"{path[:-4]}.json" if path.endswith(".tsv") else ""
 
 
@@ -40,6 +41,7 @@ def parse_levels(content: bytes) -> tuple[Levels, str]:
     ({}, 'not an object of JSON')
     """
     try:
+        # Not msgspec: tools on Windows write a byte order mark.
         columns = json.loads(content)
     except (ValueError, RecursionError):
         return {}, "not JSON"
@@ -57,6 +59,7 @@ def _labels(levels: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for code, level in levels.items():
         label = level.get("Description") if isinstance(level, dict) else level
         if isinstance(label, str) and label.strip():
+            # A label is a value of a coordinate: one line, whatever the sidecar has.
             yield code.strip(), " ".join(label.split())
 
 

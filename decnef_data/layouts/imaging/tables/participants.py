@@ -158,6 +158,7 @@ def _list_sessions(indexed: ParticipantRows, scans: Sequence["Scan"]) -> list[tu
     """Return subject, session and row of the table (-1 for none): those in the table first, in its order."""
     sessions: dict[str, dict[tuple[str, str], None]] = {}
     for scan in scans:
+        # By normalized id: tables and folders spell one id differently.
         sessions.setdefault(normalize_subject(scan.subject), {})[scan.subject, scan.session] = None
     listed = [
         (*pair, indexed.row_of(subject, pair[1]))
@@ -194,6 +195,7 @@ class _Join:
         path, others = _choose_table(self.tables.tables, self.imaged)
         indexed, labelled, account, remarks = self._read_participants(path)
         cells = {name: list(column) for name, column in labelled.coordinates.items()}
+        # A leading underscore hides a column, which would not be shown then.
         extra_columns = {name.lstrip("_"): list(column) for name, column in labelled.extra_columns.items()}
         attrs = {name.lstrip("_"): {"long_name": header} for name, header in labelled.headers.items()}
         own = {"mean_fd": cells["mean_fd"], **extra_columns}
@@ -242,6 +244,7 @@ class _Join:
             labelled = label_participants("participants.tsv", empty, *self.context, self.books, 0)
             return indexed, labelled, [], []
         table = self.tables.tables[path]
+        # The table that was chosen has one: 0 is for the type checker.
         id_index = find_id_column(table) or 0
         indexed = index_rows(path, table.frame, id_index)
         labelled = label_participants(
@@ -337,12 +340,14 @@ def _build_columns(
     columns: dict[str, NDArray[Any]] = {name: np.array(cells[name], dtype=np.str_) for name in text_names}
     columns |= {name: parse_numbers(cells[name], kind) for name, kind in NUMERIC_COLUMNS.items()}
     for name, column_cells in extra_columns.items():
+        # A column of a table must not replace a coordinate that happens to have its name.
         unique_name = f"table_{name}" if name in columns or name in RESERVED else name
         columns[unique_name], attrs[unique_name] = parse_column(column_cells), attrs[name]
     return columns, {**attrs, **column_attrs(records)}
 
 
 def _missing_value(column: NDArray[Any]) -> Any:
+    # Of the same dtype: np.append would make float64 of float32.
     return "" if column.dtype.kind == "U" else np.array(np.nan, column.dtype)
 
 
@@ -385,6 +390,7 @@ def _with_protocols(table: ParticipantTable, tables: DatasetTables, records: "Re
             own.completed_by(acquisitions[index])
             for own, index in zip(printed, inverse.tolist(), strict=True)
         ]
+        # A table of participants states them by row, so that rows of one protocol may differ.
         inverse = np.arange(len(acquisitions))
     kept = {name: column for name, column in table.columns.items() if name not in read_whole}
     return with_acquisitions(replace(table, columns={**kept, **aligned}), acquisitions, inverse)

@@ -135,6 +135,7 @@ def merge(
         for number, parameters in parse(rows).items():
             if number in merged and not _is_same(merged[number], parameters):
                 remarks.append(_conflict_remark(path, sources[number], number))
+            # The first: select_tables begins with those nearest to the root, where that of the release is.
             merged.setdefault(number, parameters)
             sources.setdefault(number, path)
     remarks += _cell_remarks(merged, sources, recorded or {})
@@ -236,6 +237,7 @@ def from_records(records: "Records") -> dict[int, Protocol]:
 def _find_number_row(rows: Sequence[Sequence[str]]) -> int | None:
     for index, row in enumerate(rows[:MAX_HEADER_ROWS]):
         numbered = sum(_is_number(cell) for cell in row[1:])
+        # Without a number, it may be the header of a table of participants with a column "protocol".
         if row and normalize_name(row[0]).startswith("protocol") and numbered:
             return index
     return None
@@ -247,6 +249,7 @@ def _numbers(row: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _is_number(cell: str) -> bool:
+    # Programs that read numbers with a blank among them as floats write 6 as "6.0".
     return bool(re.fullmatch(r"\s*\d+(\.0*)?\s*", cell))
 
 
@@ -258,6 +261,7 @@ def _clean_cell(row: Sequence[str], index: int) -> str:
 def _build_parameters(cells: Mapping[str, str]) -> Protocol:
     named = {_coordinate_name(label): cell for label, cell in cells.items()}
     acquisition = parse_acquisition(named)
+    # A standard parameter whose cell cannot be read is kept as printed.
     others = {
         name: cell for name, cell in named.items() if name in acquisition.unreadable or not is_standard(name)
     }

@@ -69,6 +69,7 @@ def index_rows(file: str, frame: pd.DataFrame, id_index: int) -> ParticipantRows
     "Rows of 'sub-01' in 'participants.tsv' differ in the column 'site'. The values were left out; ..."
     """
     grid = frame.to_numpy(dtype=object)
+    # So that no message or report that leaves this machine has them.
     remember_ids(map(str.strip, grid[:, id_index].tolist()))
     session_index = _find_session_column(frame, id_index)
     sources = _row_keys(grid, id_index, session_index)
@@ -103,6 +104,7 @@ def index_rows(file: str, frame: pd.DataFrame, id_index: int) -> ParticipantRows
 
 def _find_session_column(frame: pd.DataFrame, id_index: int) -> int | None:
     headers = [normalize_name(str(header)) for header in frame.columns]
+    # The ids may be in a column with such a header, which has no sessions then.
     found = (headers.index(name) for name in _SESSION_HEADERS if name in headers)
     return next((index for index in found if index != id_index), None)
 
@@ -125,6 +127,7 @@ def _merge(
     merged = []
     for index, column in enumerate(grid[positions].T):
         values = list(dict.fromkeys(cell for cell in column.tolist() if cell.strip()))
+        # The ids may differ in their spelling, such as "sub-01" and "1".
         if len({value.strip() for value in values}) > 1 and index != id_index:
             conflicts.setdefault(index, []).append(grid[positions[0]][id_index].strip())
             values = []

@@ -66,6 +66,7 @@ class _Inheritance:
             folder, _, name = path.rpartition("/")
             self._by_folder.setdefault(folder, []).append((_entities(name), index))
         for found in self._by_folder.values():
+            # Stable, and only within a folder: the file with more entities is the more specific one.
             found.sort(key=lambda pair: len(pair[0]))
 
     def acquisition(self, scan: "Scan") -> Acquisition:
@@ -77,9 +78,11 @@ class _Inheritance:
             index
             for folder in folders
             for applies_to, index in self._by_folder.get(folder, ())
+            # The suffix is among them: "task-rest_bold" does not describe "task-rest_sbref".
             if applies_to <= entities
         )
         affine = scan.header.affine if scan.header is not None else b""
+        # The affine, too: the direction "j" is AP or PA by the orientation of the image.
         if (indices, affine) not in self._parsed:
             merged: dict[str, Any] = {}
             for index in indices:
@@ -119,14 +122,17 @@ def _parse(content: Mapping[str, Any], affine: bytes) -> Acquisition:
     if direction := _phase_encoding(_text(content.get("PhaseEncodingDirection")), affine):
         found["phase_encoding"] = direction
     for printed in (value for value in content.values() if isinstance(value, dict)):
+        # At last: an export of this package keeps the printed text, which the standard key only translates.
         found |= {name: text for key, name in PRINTED.items() if (text := _text(printed.get(key)))}
     spacing, thickness = _number(content.get("SpacingBetweenSlices")), found.get("slice_thickness")
     if spacing is not None and isinstance(thickness, float):
+        # BIDS has the distance between the centres of slices; binary fractions leave digits behind.
         found["slice_gap"] = round(spacing - thickness, 4)
     return Acquisition(found)
 
 
 def _number(value: object) -> float | None:
+    # True is an integer in Python, and json reads NaN.
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if is_number and isinstance(value, int | float) else None
 
@@ -144,6 +150,7 @@ def _phase_encoding(direction: str, affine: bytes) -> str:
     if towards not in _OPPOSITE:
         return ""
     pair = _OPPOSITE[towards] + towards
+    # "j" is from low to high indices, thus towards the code of the axis.
     return pair[::-1] if direction.endswith("-") else pair
 
 

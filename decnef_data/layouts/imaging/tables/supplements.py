@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Supplement", "SupplementaryColumn", "SupplementaryColumns", "read_supplement"]
 
 _MAX_NAMED: Final = 3
+#: As the release names them, and "sup_2" or "sup-2".
 _SUPPLEMENT_STEM: Final = re.compile(r"sup\D?(\d+)", re.IGNORECASE)
 
 #: Coordinates that a supplementary table may have.
@@ -83,8 +84,10 @@ def read_supplement(
     extra_columns = {column.lstrip("_"): cells for column, cells in labelled.extra_columns.items()}
     headers = {column.lstrip("_"): header for column, header in labelled.headers.items()}
     aligned = _align_rows(indexed, participants)
+    # The prefix keeps apart what differs: the VAS of sup7 is from 2 to 100, that of sup8 from 0 to 8.
     columns = [
         SupplementaryColumn(
+            # Wherever it is printed, it is the coordinate that every dataset has.
             column if column == "mean_fd" else f"{prefix}_{column}",
             f"{headers.get(column, column)} ({name})",
             ["" if row < 0 else cells[row] for row in aligned],
@@ -113,6 +116,7 @@ def _align_rows(supplement: ParticipantRows, participants: ParticipantRows) -> l
     """Return the row of a supplementary table for each row of the table of participants, -1 for none."""
     aligned = [-1] * len(participants.frame)
     for key, row in participants.rows.items():
+        # A scale may have been taken at one of several sessions, or hold for all of them.
         aligned[row] = supplement.rows.get(key, supplement.rows.get((key[0], ""), -1))
     return aligned
 
@@ -150,6 +154,7 @@ class SupplementaryColumns:
         )
         if first := next(namesakes, None):
             yield _namesake_remark(path, first, prefix)
+        # Two VAS have different ranges (sup7: 2-100, sup8: 0-8): the prefix keeps them apart.
         for column in supplement.columns:
             if column.name not in self.columns and column.name not in self.known:
                 self.columns[column.name], self.sources[column.name] = column, path
