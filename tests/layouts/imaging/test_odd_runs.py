@@ -18,7 +18,13 @@ from decnef_data.formats import nifti
 from decnef_data.layouts.imaging.images.voxels import FileScan
 from decnef_data.layouts.imaging.inventory.files import FileEntry
 from decnef_data.layouts.imaging.inventory.fingerprints import with_fingerprints
-from decnef_data.layouts.imaging.inventory.scans import Inventory, Scan, find_scans, unread_problems
+from decnef_data.layouts.imaging.inventory.scans import (
+    MAX_MISSING,
+    Inventory,
+    Scan,
+    find_scans,
+    unread_problems,
+)
 from decnef_data.layouts.imaging.inventory.unread import find_unread
 from decnef_data.layouts.imaging.join.remarks import list_remarks
 from decnef_data.layouts.imaging.tables.participants import ParticipantTable
@@ -206,6 +212,14 @@ class TestFarNumbers:
         assert caught.value.file == name
         with pytest.warns(decnef_data.DecnefDataWarning, match=name):
             decnef_data.fetch_dataset("srpbs-open", progress="none", strict=False)
+
+    @pytest.mark.parametrize(("n_missing", "n_scans"), [(MAX_MISSING, 1), (MAX_MISSING + 1, 0)])
+    def test_no_more_volumes_are_missing_than_a_seek_index_may_state(
+        self, root: Path, n_missing: int, n_scans: int
+    ) -> None:
+        (root / RUN / "vol_0011").rename(root / RUN / f"vol_{11 + n_missing}")
+        runs = [scan for scan in scans_in(root)[0] if scan.kind == "bold"]
+        assert [len(scan.missing_numbers) for scan in runs] == [n_missing] * n_scans
 
 
 class TestParts:

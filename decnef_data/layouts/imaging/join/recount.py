@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from decnef_data.layouts.column_remarks import count_noun
 from decnef_data.model import Finding
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def _compare_protocols(
     for number, scans in sorted(runs.items()):
         protocol = protocols.get(number)
         if protocol is None:
-            yield Finding(f"protocol {number}", "not in the catalog", _format_runs(len(scans)), agrees=False)
+            yield Finding(
+                f"protocol {number}", "not in the catalog", count_noun(len(scans), "run"), agrees=False
+            )
             continue
         if protocol.volumes is not None:
             # The table counts the dummies, which the files lack.
@@ -112,7 +115,7 @@ def _compare_values(
     counts = Counter(found)
     # The number of slices is printed as "39 or 40" for ATT.
     allowed = set(expected[0].split(" or "))
-    summary = ", ".join(f"{value} in {_format_runs(count)}" for value, count in counts.most_common())
+    summary = ", ".join(f"{value} in {count_noun(count, 'run')}" for value, count in counts.most_common())
     names = [scan.files[0] if scan.file_count == 1 else scan.folder for scan in scans]
     summary += name_differing(names, found, allowed)
     return Finding(what, expected[0], summary, agrees=set(counts) <= allowed, grade=expected[1])
@@ -145,10 +148,6 @@ def name_differing(names: Sequence[str], values: Sequence[str], allowed: Collect
     odd = [f"{value} in '{name}'" for name, value in zip(names, values, strict=True) if value not in usual]
     more = f" and {len(odd) - _MAX_NAMED} more" if len(odd) > _MAX_NAMED else ""
     return f": {', '.join(odd[:_MAX_NAMED])}{more}" if odd else ""
-
-
-def _format_runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _find_gaps(inventory: "Inventory") -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from decnef_data.layouts.column_remarks import count_noun
 from decnef_data.layouts.imaging.groups.datasets import repetition_times
 from decnef_data.layouts.imaging.groups.scan_list import header_times
 from decnef_data.model.account import Remark
@@ -268,7 +269,7 @@ def _join(parts: Iterable[str]) -> str:
 
 
 def _count(runs: Sequence[object]) -> str:
-    return "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    return count_noun(len(runs), "run")
 
 
 def _only_file(scans: Sequence["Scan"]) -> str:

@@ -40,7 +40,7 @@ _QUANTITY: Final = re.compile(
     r"([-+]?\d+(?:\.\d+)?)\s*(?:ms|s|sec|mm|t|tesla|deg|degrees|\u00b0|ch|channels?)?", re.IGNORECASE
 )
 #: A larger repetition time is in milliseconds, and a smaller echo time in seconds.
-#: No volume of a run takes 100 s, and no echo comes within 1 ms: tables print 2500 beside 2.5, 0.03 beside 30.
+#: No volume takes 100 s, and no echo of a run 1 ms: tables print 2500 beside 2.5, and 0.03 beside 30.
 _MAX_TR_SECONDS: Final = 100.0
 _MIN_TE_MS: Final = 1.0
 _PHASE_ENCODING: Final = re.compile(r"([AP])\s*(?:-|--|>|->|to|\u2192|/)?\s*([AP])", re.IGNORECASE)

@@ -33,7 +33,7 @@ from decnef_data.layouts.imaging.tables.dataset_tables import (
     table_account,
 )
 from decnef_data.layouts.imaging.tables.levels import sidecar_of_table
-from decnef_data.layouts.imaging.tables.rows import ParticipantRows, index_rows
+from decnef_data.layouts.imaging.tables.rows import ParticipantRows, index_rows, name_subjects
 from decnef_data.layouts.imaging.tables.supplements import Supplement, SupplementaryColumns, read_supplement
 from decnef_data.layouts.participants import ParticipantColumns, column_attrs, label_participants
 from decnef_data.layouts.table_columns import NUMERIC_COLUMNS, TEXT_COLUMNS
@@ -54,7 +54,6 @@ __all__ = [
     "with_institutes",
 ]
 
-_MAX_NAMED: Final = 3
 #: What BIDS spells "sub-" in the name of a folder.
 _BIDS_PREFIX: Final = re.compile(r"^sub-?(?=.)", re.IGNORECASE)
 #: Names of the coordinates of scans: a column of a table with such a name becomes ``table_<name>``.
@@ -144,12 +143,10 @@ def build_participant_table(
 def _unlisted_remarks(unlisted: Sequence[str], *, has_table: bool) -> tuple[Remark, ...]:
     if not unlisted:
         return ()
-    names = ", ".join(f"'{subject}'" for subject in unlisted[:_MAX_NAMED])
-    more = f" and {len(unlisted) - _MAX_NAMED} more" if len(unlisted) > _MAX_NAMED else ""
     where = "no table lists" if has_table else "there is no table of participants for"
     message = (
-        f"There are images of {count_noun(len(unlisted), 'participant')}, but {where} {names}{more}. "
-        "Their labels are missing."
+        f"There are images of {count_noun(len(unlisted), 'participant')}, "
+        f"but {where} {name_subjects(unlisted)}. Their labels are missing."
     )
     return (Remark("unlisted-participants", message),)
 

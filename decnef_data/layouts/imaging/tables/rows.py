@@ -15,7 +15,7 @@ from decnef_data.records import normalize_name
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ParticipantRows", "index_rows"]
+__all__ = ["ParticipantRows", "index_rows", "name_subjects"]
 
 _SESSION_HEADERS: Final = ("sessionid", "session", "ses")
 _MAX_NAMED: Final = 3
@@ -135,15 +135,25 @@ def _merge(
     return merged
 
 
+def name_subjects(subjects: Sequence[str]) -> str:
+    """Return the first three of several participants, and how many more there are.
+
+    Examples
+    --------
+    >>> name_subjects(["sub-01", "sub-02", "sub-03", "sub-04"])
+    "'sub-01', 'sub-02', 'sub-03' and 1 more"
+    """
+    more = f" and {len(subjects) - _MAX_NAMED} more" if len(subjects) > _MAX_NAMED else ""
+    return ", ".join(f"'{subject}'" for subject in subjects[:_MAX_NAMED]) + more
+
+
 def _conflict_remarks(
     file: str, frame: pd.DataFrame, conflicts: Mapping[int, Sequence[str]]
 ) -> Iterator[Remark]:
     for index, subjects in sorted(conflicts.items()):
         header = str(frame.columns[index])
-        names = ", ".join(f"'{subject}'" for subject in subjects[:_MAX_NAMED])
-        more = f" and {len(subjects) - _MAX_NAMED} more" if len(subjects) > _MAX_NAMED else ""
         message = (
-            f"Rows of {names}{more} in '{file}' differ in the column '{header}'. "
+            f"Rows of {name_subjects(subjects)} in '{file}' differ in the column '{header}'. "
             "The values were left out; correct the table."
         )
         yield Remark("conflicting-rows", message, file, header)

@@ -11,7 +11,7 @@ from decnef_data.layouts.code_books import CODED_COLUMNS, CodeBooks
 from decnef_data.layouts.column_remarks import column_remarks, count_noun
 from decnef_data.layouts.imaging.inventory.paths import normalize_subject
 from decnef_data.layouts.imaging.tables.dataset_tables import find_id_column, row_account, table_account
-from decnef_data.layouts.imaging.tables.rows import ParticipantRows, index_rows
+from decnef_data.layouts.imaging.tables.rows import ParticipantRows, index_rows, name_subjects
 from decnef_data.layouts.participants import label_participants
 from decnef_data.layouts.table_columns import NUMERIC_COLUMNS, TEXT_COLUMNS, slug
 from decnef_data.model import Remark, TableAccount
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Supplement", "SupplementaryColumn", "SupplementaryColumns", "read_supplement"]
 
-_MAX_NAMED: Final = 3
 #: As the release names them, and "sup_2" or "sup-2".
 _SUPPLEMENT_STEM: Final = re.compile(r"sup\D?(\d+)", re.IGNORECASE)
 
@@ -195,10 +194,8 @@ def _namesake_remark(path: str, first: str, prefix: str) -> Remark:
 
 
 def _conflict_remark(column: SupplementaryColumn, path: str, first: str, subjects: Sequence[str]) -> Remark:
-    named = ", ".join(f"'{subject}'" for subject in subjects[:_MAX_NAMED])
-    more = f" and {len(subjects) - _MAX_NAMED} more" if len(subjects) > _MAX_NAMED else ""
     message = (
         f"'{path}' and '{first}' differ in '{column.name}' of {count_noun(len(subjects), 'participant')}: "
-        f"{named}{more}. The values of '{first}' are used. Remove those that are wrong."
+        f"{name_subjects(subjects)}. The values of '{first}' are used. Remove those that are wrong."
     )
     return Remark("conflicting-values", message, path, column.name)
