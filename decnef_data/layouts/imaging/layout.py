@@ -32,7 +32,12 @@ from decnef_data.layouts.imaging.groups.datasets import (
     order_columns,
 )
 from decnef_data.layouts.imaging.groups.labels import ScanLabels
-from decnef_data.layouts.imaging.inventory.paths import KINDS, parse_image_path, subject_folder
+from decnef_data.layouts.imaging.inventory.paths import (
+    KINDS,
+    normalize_subject,
+    parse_image_path,
+    subject_folder,
+)
 from decnef_data.layouts.imaging.inventory.scans import INVENTORY_VERSION, Inventory, Scan
 from decnef_data.layouts.imaging.join.computed_motion import (
     drop_uncomputed,
@@ -313,12 +318,14 @@ def _selected_problems(
     """Return an error for each table and for each scan that may be selected but cannot be read."""
     # Those who were not sampled count: with their scans, the sample may be another one.
     participants, rows = joined.participants, selection.matching_rows
-    selected = {subject for (subject, _), row in participants.rows.items() if row in rows}
+    # The row of a participant without readable images has the id of the table, a problem that of the folder.
+    selected = {normalize_subject(subject) for (subject, _), row in participants.rows.items() if row in rows}
+    is_all = len(rows) == len(participants.is_listed)
     problems = (
         problem.to_error()
         for problem in joined.inventory.troubles
         # Whoever has no readable scan and is in no table has no row, and belongs to a selection of all.
-        if problem.kind in kinds and (problem.subject in selected or len(rows) == len(participants.is_listed))
+        if problem.kind in kinds and (normalize_subject(problem.subject) in selected or is_all)
     )
     return (*joined.problems, *problems)
 

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import decnef_data
-from decnef_data import FormatError
+from decnef_data import FetchError, FormatError
 from decnef_data.formats import nifti
 from decnef_data.layouts.imaging.images.voxels import FileScan
 from decnef_data.layouts.imaging.inventory.files import FileEntry
@@ -620,6 +620,18 @@ class TestFingerprints:
         entries = [FileEntry(path, stats[path].st_size, stats[path].st_mtime_ns) for path in paths]
         again, _ = find_scans(entries, lambda path: nifti.read_header_bytes(tmp_path / path), scans)
         assert [scan.fingerprint for scan in again] == [scan.fingerprint for scan in scans] != ["", ""]
+
+
+@pytest.mark.parametrize("printed", ["sub-0003", "0003", "3"])
+def test_nobody_without_a_readable_image_is_left_out_in_silence(tmp_path: Path, printed: str) -> None:
+    tree = adopt_open(tmp_path)
+    table = tree / "SRPBS_OPEN/participants.tsv"
+    table.write_text(table.read_text("utf-8").replace("sub-0003", printed), "utf-8")
+    for image in (tree / "SRPBS_OPEN/data/sub-0003").glob("*/*"):
+        image.write_bytes(bytes(400))
+    decnef_data.adopt("srpbs-open", tree, progress="none")
+    with pytest.raises(FetchError, match="2 files of 'srpbs-open' cannot be read"):
+        decnef_data.fetch_dataset("srpbs-open", sites=["COI"], progress="none")
 
 
 def test_a_second_t1_image_of_a_session(tmp_path: Path) -> None:
