@@ -196,7 +196,7 @@ def ingest_archive(
         with ScanStoreWriter(context.scan_cache, context.attrs) as writer:
             state = _IngestState(context, scan_filter, writer, compute_fingerprints)
             for member in _read_members(archive, context.progress, writer, state):
-                # By its name, before it is read: what a rule sets aside costs nothing.
+                # Before it is read: its name says whether a rule sets it aside.
                 rule = rule_of_path(member.path)
                 if rule is None:
                     state.add_member(member)
@@ -270,7 +270,7 @@ class _IngestState:
         self.entries.append(_build_entry(member, b""))
         if is_sidecar(member.path) and member.size <= _MAX_SIDECAR_BYTES:
             self.sidecars[member.path] = member.read()
-        if not self._may_be_table(member.path):
+        if not _may_be_table(member.path):
             return
         try:
             tables.require_size(member.size, member.path)
@@ -280,11 +280,6 @@ class _IngestState:
             offset = -1 if member.offset is None else member.offset
             self.context.scan_cache.save_table(member.path, member.read(), offset)
             self.scan_filter.add_table(member.path)
-
-    def _may_be_table(self, path: str) -> bool:
-        """Return whether a file may be a table, or the sidecar of one."""
-        suffix = PurePosixPath(path).suffix.casefold()
-        return suffix in TABLE_SUFFIXES or (suffix == ".json" and not is_in_subject_folder(path))
 
     def finish_series(self) -> None:
         """Store the scans of the current series that pass the filter, and release its contents."""
@@ -367,6 +362,12 @@ class _IngestState:
     def _restore_fingerprint(self, scan: Scan) -> Scan:
         fingerprint = self.fingerprints.get((scan.folder, scan.file_names))
         return msgspec.structs.replace(scan, fingerprint=fingerprint) if fingerprint else scan
+
+
+def _may_be_table(path: str) -> bool:
+    """Return whether a file may be a table, or the sidecar of one."""
+    suffix = PurePosixPath(path).suffix.casefold()
+    return suffix in TABLE_SUFFIXES or (suffix == ".json" and not is_in_subject_folder(path))
 
 
 def _file_number(path: str) -> int:

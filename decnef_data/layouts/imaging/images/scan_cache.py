@@ -166,10 +166,15 @@ class ScanCache:
             if inventory is None or not self._is_usable(inventory):
                 return self._shared.list_tables(copy) if self._shared else ()
             tables = inventory.tables
-        folder = self.folder / _TABLES
-        return tuple(
-            _verified_file(folder / table.file_name, table.path, copy.mirror)
+        located = (
+            (table, self.folder / _TABLES / table.file_name)
             for table in sorted(tables, key=lambda table: table.path)
+        )
+        return tuple(
+            VerifiedFile(
+                table.path, location, location.stat().st_size, (), copy.mirror, has_expected_checksum=False
+            )
+            for table, location in located
         )
 
     def store_path(self, scan: Scan) -> Path:
@@ -228,8 +233,3 @@ class ScanCache:
                 content = (other.folder / _TABLES / table.file_name).read_bytes()
                 self.save_table(table.path, content, table.offset)
             self.save(inventory, index)
-
-
-def _verified_file(location: Path, path: str, mirror: str) -> VerifiedFile:
-    size = location.stat().st_size
-    return VerifiedFile(path, location, size, (), mirror, has_expected_checksum=False)

@@ -149,16 +149,13 @@ class FileScan:
             return gzip_file
         file = _PlainFile(path)
         try:
-            self._require_same_header(file, expected)
+            _require_unchanged(path, os.fstat(file.descriptor), expected)
+            require_header(self.scan, path, os.pread(file.descriptor, nifti.HEADER_LENGTH, 0))
         # An interrupt must not leave the file open either.
         except BaseException:
             file.close()
             raise
         return file
-
-    def _require_same_header(self, file: "_PlainFile", expected: tuple[int, int]) -> None:
-        _require_unchanged(file.path, os.fstat(file.descriptor), expected)
-        require_header(self.scan, file.path, os.pread(file.descriptor, nifti.HEADER_LENGTH, 0))
 
 
 _VolumeIndices = Sequence[tuple[int, int]]

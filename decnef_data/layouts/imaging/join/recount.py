@@ -100,12 +100,8 @@ def _compare_protocols(
                 f"slices of protocol {number}",
                 (protocol.slices, grade),
                 scans,
-                list(map(_slice_count, scans)),
+                [str(scan.header.shape[2]) if scan.header else "" for scan in scans],
             )
-
-
-def _slice_count(scan: "Scan") -> str:
-    return str(scan.header.shape[2]) if scan.header else ""
 
 
 def _compare_values(

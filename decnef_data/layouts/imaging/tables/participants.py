@@ -192,7 +192,7 @@ class _Join:
         path, others = _choose_table(self.tables.tables, self.imaged)
         indexed, labelled, account, remarks = self._read_participants(path)
         cells = {name: list(column) for name, column in labelled.coordinates.items()}
-        # A leading underscore hides a column, which would not be shown then.
+        # The prefix of a column is its institute, which is blank for tables of images.
         extra_columns = {name.lstrip("_"): list(column) for name, column in labelled.extra_columns.items()}
         attrs = {name.lstrip("_"): {"long_name": header} for name, header in labelled.headers.items()}
         own = {"mean_fd": cells["mean_fd"], **extra_columns}
