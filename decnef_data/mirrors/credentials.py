@@ -44,7 +44,13 @@ class Credentials:
 
     def get(self, name: str) -> str | None:
         """Return the secret called `name` from the environment or the store, or ``None``."""
-        return os.environ.get(environment_variable(name) or "") or self._load_secret(name)
+        # No variable is called "", so a token, which has none, is always the stored one.
+        return os.environ.get(environment_variable(name) or "") or self.get_stored(name)
+
+    def get_stored(self, name: str) -> str | None:
+        """Return the secret stored under `name`, or ``None``; the environment does not matter."""
+        stored = self._read()
+        return _read_from_keyring(name) if name in stored and stored[name] is None else stored.get(name)
 
     def put(self, name: str, secret: str) -> None:
         """Store `secret` under `name`, replacing an earlier one.
@@ -54,10 +60,12 @@ class Credentials:
         AccessError
             There is no keyring, and the file system cannot keep the secret from other users.
         """
+        # Read first: if the file is damaged, no secret must go to the keyring that no file lists.
         stored = self._read()
         in_keyring = _store_in_keyring(name, secret)
         if not in_keyring:
             self._require_private_folder(name)
+        # A keyring cannot list its names, so the file has those of its secrets, too.
         self._write({**stored, name: None if in_keyring else secret})
 
     def remove(self, name: str) -> bool:
@@ -82,13 +90,10 @@ class Credentials:
         """Return the sorted names of the stored secrets, without those from the environment."""
         return tuple(sorted(self._read()))
 
-    def _load_secret(self, name: str) -> str | None:
-        stored = self._read()
-        return _read_from_keyring(name) if name in stored and stored[name] is None else stored.get(name)
-
     def _read(self) -> Mapping[str, str | None]:
         """Read the file: each name with its secret, or with ``None`` if the keyring has it."""
         try:
+            # At each reading, because a backup tool or a copy may have opened it to others meanwhile.
             _restrict_permissions(self._file)
             content = json.loads(self._file.read_text("utf-8"))
         except FileNotFoundError:
@@ -134,6 +139,7 @@ def environment_variable(name: str) -> str | None:
 
 def _restrict_permissions(file: Path) -> None:
     """Make a file private if others can read it, as a copied or restored one may be, and warn."""
+    # Only its owner can change the mode of a file, so a shared one of another user is read as it is.
     if file.stat().st_uid != os.getuid() or is_private(file):
         return
     if restrict_access(file, 0o600):
@@ -157,6 +163,7 @@ def _find_keyring() -> Any:
         import keyring.errors
     except ImportError:
         return None
+    # Backends below 1 are not recommended by keyring, such as those that keep nothing or always fail.
     return keyring if keyring.get_keyring().priority >= 1 else None
 
 
@@ -182,7 +189,7 @@ def _read_from_keyring(name: str) -> str | None:
     try:
         return cast("str | None", keyring.get_password(_KEYRING_SERVICE, name))
     except keyring.errors.KeyringError as error:
-        reason = type(error).__name__
+        reason = type(error).__name__  # not its text, which is the backend's
     message = (
         f"Could not read '{name}' from the system keyring ({reason}). "
         "Unlock the keyring, or run `decnef_data.login(MIRROR, SECRET)` again."

@@ -16,7 +16,7 @@ from decnef_data.mirrors import Credentials
 from decnef_data.mirrors.http import session
 from decnef_data.mirrors.http.links import Link
 from decnef_data.mirrors.https.mirror import HttpsMirror
-from decnef_data.model import Checksum, Holding, Mirror, RemoteFile
+from decnef_data.model import Checksum, Holding, Mirror, RemoteFile, Secret
 from tests.archive_bytes import NOISE, zip_of
 from tests.mirror_contract import CONTENT, dataset, received
 from tests.servers import faults
@@ -525,3 +525,32 @@ class TestAccess:
         assert self.states(credentials) == [("link", "expired", command)]
         credentials.put("atr/srpbs-fc", "https://host.example/a?Expires=4102444800")
         assert self.states(credentials) == [("link", "met", None)]
+
+
+class TestLogin:
+    """With a link in the environment, which takes precedence everywhere else."""
+
+    @pytest.fixture(autouse=True)
+    def _environment(self, monkeypatch: pytest.MonkeyPatch, server: LinkServer) -> None:
+        link = server.link(zip_of(b"of the environment"), name="environment.zip")
+        monkeypatch.setenv("DECNEF_ATR_LINK_SRPBS_FC", link)
+
+    def test_tests_the_link_that_it_stores(self, credentials: Credentials, server: LinkServer) -> None:
+        link = server.link(CONTENT, name=NAME)
+        said = HttpsMirror(record(), credentials).login(Secret(link), dataset(), ask=False)
+        assert said.startswith(f"The link for 'srpbs-fc' points to '{NAME}' (")
+        assert credentials.get_stored("atr/srpbs-fc") == link
+
+    def test_restores_the_stored_link(self, credentials: Credentials, server: LinkServer) -> None:
+        credentials.put("atr/srpbs-fc", "https://host.example/stored.zip")
+        refused = server.link(CONTENT, lifetime=-10.0, name=NAME)
+        with pytest.raises(AccessError, match="expired"):
+            HttpsMirror(record(), credentials).login(Secret(refused), dataset(), ask=False)
+        assert credentials.get_stored("atr/srpbs-fc") == "https://host.example/stored.zip"
+
+    def test_prefers_the_environment_again_afterwards(
+        self, credentials: Credentials, server: LinkServer
+    ) -> None:
+        remote = HttpsMirror(record(), credentials)
+        remote.login(Secret(server.link(CONTENT, name=NAME)), dataset(), ask=False)
+        assert [file.path for file in remote.find(dataset())] == ["environment.zip"]

@@ -40,6 +40,7 @@ class StoredLinks:
     def __init__(self, mirror: Mirror, credentials: Credentials) -> None:
         self._mirror = mirror
         self._credentials = credentials
+        self._tested: str | None = None  # the dataset whose new link is tested
 
     def _name(self, dataset: str) -> str:
         """Return the name of the personal link in the store."""
@@ -48,8 +49,11 @@ class StoredLinks:
     def _text(self, dataset: str) -> str | None:
         """Return the link as stored; callers keep it out of local names, which a traceback may show."""
         holding = self._mirror.find_holding(dataset)
+        # An address that nobody verified may be a guess of the catalog, and is not opened.
         public = holding.address if holding and holding.has_verified_address else None
-        return self._credentials.get(self._name(dataset)) or public
+        # Otherwise a link in the environment would be tested in place of the new one.
+        read = self._credentials.get_stored if dataset == self._tested else self._credentials.get
+        return read(self._name(dataset)) or public
 
     def has(self, dataset: str) -> bool:
         """Whether there is a link to a dataset."""
@@ -117,8 +121,9 @@ class StoredLinks:
     def stored(self, dataset: str, secret: Secret) -> Iterator[str]:
         """Store a personal link, and yield where; the previous one is restored if it is refused meanwhile."""
         credentials, name = self._credentials, self._name(dataset)
-        previous = Secret(credentials.get(name) or "") if name in credentials.names() else None
+        previous = Secret(credentials.get_stored(name) or "")  # a Secret, which no traceback shows
         credentials.put(name, secret)
+        self._tested = dataset
         try:
             yield credentials.describe_location(name)
         except (AccessError, IntegrityError):
@@ -126,3 +131,5 @@ class StoredLinks:
             if previous:
                 credentials.put(name, previous)
             raise
+        finally:
+            self._tested = None
