@@ -37,6 +37,7 @@ class _CellTask:
 
     def _update(self) -> None:
         if self._line is not None:
+            # HTML permits no value above `max`, and more may come than was announced.
             share = min(self._done / self._total, 1.0) if self._total else None
             self._line.update(self._what, self._format_state(), share)
 
@@ -51,6 +52,7 @@ class _CellTask:
         return ""
 
     def _rate(self) -> float:
+        # Without what was there before; and two readings of the clock may be equal.
         return (self._done - self._initial) / max(time.monotonic() - self._started, 1e-3)
 
     def _format_time_left(self) -> str:

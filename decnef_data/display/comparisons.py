@@ -15,6 +15,7 @@ from decnef_data.display.elements import (
 
 __all__ = ["audit_html", "index_html", "splits_html"]
 
+# A notebook keeps its output: a table of all files would make it large, and hard to read.
 _MAX_ROWS: Final = 20
 _MAX_LABELS: Final = 12
 
@@ -23,6 +24,7 @@ def splits_html(name: str, by: str, folds: Sequence[tuple[Sequence[str], int, in
     """Format the sizes of each split, and which sites it holds out; participants are only counted."""
     rows = (
         (f"{number}", _held_out_cell(by, labels), f"{n_train:,}", f"{n_test:,}")
+        # Numbered from 0, as the splits are when they are iterated.
         for number, (labels, n_train, n_test) in enumerate(folds[:_MAX_ROWS])
     )
     head = ("split", "held out", "training rows", "test rows")
@@ -34,6 +36,7 @@ def splits_html(name: str, by: str, folds: Sequence[tuple[Sequence[str], int, in
 
 
 def _held_out_cell(by: str, labels: Sequence[str]) -> str:
+    # Other labels may be ids of participants, such as in splits by subject.
     if by not in {"site", "institute"} or len(labels) > _MAX_LABELS:
         return f"{len(labels):,}"
     return escape(", ".join(labels))

@@ -34,9 +34,11 @@ __all__ = [
     "verification_html",
 ]
 
+# What a notebook shows is saved with it; everything is in the attributes that the tables name.
 _MAX_ROWS: Final = 20
 _MAX_TABLES: Final = 10
 _MAX_VALUE: Final = 40
+# The findings that say how many, and not who: only these are shown without a graded fact.
 _ANONYMOUS: Final = re.compile(r"missing for \d+|\d+$|not in the copy")
 
 
@@ -44,6 +46,7 @@ def cache_html(listing: CacheListing) -> str:
     """Format how much of each dataset is in the cache, by kind and mirror."""
     groups: dict[tuple[str, str, str, bool], list[CacheEntry]] = {}
     for entry in listing.entries:
+        # By whether it is synthetic, too, so that no sum mixes phantoms with data.
         groups.setdefault((entry.dataset, entry.kind, entry.mirror, entry.synthetic), []).append(entry)
     head = f"<h4>Cache: {human_size(listing.size)}</h4><p>{path_html(listing.root)}</p>"
     if not groups:
@@ -67,6 +70,7 @@ def verification_html(verification: Verification) -> str:
     counts = Counter(check.state for check in verification.checks)
     problems = [check for check in verification.checks if check.state != "intact"]
     result = ", ".join(f"{count:,} {state}" for state, count in counts.items()) or "nothing to verify"
+    # A quick verification cannot see changed bytes of the same size and time, so it says what it compared.
     compared = "Every byte was read." if verification.deep else "Sizes and modification times were compared."
     parts = [f"<h4>Verification of {escape(verification.dataset)}: {result}</h4><p>{compared}</p>"]
     if problems:
@@ -95,6 +99,7 @@ def lock_html(lock: Lock) -> str:
         rows.append(("access", escape(lock.data_use.access_level)))
         rows += [(label, escape(text)) for label, text in lock.data_use.describe()]
     names = ("file", "size", "checksum")
+    # Of each file the first checksum only: a file of two mirrors has several, all of the same bytes.
     files = html_table(names, map(_locked_file_row, lock.files[:_MAX_ROWS]), ("", "number", ""))
     return html_page((head, html_properties(rows), files, omitted_note(len(lock.files) - _MAX_ROWS, "files")))
 
@@ -138,6 +143,7 @@ def doctor_html(report: DoctorReport) -> str:
 def _finding_row(finding: Finding) -> tuple[str, ...]:
     """Format a finding; what is found may name participants unless it is compared with a graded fact."""
     found = finding.found
+    # Without a grade, the value is of this copy alone, and may be the id or the cell of one person.
     if not finding.grade:
         anonymous = _ANONYMOUS.match(found)
         found = anonymous[0] if anonymous else "see .disagreements"
@@ -161,6 +167,7 @@ def _account_parts(account: Account) -> Iterator[str]:
         classes: Sequence[str] = ("", "", "number", "number", "number")
         yield html_table(head, map(_table_row, account.tables[:_MAX_TABLES]), classes)  # type: ignore[arg-type]
         yield omitted_note(len(account.tables) - _MAX_TABLES, "tables")
+    # Their texts quote cells and paths, so the page only counts them.
     remarks = Counter(remark.rule for remark in account.remarks)
     if remarks:
         counts = ((f"{count:,}", escape(rule)) for rule, count in remarks.items())

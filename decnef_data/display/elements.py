@@ -91,6 +91,7 @@ def path_html(path: Path) -> str:
 def html_link(url: str, text: str) -> str:
     """Format a link to a web page; any other URL of a record is shown as text."""
     shown = escape(text)
+    # The URL of a catalog of the user's may also be `javascript:`.
     return f"<a href='{escape(url)}' target='_blank'>{shown}</a>" if url.startswith("https://") else shown
 
 
@@ -125,6 +126,7 @@ def _cells(start: str, end: str, texts: Sequence[str], classes: Sequence[CellCla
 
 def html_page(parts: Iterable[str]) -> str:
     """Format parts, which are HTML already, with their style."""
+    # In one place, so that no page can forget it.
     return f"{_STYLE}<div class='decnef'>{hide_people(''.join(parts))}</div>"
 
 

@@ -57,6 +57,7 @@ class HiddenFrame(pd.DataFrame):
 
         return f"<p>{escape(repr(self))}</p>"
 
+    # With options of pandas, Jupyter shows the following ones, which have the rows; None means no such one.
     def _repr_latex_(self) -> None:
         return None
 

@@ -37,6 +37,7 @@ def access_html(accesses: Sequence[Access]) -> str:
     """Format the requirements of each dataset and mirror, which are met, and what to do next."""
     parts = tuple(part for access in accesses for part in _access_section(access))
     hint = ("<p>Access to one mirror per dataset is enough.</p>",) if len(accesses) > 1 else ()
+    # Once per tier, because all mirrors of a dataset have the same conditions of use.
     tiers = {access.data_use.name: access.data_use for access in accesses if access.data_use is not None}
     use = tuple(part for tier in tiers.values() for part in _data_use_section(tier))
     return html_page((*parts, *use, *hint) if accesses else ("No access information is available.",))
@@ -63,6 +64,7 @@ def _access_status(access: Access) -> str:
     """Return in one or two words whether access is granted."""
     if not access.granted:
         return "not granted"
+    # A requirement that cannot be checked from here does not refuse access, but nor is it known to be met.
     return "unknown" if any(item.state == "unknown" for item in access.requirements) else "granted"
 
 
@@ -72,6 +74,7 @@ def _requirement_cell(item: Requirement) -> str:
 
 
 def _action_cell(item: Requirement) -> str:
+    # What is met until a deadline keeps its links: it has to be renewed.
     if item.state == "met" and item.deadline is None:
         return ""
     link = html_link(item.url, item.url.removeprefix("https://")) if item.url else ""
@@ -96,14 +99,17 @@ def plan_html(plan: Plan) -> str:
         head = ("mirror", "download size", "accessible")
         parts += [html_table(head, map(_cost_row, plan.mirror_costs), ("", "number", ""))]
     parts += [f"<p>{escape(mirror)}: {escape(problem)}</p>" for mirror, problem in plan.problems]
+    # Only these: a plan is read to see what keeps it from being carried out.
     missing = tuple(access for access in plan.access if not access.granted)
     return html_page((*parts, *(part for access in missing for part in _access_section(access))))
 
 
 def _plan_rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    # Without an accessible mirror a plan has no files, so the size is unknown and not 0.
     yield "to download", human_size(plan.download_size if plan.files else None)
     yield "available locally", human_size(sum(item.file.size or 0 for item in plan.files if item.present))
     if plan.store_size is not None:
+        # A limit until it exists, because how far images can be compressed is known afterwards only.
         about = "at most about " if plan.estimated else "" if plan.store_exists else "at most "
         yield "store", f"{about}{human_size(plan.store_size)}"
     yield "free disk space", human_size(plan.free_disk)

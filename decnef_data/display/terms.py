@@ -13,6 +13,7 @@ def terms_html(terms: Terms) -> str:
     """Format the complete terms, with title, version and address."""
     link = f"<p>{html_link(terms.url, terms.url)}</p>" if terms.url else ""
     head = f"<h4>{escape(terms.title)} (version {escape(terms.version)})</h4>"
+    # Line breaks of legal text stay: the style of `text` keeps them.
     return html_page((head, f"<div class='text'>{escape(terms.text.strip())}</div>", link))
 
 

@@ -47,7 +47,7 @@ def crawl_mirror(
         mirror=mirror.name,
         protocol=mirror.protocol,
         address=mirror.address,
-        started=found.started or started,
+        started=found.started or started,  # a resumed crawl has begun before this call
         finished=utc_timestamp(),
         calls=context.rate_limiter.request_count,
         matches=found.matches,

@@ -101,12 +101,15 @@ def audit(dataset: Dataset, mirrors: Sequence[Mirror], root: Path, *, deep: bool
     mirror_sources = tuple(
         _mirror_source(mirror, dataset, root)
         for mirror in mirrors
+        # Adopted copies have no index; they are sources on the disk only.
         if not get_protocol(mirror.protocol).reads_adopted
     )
     paths = sorted({each.path for source in mirror_sources for each in source.files})
     disk_sources = (_disk_source(mirror, dataset, root, paths, deep=deep) for mirror in mirrors)
     sources = (*mirror_sources, *(source for source in disk_sources if source))
+    # A source without an index lists no file, which does not mean that it has none.
     informative = [source for source in sources if source.files]
+    # An archive may be called differently at each mirror, so the names of single files are not compared.
     single = all(len(source.files) == 1 for source in informative)
     comparisons = [
         each for left, right in combinations(informative, 2) for each in _compare_sources(left, right)
@@ -138,6 +141,7 @@ def _recorded_source(mirror: Mirror, holding: Holding | None, basis: str) -> Aud
 
 def _indexed_files(index: Index, match: Match, holding: Holding | None) -> tuple[ReportedFile, ...]:
     files = tuple(map(_file_from_item, index.matched_files(match)))
+    # A host of links reports no checksum, but the catalog may have a published one.
     if len(files) == 1 and holding and holding.checksum and holding.checksum not in files[0].checksums:
         return (replace(files[0], checksums=(*files[0].checksums, holding.checksum)),)
     return files
@@ -147,6 +151,7 @@ def _file_from_item(item: IndexItem) -> ReportedFile:
     checksums = (item.checksum,) if item.checksum else ()
     # A receipt has the date as its identity if a link answered without an ETag.
     identities = tuple(text for text in (item.identity, item.modified) if text)
+    # With a size there is something to compare, such as what an earlier crawl found behind a link.
     return ReportedFile(
         item.path, item.size, checksums, identities, item.problem if item.size is None else None
     )
@@ -161,6 +166,7 @@ def _disk_source(
     is_dropped = journal.status.state == "dropped"
     receipts = [journal.receipts[path] for path in journal.status.paths if path in journal.receipts]
     files = [_file_from_receipt(journal, receipt, is_dropped=is_dropped, deep=deep) for receipt in receipts]
+    # Adopting a folder of images leaves them without receipts, because hashing would read all of them.
     if dataset.has_unhashed_files and not is_dropped:
         files += _unhashed_files(journal, paths, deep=deep)
     basis = "Verified when downloaded, removed since." if is_dropped else f"Verified copy in {journal.root}"
@@ -172,6 +178,7 @@ def _file_from_receipt(
 ) -> ReportedFile:
     identities = (receipt.identity,) if receipt.identity else ()
     reported = ReportedFile(receipt.path, receipt.size, receipt.checksums, identities)
+    # There is no file to look at, but what was verified still says which bytes these were.
     if is_dropped:
         return reported
     if not journal.is_unchanged(receipt):
@@ -185,6 +192,7 @@ def _unhashed_files(journal: ReceiptJournal, paths: Iterable[str], *, deep: bool
     """Yield the files that a mirror has and that adopting did not hash, if they exist in the copy."""
     for path in paths:
         location = journal.location(path)
+        # The paths come from a mirror, and must not lead out of the copy.
         if path not in journal.receipts and ".." not in location.parts and location.is_file():
             checksums = (_md5(location),) if deep else ()
             yield ReportedFile(path, location.stat().st_size, checksums)
@@ -240,7 +248,8 @@ def _compare_facts(one: ReportedFile, other: ReportedFile, *, same_mirror: bool)
     if both_sized and one.size != other.size:
         return "different", f"The sizes differ: {one.size:,} and {other.size:,} bytes."
     if shared:
-        return _compare_checksums(one, other, shared[0])
+        return _compare_checksums(one, other, shared[0])  # sorted: the same one each time
+    # An ETag or version of one mirror says nothing about the file of another.
     if same_mirror and one.identities and other.identities:
         return _compare_identities(one, other)
     if both_sized:
@@ -257,6 +266,7 @@ def _compare_checksums(one: ReportedFile, other: ReportedFile, algorithm: str) -
 
 def _compare_identities(one: ReportedFile, other: ReportedFile) -> tuple[Outcome, str]:
     """Compare version or ETag, which one mirror keeps as long as the bytes stay the same."""
+    # A receipt from Synapse has `syn1.2:handle`, the index only the handle.
     if any(
         a == b or a.endswith(f":{b}") or b.endswith(f":{a}") for a in one.identities for b in other.identities
     ):

@@ -112,6 +112,7 @@ def read_header(path: Path) -> IndexHeader | None:
         return None
     except DECODE_ERRORS:
         line = None
+    # A file that begins with an item has lost its header, and with it what the items belong to.
     if isinstance(line, IndexHeader):
         return line
     _warn_damaged(path)
@@ -125,6 +126,7 @@ def read_index(path: Path) -> tuple[IndexHeader, tuple[IndexItem, ...]] | None:
         return None
     try:
         with path.open("rb") as stream:
+            # One damaged line makes the index useless: without it, a file would be reported as gone.
             items = tuple(line for line in map(_INDEX_DECODER.decode, stream) if isinstance(line, IndexItem))
     except DECODE_ERRORS:
         _warn_damaged(path)
@@ -168,6 +170,7 @@ def _iter_changes(before: Iterable[IndexItem], after: Iterable[IndexItem]) -> It
         previous = old.pop(item.id, None)
         if previous is None:
             yield Change("new", item.id, item.path, item.kind)
+        # Items also differ in what is not compared, such as the time at which a link was seen.
         elif previous != item and (what := "; ".join(_describe_differences(previous, item))):
             yield Change("changed", item.id, item.path, what)
     yield from (Change("gone", item.id, item.path, item.kind) for item in old.values())
@@ -176,8 +179,10 @@ def _iter_changes(before: Iterable[IndexItem], after: Iterable[IndexItem]) -> It
 def _describe_differences(before: IndexItem, after: IndexItem) -> Iterator[str]:
     for name, label in _COMPARED_FIELDS.items():
         old, new = getattr(before, name), getattr(after, name)
+        # A crawl without checksums has none to compare.
         if None not in {old, new} and old != new:
             yield f"{label} {old} -> {new}"
+    # Without a restriction level nothing was recorded, so an empty `unmet` would be no news.
     if before.unmet != after.unmet and before.restriction and after.restriction:
         yield f"unmet requirements {_format_numbers(before.unmet)} -> {_format_numbers(after.unmet)}"
 

@@ -61,6 +61,7 @@ class Index:
     @property
     def size(self) -> int:
         """The total size of the files whose size is known, in bytes."""
+        # Sizes are unknown of files that the user may not read, and after a crawl without checksums.
         return sum(item.size or 0 for item in self.items)
 
     def _repr_html_(self) -> str:
@@ -89,11 +90,13 @@ class Index:
 
 def _is_part_of(item: IndexItem, match: Match) -> bool:
     """Whether `item` is the matched entity, or inside it."""
+    # With the slash, or the folder `data` would contain `data_2`.
     return item.id == match.id or (match.path is not None and item.path.startswith(f"{match.path}/"))
 
 
 def _relative_path(item: IndexItem, top: str) -> str:
     """Return the path of `item` relative to `top`; its name if it is `top` itself."""
+    # As `find` of the mirror names them, so that an audit can compare them by path.
     return item.path.removeprefix(f"{top}/") if item.path != top else item.name
 
 

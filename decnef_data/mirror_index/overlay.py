@@ -30,6 +30,7 @@ def overlay_mirrors(mirrors: Iterable[Mirror], root: Path) -> tuple[Mirror, ...]
     >>> overlay_mirrors((record,), Path("/nonexistent")) == (record,)
     True
     """
+    # Without public addresses a crawl adds nothing here, so its index need not be read.
     return tuple(
         mirror if _address_page(mirror) is None else _overlay_mirror(mirror, root) for mirror in mirrors
     )
@@ -65,6 +66,7 @@ class _Crawl:
     def evidence(self, match: Match) -> Evidence | None:
         """Return the evidence that a match is, or ``None`` if it has no address that may be shown."""
         page = _address_page(self.mirror)
+        # A personal link is a secret, so the web page of the mirror stands for it.
         address = self.mirror.page if page is None or match.id is None else f"{page}{match.id}"
         if address is None:
             return None
@@ -83,6 +85,7 @@ class _Crawl:
 
     def with_address(self, holding: Holding, match: Match) -> Holding:
         """Return a holding with the address that was found."""
+        # The crawl agrees, and the evidence that the record has is not replaced by it.
         if holding.has_verified_address and holding.address == match.id:
             return holding
         return self.with_values(holding, match, {"address": match.id})
@@ -106,6 +109,7 @@ class _Crawl:
         """Add a public address, and the facts of an archive; a folder has only an approximate size."""
         kind = "an archive" if match.archive else f"a folder of {match.files:,} files"
         found = holding if _address_page(self.mirror) is None else self.with_address(holding, match)
+        # A folder has no single file whose size or checksum a download could be held against.
         exact = {"size": match.size, "archive": match.archive, "checksum": match.checksum}
         facts = exact if match.archive else {"approximate_size": match.size}
         known = {field: value for field, value in facts.items() if value is not None}
@@ -155,6 +159,7 @@ def format_toml(record: Mapping[str, Any]) -> str:
     kind = "link"
     <BLANKLINE>
     """
+    # An empty list counts as one of tables and is left out, as what is absent: TOML has no null.
     nested = {name: value for name, value in record.items() if _is_table_list(value)}
     plain = {name: value for name, value in record.items() if name not in nested and value is not None}
     lines = [f"{name} = {_format_value(value)}" for name, value in plain.items()]

@@ -79,6 +79,7 @@ def get_mirror_status(
         result.seconds,
         result.user,
         result.problem,
+        # A second one, because the placeholder for offline use knows no credentials.
         connect(mirror, credentials).credentials(datasets),
         header.finished if header else None,
         tuple(listed),
@@ -100,11 +101,12 @@ def probe_mirror(remote: Remote) -> ProbeResult:
     except MirrorError as error:
         return ProbeResult(False, problem=str(error))
     except AccessError as error:
-        return ProbeResult(True, problem=str(error))
+        return ProbeResult(True, problem=str(error))  # a refusal is an answer, too
 
 
 def _list_adopted(adopted: Mapping[str, Path]) -> Iterator[MirrorDataset]:
     for name, path in sorted(adopted.items()):
+        # The size of a folder is not known without listing everything in it.
         yield MirrorDataset(name, str(path), path.stat().st_size if path.is_file() else None, "adopted")
 
 
@@ -114,6 +116,7 @@ def _list_datasets(
     matches = {match.dataset: match for match in header.matches} if header else {}
     for dataset in datasets:
         holding, match = mirror.find_holding(dataset.name), matches.get(dataset.name)
+        # A crawl that found nothing does not hide what the record states.
         if match is not None and header is not None and (match.files or holding is None):
             yield _dataset_from_match(match, header)
         elif holding is not None:
@@ -121,6 +124,7 @@ def _list_datasets(
 
 
 def _dataset_from_match(match: Match, header: IndexHeader) -> MirrorDataset:
+    # A crawl of links uses the name of the dataset as id, which says nothing here.
     parts = (match.archive, match.id if match.id != match.dataset else None)
     description = ", ".join(part for part in parts if part) or "nothing"
     return MirrorDataset(match.dataset, description, match.size, f"{match.verdict} {header.finished[:10]}")

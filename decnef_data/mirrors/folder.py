@@ -46,6 +46,7 @@ class FolderMirror(Remote):
         self.name = mirror.name
         self._mirror = mirror
         self._follow_links = follow_links
+        # The working directory may be another one when a file is opened; links stay as the user wrote them.
         self._adopted = {name: Path(path).absolute() for name, path in adopted.items()}
 
     def is_ready(self, dataset: Dataset) -> bool:
@@ -79,6 +80,7 @@ class FolderMirror(Remote):
         except FileNotFoundError:
             raise self._missing_copy_error(file.address, path) from None
         with stream:
+            # Of the open file: the one at its path may be replaced meanwhile.
             status = os.fstat(stream.fileno())
             identity = _identity(status)
             offset = start if identity == file.identity and start <= status.st_size else 0
@@ -92,7 +94,7 @@ class FolderMirror(Remote):
         met = path is not None and path.exists()
         text = f"Local copy at '{path}'" if path else "A copy that you already have"
         text = text if met or path is None else f"{text}, which no longer exists"
-        command = None if met else _adopt_command(dataset.name)
+        command = None if met else f"decnef adopt {dataset.name} PATH"
         requirement = Requirement("copy", "met" if met else "unmet", text, command=command)
         return Access(dataset.name, self.name, dataset.level, (requirement,))
 
@@ -148,6 +150,7 @@ class FolderMirror(Remote):
     def _walk(self, dataset: str, root: Path) -> FileTree:
         """List the folder; refuse a link out of it, whose target can change without the folder changing."""
         tree = walk_files(root, follow_links=self._follow_links(dataset))
+        # The first is enough: one setting permits all of them.
         for path in tree.leading_out:
             message = (
                 f"'{path}' in '{root}' is a symbolic link that points outside that folder. "
@@ -164,6 +167,7 @@ def _list_files(dataset: str, root: Path, tree: FileTree) -> list[RemoteFile]:
         )
         for folder in tree.folders
         for path, size, mtime_ns in zip(folder.file_paths(), folder.sizes, folder.mtimes_ns, strict=True)
+        # The user wrote it about the data; a file of this name in a subfolder may be part of them.
         if path != CODES_FILE
     )
     files = [file for file in found if file.local is not None and not _is_sidecar(file.local)]
@@ -176,6 +180,7 @@ def _is_sidecar(path: Path) -> bool:
         return False
     markers = (MARKER_LINE.encode(), MARKER_LINE_0_1_0.encode())
     with path.open("rb") as stream:
+        # By content, because a release may have files with these names of its own.
         return stream.read(max(map(len, markers))).startswith(markers)
 
 
@@ -191,6 +196,7 @@ def _remote_file(dataset: str, path: Path, root: Path) -> RemoteFile:
 
 
 def _identity(status: os.stat_result) -> str:
+    # A hash would change with every change, but takes reading a copy of up to 250 GB.
     return f"{status.st_mtime_ns}-{status.st_size}"
 
 
@@ -198,10 +204,6 @@ def _read_chunks(stream: BinaryIO, remaining: int) -> Iterator[bytes]:
     while remaining > 0 and (chunk := stream.read(min(_CHUNK_SIZE, remaining))):
         yield chunk
         remaining -= len(chunk)
-
-
-def _adopt_command(dataset: str) -> str:
-    return f"decnef adopt {dataset} PATH"
 
 
 def _adopt_call(dataset: str) -> str:

@@ -183,6 +183,7 @@ class Remote(ABC):
             The mirror does not answer.
         """
         ready = [dataset for dataset in request.datasets if self.is_ready(dataset)]
+        # An empty index would say that everything the earlier one had is gone.
         if not ready:
             message = (
                 f"Mirror '{self.name}' provides no dataset that you can access. "
@@ -192,6 +193,7 @@ class Remote(ABC):
         items: list[IndexItem] = []
         matches: list[Match] = []
         for dataset in ready:
+            # One slot per dataset: how many requests `find` takes is known to the protocol alone.
             request.rate_limiter.acquire()
             files = tuple(_index_items(dataset, self.find(dataset)))
             items += files
@@ -201,6 +203,7 @@ class Remote(ABC):
 
 def _index_items(dataset: Dataset, files: Iterable[RemoteFile]) -> Iterator[IndexItem]:
     for file in files:
+        # The dataset first: datasets of one mirror may have files of the same path.
         path = f"{dataset.name}/{file.path}"
         yield IndexItem(
             id=path,
@@ -214,6 +217,7 @@ def _index_items(dataset: Dataset, files: Iterable[RemoteFile]) -> Iterator[Inde
 
 
 def _match_files(dataset: Dataset, files: Sequence[IndexItem]) -> Match:
+    # Of several files none stands for the dataset, and none of their checksums is that of the dataset.
     archive = files[0] if len(files) == 1 and is_archive_name(files[0].name) else None
     sizes = [item.size for item in files if item.size is not None]
     return Match(
@@ -222,6 +226,7 @@ def _match_files(dataset: Dataset, files: Sequence[IndexItem]) -> Match:
         why=f"The mirror lists {len(files):,} file{'' if len(files) == 1 else 's'}.",
         path=dataset.name,
         files=len(files),
+        # The sum of some sizes would pass for the size of all.
         size=sum(sizes) if len(sizes) == len(files) else None,
         archive=archive.name if archive else None,
         checksum=archive.checksum if archive else None,

@@ -56,6 +56,7 @@ def build_access(
 
 
 def _build_requirement(step: AccessStep, state: RequirementState, command: str) -> Requirement:
+    # Accounts, applications and approvals are made on web pages, for which there is no command.
     next_command = command if state in {"unmet", "expired"} and step.kind in {"login", "link"} else None
     return Requirement(step.kind, state, step.text, step.url, next_command, form=step.form)
 
@@ -88,6 +89,7 @@ def format_age(moment: datetime) -> str:
     >>> format_age(datetime.now(UTC) - timedelta(hours=50))
     '2 days ago'
     """
+    # The moment may be one by the clock of a host that is ahead of ours.
     seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if count := seconds // length:

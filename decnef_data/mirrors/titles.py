@@ -30,4 +30,5 @@ def normalize_stem(name: str) -> str:
 
 
 def _normalize(text: str) -> str:
+    # Letters of any script: the records have Japanese titles, too.
     return "".join(char for char in text.casefold() if char.isalnum())

@@ -101,6 +101,15 @@ class TestVerdicts:
         found = match("srpbs-open", folder(OPEN.title, 22317081), file(f"{OPEN.title}/{inside}", 1))
         assert (found.verdict, found.why) == ("doubtful", f"'{OPEN.title}' matches by name; {why}")
 
+    def test_the_layout_of_a_plug_in_is_not_expected_to_match(self) -> None:
+        dataset = replace(FC, name="lakeside", title="Lakeside", layout="thickness", aliases=())
+        items = (folder("Lakeside", 7), file("Lakeside/sub-01.tsv", 8))
+        (found,) = match_datasets(replace(SYNAPSE, holdings=()), (dataset,), items)
+        assert (found.verdict, found.why) == (
+            "found",
+            "'Lakeside' matches by name; files of its layout cannot be recognized by their names.",
+        )
+
     def test_two_that_could_be_it_are_doubtful(self) -> None:
         found = match("srpbs-fc", file("SRPBS_FC.zip", 7), file("SRPBS_FC.tar.gz", 8))
         assert (found.verdict, found.why) == (

@@ -15,6 +15,7 @@ _UNSAFE_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
 # Of the values in a link: shorter ones are words, and hiding these would make messages unreadable.
 _MIN_SECRET_LENGTH = 8
 _LIFETIME_PARAMETER = re.compile(r"[?&]x-amz-expires=(\d+)(?:&|$)", re.IGNORECASE)
+# A signature covers a target as it is written, so what may stand in one, and `%`, is not quoted again.
 _UNQUOTED_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -54,7 +55,7 @@ class Link:
             raise UnusableLinkError("it contains whitespace or control characters")
         try:
             return cls._from_url(text)
-        except UnusableLinkError:
+        except UnusableLinkError:  # which is a ValueError, too
             raise
         except ValueError:  # urllib's text may quote the link
             pass
@@ -113,6 +114,7 @@ class Link:
         query = {key.lower(): value for key, value in parse_qsl(urlsplit(self.target).query)}
         try:
             return _parse_signature_expiry(query) or _parse_epoch_expiry(query)
+        # `fromtimestamp` raises the last two for years that the platform does not have.
         except (ValueError, OverflowError, OSError):
             return None
 

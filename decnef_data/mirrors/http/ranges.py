@@ -74,6 +74,7 @@ class RangeRequest:
         """The HTTP headers of the request."""
         if not self.start and self.stop is None:
             return {}
+        # HTTP has no empty range; at least one byte is requested, of which the body yields none.
         last = "" if self.stop is None else str(max(self.stop - 1, self.start))
         if_range = {"If-Range": self.identity} if self.identity and not self.identity.startswith("W/") else {}
         return {"Range": f"bytes={self.start}-{last}", **if_range}
@@ -103,6 +104,7 @@ def fetch_metadata(http_session: session.HttpSession, link: Link, mirror: str) -
     request = RangeRequest(stop=HEAD_SIZE)
     with session.get(http_session, link, request.headers, mirror) as response:
         is_unsatisfiable = response.status_code == requests.codes.requested_range_not_satisfiable
+        # An empty file has no first byte, so a correct host refuses the range and states the size 0.
         if not is_unsatisfiable or _complete_size(response, mirror) == 0:
             return _read_metadata(response, link, mirror)
     with session.get(http_session, link, {}, mirror) as response:  # closed before its body is read
@@ -114,6 +116,7 @@ def _read_metadata(response: requests.Response, link: Link, mirror: str) -> File
     if response.status_code != requests.codes.requested_range_not_satisfiable:
         _check_response(response, link, mirror, ARCHIVE_PAGE_TYPES)
         head = b"".join(session.iter_body(response, HEAD_SIZE, mirror, allow_less=True))
+    # Whatever its status and type: saved as data, it would be noticed only when the archive is opened.
     if is_s3_error(head):
         raise _build_status_error(response, link, head)
     return FileMetadata(
@@ -153,6 +156,7 @@ def _build_body(response: requests.Response, link: Link, request: RangeRequest, 
         return _body_from_start(response, link, request, mirror)
     _check_response(response, link, mirror, request.page_types)
     start, size = _parse_content_range(response, mirror)
+    # Compared here, too, because a host may ignore If-Range.
     changed = request.identity is not None and _file_identity(response) not in {None, request.identity}
     _check_start(response, request, start, mirror)
     if request.start and changed:
@@ -275,6 +279,7 @@ def _choose_identity(etag: str | None, modified: str | None) -> str | None:
 
 def _content_disposition_name(response: requests.Response) -> str:
     """Read the file name of Content-Disposition, in either syntax."""
+    # The parser of mail headers knows `filename=` and the encoded `filename*=` (RFC 6266).
     header = Message()
     header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
     return safe_file_name(header.get_filename() or "")

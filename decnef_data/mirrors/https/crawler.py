@@ -28,6 +28,7 @@ class LinkFacts:
     expires: datetime | None
 
 
+# Not HttpsMirror itself, which imports this module.
 class LinkReader(Protocol):
     """Reads what the hosts of the links report."""
 
@@ -51,6 +52,7 @@ def crawl_links(mirror: Mirror, reader: LinkReader, request: CrawlRequest) -> Cr
     items = tuple(
         _probe_link(reader, dataset, request.rate_limiter, previous.get(dataset.name)) for dataset in datasets
     )
+    # Without any answer there is no new index, and the previous one stays as it is.
     if all(item.problem for item in items):
         tried = [item for dataset, item in zip(datasets, items, strict=True) if reader.is_ready(dataset)]
         raise _no_answer_error(mirror, tried)
@@ -60,9 +62,11 @@ def crawl_links(mirror: Mirror, reader: LinkReader, request: CrawlRequest) -> Cr
 def _probe_link(
     reader: LinkReader, dataset: Dataset, rate_limiter: RateLimiter, previous: IndexItem | None
 ) -> IndexItem:
+    # What a link led to is still worth knowing after it has expired.
     fallback = previous or IndexItem(id=dataset.name, kind="link", name=dataset.name, path=dataset.name)
     if not reader.is_ready(dataset):
         return replace(fallback, problem=f"No link for '{dataset.name}' is stored.")
+    # Only here: a link that is not stored costs no request.
     rate_limiter.acquire()
     try:
         return _build_item(dataset, reader.read_facts(dataset))
@@ -87,6 +91,7 @@ def _build_item(dataset: Dataset, facts: LinkFacts) -> IndexItem:
 def _match_links(datasets: Sequence[Dataset], items: Sequence[IndexItem]) -> Iterator[Match]:
     """Match each dataset with the file behind its personal link, by the name of the file."""
     for dataset, item in zip(datasets, items, strict=True):
+        # Neither this crawl nor an earlier one got an answer.
         if item.seen is None:
             yield Match(dataset=dataset.name, verdict="missing", why=item.problem or "")
             continue

@@ -54,6 +54,7 @@ class HttpsMirror(Remote):
         self._mirror = mirror
         self._links = StoredLinks(mirror, credentials)
         self._session = session.create_session()
+        # `open` gets a file without its dataset, and its errors say where to request a new link.
         self._pages: dict[str, str] = {}
 
     def is_ready(self, dataset: Dataset) -> bool:
@@ -96,6 +97,8 @@ class HttpsMirror(Remote):
     def open(self, file: RemoteFile, start: int = 0, stop: int | None = None) -> Iterator[Body]:
         """Open the bytes of `file` from `start`, or from 0 if it changed or has no reliable identity."""
         link = self._links.load(file.address, self._pages.get(file.address))
+        # Only a strong one can be a condition of the request (RFC 9110, section 13.1.5); without a condition,
+        # the rest of another file could be appended to the part that is here.
         has_strong_identity = file.identity is not None and not file.identity.startswith("W/")
         request = ranges.RangeRequest(start if has_strong_identity else 0, stop, file.identity)
         try:
@@ -110,6 +113,7 @@ class HttpsMirror(Remote):
     def access(self, dataset: Dataset) -> Access:
         """Return whether a link is known and, by its own expiry, still valid; opens no connection."""
         state = self._links.state(dataset.name)
+        # A link is sent only after these steps, so having one implies them.
         earlier_state: requirements.RequirementState = "unknown" if state == "unmet" else "met"
         earlier_states = dict.fromkeys(("account", "application", "approval"), earlier_state)
         command = self._login_command(dataset.name)
@@ -154,7 +158,7 @@ class HttpsMirror(Remote):
     def _test_link(self, dataset: Dataset) -> str:
         try:
             (file,) = self.find(dataset)
-        except MirrorError as error:
+        except MirrorError as error:  # the host may be down; the link is kept, untested
             return f"The link for '{dataset.name}' could not be tested: {error}"
         size = "unknown size" if file.size is None else f"{file.size / 1e6:,.1f} MB"
         return f"The link for '{dataset.name}' points to '{file.path}' ({size})."
@@ -174,6 +178,7 @@ class HttpsMirror(Remote):
             item,
             expires=expires,
             url=url,
+            # Earlier, the command would look like a step that is left to do.
             command=self._login_command(dataset.name) if expires_soon else None,
         )
 
@@ -219,6 +224,7 @@ def _build_remote_file(metadata: ranges.FileMetadata, holding: Holding, mirror: 
 def _require_archive(path: str, metadata: ranges.FileMetadata, holding: Holding, mirror: str) -> None:
     """Raise an error if a link leads to anything but the archive of the record."""
     size, content = metadata.size, describe_head(metadata.head)
+    # Before the sizes: that it is the page of a login tells the user more than its length does.
     if content is not None:
         problem, expected, found = f"is {content}", "an archive", content
     elif None not in (size, holding.size) and size != holding.size:

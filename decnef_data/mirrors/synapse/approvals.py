@@ -54,7 +54,7 @@ def list_unmet_requirements(service: Service, entity_id: str) -> tuple[Requireme
     """Return what the user has to do before `entity_id` can be downloaded."""
     try:
         actions = parse_response(service.get(f"/entity/{entity_id}/actions/download"), _Actions).actions
-    except (MirrorError, AccessError):
+    except (MirrorError, AccessError):  # that access is missing is known already; this only says which
         actions = ()
     return tuple(_requirement_for_action(service, action, entity_id) for action in actions) or (
         Requirement("approval", "unmet", "Request access to the data", entity_page_url(entity_id)),
@@ -66,6 +66,7 @@ def _requirement_for_action(service: Service, action: _Action, entity_id: str) -
     if action.access_requirement_id is not None:
         return _get_unmet_requirement(service, action.access_requirement_id, page_url)
     name = action.concrete_type.rpartition(".")[2]
+    # Synapse may add kinds of actions; the name of a new one still says something.
     kind, text = _ACTION_MEANINGS.get(name, ("approval", name))
     return Requirement(kind, "unmet", text, page_url)
 

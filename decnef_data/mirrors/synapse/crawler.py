@@ -60,6 +60,7 @@ def crawl_project(mirror: Mirror, service: ListingService, request: CrawlRequest
     journal = CrawlJournal.open(request.journal, mirror.address)
     try:
         items = _crawl_entities(mirror.name, mirror.address, service, journal, request)
+    # Also after Ctrl-C, with which a crawl of many minutes may be ended.
     except (DecnefDataError, KeyboardInterrupt):
         _keep_or_remove(journal, mirror.name)
         raise
@@ -71,16 +72,18 @@ def crawl_project(mirror: Mirror, service: ListingService, request: CrawlRequest
 def _crawl_entities(
     mirror: str, address: str, service: ListingService, journal: CrawlJournal, request: CrawlRequest
 ) -> tuple[IndexItem, ...]:
+    # Before any thread starts, so that a refused login ends the crawl with one error.
     request.rate_limiter.acquire()
     service.log_in()
     request.rate_limiter.acquire()
     top = service.get_entity_header(address)
+    # Keyed by version and date, so that a changed file is requested again.
     known_facts = {
         (item.id, item.version, item.modified): FileFacts(
             id=item.id, size=item.size, checksum=item.checksum, identity=item.identity
         )
         for item in request.previous
-        if item.size is not None
+        if item.size is not None  # a file that was refused is requested again: access may be granted by now
     }
     with RequestBatcher(service, request.rate_limiter) as batcher:
         crawler = ProjectCrawler(mirror, batcher, journal, known_facts, request.progress)
@@ -150,10 +153,11 @@ class RequestBatcher:
             try:
                 return call()
             except MirrorError as error:
-                if error.status == _NOT_FOUND:
+                if error.status == _NOT_FOUND:  # deleted since it was listed, for example
                     raise EntityRefusedError(str(error)) from None
                 if error.status != _TOO_MANY_REQUESTS or not attempts_left:
                     raise
+                # Synapse counts per minute, so a sooner try would be refused as well.
                 self._rate_limiter.pause()
             except AccessError as error:
                 self._rate_limiter.acquire()
@@ -167,6 +171,7 @@ class RequestBatcher:
         pending: dict[Future[_ResultT | Refusal], _ItemT] = {}
         remaining = iter(items)
         while True:
+            # Submitted little by little, or all requests of a large project would wait in memory.
             for item in islice(remaining, self._max_pending - len(pending)):
                 pending[self._executor.submit(_call_or_refusal, function, item)] = item
             if not pending:
@@ -210,6 +215,7 @@ class ProjectCrawler:
         """Return everything in `top`, sorted by path; without `checksums`, no size or MD5 is requested."""
         items = self._list_tree(_build_item(top, ""))
         self._add_restrictions(items)
+        # Last, because it takes one request per file, and the rounds before it are of use without it.
         if checksums:
             self._add_facts([item for item in items if item.kind == "file"])
         return tuple(sorted(map(self._join_item, items), key=lambda item: item.path))
@@ -229,6 +235,7 @@ class ProjectCrawler:
 
     def _list_level(self, parents: Sequence[IndexItem]) -> Iterator[IndexItem]:
         paths = {parent.id: parent.path for parent in parents}
+        # By id, because a resumed crawl has the listings of its journal, and requests only the others.
         new = [parent.id for parent in parents if parent.id not in self.journal.listings]
         for parent, result in self.batcher.map_unordered(self._list_container, new):
             listing = _build_listing(parent, result)
@@ -255,6 +262,7 @@ class ProjectCrawler:
         self.progress.start(f"{self.mirror}: restrictions", len(items), len(items) - len(new))
         try:
             for ids, result in self.batcher.map_unordered(self._get_restrictions, _batches(new)):
+                # What is not recorded is not known: the items stay in the index without restrictions.
                 for restrictions in result if isinstance(result, tuple) else ():
                     self.journal.add(restrictions)
                 self.progress.advance(len(ids))
@@ -307,6 +315,7 @@ class ProjectCrawler:
 
 
 def _build_item(entity: EntityHeader, path: str) -> IndexItem:
+    # Listed all the same: an index shows what the project has, also what cannot be downloaded.
     is_invalid = entity.name in {"", ".", ".."} or "/" in entity.name or not all(map(is_shown, entity.name))
     return IndexItem(
         id=entity.id,

@@ -31,6 +31,7 @@ from decnef_data.model.names import is_shown, shorten_file_name
 
 #: The number of ids that one request for restrictions may contain.
 MAX_RESTRICTION_IDS = 50
+# All types of Synapse but projects, which cannot be in one: a crawl also lists what is no file.
 _ALL_TYPES = (
     "folder",
     "file",
@@ -46,6 +47,7 @@ _ALL_TYPES = (
     "recordset",
 )
 _BUNDLE_REQUEST = {"includeEntity": True, "includeFileHandles": True, "includeRestrictionInformation": True}
+# Datasets are looked for in the project and in its folders; deeper is their content.
 _MAX_TITLE_DEPTH = 2
 
 
@@ -101,14 +103,17 @@ class ListingService(Service):
 
     def measure_latency(self) -> float:
         """Measure how long Synapse takes for a small request, in seconds; no login is needed."""
+        # Before the clock starts: a login takes requests of its own.
         client = self._get_client() if self.has_token() else self._call_with_deadline(self._create_client)
         start = time.perf_counter()
+        # Without retries, whose waits would count as latency.
         self._call_with_deadline(lambda: client.restGET("/userProfile", retryPolicy={"retries": 0}))
         return time.perf_counter() - start
 
     def token_locations(self) -> tuple[str, ...]:
         """Return where tokens are stored, beginning with the one that is used; opens no connection."""
         stored, environment, *configured = (bool(secret) for secret in self._secrets())
+        # In the order in which synapseclient looks: the argument, its file, the environment.
         locations = {
             "decnef login": stored,
             "~/.synapseConfig": any(configured),
@@ -148,6 +153,7 @@ def list_distinct_files(service: Service, parent_id: str) -> list[tuple[str, Ent
     MirrorError
         Two files have one path, or paths that differ in case only where the disk of the cache ignores case.
     """
+    # Pages are sorted by name within a folder only.
     entries = sorted(list_files(service, parent_id), key=lambda entry: entry[0])
     cache = service.client_cache
     has_one_case = cache is not None and ignores_case(cache)
@@ -223,6 +229,7 @@ def find_dataset_entity(service: Service, project: str, dataset: Dataset) -> Ent
     for _ in range(_MAX_TITLE_DEPTH):
         children = [child for parent in level for child in _list_children(service, parent)]
         matches = [child for child in children if is_dataset_name(child.name, dataset)]
+        # Level by level, because inside a dataset a file may have its name as well.
         if len(matches) == 1:
             return matches[0]
         if matches:

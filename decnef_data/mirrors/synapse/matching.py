@@ -38,6 +38,7 @@ def match_datasets(
     """
     matches = (_match_dataset(mirror, dataset, datasets, items) for dataset in datasets)
     held = {holding.dataset for holding in mirror.holdings}
+    # That a mirror does not have what no record expects there is no finding.
     return tuple(match for match in matches if match.verdict != "missing" or match.dataset in held)
 
 
@@ -52,6 +53,7 @@ def _match_dataset(
     match = _build_match(dataset, candidates[0], items, recorded)
     if len(candidates) > 1:
         listed = " and ".join(f"'{item.path}' ({item.id})" for item in candidates)
+        # Which of them is right is for a person to decide; doubtful matches never enter the records.
         return replace(match, verdict="doubtful", why=f"Several items match: {listed}.")
     has_layout, why = _check_layout(dataset, datasets, _files_inside(candidates[0], items))
     reason = f"'{candidates[0].name}' matches by name; {why}"
@@ -90,6 +92,7 @@ def _build_match(dataset: Dataset, top: IndexItem, items: Sequence[IndexItem], r
         recorded=recorded,
         path=top.path,
         files=len(files),
+        # The sum of some sizes would pass for the size of all.
         size=None if None in sizes or not sizes else sum(size or 0 for size in sizes),
         archive=single_archive.name if single_archive else None,
         checksum=single_archive.checksum if single_archive else None,
@@ -103,8 +106,10 @@ def _best_candidates(
     ranked: dict[tuple[bool, int, int], list[IndexItem]] = {}
     for item in items:
         if item.kind in {"folder", "file"} and is_dataset_name(item.name, dataset):
+            # Names such as 'connectivity' are aliases, too, which other folders of a project may have.
             is_alias = not is_dataset_name(item.name, replace(dataset, aliases=()))
             has_layout = _check_layout(dataset, datasets, _files_inside(item, items))[0]
+            # Unknown contents come before wrong ones: an archive cannot be listed.
             rank = (is_alias, item.path.count("/"), {True: 0, None: 1, False: 2}[has_layout])
             ranked.setdefault(rank, []).append(item)
     return ranked[min(ranked)] if ranked else []
@@ -139,8 +144,11 @@ def _check_layout_patterns(
         name: sum(1 for file in files if pattern.search(file.path))
         for name, pattern in _LAYOUT_PATTERNS.items()
     }
+    # One file is enough, because folders also have documents.
     if counts.get(dataset.layout):
         return True, f"{counts[dataset.layout]:,} of {len(files):,} files match the expected layout."
     if has_archive:
         return None, "the contents of its archive cannot be listed."
+    if dataset.layout not in _LAYOUT_PATTERNS:  # that of another package
+        return None, "files of its layout cannot be recognized by their names."
     return False, f"but none of its {len(files):,} files match the expected layout."

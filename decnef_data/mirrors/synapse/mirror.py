@@ -90,8 +90,10 @@ class SynapseMirror(Remote):
                 "Use another mirror."
             )
             raise MirrorError(message, mirror=self.name)
-        # If the first is refused, so are the others, and no further request is needed.
+        # If the first is refused, so are the others, and no further request is needed.  It is requested even
+        # if a crawl knows it, because the crawl does not say whether the user may download it today.
         first = self._remote_file_from_listing(dataset, {}, *children[0])
+        # As many threads as Synapse allows requests at the same time.
         known_versions, executor = self._known_versions(), ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS)
         try:
             others = executor.map(
@@ -99,6 +101,7 @@ class SynapseMirror(Remote):
             )
             return first, *others
         finally:
+            # After an error, the requests that have not started would only delay its message.
             executor.shutdown(cancel_futures=True)
 
     @contextmanager
@@ -113,10 +116,12 @@ class SynapseMirror(Remote):
                 return
             start = 0
         request = ranges.RangeRequest(start, stop, page_types=_page_types(file.path))
+        # A link that was valid when it was taken from the cache may expire before the host reads it.
         for is_last_attempt in (False, True):
             link = self._get_presigned_link(file)
             try:
                 with ranges.open_range(self._session, link, request, self.name) as body:
+                    # The version of Synapse identifies the file; the storage has an ETag of its own.
                     yield Body(body.start, body.chunks, body.size, file.identity, body.etag)
             except ranges.HttpStatusError as error:
                 translated = self._translate_refusal(file, error)
@@ -140,6 +145,7 @@ class SynapseMirror(Remote):
             if states["login"] == "met":
                 extra = self._list_requirements(dataset)
                 states |= _application_states(extra)
+        # The report is on all mirrors, also if this one does not answer; its states are then unknown.
         except (MirrorError, SelectionError) as error:
             _LOG.info("Could not determine what access to '%s' requires. %s", dataset.name, error)
         return requirements.build_access(dataset, self._mirror, states, f"decnef login {self.name}", extra)
@@ -199,6 +205,7 @@ class SynapseMirror(Remote):
     def _find_bundle(self, dataset: Dataset) -> Bundle:
         """Find the entity of `dataset`: the recorded one if its title agrees, else search the project."""
         holding = requirements.get_holding(self._mirror, dataset)
+        # An id that the catalog infers is not requested: it may be that of another dataset.
         if holding.has_verified_address:
             bundle = self._get_recorded_bundle(holding)
             if bundle and is_dataset_name(bundle.entity.name, dataset):
@@ -224,6 +231,7 @@ class SynapseMirror(Remote):
         try:
             return listing.get_bundle(self._service, holding.address or "")
         except MirrorError as error:
+            # A recorded entity that is gone is looked for by its title; other failures are not its absence.
             if error.status != _NOT_FOUND:
                 raise
         return None

@@ -127,6 +127,7 @@ class PresignedUrls:
                     continue
                 self._in_flight, self._queue = self._queue[:_MAX_BATCH], self._queue[_MAX_BATCH:]
                 self._in_flight += self._take_upcoming(_MAX_BATCH - len(self._in_flight))
+            # Outside of the lock, so that other threads can queue for the next batch meanwhile.
             self._request_batch(self._in_flight)
 
     def _enqueue(self, key: FileHandleKey) -> None:

@@ -29,6 +29,7 @@ class EntityHeader(SynapseObject, frozen=True):
     @property
     def kind(self) -> str:
         """``folder``, ``file`` or another kind of entity, in lower case."""
+        # `org.sagebionetworks.repo.model.FileEntity` is a file, but `...model.Folder` a folder.
         return self.type.rpartition(".")[2].removesuffix("Entity").lower()
 
     @property
@@ -48,6 +49,7 @@ class VersionInfo(SynapseObject, frozen=True):
     """Size, MD5 and file handle of a version of a file; ``None`` if Synapse does not report them."""
 
     version_number: int | None = None
+    # Synapse's VersionInfo has it as text, unlike FileHandle.
     content_size: str | None = None
     content_md5: str | None = None
     file_handle_id: str | None = None
@@ -84,6 +86,7 @@ class Restriction(SynapseObject, frozen=True):
     @property
     def id(self) -> str:
         """The id of the entity."""
+        # Here Synapse gives the id as a number.
         return f"syn{self.object_id}"
 
     @property
@@ -151,6 +154,7 @@ class Bundle(SynapseObject, frozen=True):
     @property
     def file_handle(self) -> FileHandle | None:
         """The file handle; ``None`` if the user may not download it, because Synapse then leaves it out."""
+        # A bundle may also have the handle of a preview.
         wanted = self.entity.data_file_handle_id
         return next((handle for handle in self.file_handles if handle.id == wanted), None)
 
@@ -158,6 +162,7 @@ class Bundle(SynapseObject, frozen=True):
     def is_restricted(self) -> bool:
         """Whether the user may not download the bytes yet."""
         unmet = self.restriction_information and self.restriction_information.has_unmet_access_requirement
+        # Without a handle, a permission is missing that is no access requirement, such as DOWNLOAD.
         return bool(unmet) or (not self.is_container and self.file_handle is None)
 
     @property
