@@ -38,7 +38,7 @@ def hide_rows_in_representations() -> None:
         xr.DataTree: _tree_without_values,
         xr.Coordinates: lambda coords: _without_values(coords.to_dataset()).coords,
         type(empty.data_vars): lambda variables: _without_values(xr.Dataset(dict(variables))).data_vars,
-        type(empty.indexes): lambda indexes: indexes,
+        type(empty.indexes): _indexes_without_values,
     }
     for kind, remove_values in kinds.items():
         for name in _FORMATS:
@@ -88,6 +88,17 @@ def _variable_without_values(variable: xr.Variable) -> xr.Variable:
     return _placeholder(variable) if _ROW_DIMS & set(variable.dims) else variable
 
 
+def _indexes_without_values(indexes: Any) -> Any:
+    """Return indexes with placeholders for those along rows, which pandas prints with their values."""
+    shown = {
+        name: _Placeholder(variable.shape, variable.dtype)
+        if _ROW_DIMS & set(variable.dims)
+        else indexes[name]
+        for name, variable in indexes.variables.items()
+    }
+    return type(indexes)(shown, indexes.variables, index_type=object)
+
+
 def _tree_without_values(tree: xr.DataTree) -> xr.DataTree:
     prefix = tree.path.rstrip("/")
     groups = {
@@ -118,5 +129,5 @@ class _Placeholder:
     def __repr__(self) -> str:
         return f"hidden by {VARIABLE}"
 
-    def _repr_inline_(self, _max_width: int) -> str:
+    def _repr_inline_(self, max_width: int) -> str:  # noqa: ARG002  # xarray passes it by name, too
         return repr(self)

@@ -17,6 +17,7 @@ import xarray as xr
 
 import decnef_data
 from decnef_data import SelectionError
+from decnef_data.accessor.hidden_rows import hide_rows_in_representations
 from decnef_data.count_suppression import format_count, hidden_counts
 from decnef_data.disclosure import get_logger, hide_people, hides_rows, remember_ids
 from decnef_data.errors import warn_user
@@ -318,6 +319,17 @@ class TestRepresentations:
         assert "hidden" not in repr(cube.fc.mean("subject"))
         other = xr.Dataset({"a": ("x", [1.5])})
         assert "1.5" in repr(other)
+
+    def test_indexes_of_xarray(self, never: None) -> None:
+        hide_rows_in_representations()
+        people = xr.Dataset(coords={"subject": ["a", "b"], "age": ("subject", [31.5, 42.5]), "edge": [7, 8]})
+        assert repr(people.set_xindex("age").indexes).splitlines() == [
+            "Indexes:",
+            "    subject  hidden by DECNEF_ROWS",
+            "    edge     Index([7, 8], dtype='int64', name='edge')",
+            "    age      hidden by DECNEF_ROWS",
+        ]
+        assert people.indexes["subject"].tolist() == ["a", "b"]
 
     def test_logs_errors_progress_and_descriptions(
         self, never: None, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
