@@ -79,6 +79,7 @@ class ConnectivityMethods:
 
         return connectivity(self._data)
 
+    # Checked here, because the function that draws is not public; the others call public ones.
     @checked
     def plot_matrix(self, *, ax: "Axes | None" = None) -> "Axes":
         """Plot the mean connectivity of all rows as a matrix, with the regions in the order of the atlas.

@@ -42,6 +42,7 @@ def hide_rows_in_representations() -> None:
     }
     for kind, remove_values in kinds.items():
         for name in _FORMATS:
+            # What is inherited from `object` stays: its `__str__` calls the `__repr__` that is replaced.
             if getattr(kind, name, None) is not getattr(object, name, None):
                 setattr(kind, name, _hide_values_in(getattr(kind, name), remove_values))
 
@@ -51,6 +52,7 @@ def _hide_values_in(
 ) -> Callable[[Any], str]:
     @wraps(format_text)
     def format_hidden(data: Any) -> str:
+        # Asked each time, because a notebook may set the variable after this has been registered.
         if not hides_rows():
             return format_text(data)
         text = hide_people(format_text(remove_values(data)))
@@ -67,6 +69,7 @@ def _without_values(data: xr.Dataset) -> xr.Dataset:
         name: _placeholder(variable) if is_one_person or dims & set(variable.dims) else variable
         for name, variable in data.variables.items()
     }
+    # Without those of people, which HTML shows with their values.
     indexes = {
         name: index for name, index in data.xindexes.items() if variables[name] is data.variables[name]
     }

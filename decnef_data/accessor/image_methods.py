@@ -267,6 +267,7 @@ class ImageMethods:
         0.0
         """
         found = _compute_motion(self._data, radius, reference, data_dir, progress)
+        # Variables, because DataArrays would bring along their coordinates and be aligned by them.
         coords = {name: found[name].variable for name in ("mean_fd_computed", "fd_floor")}
         return self._data.assign_coords(coords).assign_attrs(found.attrs)
 
@@ -366,5 +367,6 @@ def _compute_motion(
 ) -> xr.Dataset:
     from decnef_data.analysis.motion import compute_motion
 
+    # A dataset does not know which cache it comes from.
     cache = resolve_cache_folder(data_dir)
     return compute_motion(dataset, radius=radius, reference=reference, cache=cache, progress=progress)

@@ -73,6 +73,7 @@ class ParticipantMethods(Generic[_Data]):
         runs = None if run is None else [run] if isinstance(run, int) else list(run)
         groups = select_scans(self._data, names, sessions, runs)
         if isinstance(self._data, xr.Dataset):
+            # A Dataset is one group, whose path is empty.
             return groups[""]
         return select_groups(self._data, groups)
 
@@ -253,6 +254,7 @@ class ParticipantMethods(Generic[_Data]):
         C. D. 2022
         """
         nodes = self._data.subtree if isinstance(self._data, xr.DataTree) else (self._data,)
+        # A tree that a user has put together has no attributes of its own, but its groups have.
         citation = next((node.attrs["citation"] for node in nodes if "citation" in node.attrs), "")
         # Version 0.1.0 saved a list of works.
         works = citation.split("\n") if isinstance(citation, str) else map(str, citation)

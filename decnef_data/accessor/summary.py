@@ -39,6 +39,7 @@ def _line(name: str, group: xr.Dataset) -> tuple[str, str, str, str]:
     n_people = len(set(group["subject"].to_numpy().tolist()))
     noun = dim if count == 1 else f"{dim}s"
     number = format_count(count)
+    # The first variable with further dimensions is that of the data; others have one value per row.
     return name or "/", f"{number} {noun}", format_count(n_people), next(filter(None, shapes), "")
 
 

@@ -33,6 +33,7 @@ class _Short(reprlib.Repr):
         """Return the repr of a plain value, or the class of another object."""
         if x is None or isinstance(x, Number | str | bytes | PurePath):
             return super().repr_instance(x, level)
+        # Without the modules between, which users do not import from.
         package, name = type(x).__module__.partition(".")[0], type(x).__name__
         return f"<{name}>" if package == "builtins" else f"<{package}.{name}>"
 

@@ -14,7 +14,8 @@ from decnef_data.arguments.values import Argument, Converter
 
 
 def _text(*examples: str, noun: str = "text", quoted: bool = True) -> Argument:
-    return Argument(values.text(noun), _quoted(examples), "a text such as ", quoted)
+    forms = tuple(f'"{example}"' for example in examples)
+    return Argument(values.text(noun), forms, "a text such as ", quoted)
 
 
 def _names(first: str, second: str) -> Argument:
@@ -32,10 +33,6 @@ def _path(example: str) -> Argument:
 
 def _data(noun: str, form: str, *classes: str) -> Argument:
     return Argument(values.instance(noun, *classes), (form,))
-
-
-def _quoted(examples: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f'"{example}"' for example in examples)
 
 
 _FLAG: Final = Argument(values.flag, ("True", "False"))

@@ -46,6 +46,7 @@ class Argument:
             return self.convert(value)
         except WrongValueError as problem:
             message = self._message(name, value, str(problem))
+        # Outside of the block, so that no chained error quotes a value that may be a secret.
         raise SelectionError(message, requested=quote(value) if self.quoted else None)
 
     def _message(self, name: str, value: object, problem: str) -> str:
@@ -82,7 +83,7 @@ def region_names(value: object) -> object:
     """Convert texts in order, or texts by label."""
     if isinstance(value, Mapping):
         return {_label(label): _text_item(name) for label, name in value.items()}
-    if isinstance(value, str | AbstractSet):
+    if isinstance(value, str | AbstractSet):  # the names of a set would be those of arbitrary regions
         raise WrongValueError("is neither a list nor a mapping of texts")
     return [_text_item(name) for name in as_items(value)]
 
@@ -98,6 +99,7 @@ def flag(value: object) -> bool:
 def number(value: object) -> int | float:
     """Convert a number that is not NaN."""
     plain = as_scalar(value)
+    # In Python, True is the number 1.
     if isinstance(plain, bool) or not isinstance(plain, Real):
         raise WrongValueError("is not a number")
     if isinstance(plain, Integral):
@@ -147,8 +149,10 @@ def whole_numbers(value: object) -> int | tuple[int, ...]:
 
 def array(value: object) -> object:
     """Accept arrays, tables, xarray data, numbers and lists of these."""
+    # Not looked into: the function that gets it converts it, and says what is wrong with an item.
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return value
+    # By protocol and name, so that no library of arrays has to be imported.
     is_array = hasattr(value, "__array__") or not classes_of(value).isdisjoint(_ARRAY_CLASSES)
     if is_array or (isinstance(value, Real) and not isinstance(value, bool)):
         return value
@@ -165,6 +169,7 @@ def image(value: object) -> object:
 def regions(value: object) -> object:
     """Accept a path, an image, a mapping or a function from scan to image, or a masker of nilearn."""
     is_masker = all(callable(getattr(value, name, None)) for name in ("fit", "transform"))
+    # A class can be called as well: NiftiLabelsMasker without brackets is a slip and no function.
     if _is_mapping(value) or is_masker or (callable(value) and not isinstance(value, type)):
         return value
     try:
@@ -289,6 +294,7 @@ def one_of(problem: str, *converters: Converter) -> Converter:
 
 def index_pairs(value: object) -> object:
     """Accept splits, or a list of pairs of training and test indices."""
+    # Not every iterable: a generator would be empty when it is read for the second time.
     if isinstance(value, list | tuple) or "decnef_data.Splits" in classes_of(value):
         return value
     raise WrongValueError("is neither splits nor a list of pairs of indices")
@@ -322,6 +328,7 @@ def as_items(value: object) -> Iterable[object]:
     if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
         raise WrongValueError("is not text")
     n_dims = getattr(value, "ndim", None)
+    # An iterator, too, which the caller goes through once.
     if n_dims is None:
         return value
     if n_dims != 1:
@@ -330,6 +337,7 @@ def as_items(value: object) -> Iterable[object]:
 
 
 def _to_plain(value: Any) -> Any:
+    # Those of pandas and xarray; the arrays of NumPy have `tolist` themselves.
     array = value.to_numpy() if hasattr(value, "to_numpy") else value
     return array.tolist() if hasattr(array, "tolist") else array
 

@@ -185,11 +185,7 @@ def _set_aside_row(item: SetAside) -> tuple[str, str, str]:
 
 def _table_row(table: TableAccount) -> tuple[str, ...]:
     counts = (table.rows.n_found, table.rows.n_joined, len(table.columns))
-    return (
-        escape(hide_subjects(table.file)),
-        escape(table.role),
-        *(f"{count:,}" for count in counts),
-    )
+    return (escape(hide_subjects(table.file)), escape(table.role), *(f"{count:,}" for count in counts))
 
 
 def _shorten(text: str) -> str:

@@ -178,6 +178,7 @@ class MappedCopy(Protocol):
         """Recount the copy from its files and compare the counts with the records."""
 
 
+# By name, so that a request for matrices does not import the modules of images.
 _MODULES = {
     "bids": "decnef_data.layouts.imaging.bids",
     "connectivity": "decnef_data.layouts.connectivity.layout",
@@ -221,6 +222,7 @@ def get_layout(name: str) -> "StoredLayout | MappedLayout":
     >>> get_layout("connectivity").name
     'connectivity'
     """
+    # First, so that no other package can replace a layout of this one.
     if name in _MODULES:
         return cast("StoredLayout | MappedLayout", import_module(_MODULES[name]).LAYOUT)
     for point in entry_points(group=ENTRY_POINTS, name=name):

@@ -80,8 +80,10 @@ def file_account(
     groups: dict[str, SetAside] = {}
     for group in (*counted, *(count_examples(rule, paths) for rule, paths in paths_by_rule.items())):
         groups[group.rule] = _add(groups.get(group.rule), group)
+    # Not a rule: these files are what a user has to look at.
     not_understood = groups.pop("not-understood", FileAccount().not_understood)
     set_aside = tuple(groups[rule] for rule in sorted(groups) if groups[rule].count)
+    # The sum of its parts, so that no file can be counted as found and be in none of them.
     n_found = n_used + n_unreadable + sum(group.count for group in set_aside) + not_understood.count
     return FileAccount(n_found, n_used, n_unreadable, set_aside, not_understood)
 
@@ -89,6 +91,7 @@ def file_account(
 def _add(one: SetAside | None, other: SetAside) -> SetAside:
     if one is None:
         return other
+    # Five examples, as `count_examples` keeps.
     return SetAside(one.rule, one.count + other.count, (*one.examples, *other.examples)[:5])
 
 

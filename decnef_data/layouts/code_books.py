@@ -134,6 +134,7 @@ def decode_column(
     >>> decode_column("sex", ["1", "F"], StatedMeaning(header="Sex (M=1, F=2)"), records).labels
     ['male', 'female']
     """
+    # Each code once: a column has thousands of cells, but few codes.
     codes = sorted({cell for cell in cells if cell})
     book, source = _choose_book(name, stated, records) if codes else ({}, "")
     words = _words(name, records)
@@ -189,11 +190,13 @@ def _find_label(code: str, book: Mapping[str, str]) -> str:
     if not book:
         return ""
     number = parse_number(code)
+    # pandas prints the code 1 as 1.0 where a column has blanks.
     return book.get(code) or book.get(str(int(number)) if number.is_integer() else code, "")
 
 
 def _mri_label(name: str, code: str, records: "Records") -> str:
     number = parse_number(code)
+    # The image tables print words for sites, so a number has no meaning there.
     return (records.label(name, int(number)) or "") if number.is_integer() and name != "site" else ""
 
 
@@ -209,6 +212,7 @@ def _codes_in_header(name: str, header: str, records: "Records") -> dict[str, st
     labels: dict[str, str] = {}
     for pair in pairs:
         known = [text for text in pair if normalize_name(text) in words]
+        # If it is unclear which of the two is the code, none of the pairs can be trusted.
         if len(known) != 1:
             return {}
         (code,) = set(pair) - set(known)

@@ -45,6 +45,7 @@ def column_remarks(
         )
         yield Remark("unused-levels", message, file, header)
     for column in columns.accounts:
+        # Known columns of codes have their remark from `code_remarks`, which names all of a table at once.
         is_coded = column.use == "kept" and bool(column.code_book)
         is_number = column.use == "known" and column.name not in CODED_COLUMNS
         if column.n_undecoded and (is_coded or is_number):
@@ -65,6 +66,7 @@ def column_remarks(
     missing = [
         name
         for name in required
+        # Codes without a meaning are a finding of their own; the column is there.
         if not any(columns.coordinates[name]) and not any(columns.coordinates.get(f"{name}_code", ()))
     ]
     if missing:
@@ -86,6 +88,7 @@ def code_remarks(file: str, columns: Sequence[ColumnAccount]) -> Iterator[Remark
     """
     coded = [column for column in columns if column.use == "known" and column.name in CODED_COLUMNS]
     undecoded = [column for column in coded if column.n_undecoded]
+    # One warning, because one code book for the table would answer for all of its columns.
     unstated = [column for column in undecoded if not column.code_book]
     if unstated:
         seen = "; ".join(
@@ -109,6 +112,7 @@ def _join_names(names: Sequence[str]) -> str:
 
 def _undecoded_remark(file: str, column: ColumnAccount) -> Remark:
     is_one = column.n_undecoded == 1
+    # A site that the catalog does not know stays as it is printed, as `decode_column` says.
     is_shown = column.name in TEXT_COLUMNS or (column.name, column.code_book) == ("site", "mri")
     message = (
         f"{count_noun(column.n_undecoded, 'cell')} of the column '{column.header}' in '{file}' "

@@ -76,6 +76,7 @@ class _CohortDefaults:
 
     def value(self, name: str) -> Any:
         candidates = (getattr(cohort, name, None) for cohort in self.cohorts)
+        # 0 is a value, but an empty text or mapping is none.
         return next((value for value in candidates if value or value == 0), None)
 
     def text(self, name: str) -> str:
@@ -85,6 +86,7 @@ class _CohortDefaults:
     @classmethod
     def of_path(cls, path: str, dataset: "Dataset") -> "_CohortDefaults":
         cohorts = [cohort for cohort in dataset.cohorts if path.startswith(cohort.path)]
+        # The longest prefix is that of the innermost folder, which says most.
         return cls(tuple(sorted(cohorts, key=lambda cohort: -len(cohort.path))))
 
 
@@ -137,6 +139,7 @@ def label_participants(
     columns = TableColumns.from_table(table, records, id_column, dataset.own_entities, books.levels)
     cells = {name: columns.cells(name, defaults.text(name)) for name in (*TEXT_COLUMNS, *NUMERIC_COLUMNS)}
     top_folder = path.split("/", maxsplit=1)[0] if "/" in path else ""
+    # The release has a folder per institute, so an unknown one is named by its folder.
     institute = defaults.text("institute") or top_folder
     coordinates: dict[str, Sequence[str]] = dict(cells)
     coordinates["institute"] = [cell or institute for cell in cells["institute"]]
@@ -155,6 +158,7 @@ def label_participants(
             used = dict(zip(cells_of[name], decoded[name].labels, strict=True))
             unused_levels[header] = describe_levels(decoded[name].unused_levels, used)
         if name in columns.codes:
+            # A table that this package has written has both, and someone may have edited one of them.
             by_code = decode_column(name, columns.codes[name], stated, records).labels
             differing = [
                 row
@@ -167,6 +171,7 @@ def label_participants(
     unknown_codes = {
         name: sum(cell in decoded[name].undecoded for cell in cells_of[name]) for name in CODED_COLUMNS
     }
+    # By institute, because one header can mean two scales, as VAS does in tables of the image datasets.
     extra_columns = {f"{slug(institute, '_')}_{name}": cells for name, cells in columns.extra_columns.items()}
     headers = {f"{slug(institute, '_')}_{name}": header for name, header in columns.headers.items()}
     accounts = tuple(_account_of(column, coordinates, decoded) for column in columns.printed)
@@ -211,6 +216,7 @@ def _account_of(
     undecoded: list[str] = []
     if column.use == "known" and column.name in NUMERIC_COLUMNS:
         pairs = zip(column.cells, coordinates[column.name], strict=True)
+        # Blank in the result, though the cell is not: no number, or one that the column cannot have.
         undecoded = [cell for cell, value in pairs if cell and not value]
     elif column.labels is not None:
         undecoded = [cell for cell in column.cells if cell and cell not in column.labels]
@@ -219,6 +225,7 @@ def _account_of(
     return ColumnAccount(
         column.header,
         column.name,
+        # A known column without any cell keeps its use, which tells it from one that is absent.
         column.use if n_blank < len(column.cells) or column.use in {"id", "known"} else "empty",
         len(column.cells),
         len(column.cells) - n_blank - len(undecoded),

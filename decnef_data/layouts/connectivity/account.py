@@ -52,6 +52,7 @@ def build_account(content: ReadContent, log: "MemberLog") -> Account:
     rules = {path: _rule_of(path, items, content) for path, items in content.items.items()}
     unreadable = content.unreadable | {path for path, rule in rules.items() if rule == "unreadable"}
     others = {path: rule or None for path, rule in rules.items() if rule not in {"used", "unreadable"}}
+    # Junk never became a member, but is a file of the copy all the same.
     others.update({path: rule_of_path(path) or "system" for path in log.junk})
     n_used = sum(rule == "used" for rule in rules.values())
     files = file_account(n_used, others, n_unreadable=len(unreadable))
@@ -82,6 +83,7 @@ def _rule_of(path: str, items: Sequence[FoundItem], content: ReadContent) -> str
         return "used"
     if any(isinstance(item, FoundRegions | FoundBooks) for item in items):
         return "used"
+    # A matrix without a table: the error of its pair is among the problems.
     if any(isinstance(item, FoundMatrix) for item in items):
         return "unreadable"
     remarks = (item.rule for item in items if isinstance(item, Remark))
@@ -94,6 +96,7 @@ def _account_of_table(found: FoundTable, content: ReadContent) -> TableAccount:
     rows = RowAccount(
         table.n_rows_found,
         n_joined=count if is_used else 0,
+        # Rows of a repeat are participants who are there already, and not ones of no matrix.
         n_unknown=0 if is_used or is_repeat else count,
         n_merged=count if is_repeat else 0,
         n_skipped=table.n_rows_skipped,

@@ -47,6 +47,7 @@ __all__ = [
 #: A variable this wide beside the regions of an atlas was meant as a matrix of edges.
 _MIN_MATRIX_WIDTH = 1000
 _MAX_LISTED = 10
+# The length of the header of MATLAB 5 files, which begins with a free text.
 _HEADER_SIZE = 128
 
 
@@ -94,6 +95,7 @@ def relative_path(path: str, dataset: "Dataset") -> str:
     after_top = [
         index + 1 for index, part in enumerate(parts) if part.casefold() == dataset.top_folder.casefold()
     ]
+    # The first of several: a folder below may be called like one above.
     starts = after_top or [index for index, part in enumerate(parts[:-1]) if part in top_names] or [0]
     return "/".join(parts[starts[0] :])
 
@@ -106,6 +108,7 @@ def require_readable_size(path: str, size: int) -> None:
 
 def is_phantom(path: str, data: bytes) -> bool:
     """Return whether a member marks its copy as a phantom."""
+    # Each matrix is marked, too, because one may be copied out of its phantom.
     in_header = b"SYNTHETIC" in data[:_HEADER_SIZE] and matlab.is_matlab(data)
     return in_header or PurePosixPath(path).name == MARKER_FILE
 
@@ -139,7 +142,9 @@ def classify_file(path: str, data: bytes, dataset: "Dataset", records: "Records"
     if matlab.is_matlab(data):
         return _classify_matlab(path, data, dataset)
     if suffix == ".mat":
+        # A pointer of Git LFS or git-annex is text, too, and would be an error about numbers.
         pointers.require_content(data, path)
+        # The release itself has a matrix as text whose name ends in .mat.
         return _classify_parts(path, _read_text(path, data), dataset)
     return _classify_table(path, data, records) if suffix in TABLE_SUFFIXES else ()
 
@@ -188,6 +193,7 @@ def _classify_matlab(path: str, data: bytes, dataset: "Dataset") -> tuple[FoundI
 def _classify_atlas(path: str, parts: Sequence[Part], dataset: "Dataset") -> tuple[FoundItem, ...]:
     """Find the matrix beside the regions of an atlas, whose volumes, labels and distances are none."""
     recorded = _stated_variable(path, dataset)
+    # No stacks here: an atlas has cubes of its own, such as distances of regions by regions.
     matrices = find_rows(path, _select_part(parts, recorded) or parts, dataset.atlases)
     is_expected = recorded is not None or any(max(part.shape) >= _MIN_MATRIX_WIDTH for part in parts)
     return _require_one_matrix(path, matrices, parts, dataset) if matrices or is_expected else ()
@@ -202,6 +208,7 @@ def _classify_parts(
     """Find the matrix among the plain variables of a file; if there is none, among all values in it."""
     stated, parts = _stated_variable(path, dataset), plain
     matrices = find_rows(path, _select_part(plain, stated) or plain, dataset.atlases)
+    # The recorded variable may be inside of a struct, where only the complete reading finds it.
     if not matrices or (stated and not _select_part(plain, stated)):
         everything = read_all() if read_all else plain
         selected = _select_part(everything, stated)
@@ -211,6 +218,7 @@ def _classify_parts(
                 *find_rows(path, searched, dataset.atlases),
                 *find_stacks(path, searched, dataset.atlases),
             ]
+    # A file with something as large as a matrix must not be set aside without a word.
     if matrices or stated is not None or any(may_contain_matrix(part, dataset.atlases) for part in parts):
         return _require_one_matrix(path, matrices, parts, dataset)
     message = f"'{path}' contains no matrix, only {_list_parts(parts)}. It is not used."

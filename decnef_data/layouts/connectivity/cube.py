@@ -82,6 +82,7 @@ def build_cube(
 
 
 def _concatenate_rows(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    # No value is rounded: files in float32 and float64 become float64.
     dtype = np.result_type(*(block.dtype for block in blocks)).newbyteorder("=")
     ends = list(accumulate(map(len, blocks)))
     fc = np.empty((ends[-1], blocks[0].shape[1]), dtype)
@@ -93,6 +94,7 @@ def _concatenate_rows(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
             ]
 
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:  # copying releases the GIL
+        # Consumed, so that an error of a thread is raised here.
         for _ in threads.map(copy, blocks, ends):
             pass
     return fc
@@ -127,6 +129,7 @@ def _participant_coords(blocks: Sequence[MatrixBlock], records: "Records") -> di
 
 def _extra_coords(participants: Sequence[ParticipantColumns]) -> dict[str, _Coordinate]:
     headers = {name: header for one in participants for name, header in one.headers.items()}
+    # Each institute has columns of its own, which are blank for the others.
     cells = {
         name: _flatten_cells(
             one.extra_columns.get(name, [""] * len(one.coordinates["site"])) for one in participants
@@ -181,5 +184,6 @@ def _region_coords(atlas: "Atlas", region_names: Sequence[str] | None) -> dict[s
 def _roi_names(atlas: "Atlas", region_names: Sequence[str] | None) -> NDArray[Any]:
     defaults = {number: f"roi_{number:03d}" for number in range(1, atlas.rois + 1)}
     recorded = {int(number): name for number, name in atlas.roi_names.items()}
+    # The names in the copy come last, because they belong to its matrices; a blank one hides no other.
     own: Mapping[int, str] = {number: name for number, name in enumerate(region_names or (), start=1) if name}
     return np.array([*{**defaults, **recorded, **own}.values()], dtype=np.str_)

@@ -76,6 +76,7 @@ class _CopyContent:
 
     @property
     def synthetic(self) -> bool:
+        # One marked file is enough: synthetic data must never pass for real ones.
         return any(member.synthetic for member in self.members.values())
 
     @property
@@ -146,6 +147,7 @@ class ConnectivityLayout:
         unused = _unused_tables(content, [*tables, *repeated.values()], problems, records)
         problems = (*problems, *map(_unused_table_error, unused))
         if not blocks:
+            # Programs get the file and place of the first problem from the cause.
             raise _no_matrix_error(dataset, problems) from next(iter(problems), None)
         cubes = {
             atlas.group: build_cube(atlas, blocks[atlas.name], regions.get(atlas.name), records)
@@ -196,12 +198,14 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
                 unreadable.add(path)
             else:
                 checksum = _known_checksum(path, data, dataset)
+                # Not for the last one, which the worker classifies while this thread reads the next.
                 wait([future for _, future in pending[-_MAX_PENDING:-1]])
                 arguments = (path, data, checksum, dataset, records)
                 pending.append((path, worker.submit(_classify_member, *arguments)))
     contents: dict[str, _MemberContent] = {}
     for path, future in pending:
         try:
+            # The first one stays: which of two files is meant cannot be decided here.
             _check_unique_path(path, contents)
             contents[path] = future.result()
         except FormatError as error:
@@ -275,6 +279,7 @@ def _build_blocks(
         if isinstance(table, str):
             books = content.books.of_table([table, matrix.path], found[table].sha256)
             participants = label_participants(matrix.path, found[table].frame, dataset, records, books)
+            # A table of several atlases has one account: that of the first matrix.
             columns.setdefault(table, participants)
             block = MatrixBlock(keys[matrix.path], matrix.path, table, matrix.values, participants)
             blocks.setdefault(matrix.atlas.name, []).append(block)
@@ -304,7 +309,9 @@ def _unused_tables(
         for table in content.tables
         if table.path not in used
         and _lists_participants(table, records)
+        # A matrix that could not be read is one problem, and its table without a matrix not a second one.
         and not any(_explains(problem, table) for problem in problems)
+        # A second copy of a table that is used says nothing new.
         and not any(table.cells.equals(other.cells) for other in used_tables)
     ]
 
@@ -336,6 +343,7 @@ def _unused_table_error(table: FoundTable) -> FormatError:
 def _matrix_keys(matrices: Sequence[FoundMatrix], dataset: "Dataset") -> dict[str, str]:
     recorded = {matrix.path: matrix.key for matrix in dataset.matrices}
     return {
+        # By its own path alone, so that ids of subjects stay the same whatever else is in a copy.
         matrix.path: recorded.get(matrix.path) or slug(str(PurePosixPath(matrix.path).with_suffix("")), "-")
         for matrix in matrices
     }
@@ -348,6 +356,7 @@ def _region_names(
     problems = []
     for atlas in dataset.atlases:
         matching = [region for region in regions if len(region.names) == atlas.rois]
+        # The same atlas may be there twice, in two folders.
         if len({region.names for region in matching}) == 1:
             names[atlas.name] = matching[0].names
         elif matching:

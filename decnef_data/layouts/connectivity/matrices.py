@@ -45,6 +45,7 @@ def find_rows(path: str, parts: Iterable["Part"], atlases: Sequence["Atlas"]) ->
         FoundMatrix(path, part.name, atlas, oriented)
         for part in parts
         if part.values is not None and part.values.ndim == _MATRIX_AXES and part.values.size
+        # The catalog does not say how a file is oriented; a shape that fits both ways is an error later.
         for oriented in (part.values, part.values.T)
         for atlas in atlases
         if oriented.shape[1] == atlas.edges
@@ -84,4 +85,5 @@ def _orient_stacks(values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
 def _is_symmetric(stack: NDArray[Any]) -> bool:
     transposed = np.swapaxes(stack, 1, 2)
+    # A region without signal is NaN in its row and in its column.
     return bool(np.allclose(stack, transposed, rtol=0, atol=_MAX_ASYMMETRY, equal_nan=True))

@@ -48,6 +48,7 @@ class ParticipantFile:
 @lru_cache(maxsize=1024)  # each matrix is compared with each table of its folder
 def _name_words(path: str) -> frozenset[str]:
     """Return the runs of letters and of digits in the name of a file, without case and suffix."""
+    # Runs of digits are apart, so that N82 and 82 have the number in common.
     return frozenset(re.findall(r"[^\W\d_]+|\d+", PurePosixPath(path).stem.casefold()))
 
 
@@ -94,6 +95,7 @@ def _choose_table(
 
 def _nearest_tables(matrix: ParticipantFile, tables: Sequence[ParticipantFile]) -> list[ParticipantFile]:
     levels = matrix.folder.split("/") if matrix.folder else []
+    # Up to the top: an institute may have one table above the folders of its diagnoses.
     for depth in range(len(levels), -1, -1):
         siblings = [table for table in tables if table.folder == "/".join(levels[:depth])]
         if siblings:
@@ -106,6 +108,7 @@ def _best_match(
 ) -> ParticipantFile | FormatError:
     same_count = _most_similar(matrix, [table for table in candidates if table.count == matrix.count])
     other_count = _most_similar(matrix, [table for table in candidates if table.count != matrix.count])
+    # Checked before the tie, because wrong counts point to the files that do not belong together.
     if other_count and (
         not same_count
         or _count_shared_words(matrix, other_count[0]) > _count_shared_words(matrix, same_count[0])

@@ -78,6 +78,7 @@ class _Decoder:
             name: group[name].to_numpy()
             for name in (*CODED_COLUMNS, *(f"{name}_code" for name in CODED_COLUMNS))
         }
+        # As lists, because an array of text would cut a new label that is longer than the old ones.
         labels = {name: columns[name].tolist() for name in CODED_COLUMNS}
         changed: set[str] = set()
         for file, table, rows in _sources(group):
@@ -137,6 +138,7 @@ def _sources(group: "xr.Dataset") -> "Iterator[tuple[str, str, NDArray[Any]]]":
 
 def _update_remarks(account: Account, decoder: _Decoder) -> Iterator[Remark]:
     """Yield the remarks, those on codes only for what is still not decoded."""
+    # By identity: a table that was decoded again has a new account, even if it is equal.
     changed = {table.file: table for table in account.tables if decoder.tables[table.file] is not table}
     coded = {
         (file, column)
@@ -149,6 +151,7 @@ def _update_remarks(account: Account, decoder: _Decoder) -> Iterator[Remark]:
         remark
         for remark in account.remarks
         if remark.rule not in _CODE_RULES
+        # Remarks on codes of groups that were not opened would be about tables that nobody asked for.
         or (remark.file in decoder.opened and (remark.file, remark.column) not in coded)
     )
     for file in changed:

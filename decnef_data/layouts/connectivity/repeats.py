@@ -27,8 +27,9 @@ def find_repeats(matrices: Sequence[FoundMatrix], recorded: Collection[str]) -> 
     recorded
         The paths that the catalog records.
     """
+    # By a few values first, so that matrices which differ are not compared completely.
     candidates: dict[object, list[FoundMatrix]] = {}
-    for matrix in sorted(matrices, key=lambda matrix: _order(matrix, recorded)):
+    for matrix in sorted(matrices, key=lambda one: (one.path not in recorded, one.path.count("/"), one.path)):
         key = (matrix.atlas.name, matrix.values.shape, _sample(matrix.values))
         candidates.setdefault(key, []).append(matrix)
     repeats: dict[str, str] = {}
@@ -36,15 +37,12 @@ def find_repeats(matrices: Sequence[FoundMatrix], recorded: Collection[str]) -> 
         kept: list[FoundMatrix] = []
         for matrix in similar:
             first = next((other for other in kept if _are_equal(matrix.values, other.values)), None)
+            # The catalog says that all recorded files are of the release, so none of them is left out.
             if first is None or matrix.path in recorded:
                 kept.append(matrix)
             else:
                 repeats[matrix.path] = first.path
     return repeats
-
-
-def _order(matrix: FoundMatrix, recorded: Collection[str]) -> tuple[bool, int, str]:
-    return matrix.path not in recorded, matrix.path.count("/"), matrix.path
 
 
 def _sample(values: NDArray[Any]) -> tuple[np.dtype[Any], bytes]:

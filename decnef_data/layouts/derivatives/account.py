@@ -85,6 +85,7 @@ def _count_files(folder: DerivativesFolder, runs: DerivedRuns) -> FileAccount:
             others[file.path] = "unknown-run"
         elif file.path not in runs.used and file.path not in unreadable:
             others[file.path] = "other-derivative"
+    # A table of confounds can be used in one space and be the problem of another one.
     return file_account(len(runs.used - unreadable), others, n_unreadable=len(unreadable))
 
 
@@ -102,6 +103,7 @@ def _missing_runs(runs: DerivedRuns, spaces: Sequence[str], labels: ScanLabels) 
     found: dict[tuple[int, int], set[str]] = {}
     for row, run, space, _ in runs.found:
         found.setdefault((row, run), set()).add(space)
+    # Tables alone do not say how many runs a participant has; one is the least.
     listed = dict.fromkeys(np.flatnonzero(labels.participants.is_listed).tolist(), (1,))
     expected: Mapping[int, Iterable[int]] = labels.runs or listed
     missing: list[str] = []
@@ -109,6 +111,7 @@ def _missing_runs(runs: DerivedRuns, spaces: Sequence[str], labels: ScanLabels) 
     for row, run in pairs:
         there, name = found.get((row, run), set()), labels.name_of(row, run)
         absent = [space for space in spaces if space not in there]
+        # Of a run that is not there at all, one line is enough, and not one per space.
         missing += [f"{name} {space}" for space in absent] if there else [name]
     return tuple(missing)
 
@@ -145,6 +148,7 @@ def _repetition_times(runs: DerivedRuns, labels: ScanLabels) -> Iterator[Remark]
     differing = [
         (run.scan.files[0], seconds, float(planned[run.row]))
         for run, seconds in pairs
+        # NaN, where a time is unknown, differs from nothing.
         if abs(seconds - planned[run.row]) > _MAX_TIME_DIFFERENCE
     ]
     if differing:

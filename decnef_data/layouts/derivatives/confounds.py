@@ -71,6 +71,7 @@ def read_confounds(data: bytes, file: str, requested: Sequence[str]) -> Confound
     ([[0.0, nan], [1.0, nan]], 0.125)
     """
     header, rows = _split(data, file)
+    # The displacement is always read, because the mean of each run is a coordinate.
     wanted = {*_matching(requested, header), *({_DISPLACEMENT} & {*header})}
     places = [(place, name) for place, name in enumerate(header) if name in wanted]
     columns = {name: np.empty(len(rows)) for _, name in places}
@@ -88,6 +89,7 @@ def read_confounds(data: bytes, file: str, requested: Sequence[str]) -> Confound
 def _split(data: bytes, file: str) -> tuple[tuple[str, ...], list[str]]:
     """Return the header and the lines of the rows."""
     try:
+        # A table that a spreadsheet has saved may begin with a byte-order mark.
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         message = f"'{file}' is not a table of text: {error.reason}. Run fMRIPrep again for this run."
@@ -142,6 +144,7 @@ def resolve_columns(requested: Sequence[str], headers: Iterable[Sequence[str]]) 
     >>> resolve_columns(["csf", "cosine*"], [("cosine00", "csf"), ("cosine00", "cosine01")])
     ('csf', 'cosine00', 'cosine01')
     """
+    # Most tables of a folder have one of few headers, so each header is read once.
     known = list({name: None for header in dict.fromkeys(map(tuple, headers)) for name in header})
     columns: dict[str, None] = {}
     for request in requested:

@@ -92,6 +92,7 @@ def find_derivatives(path: Path, desc: str) -> DerivativesFolder:
     selected = [one for one in found if desc in _descs(one.files)]
     if not selected:
         raise _nothing_found(path, desc, sorted({each for one in found for each in _descs(one.files)}))
+    # Two versions of one participant must not be mixed, and nothing says which of them is meant.
     _require_distinct(path, selected)
     descriptions = [_read_description(root, one.folder) for one in selected]
     return DerivativesFolder(
@@ -104,6 +105,7 @@ def find_derivatives(path: Path, desc: str) -> DerivativesFolder:
 
 
 def _descs(files: Sequence[DerivativeFile]) -> set[str]:
+    # Masks and confounds have a desc of their own, which is not that of the runs.
     return {file.name.desc for file in files if file.name.kind == "bold"}
 
 
@@ -142,6 +144,7 @@ def _find_folders(root: str) -> Iterator[_Subfolders]:
         for folder in level:
             folders, _ = _list(root, folder)
             subjects = [name for name in folders if name.startswith("sub-")]
+            # Raw data have such folders, too; without runs of fMRIPrep in them, the search goes on.
             found = _read_subjects(root, folder, subjects)
             if found.files:
                 yield found
@@ -185,6 +188,7 @@ def _list(root: str, folder: str) -> tuple[list[str], list[str]]:
     """Return the sorted names of the folders and of everything else in a folder; links are followed."""
     folders: list[str] = []
     files: list[str] = []
+    # scandir knows the kind of an entry without a stat for each of thousands of files.
     with os.scandir(unescape_path(_join(root, folder))) as entries:
         for entry in entries:
             (folders if entry.is_dir() else files).append(escape_path(entry.name))
@@ -200,6 +204,7 @@ def _read_description(root: str, folder: str) -> dict[str, Any]:
     try:
         content = Path(unescape_path(_join(root, folder)), _DESCRIPTION).read_bytes()
         return msgspec.json.decode(content, type=dict)
+    # Only the name of the pipeline is lost with it, which is no reason to refuse the images.
     except (OSError, *DECODE_ERRORS):
         return {}
 

@@ -63,6 +63,7 @@ def read_scan(root: str, file: DerivativeFile, labels: DerivedLabels) -> Scan:
     scan = Scan(
         subject=labels.subject,
         session=labels.session,
+        # A scan has no kind for masks; that of a single volume is the one that fits.
         kind="bold" if kind == "bold" else "t1w",
         run=labels.run,
         folder=file.folder,
@@ -104,6 +105,7 @@ def _require_complete(scan: Scan, header: nifti.NiftiHeader, location: Path) -> 
     with location.open("rb") as file:
         file.seek(-min(_LENGTH_BYTES, size), os.SEEK_END)
         stated = int.from_bytes(file.read(), "little")
+        # A truncated file ends in compressed bytes, which are this number by chance only.
         if stated == needed % _LENGTH_MODULUS:
             return
         # It is truncated, has bytes behind its voxels, or consists of several parts.
@@ -161,5 +163,5 @@ class MaskScan:
     def fill(self, key: tuple[Any, ...], out: NDArray[Any]) -> None:
         """Read the voxels that `key` selects into `out`."""
         values = np.empty(out.shape, self.dtype)
-        self.image.fill(key, values[...])
+        self.image.fill(key, values)
         np.not_equal(values, 0, out=out)

@@ -23,6 +23,7 @@ _DERIVED_RUN: Final = re.compile(r"_desc-[A-Za-z0-9]+_bold\.nii(?:\.gz)?$")
 #: What distinguishes images of one run from each other; everything else in a name belongs to the run.
 _OF_IMAGE: Final = ("space", "cohort", "res", "den", "echo", "part", "desc")
 _VARIANT: Final = ("cohort", "res", "den", "echo", "part")
+# Earlier versions wrote `regressors`.
 _CONFOUNDS: Final = ("timeseries", "regressors")
 
 
@@ -54,6 +55,7 @@ class DerivativeName:
             return "mask"
         if self.extension == ".tsv" and self.suffix in _CONFOUNDS and self.desc == "confounds":
             return "confounds"
+        # Only sidecars of runs: the repetition time is read from them.
         return "sidecar" if self.extension == ".json" and self.suffix == "bold" else "other"
 
     @property
@@ -75,6 +77,7 @@ class DerivativeName:
     def run(self) -> int | None:
         """The number of the run, ``None`` if the name has none."""
         number = self.entities.get("run", "")
+        # run-1 and run-01 are the same run.
         return int(number) if number.isdecimal() else None
 
     @property
@@ -116,6 +119,7 @@ def parse_name(name: str) -> DerivativeName | None:
         return None
     pairs = [part.split("-", 1) for part in match["entities"].rstrip("_").split("_")]
     entities = dict(pairs)
+    # With a key that occurs twice, one of the two values would be lost.
     if "sub" not in entities or len(entities) < len(pairs):
         return None
     return DerivativeName(entities, match["suffix"], match["extension"])

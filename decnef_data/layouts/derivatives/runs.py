@@ -88,6 +88,7 @@ def select_spaces(folder: DerivativesFolder, desc: str, requested: Sequence[str]
         return tuple(known)
     by_name = {name.casefold(): name for name in known}
     if NATIVE_SPACE in known:
+        # A space that is called so in the names of files comes before fMRIPrep's words for the native one.
         by_name = {**dict.fromkeys(NATIVE_WORDS, NATIVE_SPACE), **by_name}
     for name in requested:
         if name.casefold() not in by_name:
@@ -141,7 +142,9 @@ def _companions(folder: DerivativesFolder, desc: str) -> _Companions:
     for file in folder.files:
         kind = file.name.kind
         if kind in found and (kind != "sidecar" or file.name.desc == desc):
+            # fMRIPrep writes one table of confounds for the images of a run in all spaces.
             key = file.name.run_key if kind == "confounds" else file.name.image_key
+            # With the folder, because two folders may have a run of the same name.
             found[kind][file.folder, key] = file
     return found
 
@@ -195,6 +198,7 @@ class _Reader:
         if mask is not None:
             _require_same_grid(mask, scan)
         confounds = self._read_confounds(companions["confounds"], scan)
+        # Only now: a file of a run that is left out was not used.
         used = (file, *(each for each in companions.values() if each is not None))
         self.result.used.update(each.path for each in used)
         return DerivedRun(file, row, _with_repetition_time(scan, time), mask, confounds)
@@ -207,6 +211,7 @@ class _Reader:
         if file is None:
             return None
         if file.path not in self.tables:
+            # An error is kept, too, so that each space has its problem without another reading.
             self.tables[file.path] = self._read_table(file)
         table = self.tables[file.path]
         if isinstance(table, FormatError):
@@ -247,6 +252,7 @@ def _require_same_grid(mask: Scan, scan: Scan) -> None:
     """Require that a mask is on the grid of its run."""
     affines = [np.frombuffer(one.header.affine, "<f8").reshape(4, 4) for one in (mask, scan) if one.header]
     space = scan.shape[-3:]
+    # Two affine maps differ most at a corner, so no other voxel has to be compared.
     corners = np.array([[x, y, z, 1] for x in (0, space[2]) for y in (0, space[1]) for z in (0, space[0])])
     distance = float(np.abs(corners @ (affines[0] - affines[1]).T).max())
     if mask.shape[-3:] != space or distance > _GRID_TOLERANCE:

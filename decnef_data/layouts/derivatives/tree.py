@@ -67,6 +67,7 @@ def open_derivatives(request: DerivativesRequest, labels: ScanLabels) -> Derivat
     spaces = select_spaces(folder, request.desc, request.spaces)
     runs = read_runs(folder, request, spaces, labels)
     headers = [run.confounds.header for run in runs.runs if run.confounds is not None]
+    # Without runs there is no table that could be blamed for lacking a column.
     names = resolve_columns(request.confounds, headers) if runs.runs else ()
     builder = _Builder(folder.root, labels.participants, names)
     groups = {name: builder.build(members) for name, members in _group_runs(runs, labels).items()}
@@ -84,12 +85,14 @@ def _group_runs(runs: DerivedRuns, labels: ScanLabels) -> dict[str, list[Derived
     base_names: dict[int, str] = {}
     for run in runs.runs:
         name = run.file.name
+        # Named only where they differ, so that most groups are called by their space alone.
         several = len(variants[name.space]) > 1
         suffix = "".join(f"_{key}-{value}" for key, value in name.variant) if several else ""
         base_names[id(run)] = f"{site_group(labels.participants, run.scan)}/{name.space}{suffix}"
     counts = Counter((base_names[id(run)], _dtype_shape(run)) for run in runs.runs)
     ranked: dict[tuple[str, tuple[Any, ...]], str] = {}
     seen: Counter[str] = Counter()
+    # The most frequent shape has the plain name; of equally frequent ones, the largest.
     for base, shape in sorted(counts, key=lambda pair: (-counts[pair], [-length for length in pair[1][1]])):
         seen[base] += 1
         ranked[base, shape] = base if seen[base] == 1 else f"{base}_{seen[base]}"
@@ -127,6 +130,7 @@ class _Builder:
         dataset["repetition_time"].attrs["source"] = "sidecars and headers of the derivatives"
         dataset["bold"].attrs["long_name"] = "preprocessed BOLD signal as stored"
         masks = [run.mask for run in runs if run.mask is not None]
+        # An array needs a mask of each run; an invented one would hide or show voxels.
         if len(masks) == len(runs):
             slabs = LazySlabs(lambda mask: MaskScan(root, mask), masks)
             mask = stack_lazily(slabs, ("scan", "z", "y", "x"), np.bool_, scans[0].shape[1:])
@@ -143,5 +147,6 @@ class _Builder:
 
     def _confounds(self, run: DerivedRun) -> Any:
         if run.confounds is None:
+            # The run stays, because its images are good without confounds.
             return np.full((run.scan.volume_count, len(self.names)), np.nan)
         return run.confounds.values(self.names)

@@ -73,10 +73,11 @@ class _CategoryCriterion:
         if self.coordinate not in columns:
             return _no_rows(columns)
         column = columns[self.coordinate]
-        return np.isin(column, np.array(_convert_values(self.coordinate, self.accepted, column)))
+        return np.isin(column, _convert_values(self.coordinate, self.accepted, column))
 
     def undecided(self, columns: Columns) -> _Mask:
         """Return which rows have a code without a known meaning."""
+        # A blank cell says that there is no value; only a code may stand for one of the accepted ones.
         return undecoded_rows(columns, self.coordinate)
 
 
@@ -107,6 +108,7 @@ class SubjectCriterion:
     def matches(self, columns: Columns) -> _Mask:
         """Return which rows have one of the ids."""
         accepted = np.array(self.subjects, dtype=np.str_)
+        # Users know the ids that the tables print, which are not all those of the dataset.
         matching = [np.isin(columns[name], accepted) for name in _ID_COLUMNS if name in columns]
         return np.any(matching, axis=0) if matching else _no_rows(columns)
 
@@ -150,6 +152,7 @@ class RangeCriterion:
         if self.coordinate not in columns:
             return _no_rows(columns)
         column = columns[self.coordinate]
+        # A participant whose value is unknown is never taken to be in the range.
         accepted = ~missing_values(column)
         if self.minimum is not None:
             accepted &= column >= self.minimum
@@ -196,6 +199,7 @@ def build_criteria(
         A site occurs only pooled with others.
     """
     return (
+        # In this order: a row that may match is reported for the first criterion that is undecided.
         *_subject_criteria(groups, selection.subjects, dataset),
         *_category_criteria(groups, selection, records),
         *_range_criteria(groups, selection, dataset.name),
@@ -234,6 +238,7 @@ def resolve_coordinate(name: str, groups: _Groups) -> str:
     try:
         return resolve_name("coordinate", name, known)
     except SelectionError as error:
+        # Of another class, because a copy that is read later may have the coordinate.
         raise TableContentError(str(error), requested=name, known=error.known) from None
 
 
@@ -263,6 +268,7 @@ def _unknown_subject_error(unknown: Sequence[str], dataset: "Dataset") -> Select
 
 
 def _category_criteria(groups: _Groups, selection: "Selection", records: "Records") -> Iterator[Criterion]:
+    # From the catalog, so that a sex that a copy lacks selects nobody and is no unknown name.
     sexes = {code.label: code.label for code in records.codes if code.column == "sex"}
     requests = (
         ("institute", selection.institutes, institute_names(records)),
@@ -288,20 +294,22 @@ def _site_criteria(
     if names is None:
         return
     codes = _resolve_names(groups, "site", names, site_names(records))
+    # Without those that only the tables know, of which no institute is recorded.
     sites = [site for site in map(records.site, codes) if site is not None]
     present = unique_texts(groups.values(), "site")
     for site in sites:
+        # Where other tables tell the site apart, those rows are the answer, and pooled ones are reported.
         if site.code not in present and _is_pooled(groups, site.institute):
             raise _pooled_site_error(site)
     yield SiteCriterion(codes, tuple(dict.fromkeys(site.institute for site in sites)))
 
 
 def _is_pooled(groups: _Groups, institute: str) -> bool:
-    return any(_pooled_rows(columns, (institute,)).any() for columns in groups.values())
-
-
-def _pooled_rows(columns: Columns, institutes: Sequence[str]) -> _Mask:
-    return _rows_without_site(columns, institutes) & ~undecoded_rows(columns, "site")
+    # An undecoded site is not pooled: its table tells sites apart, by codes without a meaning.
+    return any(
+        (_rows_without_site(columns, (institute,)) & ~undecoded_rows(columns, "site")).any()
+        for columns in groups.values()
+    )
 
 
 def _rows_without_site(columns: Columns, institutes: Sequence[str]) -> _Mask:
@@ -341,6 +349,7 @@ def _condition_criterion(groups: _Groups, condition: "Condition", dataset: str) 
     coordinate = resolve_coordinate(condition.coordinate, groups)
     if condition.values is not None:
         return ValueCriterion(coordinate, condition.values)
+    # In one group is enough: text cannot be compared with a limit, and the groups share one condition.
     if any(is_text(columns[coordinate]) for columns in groups.values() if coordinate in columns):
         message = f"The coordinate '{coordinate}' is text and has no range. List the accepted values instead."
         raise SelectionError(message, requested=coordinate)
@@ -352,6 +361,7 @@ def _condition_criterion(groups: _Groups, condition: "Condition", dataset: str) 
 def _require_values(groups: _Groups, criterion: RangeCriterion, dataset: str) -> None:
     """Require a participant with a value, unless there are no participants."""
     having = [columns for columns in groups.values() if criterion.coordinate in columns]
+    # Groups without participants lack values only for lack of rows, which is no reason to refuse.
     candidates = [columns for columns in having or groups.values() if count_rows(columns)]
     if not candidates or not all(criterion.is_unknown(columns) for columns in candidates):
         return

@@ -108,6 +108,7 @@ def match_rows(
     groups: Mapping[str, Columns], selection: "Selection", dataset: "Dataset", records: "Records"
 ) -> "MatchedRows":
     """Match rows with the criteria of a selection, without its sample; raises as :func:`select_rows` does."""
+    # Without criteria only the ids are read, of which there is a column in each group.
     criteria = build_criteria(groups, selection, dataset, records) if selection.is_subset else ()
     return _match(groups, criteria, dataset.name)
 
@@ -179,6 +180,7 @@ class _Exclusion:
     @property
     def is_complete(self) -> bool:
         """Whether no participant of the group has a value."""
+        # Said of the group as a whole, and not of each of its participants.
         return isinstance(self.criterion, RangeCriterion) and self.criterion.is_unknown(self.columns)
 
     @property
@@ -196,6 +198,7 @@ class _Exclusion:
         pairs = zip(
             as_texts(self.columns[name][self.rows]), as_texts(self.columns["subject"][self.rows]), strict=True
         )
+        # As a set, because a participant with several scans has several rows.
         return Counter(value for value, _ in set(pairs))
 
 
@@ -222,6 +225,7 @@ def _match(groups: Mapping[str, Columns], criteria: Sequence[Criterion], dataset
     matched = MatchedRows(
         dataset, {name: _match_group(columns, criteria) for name, columns in groups.items()}
     )
+    # Here, so that no caller gets an empty selection whose reason is only a missing code book.
     matched.require_decoded()
     return matched
 
@@ -232,6 +236,7 @@ def _match_group(columns: Columns, criteria: Sequence[Criterion]) -> _GroupMatch
     for criterion in criteria:
         met = criterion.matches(columns)
         matches &= met
+        # A row that one criterion excludes for certain cannot match, whatever its unknown values are.
         accepted &= met | criterion.undecided(columns)
     return _GroupMatches(columns, criteria, matches, accepted & ~matches)
 
@@ -239,6 +244,7 @@ def _match_group(columns: Columns, criteria: Sequence[Criterion]) -> _GroupMatch
 def _absent_value_reasons(groups: Sequence[_GroupMatches]) -> Iterator[str]:
     """Report accepted values that may be misspelled; if none occurs, nothing matches, which is an error."""
     columns = [group.columns for group in groups]
+    # All groups have the same criteria.
     for criterion in groups[0].criteria if groups else ():
         if not isinstance(criterion, ValueCriterion):
             continue
@@ -295,6 +301,7 @@ def _undecoded_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
         codes: set[str] = set()
         for exclusion in exclusions:
             codes |= set(as_texts(exclusion.columns[f"{coordinate}_code"][exclusion.rows]))
+            # Images have one table for all, so there is nothing to be told apart.
             if "source_table" in exclusion.columns:
                 tables += exclusion.count("source_table")
         listed = ", ".join(f"'{table}' ({number})" for table, number in tables.most_common(_MAX_NAMED))
@@ -309,6 +316,7 @@ def _undecoded_reasons(excluded: Sequence[_Exclusion]) -> Iterator[str]:
 
 def _form_of_codes(coordinate: str, tables: Counter[str], codes: set[str]) -> str:
     """Return how to state what codes mean; no label is suggested, because it would be a guess."""
+    # The first table stands for all: the form is the same, and the message is long enough.
     table = next(iter(tables), "participants.tsv")
     labels = ", ".join(f"{code!r}: '...'" for code in sorted(codes)[:_MAX_NAMED])
     return f"codes={{{table!r}: {{{coordinate!r}: {{{labels}}}}}}}"

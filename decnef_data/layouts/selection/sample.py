@@ -103,6 +103,7 @@ def sample_name(subjects: Iterable[str]) -> str:
     >>> sample_name(["b", "a"]) == sample_name(["a", "b"])
     True
     """
+    # Control characters separate the ids, which have none, so that no two lists become one text.
     text = "\x1e".join(sorted(subjects))
     return hashlib.sha256(f"decnef-data sample 1\x1d{text}".encode()).hexdigest()[:16]
 
@@ -129,6 +130,7 @@ class _Candidates:
     def quotas(self, n_subjects: int) -> dict[str, int]:
         """Return how many participants of each class are in a sample."""
         counts = self.counts
+        # The remainder goes to the largest classes, which can spare it.
         each, remainder = divmod(n_subjects, len(counts)) if counts else (0, 0)
         return {name: each + (index < remainder) for index, name in enumerate(counts)}
 
@@ -137,6 +139,7 @@ class _Candidates:
         """The largest possible number of participants in a sample."""
         counts = self.counts
         smallest = min(counts.values())
+        # Classes before the smallest in this order can each have one of the remainder.
         return smallest * len(counts) + len(list(takewhile(lambda n: n > smallest, counts.values())))
 
     def draw(self, n_subjects: int, seed: int) -> set[str]:
@@ -152,6 +155,8 @@ class _Candidates:
 
 
 def _hash_subject(subject: str, seed: int) -> str:
+    # Not NumPy's generators, whose streams may change with its version (NEP 19). The hash of a subject
+    # depends on nobody else, so a larger sample contains the smaller one.
     return hashlib.sha256(f"{seed}\x1f{subject}".encode()).hexdigest()
 
 
@@ -177,6 +182,7 @@ def _read_classes(dataset: str, columns: Columns, rows: _Rows, stratify: str | N
         known = classes.get(subject, "")
         if name and known not in {"", name}:
             raise _several_classes_error(dataset, stratify)
+        # One scan of a participant may lack the value that another one has.
         classes[subject] = known or name
     return classes
 
