@@ -26,7 +26,8 @@ class ReadContent:
     ``items`` has the items in each member by path, and ``unreadable`` the paths that are reported as
     problems.  ``tables`` has the path of the table of each matrix, ``columns`` the columns of each
     table, and ``checksums`` those of known files.  ``repeats`` has the matrices and tables that are left out
-    because others are equal, and ``remarks`` what was noticed in the matrices.
+    because others are equal, ``remarks`` what was noticed in the matrices, and ``n_twice`` the number of
+    members that are left out because others have the same path.
     """
 
     items: Mapping[str, Sequence[FoundItem]]
@@ -37,6 +38,7 @@ class ReadContent:
     required: Sequence[str] = ()
     repeats: frozenset[str] = frozenset()
     remarks: Sequence[Remark] = ()
+    n_twice: int = 0
 
 
 def build_account(content: ReadContent, log: "MemberLog") -> Account:
@@ -55,7 +57,7 @@ def build_account(content: ReadContent, log: "MemberLog") -> Account:
     # Junk never became a member, but is a file of the copy all the same.
     others.update({path: rule_of_path(path) or "system" for path in log.junk})
     n_used = sum(rule == "used" for rule in rules.values())
-    files = file_account(n_used, others, n_unreadable=len(unreadable))
+    files = file_account(n_used, others, n_unreadable=len(unreadable) + content.n_twice)
     archive = ArchiveAccount(files.n_found) if log.is_archive else None
     found_tables = (item for item in _items(content) if isinstance(item, FoundTable))
     tables = tuple(_account_of_table(table, content) for table in found_tables)
@@ -96,7 +98,7 @@ def _account_of_table(found: FoundTable, content: ReadContent) -> TableAccount:
     rows = RowAccount(
         table.n_rows_found,
         n_joined=count if is_used else 0,
-        # Rows of a repeat are participants who are there already, and not ones of no matrix.
+        # The participants of a repeat are in the matrix that is kept, so they are not unknown.
         n_unknown=0 if is_used or is_repeat else count,
         n_merged=count if is_repeat else 0,
         n_skipped=table.n_rows_skipped,

@@ -62,12 +62,14 @@ class _MemberContent:
 class _CopyContent:
     """The members of a copy by path, and the errors of those that could not be read.
 
-    ``repeats`` has the path of each matrix that is left out, with that of the one that has the same values.
+    ``n_twice`` counts the members that are left out because an earlier one has their path; ``repeats`` has
+    the path of each matrix that is left out, with that of the one that has the same values.
     """
 
     members: Mapping[str, _MemberContent]
     problems: tuple[FormatError, ...]
     unreadable: frozenset[str]
+    n_twice: int
     repeats: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -172,6 +174,7 @@ class ConnectivityLayout:
             dataset.coordinates,
             frozenset({*content.repeats, *repeated.values()}),
             remarks,
+            content.n_twice,
         )
         report = ReadReport(problems, build_account(read_content, member_log))
         groups = {group: cube for group, (cube, _) in cubes.items()}
@@ -186,10 +189,18 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
     pending: list[tuple[str, Future[_MemberContent]]] = []
     problems: list[FormatError] = []
     unreadable: set[str] = set()
+    seen: set[str] = set()
+    n_twice = 0
     # One thread, because the contents of members that wait for it are in memory.
     with ThreadPoolExecutor(max_workers=1) as worker:
         for member in members:
             path = relative_path(member.path, dataset)
+            # The first one stays; another is counted but not listed, because its path is that of the first.
+            if path in seen:
+                n_twice += 1
+                problems.append(_repeated_path_error(path))
+                continue
+            seen.add(path)
             try:
                 require_readable_size(path, member.size)
                 data = member.read()
@@ -205,13 +216,11 @@ def _classify_members(members: Iterable["Member"], dataset: "Dataset", records: 
     contents: dict[str, _MemberContent] = {}
     for path, future in pending:
         try:
-            # The first one stays: which of two files is meant cannot be decided here.
-            _check_unique_path(path, contents)
             contents[path] = future.result()
         except FormatError as error:
             problems.append(error)
             unreadable.add(path)
-    return _CopyContent(contents, tuple(problems), frozenset(unreadable))
+    return _CopyContent(contents, tuple(problems), frozenset(unreadable), n_twice)
 
 
 def _classify_member(
@@ -228,10 +237,8 @@ def _known_checksum(path: str, data: bytes, dataset: "Dataset") -> ChecksumAccou
     return ChecksumAccount(path, hashlib.sha256(data).hexdigest()) if known else None
 
 
-def _check_unique_path(path: str, seen: Iterable[str]) -> None:
-    if path in seen:
-        message = f"'{path}' occurs twice in this copy. Remove one of the two."
-        raise FormatError(message, file=path)
+def _repeated_path_error(path: str) -> FormatError:
+    return FormatError(f"'{path}' occurs twice in this copy. Remove one of the two.", file=path)
 
 
 def _set_repeats_aside(content: _CopyContent, dataset: "Dataset") -> _CopyContent:

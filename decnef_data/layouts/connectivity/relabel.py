@@ -151,7 +151,7 @@ def _update_remarks(account: Account, decoder: _Decoder) -> Iterator[Remark]:
         remark
         for remark in account.remarks
         if remark.rule not in _CODE_RULES
-        # Remarks on codes of groups that were not opened would be about tables that nobody asked for.
+        # Remarks on the codes of groups that are not opened would be about tables that are not in the result.
         or (remark.file in decoder.opened and (remark.file, remark.column) not in coded)
     )
     for file in changed:

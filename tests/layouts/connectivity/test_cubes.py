@@ -437,6 +437,8 @@ def test_the_same_file_twice() -> None:
     assert [str(problem) for problem in result.report.problems] == [
         "'ATR/a.mat' occurs twice in this copy. Remove one of the two."
     ]
+    files = result.report.account.files
+    assert (files.n_found, files.n_used, files.n_unreadable) == (3, 2, 1)
 
 
 def test_no_matrix_at_all() -> None:
