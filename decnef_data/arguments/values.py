@@ -169,7 +169,7 @@ def image(value: object) -> object:
 def regions(value: object) -> object:
     """Accept a path, an image, a mapping or a function from scan to image, or a masker of nilearn."""
     is_masker = all(callable(getattr(value, name, None)) for name in ("fit", "transform"))
-    # A class can be called as well: NiftiLabelsMasker without brackets is a slip and no function.
+    # A class can be called as well, but NiftiLabelsMasker without brackets is a slip and not a function.
     if _is_mapping(value) or is_masker or (callable(value) and not isinstance(value, type)):
         return value
     try:

@@ -76,7 +76,7 @@ class _CohortDefaults:
 
     def value(self, name: str) -> Any:
         candidates = (getattr(cohort, name, None) for cohort in self.cohorts)
-        # 0 is a value, but an empty text or mapping is none.
+        # 0 is a value, but an empty text or mapping is not.
         return next((value for value in candidates if value or value == 0), None)
 
     def text(self, name: str) -> str:

@@ -248,7 +248,7 @@ def _compare_facts(one: ReportedFile, other: ReportedFile, *, same_mirror: bool)
     if both_sized and one.size != other.size:
         return "different", f"The sizes differ: {one.size:,} and {other.size:,} bytes."
     if shared:
-        return _compare_checksums(one, other, shared[0])  # sorted: the same one each time
+        return _compare_checksums(one, other, shared[0])
     # An ETag or version of one mirror says nothing about the file of another.
     if same_mirror and one.identities and other.identities:
         return _compare_identities(one, other)

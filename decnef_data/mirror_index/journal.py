@@ -179,10 +179,9 @@ def _iter_changes(before: Iterable[IndexItem], after: Iterable[IndexItem]) -> It
 def _describe_differences(before: IndexItem, after: IndexItem) -> Iterator[str]:
     for name, label in _COMPARED_FIELDS.items():
         old, new = getattr(before, name), getattr(after, name)
-        # A crawl without checksums has none to compare.
         if None not in {old, new} and old != new:
             yield f"{label} {old} -> {new}"
-    # Without a restriction level nothing was recorded, so an empty `unmet` would be no news.
+    # Without a restriction level nothing was recorded, so an empty `unmet` means nothing.
     if before.unmet != after.unmet and before.restriction and after.restriction:
         yield f"unmet requirements {_format_numbers(before.unmet)} -> {_format_numbers(after.unmet)}"
 

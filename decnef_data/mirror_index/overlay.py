@@ -85,7 +85,7 @@ class _Crawl:
 
     def with_address(self, holding: Holding, match: Match) -> Holding:
         """Return a holding with the address that was found."""
-        # The crawl agrees, and the evidence that the record has is not replaced by it.
+        # The crawl agrees with the record, whose own evidence is kept.
         if holding.has_verified_address and holding.address == match.id:
             return holding
         return self.with_values(holding, match, {"address": match.id})

@@ -106,7 +106,6 @@ def probe_mirror(remote: Remote) -> ProbeResult:
 
 def _list_adopted(adopted: Mapping[str, Path]) -> Iterator[MirrorDataset]:
     for name, path in sorted(adopted.items()):
-        # The size of a folder is not known without listing everything in it.
         yield MirrorDataset(name, str(path), path.stat().st_size if path.is_file() else None, "adopted")
 
 

@@ -193,7 +193,6 @@ class Remote(ABC):
         items: list[IndexItem] = []
         matches: list[Match] = []
         for dataset in ready:
-            # One slot per dataset: how many requests `find` takes is known to the protocol alone.
             request.rate_limiter.acquire()
             files = tuple(_index_items(dataset, self.find(dataset)))
             items += files
@@ -203,7 +202,6 @@ class Remote(ABC):
 
 def _index_items(dataset: Dataset, files: Iterable[RemoteFile]) -> Iterator[IndexItem]:
     for file in files:
-        # The dataset first: datasets of one mirror may have files of the same path.
         path = f"{dataset.name}/{file.path}"
         yield IndexItem(
             id=path,
@@ -217,7 +215,7 @@ def _index_items(dataset: Dataset, files: Iterable[RemoteFile]) -> Iterator[Inde
 
 
 def _match_files(dataset: Dataset, files: Sequence[IndexItem]) -> Match:
-    # Of several files none stands for the dataset, and none of their checksums is that of the dataset.
+    # The checksum of one of several files is not that of the dataset.
     archive = files[0] if len(files) == 1 and is_archive_name(files[0].name) else None
     sizes = [item.size for item in files if item.size is not None]
     return Match(

@@ -429,6 +429,8 @@ class TestTheWay:
         assert session._retry_delay(answer, 0.5) == 0.5  # by whose clock?
         answer.headers["Date"] = "Thu, 01 Jan 1970 00:00:04 GMT"
         assert session._retry_delay(answer, 0.5) == 5
+        answer.headers["Retry-After"] = "\u00b2"  # a digit, but not a number
+        assert session.retry_after(answer) is None
         answer.headers["Retry-After"] = "soon"
         assert session._retry_delay(answer, 0.5) == 0.5
 

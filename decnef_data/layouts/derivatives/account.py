@@ -148,7 +148,7 @@ def _repetition_times(runs: DerivedRuns, labels: ScanLabels) -> Iterator[Remark]
     differing = [
         (run.scan.files[0], seconds, float(planned[run.row]))
         for run, seconds in pairs
-        # NaN, where a time is unknown, differs from nothing.
+        # A comparison with NaN, where a time is unknown, is false, so it is not reported.
         if abs(seconds - planned[run.row]) > _MAX_TIME_DIFFERENCE
     ]
     if differing:

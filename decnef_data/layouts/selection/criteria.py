@@ -268,7 +268,7 @@ def _unknown_subject_error(unknown: Sequence[str], dataset: "Dataset") -> Select
 
 
 def _category_criteria(groups: _Groups, selection: "Selection", records: "Records") -> Iterator[Criterion]:
-    # From the catalog, so that a sex that a copy lacks selects nobody and is no unknown name.
+    # From the catalog, so that a sex that does not occur in a copy is still a known name.
     sexes = {code.label: code.label for code in records.codes if code.column == "sex"}
     requests = (
         ("institute", selection.institutes, institute_names(records)),

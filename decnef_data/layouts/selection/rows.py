@@ -180,7 +180,7 @@ class _Exclusion:
     @property
     def is_complete(self) -> bool:
         """Whether no participant of the group has a value."""
-        # Said of the group as a whole, and not of each of its participants.
+        # One sentence about the group then replaces those about its participants.
         return isinstance(self.criterion, RangeCriterion) and self.criterion.is_unknown(self.columns)
 
     @property
@@ -225,7 +225,7 @@ def _match(groups: Mapping[str, Columns], criteria: Sequence[Criterion], dataset
     matched = MatchedRows(
         dataset, {name: _match_group(columns, criteria) for name, columns in groups.items()}
     )
-    # Here, so that no caller gets an empty selection whose reason is only a missing code book.
+    # An empty selection whose only reason is a missing code book would pass for an answer.
     matched.require_decoded()
     return matched
 

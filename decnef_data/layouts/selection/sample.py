@@ -156,7 +156,7 @@ class _Candidates:
 
 def _hash_subject(subject: str, seed: int) -> str:
     # Not NumPy's generators, whose streams may change with its version (NEP 19). The hash of a subject
-    # depends on nobody else, so a larger sample contains the smaller one.
+    # does not depend on other subjects, so a larger sample contains the smaller one.
     return hashlib.sha256(f"{seed}\x1f{subject}".encode()).hexdigest()
 
 

@@ -55,7 +55,7 @@ class Link:
             raise UnusableLinkError("it contains whitespace or control characters")
         try:
             return cls._from_url(text)
-        except UnusableLinkError:  # which is a ValueError, too
+        except UnusableLinkError:
             raise
         except ValueError:  # urllib's text may quote the link
             pass
@@ -114,7 +114,6 @@ class Link:
         query = {key.lower(): value for key, value in parse_qsl(urlsplit(self.target).query)}
         try:
             return _parse_signature_expiry(query) or _parse_epoch_expiry(query)
-        # `fromtimestamp` raises the last two for years that the platform does not have.
         except (ValueError, OverflowError, OSError):
             return None
 

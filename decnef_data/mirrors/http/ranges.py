@@ -279,7 +279,6 @@ def _choose_identity(etag: str | None, modified: str | None) -> str | None:
 
 def _content_disposition_name(response: requests.Response) -> str:
     """Read the file name of Content-Disposition, in either syntax."""
-    # The parser of mail headers knows `filename=` and the encoded `filename*=` (RFC 6266).
     header = Message()
     header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
     return safe_file_name(header.get_filename() or "")

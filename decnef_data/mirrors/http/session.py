@@ -207,7 +207,7 @@ def retry_after(response: requests.Response) -> float | None:
     A date is compared with the host's own date, because our clock may be wrong.
     """
     header = response.headers.get("Retry-After", "")
-    if header.isdigit():
+    if header.isascii() and header.isdigit():
         return float(header)
     try:
         until, now = (parsedate_to_datetime(text) for text in (header, response.headers.get("Date", "")))

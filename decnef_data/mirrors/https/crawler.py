@@ -66,7 +66,6 @@ def _probe_link(
     fallback = previous or IndexItem(id=dataset.name, kind="link", name=dataset.name, path=dataset.name)
     if not reader.is_ready(dataset):
         return replace(fallback, problem=f"No link for '{dataset.name}' is stored.")
-    # Only here: a link that is not stored costs no request.
     rate_limiter.acquire()
     try:
         return _build_item(dataset, reader.read_facts(dataset))

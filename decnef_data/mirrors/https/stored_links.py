@@ -49,7 +49,7 @@ class StoredLinks:
     def _text(self, dataset: str) -> str | None:
         """Return the link as stored; callers keep it out of local names, which a traceback may show."""
         holding = self._mirror.find_holding(dataset)
-        # An address that nobody verified may be a guess of the catalog, and is not opened.
+        # An unverified address may be a guess of the catalog, so it is not opened.
         public = holding.address if holding and holding.has_verified_address else None
         # Otherwise a link in the environment would be tested in place of the new one.
         read = self._credentials.get_stored if dataset == self._tested else self._credentials.get

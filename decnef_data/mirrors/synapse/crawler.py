@@ -153,7 +153,7 @@ class RequestBatcher:
             try:
                 return call()
             except MirrorError as error:
-                if error.status == _NOT_FOUND:  # deleted since it was listed, for example
+                if error.status == _NOT_FOUND:
                     raise EntityRefusedError(str(error)) from None
                 if error.status != _TOO_MANY_REQUESTS or not attempts_left:
                     raise
@@ -262,7 +262,7 @@ class ProjectCrawler:
         self.progress.start(f"{self.mirror}: restrictions", len(items), len(items) - len(new))
         try:
             for ids, result in self.batcher.map_unordered(self._get_restrictions, _batches(new)):
-                # What is not recorded is not known: the items stay in the index without restrictions.
+                # Items whose restrictions were refused stay in the index without them.
                 for restrictions in result if isinstance(result, tuple) else ():
                     self.journal.add(restrictions)
                 self.progress.advance(len(ids))

@@ -38,7 +38,7 @@ def match_datasets(
     """
     matches = (_match_dataset(mirror, dataset, datasets, items) for dataset in datasets)
     held = {holding.dataset for holding in mirror.holdings}
-    # That a mirror does not have what no record expects there is no finding.
+    # A dataset that the records do not expect at this mirror is not reported as missing.
     return tuple(match for match in matches if match.verdict != "missing" or match.dataset in held)
 
 

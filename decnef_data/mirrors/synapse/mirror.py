@@ -93,7 +93,6 @@ class SynapseMirror(Remote):
         # If the first is refused, so are the others, and no further request is needed.  It is requested even
         # if a crawl knows it, because the crawl does not say whether the user may download it today.
         first = self._remote_file_from_listing(dataset, {}, *children[0])
-        # As many threads as Synapse allows requests at the same time.
         known_versions, executor = self._known_versions(), ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS)
         try:
             others = executor.map(

@@ -57,7 +57,7 @@ class VersionInfo(SynapseObject, frozen=True):
     @property
     def size(self) -> int | None:
         """The size in bytes; Synapse writes it as text."""
-        return int(self.content_size) if self.content_size and self.content_size.isdigit() else None
+        return int(self.content_size) if self.content_size and self.content_size.isdecimal() else None
 
     @property
     def checksum(self) -> str | None:
@@ -86,7 +86,6 @@ class Restriction(SynapseObject, frozen=True):
     @property
     def id(self) -> str:
         """The id of the entity."""
-        # Here Synapse gives the id as a number.
         return f"syn{self.object_id}"
 
     @property
@@ -162,7 +161,7 @@ class Bundle(SynapseObject, frozen=True):
     def is_restricted(self) -> bool:
         """Whether the user may not download the bytes yet."""
         unmet = self.restriction_information and self.restriction_information.has_unmet_access_requirement
-        # Without a handle, a permission is missing that is no access requirement, such as DOWNLOAD.
+        # Without a handle, a permission such as DOWNLOAD is missing, which is not an access requirement.
         return bool(unmet) or (not self.is_container and self.file_handle is None)
 
     @property
