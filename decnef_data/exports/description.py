@@ -108,6 +108,7 @@ def describe(data: xr.Dataset | xr.DataTree) -> Description:
     groups = {("all", "all people"): people.drop_duplicates("subject")}
     for name in counts.columns:
         groups["diagnosis", str(name)] = people[people["diagnosis"] == name].drop_duplicates("subject")
+    # A traveler is one of all people, and one of those at each of their sites.
     for place in counts.index:
         groups["site", str(place)] = people[people["place"] == place]
     table = pd.DataFrame(
@@ -132,6 +133,7 @@ def _hide_counts(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         index=table.index,
     )
     are_hidden = [[(row, column) in hidden for column in numbers] for row in table.index]
+    # Masking turns whole numbers to floats, which are not wanted where nothing is hidden.
     return table.assign(**numbers.mask(np.array(are_hidden))) if hidden else table, shown
 
 
@@ -154,6 +156,7 @@ def _summary(group: pd.DataFrame) -> dict[str, float]:
     found: dict[str, float] = {"people": len(group)}
     for name in ("age", "mean_fd"):
         values = group[name].dropna()
+        # The mean and deviation of two people are the values of both.
         is_enough = len(values) >= MIN_GROUP
         found[f"{name}_mean"] = float(values.mean()) if is_enough else float("nan")
         found[f"{name}_sd"] = float(values.std()) if is_enough else float("nan")
@@ -169,6 +172,7 @@ def _sentences(
 ) -> Iterator[str]:
     unique = people.drop_duplicates("subject")
     shown = ", ".join(f"{count} {name}" for name, count in counts.xs("diagnosis").items())
+    # Data that are combined from several datasets have a title on each line.
     title = " and ".join(str(attrs.get("title") or "a selection of participants").splitlines())
     if attrs.get("synthetic"):
         yield "The data are SYNTHETIC and describe no participant."

@@ -58,6 +58,7 @@ def to_confounds(
     for number, name in enumerate(names):
         texts[folder / f"{name}.tsv"] = _format_confounds(runs.isel(scan=number))
         texts[folder / f"{name}.json"] = _format_sidecar(dataset)
+    # All are compared before the first is written: an error leaves nothing half exported.
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text:  # it may be a table of fMRIPrep itself
             raise FileExistsError(errno.EEXIST, "The file exists and has other content", str(path))
@@ -87,6 +88,7 @@ def _allowed_path(dataset: xr.Dataset, dest: str | os.PathLike[str], *, i_may_sh
     for name in names:
         require_private(os.fspath(dest), default_records().dataset(name), i_may_share=i_may_share)
     path = expand_path(dest)
+    # Before the data: a write that fails may leave a part of them there.
     for name in names:
         ExportLog(platformdirs.user_config_path(APPLICATION)).add(name, str(path))
     return path
@@ -103,6 +105,7 @@ def _confounds_names(runs: xr.Dataset) -> list[str]:
             session=session,
             run=run or "1",
             kind="bold",
+            # A selection with the second run alone still has to name it.
             is_only_scan=counts[subject, session] == 1 and run in {"", "1"},
             file_names="",
         )

@@ -73,6 +73,7 @@ def write_scans(
                 files.publish(name, [text.encode()])
         for item in items:
             _write_item(item, files, strict=destination.strict, synthetic=image_set.synthetic)
+    # Copied files are not synced one by one, unlike those that are converted.
     if any(item.is_copied for item in items):
         os.sync()
     progress.finish()
@@ -94,6 +95,7 @@ class ExportItem:
             return {path: path for path in image.files}
         if image.kind != "fmap":
             return {image.files[0]: names.scan_path(image)}
+        # Two sets of field maps of a session may have files of the same names.
         folder = names.scan_folder(image) + ("" if image.is_only_scan else f"/run-{image.run}")
         file_names = image.file_names.split("/")
         return {path: f"{folder}/{name}" for path, name in zip(image.files, file_names, strict=True)}
@@ -125,10 +127,12 @@ def _write_item(item: ExportItem, files: ScanFiles, *, strict: bool, synthetic: 
 def _write_image(item: ExportItem, files: ScanFiles, *, synthetic: bool) -> None:
     """Write a run or a T1 image as one file, then its sidecar."""
     (path,) = item.target_paths.values()
+    # Its name is enough: a file gets it only when it is complete.
     if (files.folder / path).exists():
         files.skip(item.size)
     else:
         files.write_image(item.image, path)
+    # After the image: BIDS validators refuse a sidecar without one.
     sidecar = names.sidecar_path(path)
     if not (files.folder / sidecar).exists():
         text = nifti_texts.format_sidecar(item.image, synthetic=synthetic)

@@ -61,6 +61,7 @@ def format_sidecar(image: "Image", *, synthetic: bool) -> str:
     }
     names = image.file_names.split("/")
     fields["SourceFolder"] = image.folder
+    # A run has hundreds of volumes with numbers for names: the first and the last tell them all.
     fields["SourceFiles"] = names if len(names) == 1 else [names[0], names[-1]]
     fields["NumberOfSourceFiles"] = len(names)
     task = {"TaskName": "rest"} if image.kind == "bold" else {}
@@ -73,6 +74,7 @@ def _discarded_volumes(metadata: Mapping[str, Any]) -> dict[str, Any]:
     If another number is missing, the run lost volumes in another way, too: which ones is unknown.
     """
     missing = metadata.get("n_volumes_planned", math.nan) - metadata.get("n_volumes", math.nan)
+    # NaN equals nothing, so a number that is not known confirms nothing.
     is_confirmed = missing == metadata.get("n_dummies_removed")
     return {"NumberOfVolumesDiscardedByUser": missing} if is_confirmed else {}
 
@@ -82,6 +84,7 @@ def _is_blank(value: Any) -> bool:
 
 
 def _as_integer(value: Any) -> Any:
+    # A coordinate of whole numbers is of floats as soon as one scan has none.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -94,6 +97,7 @@ def top_level_files(dataset: "Dataset", *, synthetic: bool, field_maps: bool) ->
         "Name": title,
         "BIDSVersion": _BIDS_VERSION,
         "DatasetType": "raw",
+        # With the identifiers of the dataset, a phantom could be taken for it.
         **({"DatasetDOI": f"doi:{dataset.doi}"} if dataset.doi and not synthetic else {}),
         **({} if synthetic else {"License": f"Custom terms of use (see TERMS){sharing}"}),
         "GeneratedBy": [{"Name": "decnef-data", "Version": software}],
@@ -101,6 +105,7 @@ def top_level_files(dataset: "Dataset", *, synthetic: bool, field_maps: bool) ->
     return {
         "README": _README.format(title=title, version=software),
         "dataset_description.json": _format_json(description),
+        # The terms and citations are written beside the scans, under names that BIDS does not have.
         ".bidsignore": "TERMS\nCITATION\n" + ("**/fmap/**\n" if field_maps else ""),
     }
 

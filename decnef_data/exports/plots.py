@@ -35,6 +35,7 @@ def plot_matrix(dataset: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
         dataset = dataset.expand_dims("subject")
     connectivity = read_connectivity(dataset)
     moments = sum_edges(connectivity)
+    # An edge that nobody has is 0 / 0, which stays NaN and is drawn as a gap.
     with np.errstate(invalid="ignore"):
         mean = np.tanh(moments.sums.sum(axis=0) / moments.counts.sum(axis=0))
     regions = connectivity.regions
@@ -43,6 +44,7 @@ def plot_matrix(dataset: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
     matrix[tuple(connectivity.ends[::-1])] = mean
     np.fill_diagonal(matrix, 1)
     axes = _axes(ax)
+    # Not the maximum: one strong edge would leave all others pale.
     limit = float(np.nanquantile(np.abs(mean), 0.99)) if np.isfinite(mean).any() else 1
     image = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.figure.colorbar(image, ax=axes, label="Pearson r", extend="both")
@@ -82,6 +84,7 @@ def plot_sites(data: xr.Dataset | xr.DataTree, *, ax: "Axes | None" = None) -> "
 def _without_hidden(counts: pd.DataFrame) -> pd.DataFrame:
     """Return the numbers by place and diagnosis with 0 for those that are hidden, which have no bar."""
     cells = {(row, column): int(number) for column, rows in counts.items() for row, number in rows.items()}
+    # The plot shows no sums, but reports and tables of the same people do.
     sums = [([(row, column) for column in counts.columns], None) for row in counts.index]
     sums += [([(row, column) for row in counts.index], None) for column in counts.columns]
     shown = counts.copy()

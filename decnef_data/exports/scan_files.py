@@ -7,9 +7,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from isal import isal_zlib
 
 from decnef_data.atomic_files import link_or_copy, open_atomic
 from decnef_data.errors import IntegrityError
@@ -22,8 +23,9 @@ __all__ = ["ScanFiles", "file_sizes", "voxel_size"]
 
 #: The level of isal that is both fast and small: level 3 saves 2 % at most, and takes up to three times as
 #: long (`tests/benchmarks/bids.py`).  zlib's fastest is as small, and seven times slower.
-_ISAL_LEVEL, _ZLIB_LEVEL = 2, 1
+_ISAL_LEVEL: Final = 2
 _GZIP: Final = b"\x1f\x8b"
+#: The last four bytes of a gzip file are the size of its content, modulo this (RFC 1952).
 _MODULUS: Final = 1 << 32
 
 
@@ -104,6 +106,7 @@ class ScanFiles:
             return
         pieces = _image_bytes(image, header, self.progress)
         self.count(self.publish(path, _compress(pieces) if path.endswith(".gz") else pieces, below))
+        # What the file system has, not what was passed to it, decides whether a later export skips the file.
         if not is_complete(target, len(header) + voxel_size(image)):
             message = f"'{target}' is incomplete after it was written. Check the disk, then export again."
             raise IntegrityError(message, file=str(target))
@@ -121,6 +124,7 @@ class ScanFiles:
         expected_sizes = zip(paths.values(), file_sizes(image), strict=True)
         is_present = [_has_size(self.folder / path, length) for path, length in expected_sizes]
         self.skipped += sum(is_present)
+        # Not even the first is restored: that decompresses blocks of the store.
         if all(is_present):
             self.progress.advance(sum(file_sizes(image)))
             return
@@ -164,6 +168,7 @@ def is_complete(path: Path, size: int) -> bool:
     size
         The number of bytes, decompressed.
     """
+    # Not by decompressing it: an export that resumes looks at every file.
     if path.suffix != ".gz":
         return _has_size(path, size)
     try:
@@ -193,12 +198,14 @@ def _image_bytes(image: "Image", header: bytes, progress: "Progress") -> Iterato
     """Yield the header of the complete scan, then its voxels, some volumes at a time."""
     yield header
     dtype = np.dtype(image.dtype)
+    # Whoever takes a block writes it before asking for the next, so one buffer serves all of them.
     buffer = np.empty(0, np.uint8)
     for key, shape in _block_keys(image):
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         buffer = buffer if buffer.nbytes >= size else np.empty(size, np.uint8)
         out = buffer[:size].view(dtype.newbyteorder("=")).reshape(shape)
         image.source.fill(key, out)
+        # The header is that of the files, so its voxels have to be in their byte order, too.
         if not dtype.isnative:
             out.byteswap(inplace=True)
         progress.advance(size)
@@ -215,16 +222,9 @@ def _block_keys(image: "Image") -> Iterator[tuple[tuple[slice, ...], tuple[int, 
 
 
 def _compress(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
-    stream = _new_compressor()
+    # 16 more bits of the window write the header and the trailer of gzip: without a name and a time, so that
+    # the same scan gives the same file.
+    stream = isal_zlib.compressobj(_ISAL_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     for piece in pieces:
         yield stream.compress(piece)
     yield stream.flush()
-
-
-def _new_compressor() -> Any:
-    """Return a gzip compressor without a name and a time, so that the same scan gives the same file."""
-    try:
-        from isal import isal_zlib
-    except ImportError:
-        return zlib.compressobj(_ZLIB_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    return isal_zlib.compressobj(_ISAL_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)

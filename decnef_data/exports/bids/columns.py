@@ -88,6 +88,7 @@ class Columns:
         """Return the columns of the tables of sessions."""
         varying = self._varying()
         own = (name for name in self._own() if not _is_acquisition(name) or name in _SESSION_ACQUISITION)
+        # An age that changes from visit to visit is blank in the table of participants.
         return tuple(name for name in own if name not in _PERSON or name in varying)
 
     def _varying(self) -> set[str]:
@@ -108,6 +109,7 @@ class Columns:
         """Return the headers of a table as printed, unless two are the same."""
         printed = {name: split_header(self.headers[name])[0] for name in columns if name in self.headers}
         names = {name: printed.get(name) or plain for name, plain in columns.items()}
+        # A header may also be that of the ids, which every table of BIDS begins with.
         is_unique = len(set(names.values()) | {"participant_id"}) == len(names) + 1
         return names if is_unique else dict(columns)
 

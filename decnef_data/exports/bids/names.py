@@ -119,6 +119,7 @@ def original_path(path: str, dataset: str, top_folder: str) -> str:
     >>> original_path("SRPBS_OPEN/data/sub-0001/fmap/fm01.nii", "srpbs-open", "SRPBS_OPEN")
     'sourcedata/srpbs-open/data/sub-0001/fmap/fm01.nii'
     """
+    # An adopted copy may have folders above the top folder of the release, or lack it.
     before, _, below = f"/{path}".partition(f"/{top_folder}/")
     return f"sourcedata/{dataset}/{below or before.removeprefix('/')}"
 

@@ -78,6 +78,7 @@ def plan_part(
         without a session, or the repetition time of a run is unknown or impossible.
     """
     images = source.images.images
+    # First: every path below is made of folders and ids, which come from an archive.
     names.require_inside(images)
     names.require_sessions(images)
     rows = format_cells(source.participants.drop(columns=[*_COUNTS], errors="ignore"))
@@ -107,6 +108,7 @@ def plan_part(
 
 
 def _shared_group(image: "Image", shared: Mapping[tuple[str, str], str]) -> str:
+    # The table states it of a session, not of one of several T1 images.
     is_single = image.kind == "t1w" and image.is_only_scan
     return shared.get((image.subject, image.session), "") if is_single else ""
 
@@ -129,6 +131,7 @@ def _subject_records(rows: Iterable[dict[str, str]], items: Iterable[ScanItem]) 
     ids: dict[str, str] = {}
     for row in rows:
         folder = names.subject_folder(row["subject"])
+        # Labels have letters and digits alone, so two ids may differ in what is left out.
         if ids.setdefault(folder, row["subject"]) != row["subject"]:
             message = (
                 f"'{ids[folder]}' and '{row['subject']}' would have the same folder '{folder}'. {_DISTINCT}"
@@ -140,6 +143,7 @@ def _subject_records(rows: Iterable[dict[str, str]], items: Iterable[ScanItem]) 
         own = sources.setdefault(names.subject_folder(item.image.subject), {})
         own[item.path.partition(".")[0]] = item.image.files[0]
     for folder, own_rows in sessions.items():
+        # Merging sorts: a subject of one part is recorded as one of several is.
         record = SubjectRecord(subject=folder, sessions={})
         yield record.merge(SubjectRecord(subject=folder, sessions=own_rows, sources=sources.get(folder, {})))
 
@@ -148,6 +152,7 @@ def list_images(folder: Path) -> tuple[str, ...]:
     """Return the paths of all runs and T1 images in a dataset, in their order."""
     found = (
         path
+        # Not with `**`, which would also walk through all files of `sourcedata`.
         for depth in ("sub-*", "sub-*/ses-*")
         for kind in ("anat", "func")
         for path in folder.glob(f"{depth}/{kind}/sub-*.nii*")

@@ -75,6 +75,7 @@ class SubjectRecord(Record, frozen=True, kw_only=True):
         """Return this record with the sessions and scans of another part."""
         sessions = {**self.sessions, **newer.sessions}
         sources = {**self.sources, **newer.sources}
+        # Sorted, so that the record, and the tables from it, do not depend on which part came first.
         return SubjectRecord(
             subject=self.subject,
             sessions={key: sessions[key] for key in sorted(sessions)},
@@ -83,6 +84,7 @@ class SubjectRecord(Record, frozen=True, kw_only=True):
 
 
 #: What the settings are called in a message, in the order in which they are compared.
+#: Versions are not compared, as another mirror has others or none, nor headers, which parts add up to.
 _CONFLICTS: Final = {
     "dataset": "of another dataset",
     "synthetic": "of data of another kind (real or synthetic)",
@@ -129,6 +131,7 @@ class PartsRecord:
 
     def _require_empty(self) -> None:
         names = (path.name for path in self.folder.iterdir()) if self.folder.is_dir() else ()
+        # A name with a dot may be the staging folder of another process, or a file of the desktop.
         other = next((name for name in sorted(names) if not name.startswith(".")), None)
         if other is not None:
             message = (

@@ -36,6 +36,7 @@ _REPETITION_TIMES: Final = (0.5, 5.0)
 _MAX_ECHO_TIME: Final = 0.1
 #: BIDS describes directions by the axes of the voxels.
 _AXES: Final = "ijk"
+#: Coordinates have 32 bits: a spacing of 3.3 mm would be 3.299999952316284.
 _DECIMALS: Final = 4
 #: Values of the catalog that are inferred or unconfirmed are not stated as facts; a run needs the last one.
 _UNCERTAIN_GRADES: Final = frozenset({"C", "D"})
@@ -66,6 +67,7 @@ class Geometry:
         """Read the header of a scan."""
         header = nifti.read(image.source.read_header(), image.files[0])
         affine = np.frombuffer(header.affine, "<f8").reshape(4, 4)
+        # With both codes 0, NIfTI states no orientation, and readers make one up.
         is_stated = any(nifti.form_codes(header.signature))
         codes = "".join(code or "?" for code in nib.aff2axcodes(affine)) if is_stated else ""
         return cls(codes, round(float(np.linalg.norm(affine[:3, 2])), _DECIMALS))
@@ -125,6 +127,7 @@ def build_sidecar(image: "Image", geometry: Geometry, context: SidecarContext) -
     """
     metadata = _certain(image.metadata)
     withheld = _withheld(metadata, context.records)
+    # The table prints protocol 3 under another hospital than that of its site.
     site = None if "institution" in withheld else context.records.site(_text(metadata, "site"))
     fields: dict[str, Any] = {"InstitutionName": site.name if site else None}
     grade = ""
@@ -137,6 +140,7 @@ def build_sidecar(image: "Image", geometry: Geometry, context: SidecarContext) -
             image.shape[1],
             metadata["repetition_time"],
             _text(metadata, "manufacturer"),
+            # A slice and not an index: the codes may be empty.
             geometry.axis_codes[2:3],
             context.slice_timing,
         )
@@ -164,6 +168,7 @@ def _withheld(metadata: Mapping[str, Any], records: "Records") -> tuple[str, ...
 
 def _scanner_fields(metadata: Mapping[str, Any], withheld: tuple[str, ...]) -> dict[str, Any]:
     manufacturer, scanner = _text(metadata, "manufacturer"), _text(metadata, "scanner")
+    # The protocol table prints both in one cell, such as 'Siemens Verio'.
     is_prefixed = bool(manufacturer) and scanner.casefold().startswith(manufacturer.casefold())
     model = scanner[len(manufacturer) :].strip() if is_prefixed else scanner
     channels = _number(metadata, "coil_channels")
@@ -194,6 +199,7 @@ def _discarded_volumes(metadata: Mapping[str, Any]) -> int | None:
     """
     planned, found = _number(metadata, "n_volumes_planned"), _number(metadata, "n_volumes")
     documented = _number(metadata, "n_dummies_removed")
+    # One participant has 239 of 240 volumes: nobody knows whether the missing one is at the start.
     if planned is None or found is None or planned - found != documented:
         return None
     return int(documented)
@@ -205,6 +211,7 @@ def _geometry_fields(metadata: Mapping[str, Any], geometry: Geometry) -> dict[st
             _text(metadata, "phase_encoding"), geometry.axis_codes
         ),
         "SliceThickness": _number(metadata, "slice_thickness"),
+        # Of the header, by which programs place the slices, and not of the table.
         "SpacingBetweenSlices": geometry.spacing,
     }
 

@@ -62,6 +62,7 @@ def compute_slice_timing(
     """
     if choice == "omit" or slice_axis not in {"S", "I"}:
         return None
+    # The protocol table spells the orders in three ways.
     kind = order.strip().casefold()
     if kind.startswith("ascend"):
         sequence, grade = list(range(n_slices)), _KNOWN_GRADE
@@ -74,6 +75,7 @@ def compute_slice_timing(
     times = [0.0] * n_slices
     for place, index in enumerate(sequence):
         times[index] = round(place * repetition_time / n_slices, _DECIMALS)
+    # The order counts from the feet; an axis that points there has the slices the other way round.
     return SliceTiming(tuple(times if slice_axis == "S" else times[::-1]), grade)
 
 

@@ -57,6 +57,7 @@ def format_cells(table: "pd.DataFrame") -> list[dict[str, str]]:
 
 def _format_cell(value: Any) -> str:
     if isinstance(value, str):
+        # A tab or a line break within a cell would end it.
         return " ".join(value.split())
     number = float(value)
     if math.isnan(number):
@@ -80,10 +81,12 @@ def shared_groups(subjects: Iterable["SubjectRecord"], paths: Iterable[str]) -> 
         for session, cells in subject.sessions.items()
         if cells.get("t1w_shared")
     }
+    # Without sessions, the second part is `anat` or `func`, which no group has.
     parts = ((path, path.split("/")) for path in paths)
     return {
         path: groups[subject, session]
         for path, (subject, session, *rest) in parts
+        # Of several T1 images of a session, none is known to be the shared one.
         if (subject, session) in groups and rest[0] == "anat" and "_run-" not in path
     }
 
@@ -96,6 +99,7 @@ def duplicates(groups: Mapping[str, str]) -> dict[str, str]:
     >>> duplicates({"sub-01/ses-b/b.nii": "one", "sub-01/ses-a/a.nii": "one", "c.nii": "other"})
     {'sub-01/ses-b/b.nii': 'sub-01/ses-a/a.nii'}
     """
+    # Backwards, so that the first path of a group is the one that stays.
     first = {groups[path]: path for path in sorted(groups, reverse=True)}
     return {path: first[group] for path, group in sorted(groups.items()) if first[group] != path}
 
@@ -133,6 +137,7 @@ class Tables:
 
     def _participants(self, columns: Columns) -> Iterator[tuple[str, str]]:
         names = columns.of_participants()
+        # Also those without images: a row without a folder is valid, a folder without a row is not.
         lines = [[subject.subject, *_cells_of_person(subject, names)] for subject in self.subjects]
         yield "participants.tsv", _format_table(["participant_id", *names], lines)
         described = {"participant_id": _IDS["participant_id"], **columns.describe(names)}
@@ -194,5 +199,6 @@ def _session_ids(session: str) -> list[str]:
 
 
 def _format_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    # BIDS does not permit blank cells.
     rows = [list(header), *([cell or _MISSING for cell in line] for line in lines)]
     return "".join("\t".join(row) + "\n" for row in rows)

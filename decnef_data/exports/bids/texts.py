@@ -24,6 +24,7 @@ __all__ = ["DESCRIPTION", "POOLED_COMMAND", "QUALITY_COMMAND", "Contents", "Text
 DESCRIPTION: Final = "dataset_description.json"
 #: What users of pooled data should run: slice timing is known for some sites only.
 POOLED_COMMAND: Final = "fmriprep BIDS OUT participant --ignore slicetiming fieldmaps --notrack"
+#: Without the option, MRIQC uploads its measures of each scan, which the terms do not permit.
 QUALITY_COMMAND: Final = "mriqc BIDS OUT participant --no-sub"
 _BIDS_VERSION: Final = "1.11.1"
 _TASK: Final = {
@@ -33,6 +34,7 @@ _TASK: Final = {
 }
 #: The braces in a name, such as {\"O}, are in pairs.
 _AUTHOR: Final = re.compile(r"author\s*=\s*\{((?:[^{}]|\{[^{}]*\})*)\}", re.IGNORECASE)
+#: CHANGES has the form of Perl's change logs (CPAN::Changes::Spec), which BIDS asks for.
 _VERSION: Final = re.compile(r"^1\.0\.(\d+) ", re.MULTILINE)
 _SYNTHETIC_LICENSE: Final = """\
 SYNTHETIC data, drawn by a program (decnef-data): nothing in this dataset belongs to any real person.
@@ -119,6 +121,7 @@ class Contents:
         runs = [path for path in images if path.rsplit("/", 2)[1] == "func"]
         with_runs = {path.partition("/")[0] for path in runs}
         subjects = dict.fromkeys(path.partition("/")[0] for path in images)
+        # In a dataset of T1 images alone, it is true of everyone and tells nobody anything.
         only = tuple(subject for subject in subjects if subject not in with_runs) if runs else ()
         tasks = tuple(sorted({task_label(path) for path in runs}))
         return cls(n_participants, len(subjects), len(runs), len(images) - len(runs), only, tasks)
@@ -217,9 +220,11 @@ class Texts:
         }
         return {
             "License": f"Custom terms of use (see LICENSE){conditions}{sharing}",
+            # The first work is the one that describes the data.
             "Authors": _authors(works[0].bibtex) if works else [],
             "HowToAcknowledge": "Cite the works in ReferencesAndLinks, as the terms of use require.",
             "ReferencesAndLinks": links,
+            # Not a DatasetDOI: the export is another object than the release, which the DOI identifies.
             "SourceDatasets": [origin],
         }
 

@@ -126,6 +126,7 @@ class _Writer:
 
     def write(self, plan: PartPlan, source: "ExportSource", settings: Settings) -> Export:
         self.parts.save_settings(settings, self.files)
+        # Before any data, which nobody should hold without their terms.
         self.files.save_text("LICENSE", self.texts.license())
         self.parts.save_subjects(plan.subjects, self.files)
         self._write_tables()
@@ -210,6 +211,7 @@ class _Writer:
         """Link a T1 image to the same one of another session or to its original file, or write the image."""
         untouched = self._untouched_original(item)
         is_there = (below / item.path).exists()
+        # The shared image of one that is there may be that one itself.
         origin = untouched if is_there else shared.find(item) or untouched
         if origin is None:
             self.files.write_image(item.image, item.path, below)
@@ -219,6 +221,7 @@ class _Writer:
 
     def _untouched_original(self, item: ScanItem) -> Path | None:
         """Return the original file of a T1 image that need not be changed."""
+        # A run is many files, whose headers have no repetition time.
         if item.image.kind != "t1w" or self.options.compress:
             return None
         return item.image.source.find_uncompressed()
@@ -238,6 +241,7 @@ class _Writer:
         path = self.options.folder / _CHANGES
         earlier = path.read_text(encoding="utf-8") if path.exists() else ""
         what = f"Exported {plan.n_scans} scans of {self.texts.dataset.name} with decnef-data."
+        # Not the local day: parts may come from machines in several time zones.
         today = f"{datetime.now(UTC):%Y-%m-%d}"
         self.files.save_text(_CHANGES, next_change(earlier, today, what))
 
@@ -264,6 +268,7 @@ class _SharedImages:
 def _has_other_spacing(item: ScanItem, geometry: Geometry) -> bool:
     """Return whether the header of a run has another distance of slices than the protocol."""
     metadata = item.image.metadata if item.image.kind == "bold" else {}
+    # NaN where the protocol does not state both: its difference to anything exceeds nothing.
     stated: float = metadata.get("slice_thickness", float("nan")) + metadata.get("slice_gap", float("nan"))
     return abs(stated - geometry.spacing) > _SPACING_TOLERANCE
 

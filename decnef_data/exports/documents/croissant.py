@@ -118,15 +118,18 @@ def _usage(dataset: "Dataset", records: "Records") -> Iterator[dict[str, Any]]:
 
 
 def _file_objects(dataset: "Dataset", distribution: Distribution) -> Iterator[dict[str, Any]]:
+    # A FileObject has one of these two checksums, or it is not valid.
     if distribution.checksum is None or distribution.checksum[0] not in {"md5", "sha256"}:
         return
     algorithm, digest = distribution.checksum
     name = distribution.archive or dataset.top_folder
     yield {
         "@type": "cr:FileObject",
+        # The mirror, too: several have an archive of that name, and ids are unique in a document.
         "@id": f"{distribution.mirror}/{name}",
         "name": name,
         "description": f"The archive at {distribution.title}; the URL is that of the page that leads to it.",
+        # The file itself is behind a login, or has a personal link that expires.
         "contentUrl": distribution.page,
         "encodingFormat": next(
             (mime for end, mime in _MIME_TYPES.items() if name.endswith(end)), "application/octet-stream"

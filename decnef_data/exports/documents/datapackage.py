@@ -82,6 +82,7 @@ def _archive_resources(dataset: "Dataset", records: "Records") -> Iterator[dict[
 def _archive_resource(distribution: Distribution, archive: str) -> dict[str, Any]:
     known = {
         "bytes": distribution.size,
+        # Without its name in front, the specification takes a checksum for an MD5.
         "hash": ":".join(distribution.checksum) if distribution.checksum else None,
     }
     return {
@@ -99,6 +100,7 @@ def _table_resource(name: str, description: str, rows: Sequence[Mapping[str, Any
         "name": name,
         "description": description,
         "profile": "tabular-data-resource",
+        # In the document, which comes without other files.
         "data": [dict(row) for row in rows],
         "schema": {"fields": fields},
     }

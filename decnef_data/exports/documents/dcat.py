@@ -52,11 +52,13 @@ def _properties(dataset: "Dataset", records: "Records") -> Iterator[tuple[str, A
     yield "dct:identifier", dataset.doi or dataset.name
     yield (
         "dct:title",
+        # Not strict: a Japanese title is optional.
         [_literal(title, language) for title, language in zip(dataset.titles, ("en", "ja"), strict=False)],
     )
     yield "dct:description", _literal(dataset_description(dataset), "en")
     yield "dcat:keyword", [_literal(word, "en") for word in (dataset.name, *dataset.aliases)]
     yield "dcat:landingPage", {"@id": dataset.page, "@type": "foaf:Document"}
+    # Also for data that need a registration alone: PUBLIC is for what anyone can get.
     yield "dct:accessRights", {"@id": _RESTRICTED, "@type": "dct:RightsStatement"}
     if dataset.published is not None:
         yield "dct:issued", {"@value": dataset.published.isoformat(), "@type": "xsd:date"}
@@ -70,6 +72,7 @@ def _properties(dataset: "Dataset", records: "Records") -> Iterator[tuple[str, A
         name, page = organization
         yield "dct:publisher", {"@type": "foaf:Agent", "foaf:name": name, "foaf:homepage": _page(page)}
     yield "dct:bibliographicCitation", [work.text for work in citations(dataset, records)]
+    # A resource, so only works that have an address; the citations above are texts.
     yield "dct:isReferencedBy", [_resource(work.url) for work in citations(dataset, records) if work.url]
     yield (
         "dcat:distribution",
@@ -82,18 +85,20 @@ def _identifier(dataset: "Dataset") -> str:
 
 
 def _distribution(dataset: "Dataset", records: "Records", distribution: Distribution) -> dict[str, Any]:
-    size = {} if distribution.size is None else {"dcat:byteSize": _integer(distribution.size)}
+    # The type of sizes in DCAT 3; DCAT 2 has decimals.
+    size = {"@value": str(distribution.size), "@type": "xsd:nonNegativeInteger"}
     return {
         "@type": "dcat:Distribution",
         "dct:title": _literal(distribution.name, "en"),
         "dct:description": _literal(access_conditions(dataset), "en"),
+        # Not a downloadURL, which would have to lead to the file itself.
         "dcat:accessURL": _resource(distribution.page),
         "dct:license": _license(dataset, records),
         "dct:rights": {
             "@type": "dct:RightsStatement",
             "rdfs:label": _literal(rights_statement(dataset, records), "en"),
         },
-        **size,
+        **({} if distribution.size is None else {"dcat:byteSize": size}),
         **({} if distribution.checksum is None else {"spdx:checksum": _checksum(*distribution.checksum)}),
     }
 
@@ -117,10 +122,6 @@ def _checksum(algorithm: str, digest: str) -> dict[str, Any]:
 
 def _literal(text: str, language: str) -> dict[str, str]:
     return {"@value": text, "@language": language}
-
-
-def _integer(value: int) -> dict[str, str]:
-    return {"@value": str(value), "@type": "xsd:nonNegativeInteger"}
 
 
 def _resource(address: str) -> dict[str, str]:

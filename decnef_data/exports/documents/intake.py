@@ -30,6 +30,7 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
     ['srpbs_fc_bal140', 'srpbs_fc_roi93', 'srpbs_fc_aal116']
     """
     addresses = [f"{dataset.name}/{atlas.group}" for atlas in dataset.atlases]
+    # The groups of images are sites, which only a copy of the data has.
     readers = {address: _group_reader(address) for address in addresses} or {
         dataset.name: _tree_reader(dataset.name)
     }
@@ -63,6 +64,7 @@ def _metadata(dataset: "Dataset", records: "Records") -> dict[str, Any]:
 
 
 def _identifier(address: str) -> str:
+    # Entries are attributes of a catalog of intake, so their names are identifiers.
     return address.replace("-", "_").replace("/", "_")
 
 

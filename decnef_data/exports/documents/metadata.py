@@ -129,6 +129,7 @@ def distributions(dataset: "Dataset", records: "Records") -> Iterator[Distributi
     """
     for mirror in records.mirrors:
         holding = mirror.find_holding(dataset.name)
+        # A mirror without a page, such as folders of this machine, is nothing that others could visit.
         if holding is not None and mirror.page is not None:
             algorithm, _, digest = (holding.checksum or "").partition(":")
             page = _landing_page(dataset, mirror, holding, mirror.page)
@@ -163,6 +164,7 @@ def fact_rows(dataset: "Dataset", records: "Records") -> list[dict[str, Any]]:
     return [
         {
             "name": fact.name,
+            # Figures are numbers, dates and words, and a column has one type.
             "value": str(fact.value),
             "unit": fact.unit or "",
             "counts": fact.counts,
@@ -183,6 +185,7 @@ def count_rows(dataset: "Dataset") -> list[dict[str, Any]]:
     """
     return [
         {
+            # OSU and NKN, and ATT and ATV, are counted together.
             "site": "+".join(count.sites),
             "diagnosis": count.diagnosis,
             "n_participants": count.n_participants,
@@ -212,6 +215,7 @@ def published_tables(
 
 
 def _landing_page(dataset: "Dataset", mirror: "Mirror", holding: "Holding", page: str) -> str:
+    # An id that no crawl has confirmed may be that of another dataset.
     if holding.has_verified_address and mirror.address and holding.address is not None:
-        return page.replace(mirror.address, holding.address)
+        return page.replace(mirror.address, holding.address)  # the pages of Synapse differ in the id only
     return dataset.page if dataset.page.startswith(page) else page

@@ -54,11 +54,14 @@ def usage_offer(dataset: "Dataset", records: "Records", target: str) -> dict[str
     if tier is None:
         return None
     organization = publisher(dataset, records)
-    assigner = {} if organization is None else {"odrl:assigner": _party(organization[0])}
+    assigner: dict[str, Any] = {}
+    if organization is not None:
+        assigner = {"odrl:assigner": {"@type": "odrl:Party", "foaf:name": organization[0]}}
     return {
         "@id": f"urn:decnef-data:policy:{dataset.name}",
         # An offer needs an assigner; without one, the rules are a set.
         "@type": ["odrl:Policy", "odrl:Set" if organization is None else "odrl:Offer"],
+        # A policy with actions that ODRL does not define has to name the profile that does.
         "odrl:profile": {"@id": "urn:decnef-data:odrl"},
         "dct:title": list(_titles(tier.title, tier.title_ja)),
         "dct:description": {"@value": use_conditions(dataset, records), "@language": "en"},
@@ -103,9 +106,11 @@ def _permission(tier: "DataUse") -> dict[str, Any]:
 
 def _constraints(tier: "DataUse") -> Iterator[dict[str, Any]]:
     modifiers = [term.term for term in tier.modifiers]
+    # The record states commerce on its own; whoever reads only DUO needs the term for it.
     if tier.commerce == "prohibited" and _NON_COMMERCIAL not in modifiers:
         modifiers.append(_NON_COMMERCIAL)
     if modifiers:
+        # All of the modifiers hold at once; of the purposes, any one will do.
         yield _constraint(term_identifier(_MODIFIER), "odrl:isAllOf", map(_term, modifiers))
     if tier.purposes is not None:
         purposes: Iterable[UseTerm] = tier.purposes
@@ -137,6 +142,7 @@ def _recipients(rule: "UseRule") -> Iterator[dict[str, Any]]:
     if rule.recipient is not None:
         yield _constraint("odrl:recipient", "odrl:eq", [{"@id": rule.recipient}])
     if rule.exempt_recipient is not None:
+        # A description in words: a group such as the people of an application has no address.
         exempt = {"@value": rule.exempt_recipient, "@language": "en"}
         yield _constraint("odrl:recipient", "odrl:neq", [exempt])
 
@@ -154,7 +160,3 @@ def _titles(title: str, title_ja: str | None) -> Iterator[dict[str, str]]:
     yield {"@value": title, "@language": "en"}
     if title_ja is not None:
         yield {"@value": title_ja, "@language": "ja"}
-
-
-def _party(name: str) -> dict[str, Any]:
-    return {"@type": "odrl:Party", "foaf:name": name}

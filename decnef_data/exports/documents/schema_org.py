@@ -38,6 +38,7 @@ def document(dataset: "Dataset", records: "Records") -> dict[str, Any]:
         **shared_properties(dataset, records),
         "name": dataset.title,
         "alternateName": [dataset.name, *dataset.titles[1:]],
+        # Works with a condition are left to `citation`, which states it.
         "creditText": " ".join(work.text for work in citations(dataset, records) if work.when is None),
         "distribution": downloads,
     }
@@ -108,6 +109,7 @@ def _data_download(distribution: Distribution) -> dict[str, Any]:
     known = {
         "contentSize": None if distribution.size is None else f"{distribution.size} B",
         "sha256": distribution.checksum[1]
+        # schema.org has no property for another checksum.
         if distribution.checksum and distribution.checksum[0] == "sha256"
         else None,
     }

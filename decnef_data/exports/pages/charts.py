@@ -27,6 +27,7 @@ __all__ = [
     "strips",
 ]
 
+#: More numbers below an axis run into each other on a phone.
 _MAX_TICKS: Final = 4
 _STEPS: Final = 63  # on either side of zero, of the colours of a matrix
 _BLUE, _WHITE, _RED, _GREY = (33, 74, 140), (247, 247, 247), (158, 32, 24), (123, 135, 148)
@@ -95,6 +96,7 @@ def log_axis(values: Sequence[float]) -> Axis:
     high = min(number for number in numbers if number >= min(max(known), numbers[-1]) and number > low)
     inside = [number for number in numbers if low <= number <= high]
     keep = np.unique(np.linspace(0, len(inside) - 1, min(_MAX_TICKS, len(inside))).round().astype(int))
+    # Products with negative powers of ten are not exact.
     return Axis(low, high, tuple(float(f"{inside[number]:.6g}") for number in keep), is_log=True)
 
 
@@ -134,6 +136,8 @@ def _strip(row: Strip, axis: Axis, unit: str, limit: float | None) -> str:
     found, shapes = row.summary, []
     if row.dots:
         path = "".join(
+            # A line of no length has round ends, and fewer bytes than a circle.
+            # Spread by a rule and not at random: the same data give the same page.
             f"M{axis.place(value):.1f} {5 + 10 * ((number * 7) % 11) / 10:.1f}h0"
             for number, value in enumerate(row.dots)
         )
@@ -176,6 +180,7 @@ def describe(found: Summary, unit: str) -> str:
 def _svg(shapes: Sequence[str], label: str, *, height: int = 20) -> str:
     """Return shapes that are stretched to the width of the page, and the words for them."""
     return (
+        # Texts are not within: they would be stretched, too.
         f'<svg viewBox="0 0 100 {height}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(label)}">{"".join(shapes)}</svg>'
     )
@@ -214,6 +219,7 @@ def bars(rows: Sequence[tuple[str, Sequence[int], str]], names: Sequence[str]) -
 def histogram(values: Sequence[tuple[str, str, Floats]], high: float) -> str:
     """Return histograms from 0 to `high` over each other, of rows of class, name and values."""
     bins = np.linspace(0, high, 61)
+    # What is beyond the end counts in the last bar, so that every edge is in the picture.
     counted = [(style, name, np.histogram(np.minimum(each, high), bins)[0]) for style, name, each in values]
     top = max(1, *(int(counts.max()) for _, _, counts in counted))
     key = "".join(f'<span class="key k{style}"></span>{escape(name)}' for style, name, _ in counted)
@@ -237,12 +243,14 @@ def histogram(values: Sequence[tuple[str, str, Floats]], high: float) -> str:
 
 def matrix_tile(values: Floats, ends: NDArray[np.intp], n_regions: int, limit: float) -> str:
     """Return a symmetric matrix as a ``data:`` URL: blue below zero, red above, grey where unknown."""
+    # One byte a cell, an index into a palette: a page with a tile for each site stays small.
     codes = np.full((n_regions, n_regions), 2 * _STEPS + 1, dtype=np.uint8)
     shown = np.full(values.shape, 2 * _STEPS + 1, dtype=np.uint8)
     known = np.isfinite(values)
     shown[known] = np.clip(np.round(values[known] / limit * _STEPS), -_STEPS, _STEPS) + _STEPS
     codes[ends[0], ends[1]] = shown
     codes[ends[1], ends[0]] = shown
+    # A region correlates with itself at 1.
     np.fill_diagonal(codes, 2 * _STEPS)
     return "data:image/png;base64," + b64encode(_png(codes, _palette())).decode()
 

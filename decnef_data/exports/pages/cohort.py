@@ -115,6 +115,7 @@ def read_cohort(data: xr.Dataset | xr.DataTree) -> tuple[pd.DataFrame, xr.Datase
             "fetch_dataset returns, or a selection of it.",
             requested="what",
         )
+    # Attributes of the tree are those of all groups, so they win.
     attrs = {str(name): value for name, value in {**groups[0].attrs, **data.attrs}.items()}
     attrs |= use_attrs([data.attrs, *(group.attrs for group in groups)])
     return read_people(pd.concat(tables, ignore_index=True)), groups[0] if connectivity else None, attrs
@@ -138,6 +139,7 @@ def _rows(group: xr.Dataset) -> pd.DataFrame | None:
         for name, coord in group.coords.items()
         if coord.dims == (dim,)
     }
+    # With an index: a group without a coordinate still has as many people.
     return pd.DataFrame(columns, index=range(group.sizes[dim]))
 
 
@@ -158,12 +160,14 @@ def read_people(rows: pd.DataFrame) -> pd.DataFrame:
         table[name] = text.where(text.notna() & (text != ""), "").astype(str)
     for name in _NUMBER_COLUMNS:
         values = table[name] if name in table else pd.Series(np.nan, table.index)
+        # Texts such as '20-29' of a table of one's own are no numbers to summarize.
         table[name] = pd.to_numeric(values, errors="coerce").astype("float64")
     table["place"] = label_places(table["site"].to_numpy(), table["institute"].to_numpy())
     for name in ("diagnosis", "sex"):
         table[name] = table[name].where(table[name] != "", NOT_STATED)
     first = [name for name in table.columns if name not in {"subject", "place", *_AVERAGED}]
     grouped = table.groupby(["subject", "place"], sort=False)
+    # Not the first known value of each column: the row would be put together from several scans.
     people = grouped[first].first(skipna=False).join(grouped[list(_AVERAGED)].mean())
     return people.reset_index()
 
@@ -190,6 +194,7 @@ def read_connectivity(group: xr.Dataset) -> Connectivity:
             "Pass a Dataset of fetch_dataset, connectivity or label.",
             requested="roi_a",
         )
+    # Lazily: a cube is read in blocks, by `sum_edges`.
     fc = group["fc"].transpose(..., "edge")
     dim = fc.dims[0]
     names, ends = edge_regions(group)
@@ -245,6 +250,7 @@ def _pair_rows(people: NDArray[Any], others: NDArray[Any]) -> tuple[NDArray[np.i
             "several rows in another order. Pass what decnef_data.harmonize returns for these people.",
             requested="harmonized",
         )
+    # In the order of the first, of which a slice may be read.
     order = np.argsort(rows)
     return rows[order], other_rows[order]
 

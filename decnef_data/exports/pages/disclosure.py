@@ -91,6 +91,7 @@ class Disclosure:
             for place, number in column.items()
             if not self.is_hidden("diagnosis", str(place), str(name))
         ]
+        # A lower limit that readers could compute themselves from the numbers beside it.
         return f"{sum(shown)} or more"
 
     def size(self, place: str) -> str:
@@ -115,6 +116,7 @@ def _count(people: pd.DataFrame, diagnoses: pd.DataFrame, sexes: pd.DataFrame) -
         n_missing, n_beyond = int(people[name].isna().sum()), int((people[name] > FD_LIMIT).sum())
         n_known = len(people) - n_missing
         yield from ((("missing", name), n_missing), (("known", name), n_known))
+        # Both sides of a limit: few within it are as few as beyond it.
         yield from ((("beyond", name), n_beyond), (("within", name), n_known - n_beyond))
 
 

@@ -122,6 +122,7 @@ def table(
         body.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
     attributes = (f' id="{identifier}"' if identifier else "") + (' class="text"' if is_text else "")
     return (
+        # In the order of tabs: without a pointer, only a box with the focus scrolls.
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table{attributes}>'
         f"<thead><tr>{names}</tr></thead><tbody>" + "".join(body) + "</tbody></table></div>"
     )

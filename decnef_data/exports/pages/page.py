@@ -107,6 +107,7 @@ def _facts(cohort: Cohort, shown: Disclosure) -> Iterator[tuple[str, str]]:
     if "scanner" in people:
         scanners = {str(name) for name in people["scanner"].dropna()} - {""}
         yield "Scanners", str(len(scanners)) if scanners else NOT_STATED
+    # A traveler has a row for each site, and one age.
     age = summarize(people.drop_duplicates("subject")["age"])
     if age.median is not None and age.quartiles is not None:
         yield (
@@ -171,6 +172,7 @@ def _checksums(cohort: Cohort) -> Iterator[str]:
     named = [
         line
         for line in lines
+        # Ids of other forms are known from the data themselves.
         if not _SUBJECT_ID.search(line) and not any(part in ids for part in re.split(r"[/\s.]", line))
     ]
     if not named:

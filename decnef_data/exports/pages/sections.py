@@ -87,9 +87,11 @@ def _who(shown: Disclosure) -> Iterator[str]:
     for place, numbers in zip(counts.index, visible.to_numpy().tolist(), strict=True):
         keys = [("diagnosis", place, name) for name in diagnoses]
         rows.append([place, escape(shown.total("place", place)), *(escape(shown.text(*key)) for key in keys)])
+        # Roots: a site of two hundred would leave all others white.
         tints.append([0, *(round(_MAX_TINT * np.sqrt(number) / np.sqrt(top)) for number in numbers)])
     yield elements.table(
         "People by site and diagnosis",
+        # The sums are first, where a phone shows them without scrolling.
         ("site", "all", *diagnoses),
         rows,
         identifier="site-diagnosis",
@@ -183,6 +185,7 @@ def _chart(people: pd.DataFrame, column: str, scale: "_Scale", shown: Disclosure
     if not drawn:
         return elements.paragraph("No site has enough values to summarize.")
     ends = [value for row in drawn for value in (*row.summary.ends, *row.dots)]
+    # The dashed line has to be within the axis.
     axis = charts.log_axis([*ends, scale.limit or ends[0]]) if scale.is_log else charts.linear_axis(ends)
     numbers = elements.table(
         f"{column} by site",
@@ -211,6 +214,7 @@ def _head_motion(cohort: Cohort, shown: Disclosure) -> Iterator[str]:
         if people[column].isna().all():
             continue
         found = True
+        # The limit is one of motion; noise alone is not judged by it.
         limit = None if column == "fd_floor" else FD_LIMIT
         yield f"<h3>{escape(title)} (mm)</h3>"
         yield _chart(people, column, _Scale("mm", is_log=True, limit=limit), shown)
@@ -255,6 +259,7 @@ def _texts(values: pd.Series) -> pd.Series:
 def _mode(values: pd.Series) -> str:
     texts = _texts(values)
     counts = texts[texts != ""].value_counts()
+    # The least of several that are equally common, so that the same data give the same page.
     return str(min(counts.index[counts == counts.max()]))
 
 
@@ -268,6 +273,7 @@ def _values_cell(values: pd.Series, mode: str) -> str:
 def _connectivity(cohort: Cohort, connectivity: Connectivity, shown: Disclosure) -> Iterator[str]:
     moments = sum_edges(connectivity)
     means = moments.means()
+    # The mean of a few people shows nearly the matrix of one of them.
     enough = [
         number
         for number, count in enumerate(moments.n_people)
@@ -281,6 +287,7 @@ def _connectivity(cohort: Cohort, connectivity: Connectivity, shown: Disclosure)
     known = np.abs(means[enough])
     known = known[np.isfinite(known)]
     if known.size:
+        # One strong edge would leave all others pale, and a scale from 0 to 0 has no colours.
         limit = float(f"{max(np.quantile(known, 0.99), 1e-3):.1g}")
         tiles = []
         for number in enough:
@@ -297,6 +304,7 @@ def _connectivity(cohort: Cohort, connectivity: Connectivity, shown: Disclosure)
         yield f'<div class="tiles">{"".join(tiles)}</div>'
     yield elements.paragraph(_agreement(moments.places, means, enough))
     eta = moments.eta_squared()
+    # With harmonized data, the next section states it, before and after.
     if eta.size and len(moments.places) > 1 and cohort.harmonized is None:
         yield elements.paragraph(
             f"Site explains {np.median(eta):.3f} of the variance of an edge (eta squared on Fisher's z, the "
@@ -310,6 +318,7 @@ def _chance(moments: EdgeMoments, shown: Disclosure) -> str:
     """Describe what eta squared is on average if places do not matter."""
     if shown.is_hidden():  # the number of people follows from it
         return ""
+    # What k groups of equal distribution explain of the variance of n values on average.
     n_rows, n_places = moments.n_rows, len(moments.places)
     return f"Without any effect of site it would be about {(n_places - 1) / max(1, n_rows - 1):.3f}."
 
@@ -325,6 +334,7 @@ def _agreement(places: Sequence[str], means: NDArray[np.float64], enough: Sequen
         return ""
     used = means[list(enough)]
     complete = np.isfinite(used).all(axis=0)
+    # Two values always correlate at 1 or -1, and equal ones do not at all.
     if complete.sum() < 3 or (used[:, complete].std(axis=1) == 0).any():  # noqa: PLR2004
         return ""
     correlations = np.atleast_2d(np.corrcoef(used[:, complete]))
@@ -347,6 +357,7 @@ def _harmonization(before: Connectivity, after: Connectivity, shown: Disclosure)
         f"median over edges of {np.median(first):.3f} before and {np.median(second):.3f} after harmonization "
         f"(the same people, {first.size} edges). {_chance(moments, shown)}"
     )
+    # A few edges with a strong effect would press all others to the left end.
     high = float(min(1, max(0.1, np.quantile(np.concatenate([first, second]), 0.995) * 1.1)))
     yield charts.histogram(
         (
@@ -382,6 +393,7 @@ def _account(account: Account, shown: Disclosure) -> Iterator[str]:
         "rows that say what another row says": sum(each.rows.n_merged for each in account.tables),
         "rows that cannot be read": sum(each.rows.n_skipped for each in account.tables),
     }
+    # Rows are people, whose numbers may have to be hidden; numbers of files are not.
     rows += [["table", escape(shown.count(count)), what] for what, count in n_rows.items() if count]
     warnings = [remark.rule for remark in account.remarks if remark.is_warning]
     rows += [["warning", str(warnings.count(rule)), escape(rule)] for rule in sorted(set(warnings))]

@@ -144,12 +144,14 @@ class EdgeMoments:
         """Return the between-place sum of squares over the total one, for each edge that varies."""
         with np.errstate(invalid="ignore", divide="ignore"):
             correction = self.sums.sum(axis=0) ** 2 / self.counts.sum(axis=0)
+            # Both branches are computed: a place without a value must not divide by zero.
             parts = np.where(self.counts > 0, self.sums**2 / np.maximum(self.counts, 1), 0)
             squares = self.squares.sum(axis=0)
             total = squares - correction
             varies = total > _ROUNDING * squares
             eta: Floats = (parts.sum(axis=0) - correction) / total
         known: Floats = eta[np.isfinite(eta) & varies]
+        # Rounding may leave the range by a little.
         return np.clip(known, 0, 1)
 
 
@@ -167,11 +169,13 @@ def sum_edges(connectivity: Connectivity) -> EdgeMoments:
             z = np.arctanh(values)
         is_known = np.isfinite(z)
         if not is_known.all():
+            # A zero changes no sum, and the counts leave it out.
             z[~is_known] = 0
         for number in np.unique(numbers[start : start + step]):
             rows = numbers[start : start + step] == number
             counts[number] += is_known[rows].sum(axis=0)
             sums[number] += z[rows].sum(axis=0)
+            # Without another array of the size of the block.
             squares[number] += np.einsum("ij,ij->j", z[rows], z[rows])
     subjects = connectivity.subjects
     n_people = np.array([np.unique(subjects[numbers == number]).size for number in range(names.size)])

@@ -147,7 +147,7 @@ def cluster_runner(client: Any) -> RegionRunner:
         # Sent once: the array of a site refers to hundreds of thousands of files.
         source = client.scatter(array, hash=False)
         sizes = {
-            client.submit(_copy_region, source, region, pure=False): array.region_size(region)
+            client.submit(PortableArray.copy_region, source, region, pure=False): array.region_size(region)
             for region in regions
         }
         futures = list(sizes)
@@ -159,7 +159,3 @@ def cluster_runner(client: Any) -> RegionRunner:
             client.cancel(futures)  # after a failure the other regions are not needed
 
     return run
-
-
-def _copy_region(array: PortableArray, region: _Region) -> None:
-    array.copy_region(region)
