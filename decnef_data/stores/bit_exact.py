@@ -112,6 +112,7 @@ def _describe_original(
 
 
 def _add_surroundings(content: bytes, surroundings: dict[bytes, tuple[int, int]]) -> tuple[int, int]:
+    # A dictionary keeps its order: the last range ends where the next begins.
     end = next(reversed(surroundings.values()))[1] if surroundings else 0
     return surroundings.setdefault(content, (end, end + len(content)))
 

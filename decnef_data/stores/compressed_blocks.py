@@ -155,6 +155,7 @@ class _JoinedPieces:
     """Several pieces of memory, read as one sequence of bytes."""
 
     def __init__(self, pieces: Sequence[ByteArray]) -> None:
+        # Without empty pieces, whose ends are those of others: a search would find either.
         self.pieces = [read_only_view(piece) for piece in pieces if len(piece)]
         self.ends = list(accumulate(map(len, self.pieces)))
 
@@ -244,6 +245,7 @@ class BlockedArray:
     def read(self) -> ByteArray:
         """Return the bytes of the complete array."""
         parts = [self.read_block(number) for number in range(self.block_shape.block_count)]
+        # The empty array is for no parts at all, which numpy does not concatenate.
         return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.uint8), *parts])
 
     def read_block(self, number: int) -> ByteArray:

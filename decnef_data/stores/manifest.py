@@ -179,6 +179,7 @@ def move_store_into_place(stage: Path, store: Path) -> None:
     """Move a staged store to its path; an intact store that is there stays, a damaged one is replaced."""
     if staging.move_into_place(stage, store) or is_intact(store):
         return
+    # If another process is faster with the same store, that one stays: the result of moving is not needed.
     staging.remove_folder(store)
     staging.move_into_place(stage, store)
 
@@ -191,6 +192,7 @@ def _load_manifest(store: Path) -> Manifest:
         changed = google_crc32c.value(text) != attributes[_ATTRIBUTE_CRC32C]
     except FileNotFoundError as error:
         raise damaged_store_error(store, store_file_check(store, METADATA, "missing")) from error
+    # Garbled JSON may be of another structure, or of too many brackets within each other.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.MsgspecError) as error:
         raise damaged_store_error(store, store_file_check(store, METADATA, "damaged")) from error
     if changed:

@@ -166,6 +166,7 @@ class _StoredArray:
 
     def to_variable(self, mapper: Mapper) -> xr.Variable:
         """Return the array lazily, or in memory if it is text or empty."""
+        # An empty array has no file to map, and texts are decoded as a whole.
         if self.data_type == TEXT or not math.prod(self.shape):
             return self.load()
         if self.chunk == tuple(max(1, length) for length in self.shape):
@@ -193,6 +194,7 @@ class _StoredArray:
 
     def _decode(self, content: NDArray[np.uint8]) -> NDArray[Any]:
         if self.data_type != TEXT:
+            # The content is read-only, and holds the crc32c behind the values.
             return content.view(self.dtype).copy()
         texts = _TEXTS.decode(content)
         # Twice as fast as letting NumPy find the width.
@@ -218,6 +220,7 @@ class _ChunkedRows(BackendArray):
         first, *inner = key
         rows = np.atleast_1d(np.arange(self.shape[0])[first])
         numbers = rows // self.step
+        # Without any row, the first chunk tells the shape of the other dimensions.
         parts = [(numbers == number, self.chunks[number]) for number in np.unique(numbers).tolist() or (0,)]
         read = [(mask, chunk[(rows[mask] % self.step, *inner)].to_numpy()) for mask, chunk in parts]
         out = np.empty((rows.size, *read[0][1].shape[1:]), self.dtype)

@@ -34,6 +34,7 @@ _MAX_THREADS: Final = 8
 _FILES_PER_THREAD: Final = 16
 # Whether a process of another machine is alive is unknown; none writes a store for a week.
 _ORPHAN_AGE: Final = 7 * 24 * 3600
+# POSIX permits either where the name is that of a folder that is not empty.
 _OCCUPIED: Final = (errno.ENOTEMPTY, errno.EEXIST)
 
 
@@ -76,6 +77,7 @@ def remove_orphans(root: Path) -> None:
 
 
 def _is_orphan(stage: Path) -> bool:
+    # A name of another form has fewer parts; its age tells whether it is an orphan.
     pid, machine, _ = (*stage.name.removeprefix(_PREFIX).split("-"), "", "")[:3]
     if machine == _machine_id() and pid.isdigit():
         return not _is_alive(int(pid))
@@ -90,7 +92,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # a process of another user
         return True
     return True
 
@@ -142,6 +144,7 @@ def _sync_folders(folders: Iterable[Path]) -> None:
 
 def remove_folder(folder: Path) -> int:
     """Remove a folder from its place by one rename, then delete it; return the bytes that it held."""
+    # A name by which the next process removes what is left if this one is killed.
     trash = _staging_path(folder.parent)
     try:
         folder.rename(trash)

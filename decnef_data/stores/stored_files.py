@@ -159,10 +159,12 @@ def has_valid_crc32c(content: bytes | NDArray[np.uint8]) -> bool:
 def marked_file(store: Path) -> str | None:
     """Return the path in a store of the file for which the store was marked as damaged, if it was."""
     with suppress(OSError):
+        # A mark that is garbled is a mark.
         return (store / _MARK).read_text(encoding="utf-8", errors="replace")
     if str(store) in _unwritten_marks:
         with suppress(OSError):
             signature, path = _unwritten_marks[str(store)]
+            # A store that was rebuilt meanwhile has a new folder.
             return path if signature_of(store) == signature else None
     return None
 
@@ -221,6 +223,7 @@ class ChunkCheck:
     __slots__ = ("_files", "_path")
 
     def __init__(self, files: StoredFiles, path: str) -> None:
+        # Of this file alone: pickles are sent to workers, once for each chunk.
         self._files = StoredFiles(files.store, {path: files.written[path]})
         self._path = path
 

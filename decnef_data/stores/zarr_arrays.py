@@ -35,11 +35,13 @@ LITTLE_ENDIAN: Final = {"name": "bytes", "configuration": {"endian": "little"}}
 VLEN_UTF8: Final = {"name": "vlen-utf8"}
 CRC32C: Final = {"name": "crc32c"}
 _SYNC_SIZE: Final = 1 << 20
+#: What readers without a manifest see of a missing chunk: not a number that could be measured.
 _FILL: Final[Mapping[str, Any]] = {"f": "NaN", "b": False, "c": ["NaN", "NaN"]}
 
 
 def to_json_attrs(attrs: Mapping[Any, object]) -> dict[str, Any]:
     """Convert NumPy scalars and arrays to numbers and lists; raise `TypeError` for what JSON cannot hold."""
+    # By way of JSON: attributes are in the store as they will be read, with lists for tuples.
     return {str(name): json.loads(json.dumps(value, default=_to_json_value)) for name, value in attrs.items()}
 
 
@@ -104,6 +106,7 @@ def to_storable(variable: xr.Variable) -> NDArray[Any]:
         raise TypeError(
             f"A store can contain only numbers and text, but the {values.dtype} array has other values."
         )
+    # ascontiguousarray makes one dimension of none.
     return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).reshape(values.shape)
 
 

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -88,7 +88,8 @@ def _create_group(
     """Write the metadata of a group, and yield the arguments of `write_array` for each of its arrays."""
     folder = store / stored_name(group)
     coordinates = [stored_name(str(name)) for name in dataset.coords]
-    write_group_metadata(folder, {**_group_attrs(dataset.attrs, coordinates), **_name_attrs(group)})
+    listed = {COORDINATES: " ".join(coordinates)} if coordinates else {}
+    write_group_metadata(folder, {**dataset.attrs, **listed, **_name_attrs(group)})
     for name, variable in dataset.variables.items():
         named = variable.copy(deep=False)
         named.attrs.update(_name_attrs(str(name)))
@@ -101,10 +102,6 @@ def write_group_metadata(folder: Path, attrs: Mapping[Any, object]) -> None:
     """Write the metadata of a group, whose folder may exist."""
     folder.mkdir(exist_ok=True)
     (folder / METADATA).write_text(json.dumps(group_metadata(attrs)), encoding="utf-8")
-
-
-def _group_attrs(attrs: Mapping[Any, Any], coordinates: Sequence[str]) -> dict[Any, Any]:
-    return {**attrs, **({COORDINATES: " ".join(coordinates)} if coordinates else {})}
 
 
 def group_metadata(attrs: Mapping[Any, object]) -> dict[str, Any]:
