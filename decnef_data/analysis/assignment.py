@@ -39,6 +39,7 @@ def assign(distances: _Floats, ratio: int) -> tuple[_Indices, _Indices]:
     ([0, 1], [[2], [0]])
     """
     n_patients, n_controls = distances.shape
+    # Then the assignment itself chooses the patients, or takes all of them.
     if ratio == 1 or ratio * n_patients <= n_controls:
         chosen: _Indices = np.arange(n_patients)
     else:
@@ -67,6 +68,7 @@ def _choose_patients(distances: _Floats, ratio: int) -> _Indices:
         allowed |= missing
         relaxed = _Program.of(distances, allowed, ratio).relax()
     n_chosen = distances.shape[1] // ratio
+    # Stable: of equal ones the first, whichever way a version of NumPy sorts.
     rounded = np.sort(np.argsort(-relaxed.chosen, kind="stable")[:n_chosen])
     pairs = _pairs(distances, rounded, ratio)
     gap = distances[pairs].sum() - relaxed.cost
@@ -168,6 +170,8 @@ class _Program:
                 LinearConstraint(self.equal, self.n_chosen, self.n_chosen),
                 LinearConstraint(self.at_most, -np.inf, 1),
             ],
+            # By default, HiGHS ends at an assignment that is nearly the best.
             options={"mip_rel_gap": 0},
         )
+        # Solvers return whole numbers up to a tolerance.
         return np.flatnonzero(solved.x[self.patient.size :] > 1 / 2)

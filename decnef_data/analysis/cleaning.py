@@ -35,6 +35,7 @@ _OWN: Final = {
     "sample_mask": "max_fd=",
     "t_r": "the coordinate repetition_time",
 }
+#: nilearn passes options with this prefix on to its Butterworth filter.
 _PASSED_ON: Final = "butterworth__"
 _KEPT_ATTRS: Final = {"long_name": "whether the volume is kept; the series are NaN in the others"}
 _COUNT_ATTRS: Final = {"long_name": "number of volumes that are kept"}
@@ -107,6 +108,7 @@ class Cleaning:
         if self.options is None:
             cleaned[kept] = series[kept]
             return cleaned
+        # Without detrending and filters, nilearn would leave NaN in single volumes of a series.
         complete = np.isfinite(series[kept]).all(axis=0)
         if kept.any() and complete.any():
             cleaned[np.ix_(kept, complete)] = self._clean(series[:, complete], kept)

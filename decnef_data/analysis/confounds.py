@@ -92,6 +92,7 @@ def _default_fd(dataset: xr.Dataset) -> xr.DataArray:
 def _within(table: Table, max_fd: float, key: ScanKey) -> NDArray[np.bool_]:
     displacement = _fd_column(table, key)
     unknown = np.isnan(displacement)
+    # The first volume never has one: it counts as missing only where no volume has any.
     unknown[0] &= displacement.size == 1 or bool(unknown.all())
     if unknown.any():
         message = (
@@ -99,6 +100,7 @@ def _within(table: Table, max_fd: float, key: ScanKey) -> NDArray[np.bool_]:
             f"{unknown.size} volumes. Exclude this scan, or pass fd= with its displacement."
         )
         raise SelectionError(message, requested=format_scan(key))
+    # Not `<=`: NaN, which the first volume has, is kept.
     return ~(displacement > max_fd)
 
 
@@ -158,7 +160,7 @@ def _read_table(value: Any, key: ScanKey, parameter: str) -> Table:
 
 def _read_file(path: str | os.PathLike[str]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, sep="\t", na_values="n/a")
+        return pd.read_csv(path, sep="\t")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         name = os.path.basename(path)  # noqa: PTH119 - also of a path that is text
         message = (
@@ -242,6 +244,7 @@ def _require_aligned(dataset: xr.Dataset, array: xr.DataArray, parameter: str) -
     for name in _ALIGNED:
         if name not in array.coords or name not in dataset.coords:  # `get` makes up those of dimensions
             continue
+        # Without their other coordinates, which may differ and which `equals` compares, too.
         if not array[name].reset_coords(drop=True).equals(dataset[name].reset_coords(drop=True)):
             message = (
                 f"{parameter}= has other values of '{name}' than the images. "

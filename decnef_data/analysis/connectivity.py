@@ -21,6 +21,8 @@ __all__ = ["connectivity"]
 
 #: Fewest volumes, and fewest regions, that have a correlation.
 _MIN_LENGTH: Final = 2
+#: The dimensions of the series of one scan.
+_SERIES_NDIM: Final = 2
 #: OpenBLAS computes this many products on one thread.  With all its threads a product of this size takes ten
 #: times as long, or longer if the processors have other work: the threads wait for each other.  Threads that
 #: compute a scan each do not.
@@ -290,7 +292,7 @@ class _ScanwiseArray(BackendArray):
         return _ScanwiseArray(self.series[scans], kept, self.function, self.dims)
 
     def _read_series(self, scans: NDArray[np.intp]) -> NDArray[Any]:
-        if self.series.ndim == _MIN_LENGTH:
+        if self.series.ndim == _SERIES_NDIM:
             return self.series.to_numpy()[np.newaxis]
         first, last = int(scans[0]), int(scans[-1])
         is_range = np.array_equal(scans, np.arange(first, last + 1))
@@ -319,7 +321,7 @@ class _LazyScans(indexing.LazilyIndexedArray):
 
     def __reduce__(self) -> tuple[Any, ...]:
         array, (first, *inner) = self.array, self.key.tuple
-        if array.series.ndim == _MIN_LENGTH:
+        if array.series.ndim == _SERIES_NDIM:
             return _LazyScans, (array, self.key)
         selected = array.select(np.atleast_1d(np.arange(array.shape[0])[first]))
         kept = 0 if isinstance(first, int | np.integer) else slice(None)
@@ -341,7 +343,7 @@ def _apply_with_dask(
     # Scans that all use every volume need no mask each.
     mask = (
         xr.Variable(("time",), used[0])
-        if kept is None or series.ndim == _MIN_LENGTH
+        if kept is None or series.ndim == _SERIES_NDIM
         else (xr.Variable(series.dims[:-1], used).chunk({series.dims[0]: series.chunksizes[series.dims[0]]}))
     )
     result: xr.Variable = xr.apply_ufunc(
@@ -376,8 +378,4 @@ def _result_dtype(dims: tuple[str, ...]) -> type[np.float64 | np.int64]:
 
 
 def _result_shape(regions: int, dims: tuple[str, ...]) -> tuple[int, ...]:
-    return (_edge_count(regions),) if dims else ()
-
-
-def _edge_count(regions: int) -> int:
-    return regions * (regions - 1) // 2
+    return (regions * (regions - 1) // 2,) if dims else ()

@@ -65,6 +65,7 @@ def measures(column: "pd.Series[str]") -> list[Measure]:
     >>> [(measure.level, measure.numbers.tolist()) for measure in measures(pd.Series(["male", "female"]))]
     [('male', [1.0, 0.0])]
     """
+    # Numbers may come as objects, from a table that had missing values.
     name, plain = str(column.name), column.infer_objects()
     if pd.api.types.is_numeric_dtype(plain.dtype):
         return [Measure(name, "", plain.to_numpy(dtype=np.float64))]
@@ -72,4 +73,5 @@ def measures(column: "pd.Series[str]") -> list[Measure]:
     levels = sorted(set(texts))
     shown = levels[1:] if len(levels) <= _TWO_LEVELS else levels
     found = [Measure(name, level, (texts == level).astype(np.float64)) for level in shown]
+    # A text that is the same in all rows still has a row in the table of balance.
     return found or [Measure(name, levels[0], np.ones(len(texts)))]

@@ -22,6 +22,7 @@ try:
     from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
+    # The class can still be imported and read about; creating it says what to install.
     _MISSING: ImportError | None = error
 
     class BaseEstimator:  # type: ignore[no-redef]
@@ -253,6 +254,7 @@ class TravelingSubjects(OneToOneFeatureMixin, TransformerMixin, BaseEstimator): 
         >>> bool(abs(TravelingSubjects().fit_transform(z, site=site, traveler=traveler)).max() < 1e-9)
         True
         """
+        # TransformerMixin would not pass the sites on to `transform`.
         return self.fit(X, y, site=site, traveler=traveler).transform(X, site=site)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -316,6 +318,7 @@ class TravelingSubjects(OneToOneFeatureMixin, TransformerMixin, BaseEstimator): 
                 table,
                 reset=reset,
                 dtype=np.float64,
+                # Runs of nobody may have NaN, and our error names the row and its site.
                 ensure_all_finite=False,
                 ensure_min_samples=2 if reset else 1,
             )

@@ -86,6 +86,7 @@ def _merge(parts: Sequence[xr.Dataset]) -> xr.Dataset:
             message = f"'{name}' has values of the type '{array.dtype}'. Convert them to numbers or text."
             raise SelectionError(message, requested=str(name))
     try:
+        # Any other join would drop or fill rows in silence.
         return xr.merge(parts, join="exact", compat="equals")
     except (ValueError, xr.MergeError) as error:
         message = f"The variables of the values do not fit together: {error}. Label them one by one."
@@ -139,6 +140,7 @@ def _column(column: "pd.Series[Any]") -> NDArray[Any]:
     if texts and all(texts):
         return np.array(["" if pd.isna(cell) else cell for cell in column], dtype=np.str_)
     if missing.any() and column.dtype.kind not in "mM":
+        # NumPy has no equivalent of pandas' own types with missing values.
         column = column.astype(object).where(~missing, np.nan).infer_objects()
     return column.to_numpy()
 
@@ -158,6 +160,7 @@ def _require_same_subjects(found: Sequence[Any], axis: ScanAxis, where: str) -> 
 
 
 def _normal(subject: str) -> str:
+    # Programs that read ids as numbers lose their prefix and their zeros.
     digits = subject.strip().casefold().removeprefix("sub-")
     return digits.lstrip("0") or digits
 
@@ -201,6 +204,7 @@ def _from_array(values: Any, axis: ScanAxis, dims: Sequence[str] | None) -> xr.D
 
 def _as_array(values: Any) -> Any:
     """Return an array of NumPy, or that of Dask as it is."""
+    # Without importing dask, which may not be installed.
     if hasattr(values, "dask"):
         return values
     try:
@@ -270,6 +274,7 @@ def _asymmetric_scan(matrices: NDArray[Any]) -> int | None:
     if matrices.dtype.kind not in "biufc":
         return 0
     for number, matrix in enumerate(matrices):
+        # Relative to the largest value: covariances have any scale.
         finite = np.abs(matrix[np.isfinite(matrix)])
         tolerance = _TOLERANCE * float(finite.max(initial=0))
         if not np.allclose(matrix, matrix.T, rtol=0, atol=tolerance, equal_nan=True):

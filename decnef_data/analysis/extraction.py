@@ -126,6 +126,7 @@ def _build_lazily(bold: xr.Variable, signals: Sequence[Signals]) -> xr.Variable:
 def _build_with_dask(bold: xr.Variable, signals: Sequence[Signals]) -> xr.Variable:
     if "scan" not in bold.dims:
         bold = bold.set_dims(("scan", *bold.dims))  # type: ignore[no-untyped-call]  # xarray does not annotate it
+    # Otherwise the chunks of volumes stay as they are, and are averaged apart.
     dims = ("time",) if signals[0].needs_complete_scan else ()
     # An array of objects is cut with the scans, so that a task gets the signals of its own scans.
     objects = np.empty(len(signals), dtype=object)

@@ -100,6 +100,7 @@ def selected_repetition_times(dataset: xr.Dataset) -> xr.Variable:
         return times
     volume = coord.variable.transpose(..., "time")
     rows = volume.to_numpy().reshape(-1, volume.sizes["time"])
+    # A step of zero stands for volumes that are not equidistant, a negative one for a reversed run.
     steps = np.array([_constant_step(row) for row in rows]).reshape(volume.shape[:-1])
     selected: xr.Variable = times * xr.Variable(volume.dims[:-1], np.where(steps > 0, steps, np.nan))
     selected.attrs = dict(times.attrs)

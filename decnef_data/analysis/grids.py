@@ -51,6 +51,7 @@ def _index_map(image: "Volume", affine: NDArray[Any], shape: tuple[int, ...]) ->
     if image.values.shape[:3] == shape and _grid_distance(image.affine, affine, shape) <= _TOLERANCE:
         return np.eye(4, dtype=np.intp)
     try:
+        # Whole numbers map voxels to voxels: crops, flips and exchanged axes, and nothing else.
         index_map = np.rint(np.linalg.solve(image.affine, affine))
     except np.linalg.LinAlgError:
         return None
@@ -78,6 +79,7 @@ def _corners(shape: tuple[int, ...]) -> NDArray[np.intp]:
 
 def _grid_distance(one: NDArray[Any], other: NDArray[Any], shape: tuple[int, ...]) -> float:
     """Return the largest distance, in millimetres, between the corners of the grid under two affines."""
+    # The difference of two affines is largest at a corner.
     return float(np.linalg.norm(_corners(shape) @ (one - other).T, axis=1).max())
 
 

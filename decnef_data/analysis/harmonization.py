@@ -228,6 +228,7 @@ def _describe(cohort: _Cube, travelers: _Cube, bias: SiteBias) -> dict[str, Any]
         "version": _VERSION,
         "sites": list(bias.sites),
         "n_travelers": list(bias.n_travelers),
+        # JSON has no infinity.
         "shrinkage": bias.shrinkage if math.isfinite(bias.shrinkage) else None,
         "fingerprints": {
             "people": cohort.fingerprint(),
@@ -251,6 +252,7 @@ def _label_result(
     fc = people["fc"]
     dtype = fc.dtype if fc.dtype.kind == "f" else r.dtype
     variable = xr.Variable((dim, "edge"), r.astype(dtype, copy=False), fc.attrs)
+    # By row, too: cubes that are combined lose the attributes in which they differ.
     mark = np.full(len(r), description["fingerprints"]["bias"])
     result = people.assign(fc=variable.transpose(*fc.dims)).assign_coords(
         {_MARK: (dim, mark, {"long_name": "fingerprint of the site biases that were subtracted"})}
@@ -258,6 +260,7 @@ def _label_result(
     result.attrs[_MARK] = json.dumps(description)
     if people.attrs.get("synthetic") or traveled.attrs.get("synthetic"):
         result.attrs["synthetic"] = 1
+    # Travelers may be under stricter conditions than the people.
     result.attrs.update(use_attrs([people.attrs, traveled.attrs]))
     citations = [
         line for data in (people, traveled) for line in str(data.attrs.get("citation", "")).split("\n")

@@ -86,8 +86,10 @@ def _standard_deviation(rows: NDArray[np.float64]) -> float:
 def warn_of_indefinite(before: NDArray[np.float64], after: NDArray[np.float64]) -> None:
     """Warn if a matrix, of up to 50, was positive semidefinite and no longer is."""
     n_regions = (1 + math.isqrt(1 + 8 * before.shape[1])) // 2
+    # A selection of edges makes no matrix.
     if n_regions * (n_regions - 1) // 2 != before.shape[1]:
         return
+    # Spread over all rows, in which sites often follow each other.
     rows = np.unique(np.linspace(0, max(len(after) - 1, 0), _MAX_CHECKED).astype(np.intp))[: len(after)]
     if np.any(_are_semidefinite(before[rows], n_regions) & ~_are_semidefinite(after[rows], n_regions)):
         warn_user(
@@ -109,6 +111,7 @@ def _are_semidefinite(edges: NDArray[np.float64], n_regions: int) -> NDArray[np.
     for first in range(n_regions):
         pivots = matrices[:, first, first]
         valid &= pivots > 0
+        # One that is not semidefinite goes on with zeros, because all go through the steps together.
         rows = matrices[:, first, first + 1 :] / np.sqrt(np.where(valid, pivots, np.inf))[:, np.newaxis]
         matrices[:, first + 1 :, first + 1 :] -= rows[:, :, np.newaxis] * rows[:, np.newaxis]
     return valid

@@ -79,6 +79,7 @@ def to_nifti(
     if (slope, inter) != (1.0, 0.0):
         values = values * slope + inter
     image = build_image(values, selected_affines(scan), repetition_time, _describe_scan(scan))
+    # 0 stands for an unknown space, which is true of an image without codes.
     set_form_codes(image, *(int(scan[name]) if name in scan.coords else 0 for name in _FORM_CODES))
     return image
 

@@ -108,6 +108,7 @@ def _pairs(splits: "Splits | Sequence[tuple[Any, Any]]", n_rows: int) -> _Pairs:
             message = "A split is not a pair of training and test indices. Pass the result of splits()."
             raise SelectionError(message)
         used = np.concatenate(indices)
+        # NumPy would take a negative index for one from the end.
         if used.size and (used.min() < 0 or used.max() >= n_rows):
             message = (
                 f"A split has the index {used.min() if used.min() < 0 else used.max()}, but the table has "
@@ -185,6 +186,7 @@ def _has_both(labels: _Bools) -> bool:
 def _signed(tried: _Floats, is_patient: _Bools, train: NDArray[np.intp], test: NDArray[np.intp]) -> _Floats:
     """Score test rows by a number, in the direction of the patients' mean in the training rows."""
     label = is_patient[train]
+    # The slope of a logistic regression on one number has the sign of this difference.
     difference = tried[:, train[label]].mean(axis=1) - tried[:, train[~label]].mean(axis=1)
     scores: _Floats = np.sign(difference)[:, np.newaxis] * tried[:, test]
     return scores
@@ -198,6 +200,7 @@ def _proportions(
     The overall proportion counts as one more row of each level, and is the score of an unknown level.
     """
     n_tried, n_levels = len(tried), int(tried.max()) + 1
+    # Each permutation has numbers of its own, so that one pass counts all of them.
     place = tried + n_levels * np.arange(n_tried)[:, np.newaxis]
     n_rows = np.bincount(place[:, train].ravel(), minlength=n_tried * n_levels)
     n_patients = np.bincount(place[:, train[is_patient[train]]].ravel(), minlength=n_tried * n_levels)

@@ -40,6 +40,7 @@ class FittedMasker:
 
     def coords(self, scan_dims: tuple[Any, ...]) -> dict[Hashable, Any]:
         """Return the labels; the masker, not this package, knows the voxels."""
+        # Both kinds of regions are called alike; only the numbers of voxels of `ScanRegions` need these.
         del scan_dims
         return {"label": xr.Variable("roi", self.labels, {"long_name": "label of the region in the masker"})}
 
@@ -64,6 +65,7 @@ def fit_masker(
     SelectionError
         It cannot be fitted without images, or its filter needs a repetition time that is not known.
     """
+    # The masker is the caller's, and is not changed.
     fitted = copy.copy(masker)
     if not _is_fitted(masker):
         fitted = _fit_clone(masker)
@@ -112,6 +114,7 @@ def _count_columns(masker: Any, dataset: xr.Dataset) -> int:
     n_elements = getattr(masker, "n_elements_", None)
     if n_elements is not None:
         return int(n_elements)
+    # Some maskers show how many signals they extract only by extracting them.
     first = dataset.isel(scan=0) if "scan" in dataset.dims else dataset
     return int(np.shape(masker.transform(to_nifti(first.isel(time=slice(2)))))[-1])
 

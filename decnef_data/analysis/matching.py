@@ -187,6 +187,7 @@ def _candidates(table: pd.DataFrame, options: _MatchOptions) -> tuple[_Candidate
 
 def _row_ids(table: pd.DataFrame) -> list[str]:
     """Return the identifier of each row, and refuse a table in which one participant has several."""
+    # Without them, two scans of a participant have the same id, which is refused below.
     row_ids = row_identifiers(table.drop(columns=["session", "run"], errors="ignore"), "match")
     unlinked = {atlas.group for dataset in default_records().datasets for atlas in dataset.atlases}
     for column, known in (("dataset", None), ("group", unlinked)):
@@ -296,6 +297,7 @@ def _result(
     table: pd.DataFrame, pool: _Candidates, sets: Sequence[NDArray[np.intp]], n_missing: Mapping[str, int]
 ) -> Match:
     number = np.full(len(table), -1, dtype=np.int64)
+    # Numbered by the patients in the order of the table, in which users read them.
     for place, members in enumerate(sorted(sets, key=lambda members: int(pool.rows[members[0]]))):
         number[pool.rows[members]] = place
     matched = np.flatnonzero(number >= 0)

@@ -53,6 +53,7 @@ def compute_motion(
         results=_find_results(dataset, cache),
         progress=progress,
     )
+    # Without the results of an earlier computation, which may be by other parameters.
     coords: dict[Hashable, Any] = {
         name: coord.variable for name, coord in dataset.coords.items() if name not in COMPUTED
     }
@@ -203,8 +204,10 @@ def _describe_coordinates(dataset: xr.Dataset) -> str:
 def _find_results(dataset: xr.Dataset, cache: Path | None) -> MotionResults | None:
     """Return the results that are kept of a dataset, ``None`` unless its scans are complete."""
     name = dataset.attrs.get("dataset")
+    # An attribute can be any text, also a path that leads out of the cache.
     if cache is None or not isinstance(name, str) or not is_file_name(name) or not _is_complete(dataset):
         return None
+    # Synthetic data have a folder of their own in the cache, and so have their results.
     root = cache / "phantom" if dataset.attrs.get("mirror") == "phantom" else cache
     return MotionResults(root / "motion" / name)
 

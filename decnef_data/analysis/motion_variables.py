@@ -114,7 +114,9 @@ def _build_with_dask(
     return {
         "motion": poses,
         "fd": fd,
+        # The first volume has no displacement.
         "mean_fd_computed": fd[..., 1:].mean("time"),
+        # The two halves are registered near the poses, which are computed once for both results.
         "fd_floor": apply("fd_floor", poses),
         "rotation_centre": apply("rotation_centre"),
     }

@@ -34,7 +34,7 @@ def region_labels(
         stated = [int(label) for label in labels]
     elif isinstance(names, Mapping):
         # A label that was found and has no name is not left out in silence: region_names reports it.
-        stated = sorted({*names, *found.tolist()} - {0})
+        stated = sorted({*names, *found.tolist()} - {0})  # tables of atlases may name the background
     else:
         return np.asarray(found, np.int64)
     if not {*stated} & {*found.tolist()}:

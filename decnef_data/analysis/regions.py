@@ -63,6 +63,7 @@ class RegionVoxels:
         """Build the regions of labels ``(z, y, x)``; 0 is the background."""
         flat = labels.reshape(-1)
         inside = np.flatnonzero(flat)
+        # Stable: the voxels of a region stay in their order, in which sums of floats are rounded alike.
         voxel_indices = inside[np.argsort(flat[inside], kind="stable")]
         unique, starts, counts = np.unique(flat[voxel_indices], return_index=True, return_counts=True)
         return cls(unique, voxel_indices, starts, counts)
@@ -71,6 +72,7 @@ class RegionVoxels:
         """Return the regions with these labels, in this order; those that are absent have no voxels."""
         if np.array_equal(labels, self.labels):
             return self
+        # Not strict: without labels there are no names, but splitting gives one part.
         parts = dict(
             zip(self.labels.tolist(), np.split(self.voxel_indices, self.starts[1:].tolist()), strict=False)
         )
@@ -84,6 +86,7 @@ class RegionVoxels:
         Integers are summed as integers, so that the mean of the stored values is rounded once, at the end.
         """
         volumes = _flatten_volumes(voxels)
+        # reduceat takes the value at its start for the sum of an empty part.
         present = self.counts > 0
         starts, counts = self.starts[present], self.counts[present]
         sums = np.empty((len(volumes), starts.size), _sum_dtype(voxels.dtype))
@@ -100,6 +103,7 @@ def _flatten_volumes(voxels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _sum_dtype(dtype: np.dtype[Any]) -> type[np.int64 | np.float64]:
+    # No sum of smaller integers in a volume exceeds 64 bits.
     return np.int64 if dtype.kind in "iu" and dtype.itemsize < np.dtype(np.int64).itemsize else np.float64
 
 

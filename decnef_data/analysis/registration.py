@@ -237,7 +237,8 @@ class Reference:
             if is_inside.mean() < _MIN_INSIDE:
                 raise NotRegisteredError("shows too little of the head to be registered")
             if np.isnan(scale):
-                scale = _ratio(found[is_inside], points.signal[is_inside])
+                signal = points.signal[is_inside]
+                scale = float(found[is_inside] @ signal) / float(signal @ signal)
             if not scale > 0:
                 raise NotRegisteredError("does not look like the reference volume")
             step, scale = _solve(points, found, is_inside, scale, stage.tukey)
@@ -269,18 +270,18 @@ def _solve(
     sizes = np.abs(residuals[is_inside])
     if not sizes.any():
         return np.zeros(_N_PARAMETERS), scale
+    # Residuals that are rounding alone are not weighed against each other.
     limit = max(tukey * _MAD_TO_SD * float(np.median(sizes)), _ROUNDING * float(np.abs(found).max()))
+    # Outside of the volume there is no signal, which is not a signal of zero.
     weights = np.square(np.maximum(1 - np.square(residuals / limit), 0)) * is_inside
     weighted = points.model * weights[:, np.newaxis]
     try:
         solution = np.linalg.solve(weighted.T @ points.model, weighted.T @ residuals)
     except np.linalg.LinAlgError:
+        # A volume without structure: the error of NumPy says nothing to users.
         raise NotRegisteredError("does not look like the reference volume") from None
+    # The derivatives are of the reference, whose signal the volume has scaled.
     return solution[:_N_PARAMETERS] / scale, scale + float(solution[_N_PARAMETERS])
-
-
-def _ratio(found: Floats, signal: Floats) -> float:
-    return float(found @ signal) / float(signal @ signal)
 
 
 def _interpolate(coefficients: _Volume, positions: NDArray[Any]) -> Floats:

@@ -153,5 +153,7 @@ def hash_rows(purpose: str, *sides: Iterable[str]) -> str:
     >>> hash_rows("split", ["a", "b"], ["c"]) == hash_rows("split", ["b", "a"], ["c"])
     True
     """
+    # Separated by characters that no id has: otherwise two different sets could have one text.
     text = "\x1d".join("\x1e".join(sorted(map(str, side))) for side in sides)
+    # The 1 changes with the rule, so that a name never stands for two splits.
     return hashlib.sha256(f"decnef-data {purpose} 1\x1d{text}".encode()).hexdigest()[:16]

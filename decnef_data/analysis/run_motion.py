@@ -116,6 +116,7 @@ class RunMotion:
 
     @property
     def _reference(self) -> Reference:
+        # Computed again when it is needed: a dataset keeps its runs, and each would keep several volumes.
         index = self._settings.reference
         ((_, volume),) = self._volumes(range(index, index + 1))
         return Reference(volume, self._run.affine)
@@ -136,6 +137,7 @@ class RunMotion:
         """Record the result of a scan that is as in its files, so that it is found without its voxels."""
         if self._scan_key is None or self._run_key is None:
             return
+        # The journal has one displacement per scan, which does not depend on the parameters of a call.
         is_default = self._settings.reference == len(self._settings.volumes) // 2
         mean = float(compute_displacement(found, RADIUS)[1:].mean()) if is_default else None
         measured = {"mean_fd" if kind == "poses" else "fd_floor": mean}
@@ -203,6 +205,7 @@ class RunMotion:
                 try:
                     out[index] = function(index, volume)
                 except NotRegisteredError as problem:
+                    # The text of the problem is a part of this error already.
                     raise self._error(index, str(problem)) from None
                 progress.advance(1)
         finally:

@@ -64,6 +64,7 @@ def load_scan_regions(
     loaded: Sequence[Regions] = (
         _load_each(labels_img, dataset) if of_each_scan else [load_regions(labels_img, dataset)] * n_scans
     )
+    # Scans may share their regions, which are put on the axis once.
     distinct = {id(each): each for each in loaded}
     found = np.unique(np.concatenate([np.asarray(each.labels, np.int64) for each in distinct.values()]))
     axis = region_labels(found, labels, names)

@@ -24,6 +24,7 @@ _Values = NDArray[np.float64]
 #: Fewer travelers than these at a site are reported.
 _FEW_TRAVELERS: Final = 5
 #: Candidates of the penalty, relative to the largest squared singular value of the design.
+#: The first subtracts the differences as they are, the last nothing.
 _CANDIDATES: Final = np.array([0.0, *np.geomspace(1e-5, 1e5, 2001), np.inf])
 _MAX_LISTED: Final = 8
 
@@ -48,6 +49,7 @@ class Travels:
         n_sites = Counter(traveler for traveler, _ in set(pairs))
         cells: dict[tuple[str, str], list[int]] = {}
         for row, pair in enumerate(pairs):
+            # Who was at one site shows no difference between sites.
             if n_sites[pair[0]] > 1:
                 cells.setdefault(pair, []).append(row)
         return cells
@@ -84,6 +86,7 @@ class SiteBias:
 
     def subtract(self, values: _Values, sites: Sequence[str]) -> _Values:
         """Return values ``(row, edge)`` without the bias of the site of each row."""
+        # The array of shifts becomes the result: a cube would be in memory three times.
         harmonized = self.shifts[self.find(sites)]
         return np.subtract(values, harmonized, out=harmonized)
 
@@ -153,11 +156,14 @@ def estimate_site_bias(
     sites = tuple(sorted(set(travels.sites)))
     n_travelers = _count_travelers(sites, cells, min_travelers)
     averages, design = _average_cells(values, cells, sites)
+    # One decomposition gives the biases by every penalty.
     left, lengths, right = np.linalg.svd(design, full_matrices=False)
     n_biases = len(sites) - 1  # they sum to zero
     left, squares, right = left[:, :n_biases], lengths[:n_biases] ** 2, right[:n_biases]
     projected = left.T @ averages
+    # Rounding may leave less than nothing.
     residuals = np.maximum(_squares(averages) - _squares(projected), 0)
+    # The value of each traveler takes a degree of freedom.
     n_free = len(cells) - len({traveler for traveler, _ in cells})
     if shrinkage == "gcv":
         _require_residuals(n_free - n_biases)

@@ -124,6 +124,7 @@ class Splits:
         >>> [test.tolist() for _, test in splits.split([[1.5], [2.5]])]
         [[0], [1]]
         """
+        # A sparse matrix has a shape and no length.
         n_rows = self._folds.size if X is None else X.shape[0] if hasattr(X, "shape") else len(X)
         if n_rows != self._folds.size:
             message = (
@@ -220,6 +221,7 @@ def splits(
     >>> set(cube.institute.values[train]) & set(cube.institute.values[test])
     set()
     """
+    # The groups of matrices: no source links the rows of two atlases.
     unlinked_groups = {atlas.group for dataset in default_records().datasets for atlas in dataset.atlases}
     _require_one_estimate(data)
     return split(
@@ -377,6 +379,7 @@ def _assign_folds(labels: Sequence[str], classes: Sequence[str], options: SplitO
     for label in _sort_labels(counts, weights, options.seed):
         label_counts = counts[label]
         costs = [(_imbalance(fold, label_counts, weights), sum(fold.values())) for fold in folds]
+        # Of folds with the same imbalance, the smallest; of several of these, the first.
         assigned[label] = costs.index(min(costs))
         for kind, number in label_counts.items():
             fold_counts = folds[assigned[label]]
@@ -407,6 +410,7 @@ def _count_classes(labels: Iterable[str], classes: Iterable[str]) -> dict[str, d
 def _class_weights(classes: Sequence[str]) -> dict[str, int]:
     """Compute the weight of each class, its squared rarity, as an integer."""
     totals = {kind: classes.count(kind) for kind in set(classes)}
+    # Whole numbers: sums of floats would depend on the order of the rows.
     multiple = lcm(*totals.values())
     return {kind: (multiple // total) ** 2 for kind, total in totals.items()}
 

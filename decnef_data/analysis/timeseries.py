@@ -147,6 +147,7 @@ def timeseries(
     series = build_series(bold, _scan_signals(dataset, regions, cleanings))
     series.attrs = {"long_name": regions.rule, **_cleaning_attrs(regions, cleanings)}
     scan_dims = bold.dims[:-4]
+    # The caller's names win over those of the masker.
     own_names = regions.names if names is None and isinstance(regions, FittedMasker) else names
     coords: dict[Hashable, Any] = {
         **_scan_coords(dataset),
@@ -201,6 +202,7 @@ def _scan_signals(
 
 
 def _scans_without_voxels(dataset: xr.Dataset) -> list[xr.Dataset]:
+    # Each task gets the voxels of its scan: with them, this would put a copy into its pickle.
     coords = dataset.drop_vars([*dataset.data_vars, *({"kept"} & set(dataset.coords))])
     return (
         [coords.isel(scan=index) for index in range(dataset.sizes["scan"])]
