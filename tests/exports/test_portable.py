@@ -1,5 +1,6 @@
 """A selection as one Zarr store: the same for every reader, complete or absent, and only where it may go."""
 
+import ctypes
 import errno
 import itertools
 import json
@@ -373,8 +374,9 @@ class TestStores:
         with pytest.raises(FileExistsError):
             to_zarr(leaf(), tmp_path / "deep/own.zip")
 
+    @pytest.mark.parametrize("has_exclusive_rename", [True, False])
     def test_a_zip_file_replaces_nothing_where_the_file_system_has_no_links(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_exclusive_rename: bool
     ) -> None:
         place = tmp_path / "own.zip"
 
@@ -387,6 +389,8 @@ class TestStores:
             raise PermissionError(errno.EPERM, "no links")
 
         monkeypatch.setattr(Path, "hardlink_to", refuse)
+        if not has_exclusive_rename:
+            monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
         with pytest.raises(FileExistsError, match="The destination exists"):
             to_zarr(leaf(), place)
         assert place.read_text() == "of another process"
@@ -397,6 +401,23 @@ class TestStores:
         with zipfile.ZipFile(place) as opened:
             assert "zarr.json" in opened.namelist()
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="no other system has renameat2")
+    def test_a_zip_file_without_links_is_never_empty(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "refused")
+
+        def end(*_: object) -> None:
+            pytest.fail("a process that is killed here leaves an empty file under the name")
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+        monkeypatch.setattr(Path, "replace", end)
+        to_zarr(leaf(), tmp_path / "own.zip")
+        assert [path.name for path in tmp_path.iterdir()] == ["own.zip"]
+        with zipfile.ZipFile(tmp_path / "own.zip") as opened:
+            assert "zarr.json" in opened.namelist()
+
     def test_an_empty_zip_file_is_removed_if_it_cannot_be_replaced(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -404,6 +425,7 @@ class TestStores:
             raise PermissionError(errno.EPERM, "refused")
 
         monkeypatch.setattr(Path, "hardlink_to", refuse)
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())  # a system without renameat2
         monkeypatch.setattr(Path, "replace", refuse)
         with pytest.raises(PermissionError, match="refused"):
             to_zarr(leaf(), tmp_path / "own.zip")

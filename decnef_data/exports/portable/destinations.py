@@ -4,6 +4,7 @@ A folder and a zip file appear complete or not at all, and are private; elsewher
 """
 
 import asyncio
+import ctypes
 import errno
 import os
 from collections.abc import Iterator
@@ -160,31 +161,52 @@ def _move_file(source: Path, target: Path) -> bool:
         # Before it gets its name: a zip file is complete or not there, also after a power cut.
         sync_file(file)
     try:
-        target.hardlink_to(source)  # unlike a rename, a link replaces nothing
+        _give_free_name(source, target)
     except FileExistsError:
         return False
-    except OSError:  # the file system has no hard links
-        if not _reserve(target):
-            return False
-        try:
-            source.replace(target)
-        except BaseException:
-            target.unlink()  # it is empty
-            raise
     sync_folder(target.parent)
     return True
 
 
-def _reserve(target: Path) -> bool:
-    """Create an empty file; return false if something is there.
-
-    Without it, a file that another process creates between a test and the renaming would be replaced.
-    """
+def _give_free_name(source: Path, target: Path) -> None:
+    """Give a file a name that nothing has, or raise `FileExistsError`."""
     try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        target.hardlink_to(source)  # unlike a rename, a link replaces nothing
     except FileExistsError:
+        raise
+    except OSError:  # the file system has no hard links
+        if not _rename_exclusively(source, target):
+            _rename_to_reserved(source, target)
+
+
+#: Of renameat2(2): paths are relative to the working folder, and a rename replaces nothing.
+_AT_FDCWD: Final = -100
+_RENAME_NOREPLACE: Final = 1
+
+
+def _rename_exclusively(source: Path, target: Path) -> bool:
+    """Rename a file by a call of Linux that replaces nothing; return false where there is no such call."""
+    # Python does not have it.  Of the file systems without hard links, vfat and cifs do: see rename(2).
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
         return False
-    return True
+    paths = os.fsencode(source), os.fsencode(target)
+    if rename(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_NOREPLACE) == 0:
+        return True
+    if ctypes.get_errno() == errno.EEXIST:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    return False  # if the disk is broken, the other way reports it
+
+
+def _rename_to_reserved(source: Path, target: Path) -> None:
+    """Rename a file to a name that an empty file has taken; a kill between the two leaves the empty file."""
+    # Otherwise a file that another process creates between a test and the renaming would be replaced.
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        source.replace(target)
+    except BaseException:
+        target.unlink()  # it is empty
+        raise
 
 
 @dataclass(frozen=True, slots=True)
