@@ -156,7 +156,6 @@ def _summary(group: pd.DataFrame) -> dict[str, float]:
     found: dict[str, float] = {"people": len(group)}
     for name in ("age", "mean_fd"):
         values = group[name].dropna()
-        # The mean and deviation of two people are the values of both.
         is_enough = len(values) >= MIN_GROUP
         found[f"{name}_mean"] = float(values.mean()) if is_enough else float("nan")
         found[f"{name}_sd"] = float(values.std()) if is_enough else float("nan")

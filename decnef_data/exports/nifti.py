@@ -140,9 +140,7 @@ def _write_image(item: ExportItem, files: ScanFiles, *, synthetic: bool) -> None
 
 
 def _accompanying_texts(image_set: "ImageSet", dataset: "Dataset") -> Iterator[tuple[str, str]]:
-    maps = [image for image in image_set.images if image.kind == "fmap"]
-    yield from nifti_texts.top_level_files(
-        dataset, synthetic=image_set.synthetic, field_maps=bool(maps)
-    ).items()
-    folders = dict.fromkeys(names.scan_folder(image) for image in maps)
+    yield from nifti_texts.top_level_files(dataset, synthetic=image_set.synthetic).items()
+    maps = (image for image in image_set.images if image.kind == "fmap")
+    folders = dict.fromkeys(map(names.scan_folder, maps))
     yield from ((f"{folder}/{nifti_texts.NOTE_NAME}", nifti_texts.FIELD_MAP_NOTE) for folder in folders)

@@ -88,7 +88,7 @@ def _as_integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def top_level_files(dataset: "Dataset", *, synthetic: bool, field_maps: bool) -> dict[str, str]:
+def top_level_files(dataset: "Dataset", *, synthetic: bool) -> dict[str, str]:
     """Return the names and texts of the files in the top folder of an export."""
     title = f"SYNTHETIC phantom of {dataset.title}" if synthetic else dataset.title
     software = version("decnef-data")
@@ -105,8 +105,8 @@ def top_level_files(dataset: "Dataset", *, synthetic: bool, field_maps: bool) ->
     return {
         "README": _README.format(title=title, version=software),
         "dataset_description.json": _format_json(description),
-        # The terms and citations are written beside the scans, under names that BIDS does not have.
-        ".bidsignore": "TERMS\nCITATION\n" + ("**/fmap/**\n" if field_maps else ""),
+        # Field maps in any case: a later export into the folder may add some, and keeps this file.
+        ".bidsignore": "TERMS\nCITATION\n**/fmap/**\n",
     }
 
 

@@ -222,8 +222,7 @@ def _block_keys(image: "Image") -> Iterator[tuple[tuple[slice, ...], tuple[int, 
 
 
 def _compress(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
-    # 16 more bits of the window write the header and the trailer of gzip: without a name and a time, so that
-    # the same scan gives the same file.
+    # 16 more bits of the window: with the header of gzip, but no name and time, which would differ each time.
     stream = isal_zlib.compressobj(_ISAL_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     for piece in pieces:
         yield stream.compress(piece)

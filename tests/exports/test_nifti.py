@@ -274,6 +274,13 @@ class TestRuns:
         assert described["Name"] == "SRPBS Multi-disorder MRI Dataset (unrestricted)"
         assert (tmp_path / "out/.bidsignore").read_text() == "TERMS\nCITATION\n**/fmap/**\n"
 
+    def test_field_maps_of_a_later_export_are_ignored_too(self, images: ImageSet, tmp_path: Path) -> None:
+        runs = replace(images, images=tuple(image for image in images.images if image.kind == "bold"))
+        write(runs, tmp_path / "out")
+        write(images, tmp_path / "out")
+        assert (tmp_path / "out/sub-0001/fmap/phase.nii").exists()
+        assert "**/fmap/**" in (tmp_path / "out/.bidsignore").read_text().splitlines()
+
     def test_discarded_volumes_are_stated_only_where_as_many_are_missing(
         self, images: ImageSet, tmp_path: Path
     ) -> None:

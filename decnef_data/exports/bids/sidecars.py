@@ -140,7 +140,6 @@ def build_sidecar(image: "Image", geometry: Geometry, context: SidecarContext) -
             image.shape[1],
             metadata["repetition_time"],
             _text(metadata, "manufacturer"),
-            # A slice and not an index: the codes may be empty.
             geometry.axis_codes[2:3],
             context.slice_timing,
         )

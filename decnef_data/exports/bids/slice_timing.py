@@ -62,7 +62,6 @@ def compute_slice_timing(
     """
     if choice == "omit" or slice_axis not in {"S", "I"}:
         return None
-    # The protocol table spells the orders in three ways.
     kind = order.strip().casefold()
     if kind.startswith("ascend"):
         sequence, grade = list(range(n_slices)), _KNOWN_GRADE

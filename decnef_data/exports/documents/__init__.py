@@ -41,6 +41,5 @@ def build_document(style: str, dataset: "Dataset", records: "Records") -> dict[s
     'Dataset'
     """
     module = resolve_name("export style", style, DOCUMENT_STYLES)
-    # Only the module that is needed: a style does not pay for the imports of the others.
     build: Callable[[Dataset, Records], dict[str, Any]] = import_module(f"{__name__}.{module}").document
     return build(dataset, records)
