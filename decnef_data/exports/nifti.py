@@ -58,12 +58,15 @@ def write_scans(
     FormatError
         Two scans would have the same name, a path leads out of the folder, or (``strict``) a file cannot be
         read.
+    SelectionError
+        The folder has an export of another dataset, or synthetic and real data would be in it.
     """
     items = [ExportItem(image, destination.original) for image in image_set.images]
     names.require_inside(image_set.images)
     if not destination.original:
         paths = (path for item in items for path in item.target_paths.values())
         names.require_distinct(paths, "Export them separately, or use original=True.")
+        nifti_texts.require_same_dataset(destination.folder, dataset, synthetic=image_set.synthetic)
     make_private_folder(destination.folder)
     progress.start(f"{dataset.name}: {len(items)} scans", sum(item.size for item in items), 0)
     with staging.staging_folder_with_cleanup(destination.folder) as stage:

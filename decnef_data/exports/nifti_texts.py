@@ -8,12 +8,18 @@ import json
 import math
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from decnef_data.errors import SelectionError
+from decnef_data.msgspec_support import DECODE_ERRORS, prepare_type
 
 if TYPE_CHECKING:
     from decnef_data.model import Dataset, Image
 
-__all__ = ["FIELD_MAP_NOTE", "NOTE_NAME", "format_sidecar", "top_level_files"]
+__all__ = ["FIELD_MAP_NOTE", "NOTE_NAME", "format_sidecar", "require_same_dataset", "top_level_files"]
 
 NOTE_NAME: Final = "NOTE.txt"
 FIELD_MAP_NOTE: Final = """\
@@ -21,6 +27,8 @@ These files are field maps, or parts of field maps, as distributed, under their 
 The distributed data do not document what each file contains (phase or magnitude, and which echo).
 Inspect the files before you use them.
 """
+_DESCRIPTION: Final = "dataset_description.json"
+_SOFTWARE: Final = "decnef-data"
 #: The version of BIDS that the names follow.
 _BIDS_VERSION: Final = "1.10.0"
 _SIDECAR_KEYS: Final = {
@@ -38,6 +46,19 @@ Repetition times are from the protocol table where it has them, and from the fil
 Folders named 'fmap' contain field maps as distributed; the data do not document what each file contains.
 A complete BIDS dataset, with tables of participants, is written by `decnef export bids`.
 """
+
+
+class _Generator(msgspec.Struct, rename="pascal"):
+    """The software that wrote a dataset."""
+
+    name: str = ""
+
+
+class _Description(msgspec.Struct, rename="pascal"):
+    """What a folder has data of, as its description states it; anything else in it does not matter."""
+
+    name: str = ""
+    generated_by: tuple[_Generator, ...] = ()
 
 
 def format_sidecar(image: "Image", *, synthetic: bool) -> str:
@@ -90,8 +111,8 @@ def _as_integer(value: Any) -> Any:
 
 def top_level_files(dataset: "Dataset", *, synthetic: bool) -> dict[str, str]:
     """Return the names and texts of the files in the top folder of an export."""
-    title = f"SYNTHETIC phantom of {dataset.title}" if synthetic else dataset.title
-    software = version("decnef-data")
+    title = _format_title(dataset, synthetic=synthetic)
+    software = version(_SOFTWARE)
     sharing = "" if dataset.redistributable else "; not redistributable"
     description: dict[str, Any] = {
         "Name": title,
@@ -100,14 +121,40 @@ def top_level_files(dataset: "Dataset", *, synthetic: bool) -> dict[str, str]:
         # With the identifiers of the dataset, a phantom could be taken for it.
         **({"DatasetDOI": f"doi:{dataset.doi}"} if dataset.doi and not synthetic else {}),
         **({} if synthetic else {"License": f"Custom terms of use (see TERMS){sharing}"}),
-        "GeneratedBy": [{"Name": "decnef-data", "Version": software}],
+        "GeneratedBy": [{"Name": _SOFTWARE, "Version": software}],
     }
     return {
         "README": _README.format(title=title, version=software),
-        "dataset_description.json": _format_json(description),
+        _DESCRIPTION: _format_json(description),
         # Field maps in any case: a later export into the folder may add some, and keeps this file.
         ".bidsignore": "TERMS\nCITATION\n**/fmap/**\n",
     }
+
+
+def _format_title(dataset: "Dataset", *, synthetic: bool) -> str:
+    return f"SYNTHETIC phantom of {dataset.title}" if synthetic else dataset.title
+
+
+def require_same_dataset(folder: Path, dataset: "Dataset", *, synthetic: bool) -> None:
+    """Refuse a folder with an export of another dataset, or of synthetic data beside real ones.
+
+    Raises
+    ------
+    SelectionError
+        The folder has such an export.
+    """
+    try:
+        found = msgspec.json.decode((folder / _DESCRIPTION).read_bytes(), type=prepare_type(_Description))
+    except (FileNotFoundError, NotADirectoryError, *DECODE_ERRORS):  # a new folder, or one of another origin
+        return
+    title = _format_title(dataset, synthetic=synthetic)
+    if found.name != title and any(each.name == _SOFTWARE for each in found.generated_by):
+        # Scans of both may have the same names, and a file that is there is left unchanged.
+        message = (
+            f"'{folder}' contains an export of '{found.name}', whose scans could be confused with those of "
+            f"'{title}'. Export to another folder."
+        )
+        raise SelectionError(message, requested=str(folder))
 
 
 def _format_json(content: dict[str, Any]) -> str:

@@ -281,6 +281,25 @@ class TestRuns:
         assert (tmp_path / "out/sub-0001/fmap/phase.nii").exists()
         assert "**/fmap/**" in (tmp_path / "out/.bidsignore").read_text().splitlines()
 
+    def test_a_folder_has_the_scans_of_one_dataset(self, images: ImageSet, tmp_path: Path) -> None:
+        folder = tmp_path / "out"
+        write(replace(images, synthetic=True), folder)
+        title = "SRPBS Multi-disorder MRI Dataset (unrestricted)"
+        with pytest.raises(SelectionError) as caught:
+            write(images, folder)  # the synthetic scans have the same names, and would stay
+        assert str(caught.value) == (
+            f"'{folder}' contains an export of 'SYNTHETIC phantom of {title}', whose scans could be confused "
+            f"with those of '{title}'. Export to another folder."
+        )
+        assert write(replace(images, synthetic=True), folder).written == 0
+
+    @pytest.mark.parametrize("content", ['{"Name": "Mine"}', '{"Name": 1}', "[]", "no JSON", ""])
+    def test_a_description_of_the_user_stays(self, images: ImageSet, tmp_path: Path, content: str) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/dataset_description.json").write_text(content)
+        assert write(images, tmp_path / "out").written
+        assert (tmp_path / "out/dataset_description.json").read_text() == content
+
     def test_discarded_volumes_are_stated_only_where_as_many_are_missing(
         self, images: ImageSet, tmp_path: Path
     ) -> None:
