@@ -180,7 +180,7 @@ def _scan_first(array: xr.DataArray, axis: ScanAxis) -> xr.DataArray:
     if array.sizes[own] != len(axis.subjects):
         raise _wrong_length(array.sizes[own], axis, f"positions along '{own}'")
     if "subject" in array.coords and array["subject"].dims in {(), (own,)}:
-        found = np.atleast_1d(array["subject"].to_numpy()).tolist()
+        found = np.broadcast_to(array["subject"].to_numpy(), len(axis.subjects)).tolist()
         _require_same_subjects(found, axis, "the coordinate 'subject'")
     array = array.drop_vars(["subject"], errors="ignore").transpose(own, ...)
     return array if own == axis.dim else array.rename({own: axis.dim})

@@ -149,4 +149,9 @@ def _format_sidecar(dataset: xr.Dataset) -> bytes:
         "Motion": {"Description": dataset["motion"].attrs.get("comment", ""), **method},
         **({"Synthetic": True} if dataset.attrs.get("synthetic") else {}),
     }
-    return (json.dumps(described, indent=2, default=str) + "\n").encode()
+    return (json.dumps(described, indent=2, default=_to_json_value) + "\n").encode()
+
+
+def _to_json_value(value: object) -> Any:
+    # Attributes that were read from netCDF are numbers of NumPy.
+    return value.item() if isinstance(value, np.generic) else str(value)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from decnef_data.stores.stored_files import METADATA, StoredFiles, crc32c_bytes, read_only_view
 from decnef_data.stores.zarr_arrays import CRC32C, to_json_attrs
 
-__all__ = ["BlockShape", "BlockedArray", "ByteArray", "blosc_metadata", "compress", "write_blocks"]
+__all__ = ["BlockShape", "BlockedArray", "ByteArray", "write_blocks"]
 
 ByteArray = NDArray[np.uint8]
 _Key = tuple[Any, ...]
@@ -33,13 +33,13 @@ _ENDIANS: Final = {"<": "little", ">": "big"}
 _MAX_ITEMSIZES: Final = {"i": 8, "u": 8, "f": 8, "c": 16}
 
 
-def blosc_metadata(itemsize: int) -> dict[str, Any]:
+def _blosc_metadata(itemsize: int) -> dict[str, Any]:
     """Return the metadata of the compression of numbers of `itemsize` bytes."""
     options = {"cname": "zstd", "clevel": _LEVEL, "shuffle": "bitshuffle", "blocksize": _BLOSC_BLOCK_SIZE}
     return {"name": "blosc", "configuration": {"typesize": itemsize, **options}}
 
 
-def compress(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _compress(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Compress a contiguous array."""
     return np.frombuffer(Blosc("zstd", _LEVEL, Blosc.BITSHUFFLE, _BLOSC_BLOCK_SIZE).encode(values), np.uint8)
 
@@ -114,7 +114,7 @@ def _metadata(block_shape: BlockShape, attrs: Mapping[str, object]) -> dict[str,
         "fill_value": [0, 0] if block_shape.dtype.kind == "c" else 0,
         "codecs": [
             {"name": "bytes", "configuration": {"endian": endian}},
-            *([blosc_metadata(block_shape.dtype.itemsize)] if block_shape.compressed else []),
+            *([_blosc_metadata(block_shape.dtype.itemsize)] if block_shape.compressed else []),
             CRC32C,
         ],
         "attributes": to_json_attrs(attrs),
@@ -130,7 +130,7 @@ def _write_block(folder: Path, block_shape: BlockShape, source: "_JoinedPieces",
     if len(content) < size:  # the format requires a padded last block
         content = np.concatenate([content, np.zeros(size - len(content), np.uint8)])
     if block_shape.compressed:
-        content = compress(content.view(block_shape.dtype))
+        content = _compress(content.view(block_shape.dtype))
     with (folder / _block_name(block_shape, number)).open("wb") as file:
         file.writelines((content.data, crc32c_bytes(content)))
 

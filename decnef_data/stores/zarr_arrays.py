@@ -20,10 +20,7 @@ from decnef_data.stores.stored_files import METADATA, chunk_name, crc32c_bytes, 
 
 __all__ = [
     "CRC32C",
-    "LITTLE_ENDIAN",
     "TEXT",
-    "VLEN_UTF8",
-    "array_metadata",
     "encode_values",
     "to_json_attrs",
     "to_storable",
@@ -31,12 +28,12 @@ __all__ = [
 ]
 
 TEXT: Final = "string"
-LITTLE_ENDIAN: Final = {"name": "bytes", "configuration": {"endian": "little"}}
-VLEN_UTF8: Final = {"name": "vlen-utf8"}
+_LITTLE_ENDIAN: Final = {"name": "bytes", "configuration": {"endian": "little"}}
+_VLEN_UTF8: Final = {"name": "vlen-utf8"}
 CRC32C: Final = {"name": "crc32c"}
 _SYNC_SIZE: Final = 1 << 20
 #: What readers without a manifest see of a missing chunk: not a number that could be measured.
-_FILL: Final[Mapping[str, Any]] = {"f": "NaN", "b": False, "c": ["NaN", "NaN"]}
+_FILL: Final[Mapping[str, Any]] = {"f": "NaN", "b": False}
 
 
 def to_json_attrs(attrs: Mapping[Any, object]) -> dict[str, Any]:
@@ -57,37 +54,25 @@ def write_array(folder: Path, variable: xr.Variable, max_chunk_bytes: int) -> No
     """Write an array; above `max_chunk_bytes` bytes in chunks of complete rows, each below it."""
     values = to_storable(variable)
     chunk = _chunk_shape(values, max_chunk_bytes)
-    is_text = values.dtype.kind == "U"
-    data_type = TEXT if is_text else values.dtype.name
-    codecs = (VLEN_UTF8 if is_text else LITTLE_ENDIAN,)
-    # Keys with dots are file names: creating and syncing folders takes as long as writing a small array.
-    metadata = array_metadata(variable, chunk, data_type, codecs, separator=".")
     folder.mkdir()
-    (folder / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
+    (folder / METADATA).write_text(json.dumps(_metadata(variable, values.dtype, chunk)), encoding="utf-8")
     for number, part in enumerate(_split_chunks(values, chunk)):
         _write_chunk(folder / chunk_name(values.ndim, number), encode_values(part))
 
 
-def array_metadata(
-    variable: xr.Variable,
-    chunk: tuple[int, ...],
-    data_type: str,
-    codecs: tuple[Mapping[str, Any], ...],
-    separator: str = "/",
-) -> dict[str, Any]:
-    """Build the content of an array's zarr.json.
-
-    ``crc32c`` follows the other `codecs`; `separator` is that of the indices in the names of chunks.
-    """
+def _metadata(variable: xr.Variable, dtype: np.dtype[Any], chunk: tuple[int, ...]) -> dict[str, Any]:
+    """Build the content of an array's zarr.json; `dtype` is that of what is stored."""
+    is_text = dtype.kind == "U"
     return {
         "zarr_format": 3,
         "node_type": "array",
         "shape": variable.shape,
-        "data_type": data_type,
+        "data_type": TEXT if is_text else dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": separator}},
-        "fill_value": "" if data_type == TEXT else _FILL.get(variable.dtype.kind, 0),
-        "codecs": [*codecs, CRC32C],
+        # Keys with dots are file names: creating and syncing folders takes as long as writing a small array.
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "fill_value": "" if is_text else _FILL.get(variable.dtype.kind, 0),
+        "codecs": [_VLEN_UTF8 if is_text else _LITTLE_ENDIAN, CRC32C],
         "attributes": to_json_attrs(variable.attrs),
         "dimension_names": variable.dims,
         "storage_transformers": [],

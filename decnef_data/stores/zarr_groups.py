@@ -23,7 +23,6 @@ __all__ = [
     "COORDINATES",
     "MAX_CHUNK_BYTES",
     "NAME",
-    "group_metadata",
     "stored_name",
     "write_group_metadata",
     "write_groups",
@@ -101,9 +100,5 @@ def _create_group(
 def write_group_metadata(folder: Path, attrs: Mapping[Any, object]) -> None:
     """Write the metadata of a group, whose folder may exist."""
     folder.mkdir(exist_ok=True)
-    (folder / METADATA).write_text(json.dumps(group_metadata(attrs)), encoding="utf-8")
-
-
-def group_metadata(attrs: Mapping[Any, object]) -> dict[str, Any]:
-    """Build the content of a group's zarr.json."""
-    return {"zarr_format": 3, "node_type": "group", "attributes": to_json_attrs(attrs)}
+    metadata = {"zarr_format": 3, "node_type": "group", "attributes": to_json_attrs(attrs)}
+    (folder / METADATA).write_text(json.dumps(metadata), encoding="utf-8")

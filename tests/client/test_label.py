@@ -387,6 +387,13 @@ class TestSeriesAndMeasures:
         )
         assert label(array[::-1]).value.to_numpy().tolist() == [2.0, 1.0]
 
+    def test_one_subject_of_all_scans_is_compared(self) -> None:
+        array = xr.DataArray([1.0, 2.0], dims="scan", coords={"subject": "sub-0002"})
+        assert refused(array) == (
+            "The values of 'sub-0007' are those of 'sub-0002' by the coordinate 'subject'. "
+            "Pass the subjects in the order of the values."
+        )
+
     def test_coordinates_that_differ_are_refused(self) -> None:
         array = xr.DataArray([1.0, 2.0], dims="scan", coords={"site": ("scan", ["SWA", "KUT"])})
         assert refused(array) == (

@@ -70,6 +70,13 @@ class TestTables:
         assert caught.value.filename == str(second)
         assert not first.exists()
 
+    def test_results_that_were_saved_have_the_same_tables(self, tmp_path: Path) -> None:
+        found = motion_of(["sub-01"], [1], motion_method_version=1)
+        found.to_netcdf(tmp_path / "motion.nc", engine="h5netcdf")  # whole numbers become those of NumPy
+        (path,) = found.decnef.to_confounds(tmp_path)
+        assert xr.load_dataset(tmp_path / "motion.nc").decnef.to_confounds(tmp_path) == (path,)
+        assert json.loads(path.with_suffix(".json").read_text())["Motion"]["motion_method_version"] == 1
+
     def test_one_row_per_scan(self, tmp_path: Path) -> None:
         path = motion_of(["sub-01", "sub-02"], [1, 1]).decnef.to_motion_table(tmp_path / "motion.tsv")
         assert path.read_text() == (
