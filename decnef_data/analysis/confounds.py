@@ -175,6 +175,9 @@ def _named_columns(dataset: xr.Dataset, names: str | Sequence[str], parameter: s
         if names in dataset.variables:
             return dataset[names]
         return _confound_columns(dataset, [names], parameter)
+    if not len(names):
+        message = f"{parameter}=[] names no confound. Name at least one, or omit {parameter}=."
+        raise SelectionError(message, requested=parameter)
     return _confound_columns(dataset, names, parameter)
 
 

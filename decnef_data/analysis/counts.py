@@ -5,6 +5,7 @@ from typing import Final
 
 import pandas as pd
 
+from decnef_data.analysis.rows import has_value
 from decnef_data.arguments import checked
 from decnef_data.count_suppression import format_count, hidden_counts
 
@@ -43,7 +44,7 @@ def count_participants(participants: pd.DataFrame) -> pd.DataFrame:
     known = participants.reindex(columns=["dataset", "group", "site", "institute", "diagnosis"]).astype(
         object
     )
-    known["place"] = known["site"].fillna(known["institute"])
+    known["place"] = known["site"].where(has_value(known["site"]), known["institute"])
     labels = pd.DataFrame(known[list(_COLUMNS)].fillna("").astype(str))  # not one that hides its rows
     counts = labels.groupby(list(_COLUMNS), sort=False).size()
     numbers = {tuple(key): int(number) for key, number in counts.items() if isinstance(key, tuple)}

@@ -144,6 +144,8 @@ def _matching_scans(dataset: xr.Dataset, scan_key: _ScanKey, n_scans: int) -> ND
 def _no_scan_error(dataset: xr.Dataset, scan_key: _ScanKey) -> SelectionError:
     subjects = tuple(dict.fromkeys(np.atleast_1d(dataset["subject"].to_numpy()).tolist()))
     requested = _format_scan_key(scan_key)
+    if not subjects:
+        return SelectionError("This group has no scans. Select at least one.", requested=requested)
     message = f"This group has no scan with {requested}. It has scans of {_format_names(subjects)}."
     return SelectionError(message, requested=requested, known=subjects)
 

@@ -71,8 +71,9 @@ def leakage(table: "pd.DataFrame | xr.Dataset", splits: "Splits | Sequence[tuple
     Raises
     ------
     SelectionError
-        The table has no diagnosis, or not both patients and controls; the splits are not of its rows, or have
-        a row on both sides; or no split has both patients and controls on each side.
+        The table has no diagnosis, not both patients and controls, or an age or displacement that is not a
+        number; the splits are not of its rows, or have a row on both sides; or no split has both patients and
+        controls on each side.
 
     Examples
     --------
@@ -141,8 +142,15 @@ def _source(table: pd.DataFrame, source: str) -> tuple[NDArray[Any], _Bools]:
         return np.zeros(len(table)), np.zeros(len(table), dtype=bool)
     present = has_value(column)
     if source in _NUMBERS:
-        values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-        return values, present & np.isfinite(values)
+        values = np.full(len(table), np.nan)
+        try:
+            values[present] = pd.to_numeric(column[present])
+        except (TypeError, ValueError) as error:
+            message = (
+                f"The column '{source}' has values that are not numbers. Convert it to numbers, or drop it."
+            )
+            raise SelectionError(message, requested=source) from error
+        return values, np.isfinite(values)
     return np.unique(texts(column), return_inverse=True)[1], present
 
 

@@ -217,10 +217,8 @@ def _known_values(table: pd.DataFrame, field: str) -> NDArray[np.bool_]:
     if not present.any():
         message = f"No row has a value in '{field}' to match on. Leave it out of `on`."
         raise SelectionError(message, requested=field)
-    if (
-        pd.api.types.is_numeric_dtype(table[field].dtype)
-        and np.isinf(table[field][present].to_numpy(float)).any()
-    ):
+    values = table[field][present].infer_objects()
+    if pd.api.types.is_numeric_dtype(values.dtype) and np.isinf(values.to_numpy(float)).any():
         message = f"The column '{field}' has infinite values. Correct or exclude those rows."
         raise SelectionError(message, requested=field)
     return present

@@ -87,10 +87,10 @@ def timeseries(
     Raises
     ------
     SelectionError
-        The dataset does not have such images, or the selected voxels are not equidistant; an image is on
-        another grid, has no regions, or has none of the stated `labels`; a region has no name; a scan has no
-        image, confounds, displacement or repetition time that is needed; or nilearn is not installed, or
-        refuses the options.
+        The dataset does not have such images or has no scans, or the selected voxels are not equidistant; an
+        image is on another grid, has no regions, or has none of the stated `labels`; a region has no name; a
+        scan has no image, confounds, displacement or repetition time that is needed; or nilearn is not
+        installed, or refuses the options.
     FormatError
         An image or a table cannot be read.
 
@@ -136,6 +136,8 @@ def timeseries(
     [[[1.0, nan], [5.0, nan]]]
     """
     image_kind(dataset, "bold", dims=("time", *SPATIAL_DIMS))
+    if dataset.sizes.get("scan") == 0:
+        raise SelectionError("This dataset has no scans. Select at least one.", requested="scan")
     regions = _load(labels_img, dataset, labels, names)
     if isinstance(regions, FittedMasker) and clean is not None:
         message = (

@@ -184,10 +184,9 @@ def _sentences(
     )
     if fc is not None:
         atlas = f" of the atlas {attrs['atlas']}" if attrs.get("atlas") else ""
-        yield (
-            f"Functional connectivity is Pearson r of each pair of {len(edge_regions(fc)[0])} regions{atlas} "
-            f"({fc.sizes['edge']} edges)."
-        )
+        has_regions = {"roi_a", "roi_b"} <= set(fc.variables)
+        pairs = f"each pair of {len(edge_regions(fc)[0])} regions" if has_regions else "pairs of regions"
+        yield f"Functional connectivity is Pearson r of {pairs}{atlas} ({fc.sizes['edge']} edges)."
     if attrs.get("harmonized"):
         yield "The connectivity was harmonized across sites."
     if attrs.get("software"):

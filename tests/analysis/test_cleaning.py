@@ -177,6 +177,14 @@ class TestNilearn:
 
 
 class TestConfounds:
+    def test_at_least_one_is_named(self, leaf: xr.Dataset, img: Any) -> None:
+        for group in (leaf, leaf.drop_vars("confound")):
+            with pytest.raises(SelectionError) as caught:
+                timeseries(group, img, confounds=[])
+            assert str(caught.value) == (
+                "confounds=[] names no confound. Name at least one, or omit confounds=."
+            )
+
     def test_every_form_gives_the_same(
         self, leaf: xr.Dataset, img: Any, confound: NDArray, tmp_path: Path
     ) -> None:

@@ -140,6 +140,11 @@ class TestWhichScan:
         with pytest.raises(SelectionError, match=r"This group has 12 scans\. Select one: .* and 4 more\.$"):
             to_nifti(leaf)
 
+    def test_a_group_without_scans_is_an_error(self) -> None:
+        with pytest.raises(SelectionError) as caught:
+            to_nifti(sessions().isel(scan=slice(0)))
+        assert str(caught.value) == "This group has no scans. Select at least one."
+
     def test_a_single_scan_of_somebody_else_is_not_given(self) -> None:
         with pytest.raises(SelectionError) as caught:
             to_nifti(sessions().isel(scan=0), subject="MP002")

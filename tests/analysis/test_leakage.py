@@ -267,6 +267,24 @@ def test_splits_of_something_else_are_refused(splits: object, message: str) -> N
     assert str(caught.value) == message
 
 
+def test_a_column_of_other_texts_is_refused() -> None:
+    table = invented(6).assign(age="20-29")
+    with pytest.raises(decnef_data.SelectionError) as caught:
+        decnef_data.leakage(table, decnef_data.splits(table))
+    assert str(caught.value) == (
+        "The column 'age' has values that are not numbers. Convert it to numbers, or drop it."
+    )
+
+
+def test_texts_of_numbers_are_numbers() -> None:
+    table = invented(6)
+    texts = table.assign(age=["" if age == table["age"].iloc[0] else str(age) for age in table["age"]])
+    splits = decnef_data.splits(table)
+    found = decnef_data.leakage(texts, splits)
+    blank = table.assign(age=table["age"].where(table["age"] != table["age"].iloc[0]))
+    pd.testing.assert_frame_equal(found, decnef_data.leakage(blank, splits))
+
+
 def test_a_dataset_is_measured_as_its_table() -> None:
     table = invented(7, motion=0.5)
     dataset = table.set_index("subject").to_xarray().set_coords(table.columns[1:].tolist())

@@ -290,6 +290,11 @@ TABLE = pd.DataFrame(
             "The column 'age' has infinite values. Correct or exclude those rows.",
         ),
         (
+            TABLE.assign(age=pd.Series([30, np.inf, 40], dtype=object)),
+            {"on": "age"},
+            "The column 'age' has infinite values. Correct or exclude those rows.",
+        ),
+        (
             TABLE.assign(age=[np.nan, 31, 40]),
             {"on": "age"},
             "Only 0 patients and 2 controls have a value of each of 'age'. Match on fewer columns.",

@@ -288,6 +288,12 @@ class TestLabels:
             "Pass the original atlas, or resample it with interpolation='nearest'."
         )
 
+    def test_a_selection_without_scans_is_an_error(self, bold: NDArray, labels: NDArray) -> None:
+        none = bold_dataset(bold).isel(scan=slice(0))
+        with pytest.raises(SelectionError) as caught:
+            timeseries(none, atlas(labels))
+        assert str(caught.value) == "This dataset has no scans. Select at least one."
+
     def test_an_image_without_regions_is_an_error(self, bold: NDArray, labels: NDArray) -> None:
         with pytest.raises(SelectionError) as caught:
             timeseries(bold_dataset(bold), atlas(labels * 0))

@@ -51,6 +51,12 @@ def test_few_numbers_are_hidden_where_rows_are(tmp_path: Path, monkeypatch: pyte
     assert counted == ["40", "<5", "20", "hidden"]  # one is enough, as only the size of a group is known
 
 
+def test_a_blank_site_is_as_a_missing_one() -> None:
+    people = pd.DataFrame({"site": ["", None], "institute": "KyotoU", "diagnosis": "HC"})
+    counted = decnef_data.count_participants(people)
+    assert counted[["place", "n_participants"]].to_numpy().tolist() == [["KyotoU", "2"]]
+
+
 def test_the_command_counts_people_of_images_as_well(adopted: Path) -> None:
     tree = trees.srpbs_open(adopted / "tree")
     decnef_data.adopt("srpbs-open", tree / "SRPBS_OPEN", progress="none")

@@ -122,6 +122,17 @@ class TestDescription:
         assert "10.1038/s41597-021-01004-8" in described.bibtex
         assert described.bibtex.count("@") == len(found.attrs["citation"].splitlines())
 
+    def test_connectivity_without_names_of_regions(self, cube: xr.Dataset) -> None:
+        described = cube.drop_vars(["roi_a", "roi_b"]).decnef.describe()
+        assert "is Pearson r of pairs of regions of the atlas A-4 (6 edges)." in described.methods
+
+    def test_nobody_is_an_error(self, cube: xr.Dataset) -> None:
+        nobody = cube.isel(subject=slice(0)).decnef
+        for function in (nobody.describe, nobody.plot_sites):
+            with pytest.raises(decnef_data.SelectionError) as caught:
+                function()
+            assert str(caught.value) == "These data have no people. Select at least one."
+
     def test_a_sample_and_harmonization_are_named(self, cube: xr.Dataset) -> None:
         described = cube.assign_attrs(sample="cohort-1", harmonized="by hand").decnef.describe()
         assert "The connectivity was harmonized across sites." in described.methods

@@ -116,9 +116,12 @@ def read_cohort(data: xr.Dataset | xr.DataTree) -> tuple[pd.DataFrame, xr.Datase
             requested="what",
         )
     # Attributes of the tree are those of all groups, so they win.
+    rows = pd.concat(tables, ignore_index=True)
+    if not len(rows):
+        raise SelectionError("These data have no people. Select at least one.", requested="what")
     attrs = {str(name): value for name, value in {**groups[0].attrs, **data.attrs}.items()}
     attrs |= use_attrs([data.attrs, *(group.attrs for group in groups)])
-    return read_people(pd.concat(tables, ignore_index=True)), groups[0] if connectivity else None, attrs
+    return read_people(rows), groups[0] if connectivity else None, attrs
 
 
 def _groups(data: xr.Dataset | xr.DataTree) -> Iterator[xr.Dataset]:
