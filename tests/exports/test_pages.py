@@ -414,6 +414,13 @@ class TestAnyData:
         assert "The data state no framewise displacement." in page.text
         assert "The data state nothing of scanners and protocols." in page.text
 
+    @pytest.mark.parametrize("missing", [None, np.nan])
+    def test_a_missing_site_is_not_stated(self, tmp_path: Path, missing: object) -> None:
+        data = cube({"A": 12, "B": 10})
+        sites = data["site"].astype(object).where(data["site"] == "A", missing)
+        page = write(data.assign_coords(site=sites), tmp_path / "page.html")
+        assert {site: row["all"] for site, row in page.counts().items()} == {"A": "12", "not stated": "10"}
+
     def test_rows_without_ids_are_a_person_each(self, tmp_path: Path) -> None:
         page = write(cube({"A": 12, "B": 10}).drop_vars("subject"), tmp_path / "page.html")
         assert {site: row["all"] for site, row in page.counts().items()} == {"A": "12", "B": "10"}

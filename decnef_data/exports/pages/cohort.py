@@ -209,7 +209,9 @@ def read_connectivity(group: xr.Dataset) -> Connectivity:
 def _row_texts(group: xr.Dataset, name: str, dim: Hashable) -> NDArray[Any]:
     if name not in group.coords or group[name].dims != (dim,):
         return np.full(group.sizes[dim], "", dtype=object)
-    return _as_texts(group[name])
+    values = pd.Series(group[name].to_numpy().astype(object))
+    # As `read_people` has it, by whose places the rows are counted.
+    return values.where(values.notna(), "").astype(str).to_numpy()
 
 
 def pair_harmonized(before: xr.Dataset, after: xr.Dataset) -> tuple[Connectivity, Connectivity]:
@@ -260,13 +262,9 @@ def _pair_rows(people: NDArray[Any], others: NDArray[Any]) -> tuple[NDArray[np.i
 
 def _subjects(group: xr.Dataset, fc: xr.DataArray) -> NDArray[Any]:
     if "subject" in group.coords:
-        return _as_texts(group["subject"])
+        return np.array(group["subject"].to_numpy().tolist(), dtype=str)
     n_rows = fc.sizes[fc.dims[0]]
     return np.array([f"{number} of {n_rows}" for number in range(n_rows)])  # so that others do not match
-
-
-def _as_texts(coord: xr.DataArray) -> NDArray[Any]:
-    return np.array(coord.to_numpy().tolist(), dtype=str)
 
 
 def _take(fc: xr.DataArray, rows: NDArray[np.intp]) -> xr.DataArray:
