@@ -1,5 +1,6 @@
 """The commands for access: access, accept, login, logout."""
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -61,7 +62,8 @@ def _require_acceptance(name: str, *, yes: bool) -> None:
     show_terms(name)
     if yes or confirm("Do you accept these terms?"):
         return
-    next_step = "" if can_ask() else f" Read them, then run `decnef accept {name} --yes`."
+    command = f"decnef accept {shlex.quote(name)} --yes"  # a title has blanks
+    next_step = "" if can_ask() else f" Read them, then run `{command}`."
     raise error_exit(3, f"The terms of '{name}' are not accepted.{next_step}")
 
 
@@ -122,6 +124,7 @@ def _read_secret(prompt: str | None) -> str:
     if sys.stdin.isatty():
         answer = str(typer.prompt(prompt, default="", hide_input=True, show_default=False, err=True))
     else:
+        # A hidden prompt reads from /dev/tty, and would wait there although a file is piped in.
         answer = sys.stdin.readline()
     return answer.strip()
 

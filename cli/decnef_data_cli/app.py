@@ -54,7 +54,7 @@ _mirrors = typer.Typer(
     cls=CommandGroup,
     invoke_without_command=True,
     callback=mirrors.mirrors,
-    subcommand_metavar="[COMMAND] [ARGS]...",
+    subcommand_metavar="[COMMAND] [ARGS]...",  # by default COMMAND is shown as if it were required
 )
 # An unexpected argument of login may be a secret, which the parser would quote in its error.
 _UNPARSED_ARGUMENTS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -77,6 +77,7 @@ def decnef(
 
     Results go to standard output, everything else to standard error.
     """
+    # Runs before the options of the command are read: --quiet lowers the level that is set here.
     log_to_stderr()
 
 

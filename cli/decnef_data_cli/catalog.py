@@ -1,5 +1,6 @@
 """The commands that show the catalog and the participants: list, info, participants, cite, catalog check."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,9 @@ def participants(
     quiet: Quiet = False,
 ) -> None:
     """Show the participants of a dataset, downloading it first if necessary."""
-    require_rows("The table of participants has", f"Run `decnef query {name}` for numbers of people")
+    # Refused first: nothing is downloaded for a table that is not printed.
+    advice = f"Run `decnef query {shlex.quote(name)}` for numbers of people"  # a title has blanks
+    require_rows("The table of participants has", advice)
     if accept_terms and not quiet:
         access.show_terms(name)
     frame = decnef_data.participants(

@@ -44,7 +44,7 @@ def print_examples(context: Any, formatter: Any, *, is_plain: bool) -> None:
     lines = examples.examples_of(context.command_path)
     if not lines:
         return
-    text = "\n".join(wrap_command(line, get_terminal_size().columns - 2) for line in lines)
+    text = "\n".join(wrap_command(line, get_terminal_size().columns - 2) for line in lines)  # indented by two
     if is_plain or not HAS_RICH:
         formatter.write(f"\nExamples:\n{_indent(text)}\n")
     else:

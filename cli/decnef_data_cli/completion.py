@@ -100,7 +100,9 @@ def group_names(ctx: Any) -> Completions:
             *(site for count in dataset.counts for site in count.sites),
             *(site for acquired in dataset.acquisitions for site in acquired.sites),
         ]
+        # A record without counts does not say which sites it has: every site is offered.
         sites = sites or [site.code for site in records.sites]
+        # Groups of connectivity are atlases, those of images are sites.
         for code in dict.fromkeys(() if dataset.atlases else sites):
             site = records.site(code)
             title = site.name if site is not None else ""
@@ -112,6 +114,7 @@ def group_names(ctx: Any) -> Completions:
 def subject_ids(ctx: Any) -> Completions:
     """Return the ids of the subjects of the dataset on the line that is on this machine."""
     name, mirror = _dataset_on_line(ctx), ctx.params.get("mirror") or "auto"
+    # A list of ids in a terminal is as much about people as a table.
     if name is None or decnef_data.hides_rows():
         return []
     ids = decnef_data.cached_subjects(name, mirror=mirror, data_dir=ctx.params.get("data_dir"))

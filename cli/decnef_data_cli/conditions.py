@@ -17,6 +17,7 @@ Conditions: TypeAlias = dict[str, str | list[str] | _Range]
 #: Any text in double quotes, or one without a comma or a colon.
 _ITEM = r'"[^"]*"|[^",:\s](?:[^",:]*[^",:\s])?'
 _ITEMS = re.compile(rf"\s*(?:{_ITEM})\s*(?:,\s*(?:{_ITEM})\s*)*")
+# Without inf and nan: no limit is written as nothing, and NaN compares with no value.
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"\s*(?P<low>{_NUMBER})?\s*:\s*(?P<high>{_NUMBER})?\s*")
 
@@ -34,6 +35,7 @@ def parse_conditions(texts: Iterable[str]) -> Conditions | None:
     conditions: Conditions = {}
     for text in texts:
         name, value = _parse_condition(text)
+        # One of them would be ignored.
         if name in conditions:
             raise error_exit(2, f"--where has two conditions on '{name}'. Write them as one.")
         conditions[name] = value

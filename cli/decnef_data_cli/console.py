@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decnef_data import hide_people
+from decnef_data_cli.next_steps import rewrite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +49,9 @@ __all__ = [
 MAX_ROWS = 20
 _UNKNOWN = "unknown"
 _NON_BREAKING = "\0"  # a space at which no line is broken; texts that are printed never contain it
-#: How Python shows the bytes of a path that are not text.
+#: How Python shows the bytes of a path that are not text (surrogateescape, PEP 383).
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
-_FIRST_BYTE = 0xDC00
+_FIRST_BYTE = 0xDC00  # what PEP 383 adds to the value of the byte
 _IDEOGRAPHIC_SPACE = "\u3000"  # in names and headers from Japan; Python counts it as unprintable
 _UNLIMITED = 100_000  # characters; wider than any row of ours
 _UNIT_BASE = 1000  # decimal units, as disks and download pages count
@@ -83,6 +85,7 @@ def human_size(size: int | None) -> str:
         return _UNKNOWN
     amount = float(size)
     for unit in ("B", "kB", "MB", "GB"):
+        # Compared as it is printed: 999.96 kB is 1.0 MB, and not 1000.0 kB.
         if round(amount, 1) < _UNIT_BASE:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= _UNIT_BASE
@@ -114,6 +117,8 @@ def shorten_digests(text: str) -> str:
 def to_jsonable(value: Any) -> Any:
     """Convert records and values to JSON types: dates in ISO form, paths as text, all fields and properties.
 
+    Infinity and NaN, which JSON does not have, become ``None``: an infinite limit is no limit.
+
     Examples
     --------
     >>> to_jsonable({"path": Path("a") / "b", "dates": (date(2021, 8, 30),)})
@@ -121,8 +126,10 @@ def to_jsonable(value: Any) -> Any:
     """
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, date):
+    if isinstance(value, date):  # datetime is a subclass
         return value.isoformat()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): to_jsonable(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
@@ -146,7 +153,9 @@ def print_json(value: Any) -> None:
     """Print `value` as JSON, escaping non-ASCII characters unless stdout is UTF-8 and they are text."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf8")
     jsonable = _hide_people_in(to_jsonable(value))
+    # By default json writes NaN, which is not JSON and which most other parsers refuse.
     text = json.dumps(jsonable, indent=2, ensure_ascii=not unicode, allow_nan=False)
+    # The bytes of a path that are not text cannot be written as UTF-8; escaped they are ASCII.
     is_text = not _NOT_TEXT.search(text)
     print_result(text if is_text else json.dumps(jsonable, indent=2, allow_nan=False))
 
@@ -165,6 +174,7 @@ def print_result(text: str) -> None:
     shown = hide_people(text)
     line = f"{_printable_lines(shown) if sys.stdout.isatty() else shown}\n"
     if _NOT_TEXT.search(line):  # a path in another encoding, which a script has to get back
+        # Text that is still in the buffer above would come after the bytes.
         sys.stdout.flush()
         sys.stdout.buffer.write(os.fsencode(line))
     else:
@@ -173,11 +183,14 @@ def print_result(text: str) -> None:
 
 def print_csv(frame: "pd.DataFrame") -> None:
     """Print a table as CSV in UTF-8, whatever the locale; control characters are replaced by ``?``."""
+    # A copy with its own columns: cells are replaced below, and the table is the caller's.
     printable = frame.rename(columns=lambda name: replace_unprintable(str(name)))
     texts = [position for position, kind in enumerate(printable.dtypes) if kind.kind in "OU"]
     for position in texts:
-        column = printable.iloc[:, position]
-        printable.isetitem(position, [_printable_cell(cell) for cell in column])
+        # By position: two headers can become the same once control characters are replaced.
+        cells = printable.iloc[:, position]
+        shown = [replace_unprintable(cell) if isinstance(cell, str) else cell for cell in cells]
+        printable.isetitem(position, shown)
     sys.stdout.flush()
     sys.stdout.buffer.write(printable.to_csv(index=False).encode())
 
@@ -185,22 +198,18 @@ def print_csv(frame: "pd.DataFrame") -> None:
 def print_records(frame: "pd.DataFrame") -> None:
     """Print a table as a JSON list of its rows; numbers of 32 bits have no more digits than they store."""
     decimals = {
+        # The shortest text that is the same float32: 0.1, and not 0.10000000149011612.
         str(name): column.to_numpy().astype(str).astype(float)
         for name, column in frame.items()
         if column.dtype == "float32"
     }
     records = frame.assign(**decimals)
+    # ASCII, because the encoding of stdout may lack letters of names.
     print_result(records.to_json(orient="records", date_format="iso", force_ascii=True, indent=2))
-
-
-def _printable_cell(cell: object) -> object:
-    return replace_unprintable(cell) if isinstance(cell, str) else cell
 
 
 def print_sentence(text: str) -> None:
     """Print a result that is a sentence: wrapped between words on a terminal, one line otherwise."""
-    from decnef_data_cli.next_steps import rewrite
-
     print_wrapped(rewrite(text), stderr=False)
 
 
@@ -213,6 +222,7 @@ def print_wrapped(text: str, *, stderr: bool) -> None:
     line = Text(wrap_text(printable, output.width) if output.is_terminal else printable)
     line.highlight_regex(r"^error:", "bold red")
     line.highlight_regex(r"^warning:", "bold yellow")
+    # Wrapped already, and never within a command; rich would wrap once more.
     output.print(line, soft_wrap=True)
 
 
@@ -236,6 +246,7 @@ def _replace_letter(letter: str) -> str:
 
 
 def _printable_lines(text: str) -> str:
+    # splitlines() would drop form feeds and other separators, which are to be replaced as well.
     return "\n".join(map(replace_unprintable, text.split("\n")))
 
 
@@ -256,6 +267,7 @@ def wrap_text(text: str, width: int) -> str:
             line,
             width,
             subsequent_indent=line[: len(line) - len(line.lstrip())],
+            # Paths, addresses and names such as srpbs-fc are copied, and stay in one piece.
             break_long_words=False,
             break_on_hyphens=False,
         )
@@ -282,8 +294,10 @@ def _natural_width(output: "Console", piece: "RenderableType") -> int:
     from rich.panel import Panel
     from rich.text import Text
 
+    # Off a terminal rich takes the width of another stream's, or 80: tables in files would be cut.
     if output.is_terminal or "COLUMNS" in os.environ or isinstance(piece, (Text, Panel)):
         return output.width
+    # Only tables: a text, or a frame with one, would be as wide as its longest line.
     unlimited = output.options.update(width=_UNLIMITED)
     return max(output.width, Measurement.get(output, unlimited, piece).maximum)
 
@@ -306,6 +320,7 @@ def create_console(*, stderr: bool = False) -> "Console":
     """Create a console for the current stdout or stderr; rich itself honors NO_COLOR and pipes."""
     from rich.console import Console
 
+    # Otherwise rich colors numbers, and replaces :name: in a cell by an emoji.
     return Console(stderr=stderr, highlight=False, emoji=False)
 
 
@@ -369,11 +384,9 @@ def grid(rows: Iterable[tuple[str, str]]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from decnef_data_cli.next_steps import rewrite
-
     result = Table.grid(padding=(0, 2, 0, 0))
     result.add_column(style="dim", no_wrap=True)
-    result.add_column(overflow="fold")
+    result.add_column(overflow="fold")  # an ellipsis would cut addresses and paths, which are copied
     for name, value in rows:
         result.add_row(name, Text(hide_people(rewrite(value))))
     return result

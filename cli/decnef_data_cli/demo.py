@@ -80,6 +80,7 @@ def demo(data_dir: DataDir = None, as_json: AsJson = False, quiet: Quiet = False
 def summarize(tree: "xr.DataTree") -> DemoSummary:
     """Summarize the groups of `tree`; participants and diagnoses are those of its largest group."""
     groups = tuple(_summarize_group(name, node.to_dataset()) for name, node in tree.children.items())
+    # A participant can be in several groups, so that their numbers are not added up.
     largest = tree[max(groups, key=lambda group: group.n_participants).group].to_dataset()
     return DemoSummary(
         synthetic=bool(largest.attrs.get("synthetic")),
@@ -124,9 +125,10 @@ def _find_largest_difference(dataset: "xr.Dataset") -> EdgeDifference:
     diagnosis = np.array(_diagnoses(dataset))
     counts = {str(name): count for name, count in Counter(diagnosis.tolist()).most_common()}
     values = dataset["fc"].to_numpy()
+    # A single diagnosis is compared with itself: the difference is 0 everywhere.
     first, second = list(counts)[:2] if len(counts) > 1 else [next(iter(counts))] * 2
     distance = np.abs(_finite_mean(values[diagnosis == first]) - _finite_mean(values[diagnosis == second]))
-    edge = int(np.nanargmax(distance))
+    edge = int(np.argmax(distance))
     means = {name: float(_finite_mean(values[diagnosis == name, edge])) for name in counts}
     roi_a, roi_b = (str(dataset[name].to_numpy()[edge]) for name in ("roi_a", "roi_b"))
     return EdgeDifference(roi_a, roi_b, (first, second), counts, means)
@@ -135,6 +137,7 @@ def _find_largest_difference(dataset: "xr.Dataset") -> EdgeDifference:
 def _finite_mean(values: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
+    # np.nanmean warns of an edge without any value.
     finite = np.isfinite(values)
     total = np.where(finite, values, 0).sum(axis=0, dtype=np.float64)
     mean: np.ndarray = total / np.maximum(finite.sum(axis=0), 1)

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 import decnef_data
 from decnef_data_cli import interrupts, messages, next_steps
 from decnef_data_cli.commands import print_examples
+from decnef_data_cli.console import panel, print_rich, to_jsonable
 from decnef_data_cli.metavars import set_metavars
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _MAX_CAUSES = 20
 #: Every exit code of the command, with its meaning.
 EXIT_CODES: Mapping[int, str] = MappingProxyType(
     {
+        # 70 and 74 are those of sysexits.h; 130 and 141 are 128 and the number of the signal, as in shells.
         0: "Success.",
         1: "Any other error.",
         2: "Invalid usage, or the requested item does not exist.",
@@ -72,12 +74,14 @@ class ErrorHandlingGroup(TyperGroup):
         try:
             return self._run(args, *rest, **options)
         finally:
+            # One process can run several commands, as the tests do: options of one are not those of the next.
             next_steps.forget()
 
     def _run(self, args: Any, *rest: Any, **options: Any) -> Any:
         if not messages.uses_json_lines():
             return super().main(args, *rest, **options)
         try:
+            # In its standalone mode Typer prints errors of the arguments itself, in a frame and not as JSON.
             sys.exit(super().main(args, *rest, **{**options, "standalone_mode": False}))
         except Exception as error:
             if not isinstance(error, _UsageError):
@@ -94,6 +98,7 @@ class ErrorHandlingGroup(TyperGroup):
         except BrokenPipeError:
             discard_stdout()
             raise typer.Exit(BROKEN_PIPE) from None
+        # Typer raises Abort for Ctrl-C, or the end of the input, at a prompt.
         except (decnef_data.DecnefDataError, OSError, KeyboardInterrupt, typer.Abort) as error:
             _print_error(error)
             raise typer.Exit(exit_code(error)) from None
@@ -106,8 +111,6 @@ class ErrorHandlingGroup(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, then the exit codes."""
-        from decnef_data_cli.console import panel, print_rich  # other commands may not need rich
-
         set_metavars(self, ctx)
         super().format_help(ctx, formatter)
         print_examples(ctx, formatter, is_plain=self.rich_markup_mode is None)
@@ -149,7 +152,8 @@ def log_to_stderr() -> None:
     """Print the log records of the library, and all warnings, on stderr, one line each."""
     log = logging.getLogger("decnef_data")
     log.setLevel(logging.INFO)
-    log.handlers[:] = [_StderrHandler()]
+    log.handlers[:] = [_StderrHandler()]  # with those of an earlier command, each line would be printed twice
+    # A handler of the root logger would print each line once more.
     log.propagate = False
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # no code location
 
@@ -184,6 +188,7 @@ def exit_code(error: BaseException) -> int:
     """
     if isinstance(error, decnef_data.DecnefDataError):
         return error.exit_code
+    # What is left is Ctrl-C, or a prompt without an answer.
     return 74 if isinstance(error, OSError) else interrupts.INTERRUPTED
 
 
@@ -215,10 +220,9 @@ def error_fields(error: BaseException) -> dict[str, Any]:
     >>> error_fields(decnef_data.SelectionError("There is no dataset 'x'."))
     {'class': 'SelectionError', 'exit_code': 2, 'message': "There is no dataset 'x'."}
     """
-    from decnef_data_cli.console import to_jsonable
-
     is_own = isinstance(error, decnef_data.DecnefDataError)
     message = str(error) if is_own else _describe_foreign_error(error)
+    # Ctrl-C at a prompt is an Abort of Typer: programs get one name for both.
     kind = type(error).__name__ if isinstance(error, Exception) and not isinstance(error, typer.Abort) else ""
     fields = {"class": kind or "KeyboardInterrupt", "exit_code": exit_code(error), "message": message}
     if isinstance(error, decnef_data.FetchError):
@@ -243,6 +247,7 @@ def _describe_foreign_error(error: BaseException) -> str:
 def _headline(error: "FetchError") -> str:
     """Return the message without the causes it quotes, because each cause gets its own line."""
     text = str(error)
+    # A message quotes only some of its causes, in any order: it is cut where the first one begins.
     positions = ((mirror, text.find(str(cause))) for _, mirror, cause in error.causes[:_MAX_CAUSES])
     mentioned = [position for position in positions if position[1] >= 0]
     mirror, start = min(mentioned, key=lambda position: position[1], default=("", 0))
@@ -277,10 +282,12 @@ def _print_error(error: BaseException) -> None:
     if os.environ.get("DECNEF_DEBUG"):
         import traceback
 
+        # A traceback quotes paths and values of errors, in which ids of people can be.
         sys.stderr.write(decnef_data.hide_people("".join(traceback.format_exception(error))))
     messages.print_error(error_lines(error), error_fields(error))
 
 
 def discard_stdout() -> None:
     """Redirect stdout to the null device, so that the interpreter's flush at exit does not fail again."""
+    # The descriptor is replaced, because the buffer of sys.stdout keeps what could not be written.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,6 +34,7 @@ DESCRIPTIONS = {
     "intake": "an Intake 2 catalog",
 }
 
+# Without --notrack fMRIPrep reports each run to its developers.
 _POOLED = "For pooled analyses, run: fmriprep BIDS OUT participant --ignore slicetiming fieldmaps --notrack"
 _SLICE_TIMING = {
     "known": "Slice times are known for some sites only, so correcting for them makes a difference between "
@@ -50,6 +51,7 @@ def create_description_command(style: str) -> Callable[[str], None]:
     def print_description(name: Name) -> None:
         print_json(decnef_data.export(name, style=style))
 
+    # Typer shows it as the help; an f-string in the place of a docstring is not one.
     print_description.__doc__ = (
         f"Print a description of a dataset as {DESCRIPTIONS[style]} (catalog metadata only, no data)."
     )

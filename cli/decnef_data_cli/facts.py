@@ -102,7 +102,7 @@ def _evidence_lines(evidence: "Evidence") -> Iterator[tuple[str, str]]:
 
 
 def _format_value(fact: "StatedValue") -> str:
-    if isinstance(fact.value, bool):
+    if isinstance(fact.value, bool):  # an int, too, which would be printed as 1
         return "yes" if fact.value else "no"
     value = f"{fact.value:,}" if isinstance(fact.value, int | float) else fact.value.strip()
     return f"{value} {fact.unit}" if fact.unit else value

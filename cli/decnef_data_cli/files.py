@@ -1,6 +1,7 @@
 """The commands that manage files: plan, download, adopt, verify, cache."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -72,6 +73,7 @@ def _print_plan(planned: "Plan", *, as_json: bool, quiet: bool) -> None:
         print_json(planned)
     else:
         print_rich(*plan_page(planned))
+    # After the plan, which shows what is missing at each mirror.
     if planned.mirror is None:
         dataset = planned.selection.dataset
         raise error_exit(
@@ -143,6 +145,7 @@ def download(
         )
         _print_plan(planned, as_json=as_json, quiet=quiet)
         return
+    # The option accepts what the user has to see.
     if accept_terms and not quiet:
         access.show_terms(name)
     path = decnef_data.download(
@@ -192,13 +195,14 @@ def adopt(
 
 def _account_sentence(name: str, path: Path, data_dir: Path | None) -> str:
     """Return one sentence of the account of a copy, which for an archive of images is not known yet."""
+    command = f"decnef doctor {shlex.quote(name)}"
     if path.expanduser().is_file() and decnef_data.catalog().dataset(name).has_unhashed_files:
-        return f"What is in the archive is known once it is opened; then run `decnef doctor {name}`."
+        return f"What is in the archive is known once it is opened; then run `{command}`."
     try:
-        report = decnef_data.doctor(name, mirror="folder", data_dir=data_dir)
+        report = decnef_data.doctor(name, mirror="folder", data_dir=data_dir)  # the mirror of adopted copies
     except decnef_data.DecnefDataError as error:
         return f"The copy cannot be opened: {error}"
-    return f"{report.account.summary()}. Run `decnef doctor {name}` to see what was not used."
+    return f"{report.account.summary()}. Run `{command}` to see what was not used."
 
 
 def verify(
@@ -235,6 +239,7 @@ def verify(
         failed = [check for check in verification.checks if check.state != "intact"]
         dataset = verification.dataset
         problem = f"{len(failed)} of {len(verification.checks)} files of '{dataset}' are not intact."
+        # Files of an adopted copy are the user's: nothing downloads or removes them.
         is_adopted = any(check.mirror == "folder" for check in failed)
         if is_adopted:
             remedy = f"Run `decnef adopt {dataset} PATH` with an intact copy."
@@ -278,9 +283,10 @@ def cache_clear(
 ) -> None:
     """Remove a dataset from the cache, or all datasets; adopted copies are only unregistered."""
     selected = {"stores": stores, "synthetic": synthetic}
+    # The question names what would be removed, before anything is.
     planned = decnef_data.clear_cache(name, **selected, dry_run=True, data_dir=data_dir)
     options = [f"--{option}" for option, is_set in selected.items() if is_set]
-    command = " ".join(["decnef cache clear", *([name] if name else []), *options])
+    command = " ".join(["decnef cache clear", *([shlex.quote(name)] if name else []), *options])
     if dry_run:
         _print_removed(planned, as_json=as_json, done=False)
         print_stderr(f"Nothing was removed. Run `{command}` to remove it.")
@@ -347,6 +353,7 @@ def _partly_removed(planned: "CacheListing", *, as_json: bool) -> Iterator[None]
     try:
         yield
     except OSError:
+        # A call that failed returned nothing: the disk says what it removed. A dangling link still exists.
         gone = tuple(entry for entry in planned.entries if not os.path.lexists(entry.path))
         _print_removed(replace(planned, entries=gone), as_json=as_json, done=True)
         raise

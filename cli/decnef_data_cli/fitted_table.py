@@ -34,6 +34,7 @@ class FittedTable(Table):
         if len(shown) == len(self.columns):
             yield from super().__rich_console__(console, options)
             return
+        # A copy: the same table can be printed again, at another width.
         narrowed = copy(self)
         narrowed.columns = shown
         yield from Table.__rich_console__(narrowed, console, options)
@@ -49,7 +50,7 @@ class FittedTable(Table):
 
     def _needed_width(self, console: Console, options: ConsoleOptions, column: Column) -> int:
         cells = [column.header, *column.cells]
-        unlimited = options.update(width=10_000)
+        unlimited = options.update(width=10_000)  # a cell measures at most the width it is offered
         natural = max(Measurement.get(console, unlimited, cell).maximum for cell in cells)
         if column.no_wrap:
             return natural

@@ -45,10 +45,12 @@ def harmonize(
     """Subtract from connectivity the bias of each site, estimated from travelers."""
     import xarray as xr
 
+    # Without chunks, because dask need not be installed; computed before the stores are closed.
     with xr.open_zarr(cube, chunks=None) as people, xr.open_zarr(traveled, chunks=None) as travelers:
         harmonized = decnef_data.harmonize(people, travelers, shrinkage=_parse(shrinkage)).load()
     kind = progress_kind(quiet, progress)
     decnef_data.to_zarr(harmonized, dest, i_may_share=i_may_share, progress=kind)
+    # Attributes are numbers or text, which netCDF can store, too.
     mark = json.loads(harmonized.attrs["harmonized"])
     if as_json:
         print_json(mark)

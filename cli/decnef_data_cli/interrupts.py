@@ -16,6 +16,7 @@ def end_when_interrupted() -> None:
 
     A program that ignores the signal, or handles it itself, keeps its own way.
     """
+    # A job in the background of a script, for example, is started with the signal ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
@@ -34,4 +35,5 @@ def raised_as_errors() -> Iterator[None]:
 
 
 def _end(_number: int, _frame: object) -> None:
+    # An exception would be printed, and ignored, where it is raised within __del__ or at exit.
     os._exit(INTERRUPTED)

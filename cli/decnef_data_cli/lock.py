@@ -59,7 +59,7 @@ def lock(
     if as_json:
         print_json(result)
     else:
-        print_result(decnef_data.lock_text(result).rstrip("\n"))
+        print_result(decnef_data.lock_text(result).rstrip("\n"))  # printing ends the line
 
 
 def diff(

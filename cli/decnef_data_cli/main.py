@@ -24,6 +24,7 @@ _SIMILAR = {
 
 def run() -> None:
     """Run ``decnef`` with the arguments of this process, and exit with its code."""
+    # Before the imports, in which Ctrl-C would print a traceback.
     end_when_interrupted()
     from decnef_data_cli.app import app  # imports nearly everything
     from decnef_data_cli.errors import BROKEN_PIPE, discard_stdout
@@ -51,6 +52,7 @@ def _replace_unencodable_characters() -> None:
     """Print a similar character, or ``?``, for one that the terminal cannot encode."""
     codecs.register_error("similar", _replace_characters)
     for stream in (sys.stdout, sys.stderr):
+        # A program that runs the command may have replaced the stream by one without an encoding.
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="similar")

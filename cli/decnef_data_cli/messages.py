@@ -39,6 +39,7 @@ def use_json_lines(arguments: Iterable[str]) -> None:
     """
     global _json_lines  # noqa: PLW0603 - a process has one standard error
     words = list(arguments)
+    # What follows -- is an argument, also if it looks like an option.
     options = words[: words.index("--")] if "--" in words else words
     progress_follows = ("--progress", "json") in itertools.pairwise(options)
     _json_lines = "--json" in options or "--progress=json" in options or progress_follows

@@ -83,6 +83,7 @@ def index(
 
 def mirrors(context: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Check each mirror: whether it responds, how fast, with which credentials, and what it provides."""
+    # Typer calls this before a subcommand, too.
     if context.invoked_subcommand is not None:
         return
     statuses = decnef_data.probe(data_dir=data_dir)
@@ -90,7 +91,9 @@ def mirrors(context: typer.Context, data_dir: DataDir = None, as_json: AsJson = 
         print_json(statuses)
     else:
         print_rich(*_mirrors_page(statuses))
+    # A mirror on this machine is not asked, and cannot fail to answer.
     asked = [status for status in statuses if status.reachable is not None]
+    # One mirror that responds is enough to work with.
     if asked and not any(status.reachable for status in asked):
         names = ", ".join(f"'{status.name}'" for status in asked)
         raise error_exit(
@@ -156,6 +159,7 @@ def _index_page(found: "Index") -> "Iterator[RenderableType]":
     yield grid((match.dataset, match.why) for match in found.matches)
     yield Text()
     yield from _change_sections(found)
+    # The problem of a missing link is the reason of its match, and shown there.
     reasons = {match.why for match in found.matches}
     problems = [
         (item.path, item.problem) for item in found.items if item.problem and item.problem not in reasons
@@ -258,6 +262,7 @@ def _audit_page(found: "Audit") -> "Iterator[RenderableType]":
     counts = Counter(str(comparison.outcome) for comparison in found.comparisons)
     rows = [
         (item.outcome, f"{item.left}, {item.right}", item.path, item.why)
+        # What differs comes first, because only the first rows are shown.
         for item in sorted(found.comparisons, key=lambda item: _OUTCOMES.index(item.outcome))
     ]
     yield section(
@@ -269,10 +274,12 @@ def _audit_page(found: "Audit") -> "Iterator[RenderableType]":
 
 def _sum_or_none(sizes: Iterable[int | None]) -> int | None:
     listed = list(sizes)
+    # A sum of the known sizes would look like that of all files.
     return None if not listed or None in listed else sum(size or 0 for size in listed)
 
 
 def _format_address(address: str | None, dataset: str) -> str:
+    # A link has no id of its own: the index names it after its dataset.
     return "" if address in {None, dataset} else str(address)
 
 

@@ -69,8 +69,11 @@ def motion(
 
     Results are kept in the cache, so that a computation that was stopped continues.
     """
+    import xarray as xr
+
     if out is None:
         require_rows("The table of head motion has", "Write the table to a file with --out")
+    # Other images have no motion, and would be downloaded for nothing.
     selection["modalities"] = selection["modalities"] or ["bold"]
     fetched = decnef_data.fetch_dataset(
         name,
@@ -88,7 +91,9 @@ def motion(
             written = found.decnef.to_confounds(confounds, i_may_share=i_may_share)
             if not quiet:
                 print_stderr(f"Wrote {pluralize(len(written), 'table')} to '{confounds}'.")
-    _show(_join(tables), out, i_may_share=i_may_share, as_json=as_json)
+    # Groups are of one dataset: what the table needs of their attributes is the same in all of them.
+    joined = xr.concat(tables, "scan", combine_attrs="override")
+    _show(joined, out, i_may_share=i_may_share, as_json=as_json)
 
 
 def _groups(fetched: "xr.DataTree | xr.Dataset") -> "Iterator[xr.Dataset]":
@@ -104,12 +109,6 @@ def _scans(found: "xr.Dataset") -> "xr.Dataset":
     """Return what the table has of each scan; the values are computed here."""
     names = [name for name in (*_COLUMNS, *_RESULTS) if name in found.variables]
     return found.reset_coords()[names].load()
-
-
-def _join(tables: "list[xr.Dataset]") -> "xr.Dataset":
-    import xarray as xr
-
-    return xr.concat(tables, "scan", combine_attrs="override")
 
 
 def _show(table: "xr.Dataset", out: Path | None, *, i_may_share: bool, as_json: bool) -> None:

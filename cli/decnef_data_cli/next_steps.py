@@ -42,6 +42,7 @@ def remember(context: Any) -> None:
     _given.clear()
     for item in context.command.params:
         source = context.get_parameter_source(item.name)
+        # By name: the enumeration of sources is private in Typer. Defaults are not repeated.
         if item.param_type_name == "option" and source is not None and source.name == "COMMANDLINE":
             _given[item.opts[0]] = list(_values(item, context.params[item.name]))
 
@@ -55,11 +56,12 @@ def forget() -> None:
 
 def _values(item: Any, value: Any) -> Iterator[str]:
     if item.is_flag:
+        # An empty text repeats the flag alone; --no-… stands for itself.
         yield "" if value else item.secondary_opts[0]
     elif isinstance(value, Sequence) and not isinstance(value, str):
         yield from map(str, value)
     else:
-        yield f"{value:g}" if isinstance(value, float) else str(value)
+        yield str(value).removesuffix(".0")  # 20 is a float, too, and was not typed as 20.0
 
 
 def rewrite(text: str) -> str:
@@ -91,6 +93,7 @@ def _command_of(code: str) -> str | None:
     words = [_word(item) for item in call.args if _word(item) not in _SECRETS]
     for keyword in call.keywords:
         option = f"--{(keyword.arg or '').replace('_', '-')}"
+        # The command takes the dataset as an argument, and not as an option.
         if name == "login" and keyword.arg == "dataset":
             words.append(_word(keyword.value))
         elif isinstance(keyword.value, ast.Constant) and keyword.value.value is True:
@@ -140,6 +143,7 @@ def _find_command(command: str) -> tuple[Any, list[str]]:
     """Return the command of a line, and its words; ``None`` if there is no such command."""
     try:
         words = shlex.split(command)
+    # An apostrophe in a text between backticks is a quote that never ends.
     except ValueError:
         return None, []
     found = _root

@@ -17,6 +17,7 @@ __all__ = [
     "DataDir",
     "Exclude",
     "Include",
+    "KeepArchive",
     "LocalMirror",
     "LockFile",
     "LoginMirror",
@@ -159,11 +160,12 @@ def parse_size(text: str) -> int:
     (50000000000, 1572864, 2000)
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
+    # '5 iB' has the mark of a binary unit without a unit.
     if match is None or (match[3] and not match[2]):
         message = f"'{text}' is not a size. Write a number with a unit, such as 500MB or 50GB."
         raise typer.BadParameter(message)
     base = 1024 if match[3] else 1000
-    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
+    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))  # the position is the power
 
 
 def none_if_empty(values: Iterable[str] | None) -> list[str] | None:

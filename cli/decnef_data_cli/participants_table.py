@@ -27,7 +27,7 @@ def participants_page(participants: "pd.DataFrame") -> "Iterator[RenderableType]
 
 def participants_table(participants: "pd.DataFrame") -> "RenderableType":
     """Return the table of the first participants, with those of `_COLUMNS` that it has."""
-    columns = _shown_columns(participants)
+    columns = [name for name in _COLUMNS if name in participants.columns]
     headers = (f">{name}" if name in {"age", "mean_fd"} else f"!{name}" for name in columns)
     shown = participants.loc[:, columns].head(MAX_ROWS)
     rows = ([_format_cell(value) for value in row] for row in shown.itertuples(index=False))
@@ -38,10 +38,6 @@ def participants_caption(participants: "pd.DataFrame") -> str:
     """Return a sentence on how much of `participants` the table shows."""
     shown = f"{min(len(participants), MAX_ROWS)} of {len(participants):,} participants."
     return f"{shown} Use --csv or --json for all participants and all {participants.shape[1]} columns."
-
-
-def _shown_columns(participants: "pd.DataFrame") -> list[str]:
-    return [name for name in _COLUMNS if name in participants.columns]
 
 
 def _format_cell(value: object) -> str:

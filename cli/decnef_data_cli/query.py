@@ -62,10 +62,12 @@ def query(
     Nothing is downloaded; --csv and --json print the participants themselves.
     """
     datasets = none_if_empty(names)
+    # The page has numbers of people and no rows, and is always shown.
     if as_csv or as_json:
         require_rows("The output of --csv or --json has", "Leave the option out")
     participants = decnef_data.query(datasets, **selection, mirror=mirror, data_dir=data_dir)
     counts = _count_in_records(datasets, selection)
+    # A dataset with a local table is not counted a second time.
     record_counts = counts[~counts["dataset"].isin(participants.attrs["searched"])]
     ignored = {name: option for name, option in given_options(selection).items() if name not in _COUNTED}
     sample = participants.attrs.get("sample")
@@ -79,6 +81,7 @@ def query(
             }
         )
     elif as_csv:
+        # One table with one header: the participants, or else the counts.
         print_csv(participants if participants.attrs["searched"] else record_counts)
     else:
         print_rich(*_query_page(participants, record_counts))
@@ -100,6 +103,7 @@ def _count_in_records(datasets: list[str] | None, selection: SelectionArguments)
 def _json_rows(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Return rows for JSON, with ``None`` for missing values, because JSON has no NaN."""
     missing = frame.isna()
+    # A column of floats would turn None into NaN again.
     rows = frame.astype(object).where(~missing, None)
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict(orient="records")]
 

@@ -45,6 +45,7 @@ def build_reference() -> str:
 def _group_sections(path: str, group: Any) -> Iterator[str]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            # `decnef mirrors` is a command, and a group of commands.
             if command.invoke_without_command:
                 yield from _command_section(f"{path} {name}", command)
             yield from _group_sections(f"{path} {name}", command)
@@ -81,6 +82,7 @@ def _escape_pipes(text: str) -> str:
 
 
 def _format_default(option: Any) -> str:
+    # By exact type: the default of a flag is a bool, which is an int as well.
     return f" Default: `{option.default}`." if type(option.default) in {str, int} else ""
 
 

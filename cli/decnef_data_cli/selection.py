@@ -230,6 +230,7 @@ def _read_options(
     )
 
 
+# Their annotations are objects: names in a text would be looked up in the module of the command.
 _PARAMETERS = inspect.signature(_read_options).parameters
 
 

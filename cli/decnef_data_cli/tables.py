@@ -54,6 +54,7 @@ __all__ = [
     "requirement_rows",
 ]
 
+#: If a kind has more files than this, they share one row.
 _MAX_FILES = 6
 
 
@@ -216,6 +217,7 @@ def access_table(accesses: "Iterable[Access]") -> "RenderableType":
 def _access_status(access: "Access") -> str:
     if not access.granted:
         return "not granted"
+    # Access counts as granted where nothing is known to be missing, but a step may be unknown.
     return "unknown" if any(item.state == "unknown" for item in access.requirements) else "granted"
 
 
@@ -249,6 +251,7 @@ def access_page(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
 
 def data_use_sections(accesses: "Iterable[Access]") -> "Iterator[RenderableType]":
     """Yield the conditions of use of each access tier; what no source states is unknown."""
+    # Mirrors and datasets of a tier have the same conditions, which are shown once.
     by_tier = {access.data_use.name: access for access in accesses if access.data_use is not None}
     for access in by_tier.values():
         if access.data_use is not None:
@@ -263,6 +266,7 @@ def _next_step(accesses: "Sequence[Access]") -> str:
     if any(_access_status(access) == "granted" for access in accesses):
         return add_options(f"decnef download {name}")
     needed = (item for access in accesses for item in access.requirements)
+    # Whoever asks for access has no copy: that of the mirror 'folder' is not a next step.
     missing = [item for item in needed if item.missing and item.kind != "copy"]
     if not missing:
         return add_options(f"decnef download {name}")
@@ -275,6 +279,7 @@ def requirement_rows(requirement: "Requirement") -> Iterator[tuple[str, str]]:
     """Yield the state of a requirement, the page to open and the command to run."""
     until = f" ({requirement.deadline})" if requirement.deadline else ""
     yield f"  {requirement.state}", f"{requirement.text}{until}"
+    # What is met but expires, as a personal link, is shown with how to renew it.
     if requirement.state == "met" and requirement.deadline is None:
         return
     if requirement.url is not None:

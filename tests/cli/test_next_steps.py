@@ -53,6 +53,28 @@ def test_next_steps_repeat_where_the_data_are_and_what_was_selected(tmp_path: Pa
     assert run("info", "srpbs-ts", *place).out.splitlines()[-1] == f"Next: decnef access srpbs-ts {quoted}"
 
 
+def test_numbers_of_a_selection_are_repeated_with_all_their_digits(tmp_path: Path) -> None:
+    limits = ("--max-mean-fd", "0.12345678", "--min-age", "20")
+    told = run("lock", "srpbs-ts", "--mirror", "synthetic", *limits, "--data-dir", str(tmp_path)).err
+    assert "download srpbs-ts --min-age 20 --max-mean-fd 0.12345678 --mirror synthetic" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("accept",), "`decnef accept 'SRPBS Multi-disorder Connectivity Dataset' --yes`"),
+        (("cache", "clear"), "`decnef cache clear 'SRPBS Multi-disorder Connectivity Dataset'`"),
+        (("participants",), "`decnef query 'SRPBS Multi-disorder Connectivity Dataset'`"),
+    ],
+)
+def test_a_title_is_quoted(
+    arguments: tuple[str, ...], shown: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECNEF_DATA_DIR", str(cache))
+    monkeypatch.setenv("DECNEF_ROWS", "never")
+    assert shown in run(*arguments, "SRPBS Multi-disorder Connectivity Dataset").err
+
+
 def test_python_is_told_python_and_a_selection_that_failed_is_not_repeated(cache: Path) -> None:
     with pytest.raises(decnef_data.SelectionError) as caught:
         decnef_data.verify("srpbs-ts", data_dir=cache)

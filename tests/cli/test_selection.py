@@ -1,5 +1,6 @@
 """The options that select a part of a dataset: the same in six commands, and what they select."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,17 @@ def test_the_plan_as_json_has_every_field_of_the_selection(cache: tuple[str, str
         "repetition_time": None,
         "is_subset": True,
     }
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [("--max-age", "inf"), ("--max-mean-fd", "inf"), ("--min-age=-inf",), ("--where", "age=20:1e999")],
+)
+@pytest.mark.parametrize("command", ["plan", "lock"])
+def test_an_infinite_limit_is_none_in_json(
+    command: str, limit: tuple[str, ...], cache: tuple[str, str]
+) -> None:
+    assert "Infinity" not in json.dumps(run(command, "srpbs-fc", *limit, *cache, "--json").json)
 
 
 def test_a_dry_run_plans_the_same_selection(cache: tuple[str, str]) -> None:
