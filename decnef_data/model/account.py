@@ -359,6 +359,7 @@ def warning_messages(remarks: Iterable[Remark]) -> Iterator[str]:
     for remark in remarks:
         if remark.is_warning:
             by_rule.setdefault(remark.rule, []).append(remark)
+    # One text per rule: thousands of rows can have the same problem.
     for first, *others in by_rule.values():
         yield first.message + _name_others(first, others)
 
@@ -366,8 +367,10 @@ def warning_messages(remarks: Iterable[Remark]) -> Iterator[str]:
 def _name_others(first: Remark, others: Sequence[Remark]) -> str:
     if not others:
         return ""
+    # One file can have several remarks of a rule, in different columns.
     names = list(dict.fromkeys(other.file for other in others if other.file and other.file != first.file))
     if not names:
+        # All are of one file, or of none: the messages say what the name of a file would not.
         return " " + " ".join(other.message for other in others[:_MAX_EXAMPLES])
     listed = ", ".join(f"'{name}'" for name in names[:_MAX_EXAMPLES])
     more = f" and {len(names) - _MAX_EXAMPLES} more files" if len(names) > _MAX_EXAMPLES else ""

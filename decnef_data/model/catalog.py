@@ -695,7 +695,7 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     acquisitions: tuple[SiteAcquisition, ...] = ()
     known_files: tuple[KnownFile, ...] = ()
     doi: str | None = None
-    redistributable: bool = False
+    redistributable: bool = False  # what no record permits is not permitted
     hash_patterns: tuple[str, ...] = ("*",)
     subject_ids: str | None = None
     published: date | None = None
@@ -721,10 +721,12 @@ class Dataset(GradedRecord, frozen=True, kw_only=True):
     def should_hash(self, path: str) -> bool:
         """Return whether the file at `path` is hashed when a folder that contains it is adopted."""
         name = path.rpartition("/")[2]
-        return any(fnmatchcase(name.casefold(), pattern) for pattern in self.hash_patterns)
+        # Not fnmatch, which folds case on Windows alone: a copy means the same on every system.
+        return any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in self.hash_patterns)
 
     def runs_per_session(self, site: str) -> RunCount | None:
         """Return the number of runs of each session at a site, or ``None`` if it is unknown."""
+        # A record that names the site comes before that of all others.
         named = (count for count in self.run_counts if site in count.sites)
         return next(named, next((count for count in self.run_counts if not count.sites), None))
 
@@ -775,6 +777,7 @@ class Holding(GradedRecord, frozen=True, kw_only=True):
 
         The author of a catalog that does not say what an address is based on answers for it.
         """
+        # An address of grade C or D may be that of another item: the mirror first has to confirm its title.
         is_stated = self.basis_of("address") is None or self.grade_of("address") in {"A", "B"}
         return self.address is not None and is_stated
 

@@ -50,6 +50,7 @@ class CodeBook(Record, frozen=True, kw_only=True):
 
     def is_at(self, paths: Collection[str]) -> bool:
         """Whether the book is for the path of a table, whatever its checksum."""
+        # With the slash, 'OsakaU' does not mean 'OsakaU2'.
         return not self.path or any(path == self.path or path.startswith(f"{self.path}/") for path in paths)
 
     def codes_of(self, name: str) -> CodeLabels | None:

@@ -64,6 +64,7 @@ class UsePolicy(Record, frozen=True, kw_only=True):
             tiers=(tier.name,),
             level=tier.level,
             strictness=tier.strictness,
+            # The letters sort from A, the most certain.
             grade=max(tier.grade_of(field) for field in ("modifiers", "prohibitions", "duties")),
             unknown=tuple(sorted(name for name, is_stated in stated.items() if not is_stated)),
             commerce=tier.commerce,
@@ -114,6 +115,7 @@ class UsePolicy(Record, frozen=True, kw_only=True):
         return (
             *(("purpose", text) for text in self._stated("purpose", purposes)),
             *(("commercial use", text) for text in self._stated("commerce", [self.commerce])),
+            # If it is known, it is among the rules below: a line of its own says that it is not.
             *(("redistribution", text) for text in self._stated("redistribution", [])),
             *(("condition", str(term)) for term in self.modifiers),
             *(("prohibited", str(rule)) for rule in self.prohibitions),
@@ -172,6 +174,7 @@ def strictest(policies: Iterable[UsePolicy]) -> UsePolicy:
 
 def _join(first: UsePolicy, second: UsePolicy) -> UsePolicy:
     both = (first, second)
+    # The name decides between equals, so that the order of the sources does not matter.
     level = max(both, key=lambda policy: (policy.strictness, policy.level))
     return UsePolicy(
         tiers=tuple(sorted({*first.tiers, *second.tiers})),
@@ -180,7 +183,9 @@ def _join(first: UsePolicy, second: UsePolicy) -> UsePolicy:
         other_levels=tuple(sorted({*first.other_levels, *second.other_levels})),
         grade=max(first.grade, second.grade),
         unknown=tuple(sorted({*first.unknown, *second.unknown})),
+        # Unknown is stricter than permitted: nobody stated that it is.
         commerce=max(first.commerce, second.commerce, key=_COMMERCE.index),
+        # A source without purposes does not widen those of the others; `unknown` says that one is open.
         purposes=_common_purposes([policy.purposes for policy in both if policy.purposes is not None]),
         modifiers=_sorted((*first.modifiers, *second.modifiers)),
         prohibitions=_sorted((*first.prohibitions, *second.prohibitions)),
@@ -196,5 +201,6 @@ def _common_purposes(stated: list[tuple[UseTerm, ...]]) -> tuple[UseTerm, ...] |
 
 def _sorted(items: Iterable[_Item]) -> tuple[_Item, ...]:
     """Return each item once, in English; the order depends on all fields, so equal sets give equal JSON."""
+    # The same term with and without a Japanese title would be two.
     english = {msgspec.structs.replace(item, title_ja=None) for item in items}
     return tuple(sorted(english, key=msgspec.json.encode))

@@ -65,6 +65,7 @@ class Evidence(Record, frozen=True, kw_only=True):
         if match := _DOI.fullmatch(self.address):
             return f"https://doi.org/{match['doi']}"
         if match := _REPOSITORY_FILE.fullmatch(self.address):
+            # Files of repositories have blanks in their paths, which no link may have.
             path, lines = match["path"].replace(" ", "%20"), match["lines"] or ""
             return f"https://github.com/{match['repository']}/blob/{match['commit']}/{path}{lines}"
         return None
@@ -123,7 +124,7 @@ class GradedRecord(Record, frozen=True, kw_only=True):
     units: ClassVar[Mapping[str, str]] = {}
 
     evidence: Basis | None = None
-    evidence_of: dict[str, Basis] = {}
+    evidence_of: dict[str, Basis] = {}  # msgspec gives each record an empty one of its own
     grade: Grade = "D"
     grades: dict[str, Grade] = {}
     comment: str | None = None
@@ -190,6 +191,7 @@ class StatedValue:
         if self.grade == "D":
             return "No evidence is known." if self.has_basis else "The record names no evidence."
         publishers = [each.owner for each in self.evidence if each.role == "publisher"]
+        # An owner who states a value in two places is one.
         owners = list(dict.fromkeys(publishers or (each.owner for each in self.evidence)))
         if publishers:
             return f"{owners[0]}, which published the data, states it."
@@ -218,7 +220,9 @@ def compute_grade(basis: Basis | None, evidence: Mapping[str, Evidence]) -> Grad
     if isinstance(basis, Formula):
         return "C"
     stated = [evidence[key] for key in basis if key in evidence]
+    # GitHub ignores the case of accounts: two spellings are one owner.
     roles, owners = {each.role for each in stated}, {each.owner.casefold() for each in stated}
     if "publisher" in roles or (len(owners) > 1 and "holder" in roles):
         return "A"
+    # Keys that no record defines are errors of their own, which `decnef catalog check` reports.
     return "B" if stated else "D"

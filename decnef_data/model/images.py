@@ -42,6 +42,7 @@ class ImageSource(Protocol):
         """Return the only file of the scan if it is on this machine, uncompressed and unchanged."""
 
 
+# Compared by identity: metadata have no hash, and NaN in them is not equal to itself.
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
     """One scan.
@@ -81,6 +82,7 @@ class Image:
     run: int
     is_only_scan: bool
     folder: str
+    # A dataset has hundreds of thousands of files: one text and one array of bytes per scan are small.
     file_names: str
     file_sizes: bytes
     shape: tuple[int, ...]

@@ -10,6 +10,7 @@ __all__ = ["IndexItem", "Match", "Verdict", "utc_timestamp"]
 Verdict = Literal["confirmed", "corrected", "found", "doubtful", "missing"]
 
 
+# The garbage collector need not visit items: an index has very many, and they are in no cycle.
 class IndexItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="item"):
     """One file or container of a mirror, as the mirror reports it.
 

@@ -51,7 +51,7 @@ class Lock(Record, frozen=True, kw_only=True):
         The locked files.
     """
 
-    format: Literal[1] = 1
+    format: Literal[1] = 1  # another number is an error, and not a lock that is read as this one
     dataset: str
     layout: str
     software: str

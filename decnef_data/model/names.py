@@ -12,6 +12,7 @@ _MAX_NAME: Final = 255
 #: The length to which names are shortened: partial downloads have the same name with a suffix.
 _SHORTENED: Final = 200
 _MAX_SUFFIX: Final = 16
+#: Separators of paths on any system, the colon of a drive or stream on Windows, and control characters.
 _FORBIDDEN: Final = re.compile(r"[/\\:\x00-\x1f\x7f-\x9f]")
 
 
@@ -23,6 +24,7 @@ def is_file_name(name: str) -> bool:
     >>> is_file_name("SRPBS_FC.zip"), is_file_name("../a"), is_file_name("C:a"), is_file_name("")
     (True, False, False, False)
     """
+    # The limit is in bytes, of which a Japanese letter has three; names in archives can have surrogates.
     is_short = 0 < len(name.encode("utf-8", "surrogatepass")) <= _MAX_NAME
     return is_short and name not in {".", ".."} and not _FORBIDDEN.search(name)
 
@@ -50,8 +52,10 @@ def shorten_file_name(name: str) -> str:
     if len(encoded) <= _SHORTENED:
         return name
     suffix = "".join(PurePosixPath(name).suffixes[-2:])
+    # A long name with dots has suffixes that are none, which could be too long themselves.
     suffix = suffix if len(suffix.encode("utf-8", "surrogatepass")) <= _MAX_SUFFIX else ""
     ending = f"~{hashlib.sha256(encoded).hexdigest()[:8]}{suffix}"
+    # The cut may be within a letter, whose bytes are left out.
     return encoded[: _SHORTENED - len(ending.encode())].decode("utf-8", "ignore") + ending
 
 
@@ -78,5 +82,6 @@ def is_checksum(text: str) -> bool:
     algorithm, _, digest = text.casefold().partition(":")
     if algorithm not in hashlib.algorithms_guaranteed:
         return False
+    # Systems in FIPS mode refuse MD5 without this; SHAKE has no length of its own.
     length = 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
     return length > 0 and re.fullmatch(rf"[0-9a-f]{{{length}}}", digest) is not None

@@ -127,6 +127,7 @@ class Plan:
     def download_size(self) -> int | None:
         """The number of bytes to download; files that are available locally count as zero."""
         absent = (planned.file for planned in self.files if not planned.present)
+        # A file that is on this machine is verified where it is, and not downloaded.
         return _sum_or_none(file.size for file in absent if file.local is None)
 
     @property
@@ -143,9 +144,11 @@ class Plan:
     def missing_requirements(self) -> tuple[Requirement, ...]:
         """The requirements that are known not to be met, in the order of the mirrors."""
         requirements = (requirement for access in self.access for requirement in access.requirements)
+        # Mirrors share steps, such as the acceptance of the terms.
         return tuple(dict.fromkeys(requirement for requirement in requirements if requirement.missing))
 
 
 def _sum_or_none(sizes: Iterator[int | None]) -> int | None:
+    # One unknown size makes the sum unknown: a sum of the others would be too small.
     known = list(sizes)
     return None if any(size is None for size in known) else sum(size for size in known if size is not None)

@@ -48,6 +48,7 @@ class ExportRecord:
     @property
     def is_remote(self) -> bool:
         """Whether the destination is not on this machine, so that its existence cannot be checked."""
+        # Exports to folders are recorded with their absolute paths.
         return not Path(self.destination).is_absolute()
 
 

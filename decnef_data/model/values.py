@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -244,6 +244,7 @@ class Requirement:
     @property
     def missing(self) -> bool:
         """Whether the requirement is known not to be met."""
+        # An unknown step must not prevent a download that may work.
         return self.state not in {"met", "unknown"}
 
     @property
@@ -262,6 +263,7 @@ class Requirement:
         seconds = int((self.expires - datetime.now(UTC)).total_seconds())
         if seconds <= 0:
             return f"expired on {self.expires.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+        # From two of a unit, so that no plural needs its singular.
         units = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
         remaining = next((f"{seconds // size} {unit}" for unit, size in units if seconds >= 2 * size), None)
         return f"expires in {remaining or 'a minute'}"
@@ -381,7 +383,7 @@ class Verification:
 
     dataset: str
     deep: bool
-    checks: tuple[FileCheck, ...] = field(default=())
+    checks: tuple[FileCheck, ...] = ()
     synthetic: bool = False
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decnef_data.arguments import checked
+from decnef_data.mirrors import get_protocol
 from decnef_data.records.build import packaged_entries, records_by_kind, unique_entries
 from decnef_data.records.counts import CountFilter, CountRow, count_participants
 from decnef_data.records.load import read_entries, require_folder
@@ -75,6 +76,7 @@ class Records:
 
     def __hash__(self) -> int:
         """Hash the names of the datasets: what is derived from all records is cached by them."""
+        # Records have dictionaries, which have no hash.
         return hash(tuple(dataset.name for dataset in self.datasets))
 
     @classmethod
@@ -190,8 +192,6 @@ class Records:
         >>> Records.load().login_form("synapse").secret
         'personal access token'
         """
-        from decnef_data.mirrors import get_protocol
-
         return get_protocol(self.mirror(name).protocol).login_form
 
     @checked
@@ -493,6 +493,7 @@ class Records:
         datasets = self.datasets if names is None else tuple(map(self.dataset, as_names(names)))
         requested = (None if names is None else as_names(names) for names in (sites, institutes, diagnoses))
         rows = count_participants(self, datasets, CountFilter.from_names(self, *requested))
+        # Int64 has missing values; without a row pandas would not know the columns.
         return pd.DataFrame(map(asdict, rows), columns=list(CountRow.__slots__)).astype(
             {"n_participants": "Int64"}
         )
@@ -557,6 +558,7 @@ def check_records(folder: Path, layouts: Collection[str]) -> "tuple[CatalogProbl
 
 def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Return the names, times and sizes of the files with records in a folder."""
+    # Catalogs are edited while a notebook runs: a file that changed is read again.
     files = sorted(path for pattern in ("*.toml", "*/*.toml") for path in folder.glob(pattern))
     statuses = ((path, path.stat()) for path in files)
     return tuple((str(path), status.st_mtime_ns, status.st_size) for path, status in statuses)

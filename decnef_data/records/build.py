@@ -21,6 +21,7 @@ def packaged_entries() -> tuple[RecordEntry, ...]:
 
 def unique_entries(entries: Iterable[RecordEntry]) -> tuple[RecordEntry, ...]:
     """Return the last entry of each key, in the place of the first."""
+    # A dictionary keeps the place of a key whose value is replaced: the order of the package stays.
     return tuple({entry.key: entry for entry in entries}.values())
 
 

@@ -90,6 +90,7 @@ class _Folder:
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             self._report(str(path), "$", "The file is not valid UTF-8. Save it as UTF-8.", line)
+        # TOMLDecodeError is a ValueError, as is that of a number of thousands of digits.
         except (ValueError, RecursionError) as error:
             reason, where = split_location(str(error))
             line = int(where.split()[1].rstrip(",")) if where.startswith("line") else 1
@@ -97,6 +98,7 @@ class _Folder:
         else:
             self.lines[str(path)] = locate_entries(text)
             return content
+        # A file that is not TOML is a file nevertheless: the folder is not empty.
         self.lines.setdefault(str(path), {"$": 1})
         return None
 
@@ -105,6 +107,7 @@ class _Folder:
         for place, message in problems:
             self._report(file, place, message)
         if problems:
+            # Other records may refer to this one: that it is malformed is one problem, and not one for each.
             key = record.get(KEY_FIELDS[kind][0]) if isinstance(record, dict) else None
             self.malformed.append((kind, key))
             record = _without_problems(record_type, record, location, {place for place, _ in problems})
@@ -112,7 +115,8 @@ class _Folder:
             return
         entry = RecordEntry(kind, msgspec.convert(record, prepare_type(record_type)), file, location)
         first = next((other for other in self.entries if other.key == entry.key), None)
-        if first is None:
+        # Two records that lack their key are not the same record twice.
+        if first is None or _MISSING in entry.key:
             self.entries.append(entry)
             return
         where = f"{first.file}:{find_line(self.lines[first.file], first.location)}"
@@ -123,6 +127,7 @@ class _Folder:
         own = {entry.key for entry in self.entries}
         others = [entry for entry in packaged if entry.key not in own]
         for entry, location, problem in find_inconsistencies([*others, *self.entries], self.malformed):
+            # The text that a record lacks is a problem of its own already.
             if _MISSING not in problem:
                 self._report(entry.file, entry.location + location, f"The record {problem}")
         for entry, location, problem in find_evidence_problems([*others, *self.entries]):
@@ -187,6 +192,7 @@ def _without_problems(
 def _value_problems(kind: Any, value: object, location: str) -> Iterator[tuple[str, str]]:
     parts = get_args(kind)
     record = next((part for part in (kind, *parts) if _is_record(part)), None)
+    # msgspec stops at the first problem: records within records are checked one by one.
     if record is not None and get_origin(kind) is tuple and isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _record_problems(record, inner, f"{location}[{index}]")

@@ -56,6 +56,7 @@ def parse_code_books(
             books.append(_parse_book(_normalize_path(str(path), dataset), columns, records))
         elif str(path) == dataset.name:
             books += parse_code_books(columns, dataset, records)
+    # The first book that holds for a table counts: a file comes before its folder.
     return tuple(sorted(books, key=lambda book: -len(book.path)))
 
 
@@ -76,6 +77,7 @@ def read_code_books(data: bytes, file: str, dataset: "Dataset", records: "Record
     'mri'
     """
     try:
+        # Editors on Windows begin a file with a byte order mark, which TOML does not allow.
         return parse_code_books(tomllib.loads(data.decode("utf-8-sig")), dataset, records)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         message = f"'{file}' is not a file of code books in TOML: {error}. Correct it."
@@ -86,6 +88,7 @@ def read_code_books(data: bytes, file: str, dataset: "Dataset", records: "Record
 
 def _normalize_path(path: str, dataset: "Dataset") -> str:
     """Return the path below the top folder of the dataset, without a slash at its ends."""
+    # People copy paths from anywhere: from Windows, and with the top folder of their copy or without.
     stripped = path.replace("\\", "/").strip("/")
     first, _, rest = stripped.partition("/")
     return rest if first.casefold() == dataset.top_folder.casefold() else stripped
@@ -119,6 +122,7 @@ def _parse_sha256(digest: object) -> str:
 
 
 def _resolve_header(header: str, records: "Records") -> str:
+    # Records of cohorts call the same mapping diagnosis_codes.
     column = records.column(header) or records.column(header.removesuffix("_codes"))
     if column is not None and column.name in _COLUMNS:
         return column.name
@@ -133,10 +137,7 @@ def _parse_labels(name: str, labels: object, records: "Records") -> dict[str, st
     if not isinstance(labels, Mapping):
         raise _form_error(labels)
     known = _known_labels(name, records)
-    return {
-        str(code): resolve_name(f"{name}", str(label), known, {text: known[text] for text in known})
-        for code, label in labels.items()
-    }
+    return {str(code): resolve_name(name, str(label), known, known) for code, label in labels.items()}
 
 
 def _known_labels(name: str, records: "Records") -> dict[str, str]:

@@ -107,6 +107,7 @@ class CountFilter:
         """Return whether some of the participants of `count`, who are from `sites`, are requested."""
         return (
             (self.diagnoses is None or count.diagnosis in self.diagnoses)
+            # Sites that are counted together match any of them: their number cannot be divided.
             and (self.sites is None or not self.sites.isdisjoint(count.sites))
             and (self.institutes is None or any(site.institute in self.institutes for site in sites))
         )
@@ -146,6 +147,7 @@ def count_participants(
             total, grade = dataset.n_participants, dataset.grade_of("n_participants")
             yield CountRow(dataset.name, "", "", "", total, grade, _TOTAL_ONLY)
         else:
+            # Not 0, and not left out: it is not known whether the dataset has such participants.
             yield CountRow(dataset.name, "", "", "", None, "", _NO_COUNTS)
 
 

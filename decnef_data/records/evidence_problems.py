@@ -72,6 +72,7 @@ def _located_bases(record: GradedRecord) -> Iterator[tuple[str, Basis]]:
 def _formula_text_problems(location: str, formula: Formula) -> Iterator[tuple[str, str]]:
     if not formula.parts:
         yield location, "has a formula without parts"
+    # Arithmetic has a blank on each side of an operator: two words for each part.
     if not 0 < len(formula.formula.split()) <= MAX_WORDS + 2 * len(formula.parts):
         yield location, f"has a formula that is empty or of more than {MAX_WORDS} words"
 
@@ -101,6 +102,7 @@ class _ValueIndex:
             yield location, f"names the part '{missing[0]}', which no record states,"
             return
         present = {name: value for name, value in found.items() if value is not None}
+        # Of values that follow from each other, none has evidence.
         if self._depends_on((part, field), present.values()):
             yield location, f"has the formula '{basis.formula}', whose parts follow from the value itself,"
             return
@@ -126,6 +128,7 @@ class _ValueIndex:
             if (part.name, field) == (value[0].name, value[1]):
                 return True
             basis = part.record.basis_of(field)
+            # Parts can be in a circle that the value is not part of.
             if (part.name, field) not in seen and isinstance(basis, Formula):
                 pending += (found for name in basis.parts if (found := self.find(name, part)) is not None)
             seen.add((part.name, field))

@@ -8,6 +8,7 @@ from math import isclose
 
 from decnef_data.model import Formula
 
+#: Without powers: the text of a catalog could ask for a number that fills the memory.
 _OPERATORS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -54,12 +55,14 @@ def _compare(
         result = _evaluate(expression, numbers)
     except ZeroDivisionError:
         return f"has the formula '{formula.formula}', which divides by zero,"
+    # Values such as 0.1 + 0.2 are not exact in binary.
     if _is_number(value) and isclose(result, float(str(value)), rel_tol=1e-9):
         return None
     return f"has the formula '{formula.formula}', which gives {result:.12g} instead of {value},"
 
 
 def _is_number(value: object) -> bool:
+    # A bool is an int, but neither counted nor measured.
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -68,6 +71,7 @@ def _parse(formula: Formula) -> ast.expr | None:
     numbers = {part: f"_{i}" for i, part in enumerate(formula.parts)}
     # The longest first: the name of one part may begin with that of another.
     names = "|".join(re.escape(part) for part in sorted(numbers, key=len, reverse=True))
+    # Names have dots, slashes and hyphens: 'a-b' is one name, and 'a - b' a difference.
     pattern = rf"(?<![\w./-])(?:{names})(?![\w./-])"
     text = re.sub(pattern, lambda match: numbers[match[0]], formula.formula) if names else formula.formula
     try:

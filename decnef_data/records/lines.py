@@ -19,7 +19,8 @@ def locate_entries(text: str) -> dict[str, int]:
     """
     found, tables = {"$": 1}, Counter[str]()
     table = "$"
-    for start, source, is_header in _statements(text.split("\n")):
+    # TOML ends lines with \n or \r\n alone; splitlines() would also split at other separators in a text.
+    for start, source, is_header in _statements(text.replace("\r\n", "\n").split("\n")):
         parsed = tomllib.loads(source)
         if is_header:
             table = _enter(parsed, tables)
@@ -73,6 +74,7 @@ def _enter(header: Mapping[str, Any], tables: Counter[str]) -> str:
         if isinstance(inner, list):
             tables[location] += 1
             return f"{location}[{tables[location] - 1}]"
+        # Below a list of tables, a header means the last one of the list.
         if location in tables:
             location = f"{location}[{tables[location] - 1}]"
         value = inner

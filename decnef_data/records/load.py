@@ -75,15 +75,16 @@ def read_entries(folder: "Traversable") -> Iterator[RecordEntry]:
 
 
 def _read_folder(folder: "Traversable") -> Iterator[RecordEntry]:
-    for file in _toml_files(folder / "datasets"):
+    for file in toml_files(folder / "datasets"):
         yield RecordEntry("datasets", _read_file(file, Dataset), str(file), "$")
-    for file in _toml_files(folder / "mirrors"):
+    for file in toml_files(folder / "mirrors"):
         yield RecordEntry("mirrors", _read_file(file, Mirror), str(file), "$")
-    for file in _toml_files(folder):
+    for file in toml_files(folder):
         yield from _split_catalog_file(_read_file(file, CatalogFile), str(file))
 
 
-def _toml_files(folder: "Traversable") -> "list[Traversable]":
+def toml_files(folder: "Traversable") -> "list[Traversable]":
+    """Return the TOML files of a folder by name; none if there is no such folder."""
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted((file for file in found if file.name.endswith(".toml")), key=lambda file: file.name)
 
@@ -119,6 +120,7 @@ def _refuse_typed_grades(value: object, location: str, file: str) -> None:
         _refuse_typed_grades(record, f"{location}[{i}]", file)
     if isinstance(value, dict):
         for name, each in value.items():
+            # Records have these fields: msgspec would take a typed grade for a computed one.
             if name in COMPUTED_FIELDS:
                 raise CatalogError(
                     f"The catalog file '{file}' has a grade at '{location}.{name}', but grades follow from "

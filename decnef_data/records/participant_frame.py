@@ -60,9 +60,11 @@ def participant_frame(columns: Mapping[str, Any] | pd.DataFrame, records: "Recor
 
 def _column(name: str, values: Any, records: "Records") -> Any:
     column = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
+    # Columns of a table are put together by position, and not by an index that may be of another table.
     column = column.reset_index(drop=True)
     if name in _CATEGORICAL:
         texts = _texts(column)
+        # Labels without participants are categories, too: tables of all datasets have the same.
         known = dict.fromkeys(code.label for code in records.codes if code.column == name)
         others = sorted({text for text in texts if isinstance(text, str)} - known.keys())
         return pd.Categorical(np.array(texts, dtype=object), categories=[*known, *others])
@@ -80,4 +82,5 @@ def _texts(column: "pd.Series[Any]") -> Sequence[str | float]:
 
 
 def _text(value: Any) -> str:
+    # A missing number makes a column of ids and codes one of floats: 8.0 was printed as 8.
     return str(int(value)) if isinstance(value, float | np.floating) and value.is_integer() else str(value)

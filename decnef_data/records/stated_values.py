@@ -132,6 +132,7 @@ def describe_field(kind: type[Record], field: str) -> str:
     >>> describe_field(Dataset, "n_participants")
     'Number of participants'
     """
+    # A kind of record can be based on another, whose docstring describes the fields they share.
     for base in kind.__mro__:
         # Python 3.13 removes the indentation of docstrings; older versions keep it.
         described = dict(_ATTRIBUTE.findall(cleandoc(base.__doc__ or "")))

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Final
 
 from decnef_data.errors import CatalogError
+from decnef_data.mirrors import get_protocol, protocol_names
 from decnef_data.model import (
     Atlas,
     Code,
@@ -280,9 +281,6 @@ def _entities_problems(dataset: Dataset) -> Iterator[tuple[str, str]]:
 
 def _protocol_problems(mirror: Mirror) -> Iterator[tuple[str, str]]:
     """Yield a protocol that is not installed, else each address that does not have its form."""
-    # Imported here, because the packaged catalog was checked before it was packaged.
-    from decnef_data.mirrors import get_protocol, protocol_names
-
     if mirror.protocol not in protocol_names():
         installed = ", ".join(protocol_names())
         yield ".protocol", f"has {mirror.protocol!r}, which is not an installed protocol ({installed}),"
@@ -325,7 +323,9 @@ def _repeated_names(entries: Iterable[RecordEntry]) -> Iterator[Inconsistency]:
     owners: dict[tuple[str, str], RecordEntry] = {}
     for entry in entries:
         for name in record_names(entry.record):
+            # Compared as names are looked up: two that differ in case or hyphens alone are one.
             owner = owners.setdefault((entry.kind, normalize_name(name)), entry)
+            # A title can be the name of its own record in another spelling.
             if owner is not entry:
                 main = record_names(owner.record)[0]
                 yield (

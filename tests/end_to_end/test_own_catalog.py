@@ -381,6 +381,23 @@ class TestCheck:
             f"{path}:1: The record is already defined at {tmp_path / 'again.toml'}:2. Remove one of them."
         )
 
+    def test_records_without_their_key_are_not_the_same_record(self, tmp_path: Path) -> None:
+        site = "[[sites]]\nname = '{}'\ninstitute = 'Example University'\nevidence = 'none'\n"
+        (tmp_path / "sites.toml").write_text(site.format("North") + site.format("South"))
+        assert [(each.line, each.message) for each in decnef_data.check_catalog(tmp_path)] == [
+            (1, "The record lacks 'code'. Add it."),
+            (5, "The record lacks 'code'. Add it."),
+        ]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_lines_are_counted_whatever_ends_them(self, tmp_path: Path, end: str) -> None:
+        lines = (
+            "[[sites]]", "code = 'NTH'", "name = 'North'", "institute = 'N'", "evidence = 'none'",
+            "", "[[terms]]", "name = 'north'", "version = 1", "title = 'T'", "text = '''", "T'''",
+        )  # fmt: skip
+        (tmp_path / "north.toml").write_bytes(end.join(lines).encode())
+        assert [each.line for each in decnef_data.check_catalog(tmp_path)] == [9]
+
     def test_loading_refuses_what_checking_finds(self, tmp_path: Path) -> None:
         path = own_catalog.records(tmp_path, "synapse", "syn1", "foo") / "river.toml"
         with pytest.raises(CatalogError) as caught:

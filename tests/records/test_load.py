@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -507,6 +508,13 @@ def test_reading_the_catalog_imports_nothing_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["participants.tsv", "PARTICIPANTS.TSV"])
+@pytest.mark.parametrize("pattern", ["*.tsv", "*.TSV"])
+def test_patterns_of_names_ignore_case(name: str, pattern: str) -> None:
+    dataset = msgspec.structs.replace(Records.load().dataset("srpbs-open"), hash_patterns=(pattern,))
+    assert dataset.should_hash(f"SRPBS_OPEN/{name}")
 
 
 def test_the_shipped_catalog_is_read_once() -> None:
