@@ -100,7 +100,7 @@ def link_or_copy(origin: Path, path: Path, *, staging: Path) -> None:
     """
     make_private_folder(path.parent)
     temporary = staging / f".{path.name[:_MAX_PREFIX]}.link"
-    temporary.unlink(missing_ok=True)
+    temporary.unlink(missing_ok=True)  # of a process that was killed
     try:
         temporary.hardlink_to(origin)
     except OSError:  # another disk, or a file system without hard links

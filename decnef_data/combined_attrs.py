@@ -67,6 +67,7 @@ def combine_attrs(attrs: Sequence[Mapping[str, Any]], context: Any = None) -> di
     for name, value in ((name, value) for each in attrs for name, value in each.items()):
         if name in combined and not _is_same(combined[name], value):
             conflicting.add(name)
+        # What only some sources have is kept: a dataset that is not synthetic has no such attribute.
         combined.setdefault(name, value)
     kept = {name: value for name, value in combined.items() if name not in conflicting}
     lists: dict[str, Any] = {

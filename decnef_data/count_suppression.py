@@ -120,6 +120,7 @@ def _determined(lines: Iterable[_Line[_Key]], hidden: Collection[_Key]) -> Colle
     """Return the hidden numbers that follow from the others, by elimination over all sums."""
     solved: dict[_Key, dict[_Key, Fraction]] = {}
     for parts, total in lines:
+        # Exact numbers: a coefficient that rounding keeps from 0 would hide that a number is determined.
         row = {key: Fraction(1) for key in parts if key in hidden}
         if total in hidden and total is not None:
             row[total] = Fraction(-1)

@@ -140,6 +140,7 @@ def _hide_known_ids(text: str) -> str:
 def _ids_by_part(_n_ids: int) -> Mapping[str, list[tuple[str, int]]]:
     """Return the ids, each with the offset of its longest part, by that part; longer ids first."""
     found: dict[str, list[tuple[str, int]]] = {}
+    # A copy, because another thread may open a dataset and add its ids meanwhile.
     for name in sorted(_ids.copy(), key=len, reverse=True):
         parts = [] if _SUBJECT.fullmatch(name) else list(_PART.finditer(name))
         if parts:

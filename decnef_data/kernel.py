@@ -63,6 +63,7 @@ def render_error(error: BaseException) -> list[str]:
 def _was_shown(error: BaseException, cell: int) -> bool:
     """Whether the traceback was shown in this cell already: IPython asks for it twice."""
     global _shown
+    # A weak reference: an error keeps the frames of its traceback, and with them arrays.
     previous, _shown = _shown, (weakref.ref(error), cell)
     return previous[0]() is error and previous[1] == cell
 

@@ -223,7 +223,8 @@ class JsonProgress:
             "connections": self._connections,
             "scans": self._scans,
         }
-        sys.stderr.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        # ASCII, because an encoding that lacks letters of a name would put others in their place.
+        sys.stderr.write(json.dumps(fields) + "\n")
         sys.stderr.flush()
 
 

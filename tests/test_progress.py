@@ -88,6 +88,13 @@ def test_a_count_is_shown_as_a_transfer_is(
     assert isinstance(progress.create_count_progress("auto"), progress.BarCountProgress)
 
 
+def test_an_event_has_every_name_whatever_the_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, "ascii", errors="replace"))
+    progress.create_progress("json").start("年齢.tsv", 10, 0)
+    assert json.loads(written.getvalue())["what"] == "年齢.tsv"
+
+
 def test_one_function_looks_for_a_notebook_and_a_terminal() -> None:
     source = Path(progress.__file__).read_text("utf-8")
     assert source.count("find_kernel_shell()") == source.count("isatty()") == 1

@@ -24,8 +24,9 @@ __all__ = [
 
 #: Cells that mean "missing" (compared without case); the record of a column may add more.
 _MISSING: Final = frozenset({"", "n/a", "nan"})
+#: What tables of ATR have in place of a missing number.
 _MISSING_NUMBER: Final = -1000.0
-_EXACT_IN_FLOAT32: Final = 2**24
+_EXACT_IN_FLOAT32: Final = 2**24  # up to which float32 has every integer
 _LEADING_ZERO: Final = re.compile(r"[-+]?0\d")
 _INTEGER: Final = re.compile(r"[-+]?\d+")
 _COMMA_NUMBER: Final = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
@@ -83,6 +84,7 @@ def parse_number(cell: str) -> float:
     (2.5, nan)
     """
     try:
+        # Python takes '1_0' for 10.
         return float(cell) if "_" not in cell else math.nan
     except ValueError:
         return math.nan

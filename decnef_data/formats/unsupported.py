@@ -43,6 +43,7 @@ _BY_SUFFIX: Final = {
 _COMPRESSIONS: Final = frozenset({".bz2", ".xz", ".zst", ".z", ".gz"})
 _MAX_SUFFIX_LENGTH: Final = 5
 _PAIR_MAGIC: Final = (b"ni1\0", b"ni2\0")
+#: The length of an Analyze header, 348, in both byte orders.
 _ANALYZE_LENGTHS: Final = (b"\x5c\x01\0\0", b"\0\0\x01\x5c")
 #: What to say of files with these bytes at their start.
 _BY_START: Final = {

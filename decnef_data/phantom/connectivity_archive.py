@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decnef_data.atomic_files import open_atomic
-from decnef_data.file_systems import sync_folder
 from decnef_data.formats.edges import edge_indices
 from decnef_data.phantom import atlas, mat_writer
 from decnef_data.phantom.connectivity_tables import TABLE_STYLES, format_code_book, format_table
@@ -62,7 +61,6 @@ def write_archive(
     with open_atomic(path, is_complete) as file, ZipFile(file, "w", ZIP_STORED) as archive:
         _write_members(archive, report)
         archive.comment = stamp.encode()
-    sync_folder(path.parent)  # the rename itself survives a power cut only then
 
 
 def _remove_stale_files(path: Path) -> None:
@@ -101,6 +99,7 @@ def _format_marker(tables: Mapping[str, bytes]) -> str:
 def _write_member(
     archive: ZipFile, report: Callable[[int], None], path: str, pieces: Iterator[mat_writer.Piece]
 ) -> None:
+    # With a fixed time, system and mode, the archive has the same bytes on every machine.
     info = ZipInfo(f"{_TOP_FOLDER}/{path}", date_time=(1980, 1, 1, 0, 0, 0))
     info.create_system = 3
     info.external_attr = 0o100644 << 16
