@@ -30,6 +30,7 @@ class CommandGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        # A group can be a command itself, as `decnef mirrors` is.
         next_steps.remember(ctx)
         return super().invoke(ctx)
 

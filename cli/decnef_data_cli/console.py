@@ -388,5 +388,6 @@ def grid(rows: Iterable[tuple[str, str]]) -> "Table":
     result.add_column(style="dim", no_wrap=True)
     result.add_column(overflow="fold")  # an ellipsis would cut addresses and paths, which are copied
     for name, value in rows:
+        # As Text: rich takes brackets in a string for markup.
         result.add_row(name, Text(hide_people(rewrite(value))))
     return result

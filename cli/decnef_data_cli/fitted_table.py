@@ -44,6 +44,7 @@ class FittedTable(Table):
     def _fitting_columns(self, console: Console, options: ConsoleOptions) -> list[Column]:
         needed = [self._needed_width(console, options, column) + _PADDING for column in self.columns]
         count = len(self.columns)
+        # No blanks follow the last column.
         while count > 1 and sum(needed[:count]) - _PADDING > options.max_width:
             count -= 1
         return self.columns[:count]
@@ -87,5 +88,6 @@ def build_table(columns: Iterable[str], rows: Iterable[Iterable[RenderableType]]
         else:
             result.add_column(column, overflow="fold")
     for row in rows:
+        # As Text, because rich takes brackets in a string for markup, and leaves them out.
         result.add_row(*(Text(hide_people(rewrite(cell))) if isinstance(cell, str) else cell for cell in row))
     return result

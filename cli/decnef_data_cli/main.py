@@ -31,7 +31,7 @@ def run() -> None:
 
     _replace_unencodable_characters()
     try:
-        app(prog_name="decnef")
+        app(prog_name="decnef")  # by default `python -m decnef_data_cli` has another name
     except SystemExit as stop:
         # Outside commands (help, version) Typer exits with 1 on a closed pipe, or does not notice it.
         if isinstance(stop.__context__, BrokenPipeError) or not _flush_stdout():

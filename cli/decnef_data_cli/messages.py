@@ -57,6 +57,7 @@ def can_ask() -> bool:
 
 def confirm(question: str) -> bool:
     """Ask for y or N; the answer is N where :func:`can_ask` is false."""
+    # On standard error, because standard output has nothing but results.
     return can_ask() and typer.confirm(question, default=False, err=True)
 
 

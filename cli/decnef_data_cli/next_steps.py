@@ -121,6 +121,7 @@ def add_options(command: str) -> str:
         return command
     takes = {option for item in target.params for option in item.opts}
     for option, values in _given.items():
+        # An option that the message has itself keeps the value that it has there.
         if option in takes and option not in words and _is_repeated(option, values, target):
             for value in values:
                 command += f" {value if value.startswith('--no-') else option}"

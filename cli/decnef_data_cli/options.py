@@ -159,7 +159,7 @@ def parse_size(text: str) -> int:
     >>> parse_size("50GB"), parse_size("1.5 MiB"), parse_size("2000")
     (50000000000, 1572864, 2000)
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", str(text))
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", text)
     # '5 iB' has the mark of a binary unit without a unit.
     if match is None or (match[3] and not match[2]):
         message = f"'{text}' is not a size. Write a number with a unit, such as 500MB or 50GB."

@@ -14,6 +14,7 @@ __all__ = ["generate_files", "list_runs"]
 
 #: Among the participants with images, the one without a rest run, and the one whose run is a volume shorter.
 _WITHOUT_RUN, _SHORT_RUN = 0, 1
+#: Names of field maps that occur in the release; some participants have none.
 _FIELD_MAP_NAMES: Final[Sequence[tuple[str, ...]]] = (
     ("phase.nii", "data_0000.nii"),
     ("fieldmap212APs006a2001.nii",),

@@ -30,6 +30,7 @@ _SITES: Final = (
     ("YC1", "Philips", "8", "Achieva", 3),
     ("YC2", "Philips", "8", "Achieva", 3),
 )
+#: Other codes that the release has for two of the sites.
 _SITE_ALIASES: Final = {"KPM": "KFU", "UTO": "UTA"}
 #: Days 1 to 5 at ATT, and ATV, have the same T1 image of a subject.
 _SHARED_T1_SITES: Final = frozenset({"ATT", "ATV"})
