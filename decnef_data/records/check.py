@@ -85,7 +85,7 @@ class _Folder:
     def _parse(self, path: Path) -> dict[str, Any] | None:
         """Return the content of a file, ``None`` if it is not TOML."""
         try:
-            text = path.read_bytes().decode("utf-8")
+            text = path.read_bytes().decode("utf-8-sig")
             content = tomllib.loads(text)
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1

@@ -97,8 +97,9 @@ def _split_catalog_file(catalog_file: CatalogFile, file: str) -> Iterator[Record
 
 def _read_file(file: "Traversable", kind: type[_RecordType]) -> _RecordType:
     try:
-        # Decoded here: some versions of msgspec report wrong bytes as malformed TOML.
-        text = file.read_bytes().decode("utf-8")
+        # Decoded here: some versions of msgspec report wrong bytes as malformed TOML, and all of them the
+        # byte order mark of editors on Windows.
+        text = file.read_bytes().decode("utf-8-sig")
         if _TYPED_GRADE.search(text):
             _refuse_typed_grades(msgspec.toml.decode(text), "$", str(file))
         return msgspec.toml.decode(text, type=prepare_type(kind))

@@ -398,6 +398,12 @@ class TestCheck:
         (tmp_path / "north.toml").write_bytes(end.join(lines).encode())
         assert [each.line for each in decnef_data.check_catalog(tmp_path)] == [9]
 
+    def test_a_byte_order_mark_is_no_problem(self, tmp_path: Path) -> None:
+        path = own_catalog.records(tmp_path, "synapse", "syn1", "syn2") / "river.toml"
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert decnef_data.check_catalog(tmp_path) == ()
+        assert decnef_data.Records.load(tmp_path).dataset(NAME).name == NAME
+
     def test_loading_refuses_what_checking_finds(self, tmp_path: Path) -> None:
         path = own_catalog.records(tmp_path, "synapse", "syn1", "foo") / "river.toml"
         with pytest.raises(CatalogError) as caught:
