@@ -274,7 +274,7 @@ def export_nifti(
         group.
     destination
         A folder on this machine, created if it does not exist.  Finished files are kept, so that an
-        interrupted export resumes.
+        interrupted export resumes.  A folder with an export of another dataset is refused.
     original
         Whether to write the files as they were distributed, bit for bit and under their original paths.
         Otherwise each run is one ``sub-0001/func/sub-0001_task-rest_bold.nii.gz`` with the repetition
@@ -357,7 +357,7 @@ def export_nifti(
         There is no such dataset, group, site, diagnosis, subject, coordinate or mirror; a range cannot be
         applied, because no participant has a value; no participant matches, or fewer than the sample
         needs; an argument has the wrong type; the dataset has no images; files are missing and `download`
-        is ``False``; or the destination is on another machine.
+        is ``False``; or the destination is on another machine, or contains an export of another dataset.
     AccessError
         Accepted terms, a login, an approval or a personal link is missing; or the destination is on
         another machine or in a checkout of a repository, and the terms do not permit sharing the data.

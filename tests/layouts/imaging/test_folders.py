@@ -1027,6 +1027,14 @@ class TestProtocols:
         assert found.acquisition.parameters[name] == value
         assert found.coordinates == {}
 
+    @pytest.mark.parametrize("printed", ["0", "-1", "0.0 s"])
+    def test_a_repetition_time_that_is_impossible_is_missing_and_reported(self, printed: str) -> None:
+        rows = [["Protocol #", "5"], ["TR (s)", printed], ["Slice gap (mm)", "0"]]
+        merged, (remark,) = protocols.merge([("P.tsv", rows)], {})
+        assert merged[5].acquisition.parameters == {"slice_gap": 0}
+        assert merged[5].coordinates == {"protocol_repetition_time": printed}
+        assert f"repetition_time '{printed}' of protocol 5" in remark.message
+
     def test_cells_that_are_not_one_number_are_missing_kept_and_said(self) -> None:
         rows = [["Protocol #", "5"], ["TE (ms)", "30 or 31"], ["Flip angel (deg)", "80"]]
         recorded = protocols.from_records(decnef_data.Records.load())
@@ -1035,7 +1043,7 @@ class TestProtocols:
         assert "echo_time" not in merged[5].acquisition.completed_by(recorded[5].acquisition).parameters
         assert (remark.rule, remark.file) == ("unreadable-protocol", "P.tsv")
         assert remark.message == (
-            "Cells of 'P.tsv' are not one number: echo_time '30 or 31' of protocol 5. The values are missing; "
+            "Cells of 'P.tsv' are not one possible number: echo_time '30 or 31' of protocol 5. The values are missing; "
             "the cells are kept as printed, in coordinates with the prefix 'protocol_'."
         )
 

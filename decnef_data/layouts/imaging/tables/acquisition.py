@@ -146,8 +146,8 @@ def parse_acquisition(cells: Mapping[str, str]) -> Acquisition:
     --------
     >>> parse_acquisition({"field_strength": "3T", "echo_time": "30", "phase_encoding": "a>p"}).parameters
     {'field_strength': 3.0, 'echo_time': 30.0, 'phase_encoding': 'AP'}
-    >>> parse_acquisition({"flip_angle": "80 or 90"}).unreadable
-    {'flip_angle': '80 or 90'}
+    >>> parse_acquisition({"flip_angle": "80 or 90", "echo_time": "0"}).unreadable
+    {'flip_angle': '80 or 90', 'echo_time': '0'}
     """
     printed = {name: cell for name, cell in cells.items() if is_standard(name) and cell}
     parsed = {name: _parse(name, cell) for name, cell in printed.items()}
@@ -177,9 +177,11 @@ def _parse_quantity(name: str, cell: str) -> float | None:
     if match is None:
         return None
     number = float(match[1])
+    if number <= 0 and name != "slice_gap":  # impossible: it stands for an unknown value, as 0 or -1
+        return None
     if name == _REPETITION_TIME:
         return number / _MS_PER_S if number > _MAX_TR_SECONDS else number
-    return number * _MS_PER_S if name == "echo_time" and 0 < number < _MIN_TE_MS else number
+    return number * _MS_PER_S if name == "echo_time" and number < _MIN_TE_MS else number
 
 
 def parse_first_number(cell: str) -> float:

@@ -166,8 +166,8 @@ def _cell_remarks(
             )
     for path, cells in unreadable.items():
         message = (
-            f"Cells of '{path}' are not one number: {name_some(cells)}. The values are missing; the cells "
-            "are kept as printed, in coordinates with the prefix 'protocol_'."
+            f"Cells of '{path}' are not one possible number: {name_some(cells)}. The values are missing; the "
+            "cells are kept as printed, in coordinates with the prefix 'protocol_'."
         )
         yield Remark("unreadable-protocol", message, path)
     for path, found in differing.items():
