@@ -63,6 +63,7 @@ def extract_scans(context: IngestContext, scans: Sequence[Scan]) -> None:
                     # The writer has them: the list must not keep them in memory.
                     contents[member_range.scan_index] = {}
                     context.progress.set_scan_count(writer.stored_count)
+        context.progress.set_scan_count(writer.stored_count)  # with those that the writer waited for
         # Only after all others were stored, which a request without the damaged scan finds.
         for error in writer.failures.values():
             raise error

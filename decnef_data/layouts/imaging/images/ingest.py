@@ -203,6 +203,8 @@ def ingest_archive(
                 else:
                     state.set_aside.setdefault(rule, []).append(member.path)
             state.finish_series()
+        # Leaving the writer waits for the last scans, which were submitted when everything was read.
+        context.progress.set_scan_count(writer.stored_count)
         inventory = state.build_inventory(writer.failures)
     finally:
         context.progress.finish()
@@ -230,7 +232,6 @@ def _read_members(
             progress.set_scan_count(writer.stored_count)
             reported = position
     progress.advance(bytes_read[0] - reported)
-    progress.set_scan_count(writer.stored_count)
 
 
 @dataclass(slots=True)

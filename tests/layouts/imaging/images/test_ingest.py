@@ -10,6 +10,7 @@ import pytest
 
 from decnef_data.archives import Archive, LocalSource
 from decnef_data.layouts.imaging.images import ingest
+from decnef_data.layouts.imaging.images.extract import extract_scans
 from decnef_data.layouts.imaging.images.ingest import IngestContext, ScanStoreWriter, ingest_archive
 from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 from decnef_data.layouts.imaging.inventory.files import FileEntry
@@ -123,7 +124,7 @@ class _Display:
 
     def __init__(self) -> None:
         self.total: int | None = None
-        self.done = self.n_finished = 0
+        self.done = self.n_finished = self.n_scans = 0
 
     def start(self, what: str, total: int | None, done: int) -> None:
         self.total, self.done = total, done
@@ -136,7 +137,8 @@ class _Display:
         pass
 
     def set_scan_count(self, count: int) -> None:
-        pass
+        assert not self.n_finished
+        self.n_scans = count
 
     def finish(self) -> None:
         self.n_finished += 1
@@ -162,6 +164,22 @@ def test_progress_ends_at_the_size_of_the_archive(tmp_path: Path) -> None:
     display = _Display()
     _, size = _ingest(tmp_path, display)
     assert (display.total, display.done, display.n_finished) == (size, size, 1)
+
+
+def test_progress_ends_at_the_number_of_scans_that_were_stored(tmp_path: Path) -> None:
+    display = _Display()
+    inventory, _ = _ingest(tmp_path, display)
+    assert display.n_scans == len(inventory.scans) == len(list((tmp_path / "0123.scans").glob("*.zarr"))) > 1
+
+
+def test_progress_of_extraction_ends_at_the_number_of_scans(tmp_path: Path) -> None:
+    inventory, _ = _ingest(tmp_path, _Display())
+    archive = Archive(LocalSource("a.tar.gz", tmp_path / "a.tar.gz"))
+    assert list(archive.iter_members()) != []
+    display = _Display()
+    context = IngestContext(archive, ScanCache(tmp_path / "4567.scans"), {}, display)
+    extract_scans(context, inventory.scans)
+    assert display.n_scans == len(inventory.scans)
 
 
 def test_scans_have_the_times_of_the_members_in_nanoseconds(tmp_path: Path) -> None:
