@@ -133,16 +133,21 @@ class ImageReader(Reader):
 
     def has_selected(self, copy: LocalCopy, selection: Selection) -> bool:
         """Whether a copy has all selected images that its mirror lists."""
+        # The listing is beside the receipts of the copy, which may be in the shared cache.
+        is_shared = self.shared is not None and copy.root.is_relative_to(self.shared)
+        path = self.listing_path(copy.mirror, self.shared if is_shared else None)
         try:
-            listed = msgspec.json.decode(self.listing_path(copy.mirror).read_bytes(), type=list[str])
-        except (FileNotFoundError, *DECODE_ERRORS):
+            listed = msgspec.json.decode(path.read_bytes(), type=list[str])
+        except FileNotFoundError:  # only copies of some files have one
             return True
+        except DECODE_ERRORS:  # what is missing is unknown: the mirror is asked again
+            return False
         local_paths = {file.path for file in copy.files}
         return local_paths.issuperset(self.bind(copy, selection).select_paths(listed))
 
-    def listing_path(self, mirror: str) -> Path:
+    def listing_path(self, mirror: str, root: Path | None = None) -> Path:
         """Return the path of the listing of a mirror's files, for copies that have only some of them."""
-        return self.root / "receipts" / self.dataset.name / f"{mirror}.listing"
+        return (root or self.root) / "receipts" / self.dataset.name / f"{mirror}.listing"
 
     def store_stream(
         self, copy: LocalCopy, selection: Selection, scan_cache: ScanCache, source: ByteSource

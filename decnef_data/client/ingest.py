@@ -76,7 +76,9 @@ class ImageIngester:
         listed = self.reader.bind(LocalCopy(name, mirror, folder, tables), self.selection)
         selected_paths = frozenset(listed.select_paths(paths))
         images = run.fetch_files(source.remote, lambda file: file.path in selected_paths)
-        previous_files = previous.files if previous is not None and not previous.files_removed else ()
+        # A selection adds to what is there; the files of a shared cache are not ours to record.
+        is_kept = previous is not None and previous.root == folder and not previous.files_removed
+        previous_files = previous.files if previous is not None and is_kept else ()
         files = {file.path: file for file in (*previous_files, *tables, *images)}
         # The listing is written first: without it, a copy of a few files would pass for complete.
         write_atomic(self.reader.listing_path(mirror), msgspec.json.encode(paths))

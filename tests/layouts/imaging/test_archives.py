@@ -473,6 +473,32 @@ class TestFilesOfAMirror:
             fetch(subjects="sub-0001", download=False)
         assert fetch(subjects="sub-0008", download=False)["KUT/t1w"].sizes["scan"] == 1
 
+    def test_what_a_shared_cache_lacks_is_said_and_downloaded(
+        self, synapse: SynapseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: xr.DataTree
+    ) -> None:
+        shared = tmp_path / "shared"
+        fetch(subjects="sub-0008", accept_terms=True, data_dir=shared)
+        before = sorted(path for path in shared.rglob("*") if path.is_file())
+        monkeypatch.setenv("DECNEF_SHARED_DATA_DIR", str(shared))
+        issued = len(synapse.issued)
+        assert fetch(subjects="sub-0008", download=False)["KUT/t1w"].sizes["scan"] == 1
+        assert len(synapse.issued) == issued
+        with pytest.raises(SelectionError, match=r"^There is no complete local copy of 'srpbs-open'"):
+            fetch(download=False)
+        fetch(subjects="sub-0001", accept_terms=True)
+        assert fetch(subjects="sub-0001", download=False)["COI/t1w"].sizes["scan"] == 1
+        assert_same(fetch(accept_terms=True), expected)
+        assert sorted(path for path in shared.rglob("*") if path.is_file()) == before
+
+    def test_a_damaged_listing_is_made_again(
+        self, synapse: SynapseServer, cache: Path, expected: xr.DataTree
+    ) -> None:
+        fetch(subjects="sub-0008", accept_terms=True)
+        (cache / "receipts/srpbs-open/synapse.listing").write_bytes(b'["SRPBS_OPEN/part')
+        with pytest.raises(SelectionError, match=r"^There is no complete local copy of 'srpbs-open'"):
+            fetch(subjects="sub-0001", download=False)
+        assert_same(fetch(accept_terms=True), expected)
+
 
 class TestAsItComes:
     """``keep_archive=False``: the archive passes, the scans stay."""
