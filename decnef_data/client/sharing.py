@@ -1,5 +1,6 @@
 """Grants the group of the cache folder read access to one dataset, which nothing else ever does."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ def share_with_group(root: Path, top: Path, dataset: str) -> None:
     Raises
     ------
     OSError
-        A mode could not be changed, as where a file belongs to another user.
+        A mode could not be changed, as where a file belongs to another user: the group cannot read it.
     """
     items = (item.path for item in Removal(root, dataset).items() if item.kind in _SHARED_KINDS)
     paths = {path for item in items for path in (item, *_list_tree(item), *_folders_between(top, item))}
@@ -37,6 +38,9 @@ def share_with_group(root: Path, top: Path, dataset: str) -> None:
         if not stat.S_ISLNK(mode):
             read = stat.S_IRGRP | (stat.S_IXGRP if stat.S_ISDIR(mode) else 0)
             restrict_access(path, stat.S_IMODE(mode) | read)
+            if path.lstat().st_mode & read != read:  # a mode that cannot be set is no error there
+                message = "Its mode cannot be changed, so the group cannot read it. Ask its owner to share it"
+                raise PermissionError(errno.EPERM, message, str(path))
 
 
 def _list_tree(item: Path) -> Iterator[Path]:

@@ -175,12 +175,16 @@ class PartMap:
 
     @classmethod
     def from_checksums(cls, text: str | None, size: int) -> "PartMap | None":
-        """Read what `encode_checksums` returned: a map of all parts with the checksums they should have."""
+        """Read what `encode_checksums` returned: a map of all parts with the checksums they should have.
+
+        ``None`` for no text, and for one that is damaged.
+        """
         step, _, encoded = (text or "").partition(":")
-        if not step.isdigit():
+        try:
+            parts = cls(size, int(step))
+            parts.crcs = list(struct.unpack(f"<{parts.count}I", base64.b85decode(encoded)))
+        except (ValueError, ZeroDivisionError, struct.error):
             return None
-        parts = cls(size, int(step))
-        parts.crcs = list(struct.unpack(f"<{parts.count}I", base64.b85decode(encoded)))
         parts.lengths = [stop - start for start, stop in map(parts.bounds, range(parts.count))]
         return parts
 

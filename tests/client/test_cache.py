@@ -576,3 +576,23 @@ class TestShared:
         assert granted == (expected if shared else set())
         for path in granted:
             assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640)
+
+    def test_a_file_that_cannot_be_shared_is_an_error(
+        self, links: LinkServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        decnef_data.download("srpbs-fc", progress="none")
+        chmod = os.chmod
+
+        def refuse(path: Path | int, mode: int) -> None:
+            if str(path).endswith(NAME):
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+            chmod(path, mode)
+
+        monkeypatch.setattr(os, "chmod", refuse)
+        result = run("download", "srpbs-fc", "--shared", "--quiet")
+        assert result.code == 74
+        assert result.err.startswith(
+            "error: Its mode cannot be changed, so the group cannot read it. Ask its owner to share it"
+        )
+        chmod(cache / "files/srpbs-fc" / NAME, 0o640)  # as its owner shared it
+        assert run("download", "srpbs-fc", "--shared", "--quiet").code == 0

@@ -637,6 +637,12 @@ def test_a_partial_is_named_after_its_host(tmp_path: Path) -> None:
     assert name.startswith(f"a.bin.0123456789abcdef.{host or 'host'}-{os.getpid()}-")
 
 
+@pytest.mark.parametrize("damage", ["", "4", "4:", "4:0000", '4:00000000000000"', "0:000000000000000", "x:0"])
+def test_damaged_checksums_of_parts_are_none(damage: str) -> None:
+    assert PartMap.from_checksums("4:000000000000000", 10) is not None
+    assert PartMap.from_checksums(damage, 10) is None
+
+
 def test_only_a_file_of_several_parts_has_checksums_of_parts() -> None:
     assert PartMap(16, 16).encode_checksums() is None
     assert PartMap(17, 16).encode_checksums() is not None
