@@ -113,7 +113,11 @@ def _format(
     if call:
         html.append(f"Open it with <code>{escape(call)}</code>.")
         text.append(f"Open it with {call}.")
-    links = ", ".join(f"<a href='https://doi.org/{escape(doi)}'>doi:{escape(doi)}</a>" for doi in dois)
-    html.append(f"Cite {links}; <code>{escape(cite)}</code> has all references.")
-    text.append(f"Cite {', '.join(f'doi:{doi}' for doi in dois)}; {cite} has all references.")
+    if dois:
+        links = ", ".join(f"<a href='https://doi.org/{escape(doi)}'>doi:{escape(doi)}</a>" for doi in dois)
+        html.append(f"Cite {links};")
+        text.append(f"Cite {', '.join(f'doi:{doi}' for doi in dois)};")
+    if works:  # a dataset of a catalog of one's own may have none
+        html.append(f"<code>{escape(cite)}</code> has all references.")
+        text.append(f"{cite} has all references.")
     return " ".join(html), " ".join(text)

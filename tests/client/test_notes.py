@@ -1,9 +1,11 @@
 """The line that stays in a notebook: what came, verified how, where it is, how to open it and what to cite."""
 
+import dataclasses
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from msgspec.structs import replace
 
 from decnef_data import Client
 from decnef_data.client.notes import copy_note, export_note, index_note
@@ -73,6 +75,19 @@ def test_how_to_open_it(tmp_path: Path) -> None:
         dataset = client.records.dataset("srpbs-fc")
         _, text = copy_note(copy, dataset, client._resolver, FetchOptions(mirror))
         assert f" Open it with decnef_data.{call}. Cite " in text
+
+
+def test_what_to_cite_of_a_dataset_without_a_doi() -> None:
+    records = Client().records
+    exported = ExportSummary(Path.home() / "out", 1, 0, 2_500_000)
+    uncited = replace(records.dataset("srpbs-ts"), citations=())
+    _, text = export_note(exported, uncited, records, synthetic=True)
+    assert text.endswith(" In ~/out.")
+    work = replace(records.citation(records.dataset("srpbs-ts").citations[0]), key="own", doi=None)
+    cited = replace(records.dataset("srpbs-ts"), citations=("own",))
+    own = dataclasses.replace(records, citations=(*records.citations, work))
+    _, text = export_note(exported, cited, own, synthetic=True)
+    assert text.endswith(' In ~/out. decnef_data.cite("srpbs-ts") has all references.')
 
 
 def test_an_export_and_a_crawl() -> None:
