@@ -78,7 +78,7 @@ class SeekIndexMethods(ClientBase):
         Traceback (most recent call last):
         decnef_data.errors.SelectionError: There is no local copy of 'srpbs-open', ...
         """
-        from decnef_data.client.seek_index import SeekIndexExporter  # loads nibabel
+        from decnef_data.client.seek_index_export import SeekIndexExporter  # loads nibabel
 
         options = FetchOptions(mirror=mirror, progress=progress)
         dataset = self.records.dataset(name)
@@ -147,7 +147,7 @@ class SeekIndexMethods(ClientBase):
         Traceback (most recent call last):
         decnef_data.errors.FormatError: '...README.md' is not a seek index. Specify a file that ...
         """
-        from decnef_data.client.seek_index import SeekIndexImporter  # loads nibabel
+        from decnef_data.client.seek_index_import import SeekIndexImporter  # loads nibabel
 
         options = FetchOptions(mirror=mirror, accept_terms=accept_terms, progress=progress)
         return SeekIndexImporter(self._resolver, options).read(expand_path(path))

@@ -1,7 +1,6 @@
-"""Export the seek index of an archive of images, and import one for the archive of the user's own link."""
+"""Export the seek index of an archive of images: its scans, and the points from which it can be unpacked."""
 
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,17 +24,16 @@ from decnef_data.layouts.imaging.seek_index import install as seek_index_install
 from decnef_data.layouts.imaging.seek_index.file import ArchiveIdentity, SeekIndexFile, SeekIndexHeader
 from decnef_data.layouts.imaging.seek_index.spans import list_spans
 from decnef_data.mirrors import get_protocol
-from decnef_data.model import Checksum, LocalCopy, RemoteFile, SeekIndexSummary, VerifiedFile
+from decnef_data.model import LocalCopy, SeekIndexSummary
 from decnef_data.progress import create_progress
-from decnef_data.transfer import DatasetLocation, MirrorSource
-from decnef_data.transfer.stream import RemoteSource
+from decnef_data.transfer import DatasetLocation
 
 if TYPE_CHECKING:
     from decnef_data.client.image_reader import ImageReader
     from decnef_data.layouts.imaging.inventory.scans import Inventory
     from decnef_data.model import Dataset
 
-__all__ = ["SeekIndexExporter", "SeekIndexImporter"]
+__all__ = ["SeekIndexExporter", "summarize"]
 
 _DISTRIBUTION: Final = "decnef-data"
 
@@ -76,7 +74,7 @@ class SeekIndexExporter:
         )
         ExportLog(self.resolver.config).add(self.dataset.name, str(path))
         size = seek_index_file.write(path, content)
-        return _summarize(path, content, size)
+        return summarize(path, content, size)
 
     def _resolve_path(self, destination: str) -> Path:
         privacy.require_private(destination, self.dataset, i_may_share=self.i_may_share)
@@ -170,109 +168,8 @@ class SeekIndexExporter:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SeekIndexImporter:
-    """Imports seek indexes, each for an archive that the user has or can access."""
-
-    resolver: LocationResolver
-    options: FetchOptions
-
-    def read(self, path: Path) -> SeekIndexSummary:
-        """Import a file: the cache knows the scans of the archive from then on, as if it had been read.
-
-        Raises
-        ------
-        FormatError
-            It is not a seek index, or is one of another version, or has impossible values.
-        IntegrityError
-            It is damaged, or the archive is another one.
-        SelectionError
-            Its dataset is not in the catalog.
-        AccessError, MirrorError, FetchError
-            No mirror provides the archive; every AccessError carries what its mirror requires.
-        """
-        content = seek_index_file.read(path)
-        dataset = self.resolver.records.dataset(content.header.dataset)
-        acquirer = Acquirer(self.resolver, self.options)
-        location = acquirer.accept_terms(self.resolver.resolve(dataset, self.options.mirror))
-        reader = cast("ImageReader", build_reader(location, acquirer))
-        if not self._install_for_local(content, location, reader):
-            run = transfer.start_run(location, create_progress(self.options.progress))
-            transfer.try_mirrors(
-                location, run, lambda source: self._install_for_mirror(content, location, source, reader)
-            )
-        status = path.stat()
-        if status.st_uid == os.geteuid():  # a purge removes it; that on a shared disk is for others, too
-            ExportLog(self.resolver.config).add(dataset.name, str(path))
-        return _summarize(path, content, status.st_size)
-
-    def _install_for_local(
-        self, content: SeekIndexFile, location: DatasetLocation, reader: "ImageReader"
-    ) -> bool:
-        """Use the index for an archive that is on this machine; return whether there is one."""
-        copy = transfer.find_complete_copy(location)
-        if copy is None or len(copy.files) != 1 or not copy.files[0].checksums:
-            return False
-        file = copy.files[0]
-        seek_index_install.require_same_file(content, location.dataset, file.size, file.checksums)
-        seek_index_install.install(content, LocalSource(file.path, file.location), reader.scan_cache(copy))
-        return True
-
-    def _install_for_mirror(
-        self,
-        content: SeekIndexFile,
-        location: DatasetLocation,
-        source: MirrorSource,
-        reader: "ImageReader",
-    ) -> LocalCopy:
-        """Use the index for the archive at a mirror, and record this as a copy that was not kept."""
-        dataset, archive = location.dataset, content.header.archive
-        file, name = _require_archive(content, dataset, source), source.record.name
-        remote = RemoteSource(source.remote, replace(file, size=archive.size), requires_ranges=True)
-        checksums = tuple(map(Checksum.parse, archive.checksums))
-        folder = location.files.folder(dataset.name)
-        described = VerifiedFile(
-            file.path, folder / file.path, archive.size, checksums, name, has_expected_checksum=False
-        )
-        scan_cache = reader.scan_cache(LocalCopy(dataset.name, name, folder, (described,)))
-        seek_index_install.install(content, remote, scan_cache)
-        return location.files.record_streamed(dataset.name, name, file, archive.size, checksums)
-
-
-def _list_table_spans(inventory: "Inventory") -> list[tuple[int, int]]:
-    """Return where the tables are in the unpacked archive: no part of them goes into the file."""
-    return [(table.offset, table.offset + table.size) for table in inventory.tables]
-
-
-def _stated_identity(copy: LocalCopy, location: DatasetLocation) -> str:
-    """Return the ETag or version that the mirror of a copy stated; blank for a file of this machine."""
-    records = (source.record for source in location.sources if source.record.name == copy.mirror)
-    listed = location.files.remote_file_of(copy)
-    is_local = any(get_protocol(record.protocol).is_local for record in records)
-    return "" if listed is None or is_local else listed.identity or ""
-
-
-def _require_archive(content: SeekIndexFile, dataset: "Dataset", source: MirrorSource) -> RemoteFile:
-    """Return the archive at a mirror, if what the mirror states of it is what the index has."""
-    archive, mirror = content.header.archive, source.record.name
-    files = source.remote.find(dataset)
-    if len(files) != 1:
-        raise seek_index_install.other_archive_error(
-            archive, f"at '{mirror}' consists of {len(files)} files", "one file"
-        )
-    (file,) = files
-    stated = () if file.checksum is None else (file.checksum,)
-    seek_index_install.require_same_file(content, dataset, file.size, stated)
-    known = {Checksum.parse(text).algorithm for text in archive.checksums}
-    is_compared = file.checksum is not None and file.checksum.algorithm in known
-    if not is_compared and mirror == archive.mirror and file.identity not in {None, archive.identity}:
-        raise seek_index_install.other_archive_error(
-            archive, f"at '{mirror}' is {file.identity}", archive.identity
-        )
-    return file
-
-
-def _summarize(path: Path, content: SeekIndexFile, size: int) -> SeekIndexSummary:
+def summarize(path: Path, content: SeekIndexFile, size: int) -> SeekIndexSummary:
+    """Return what is shown of a file of `size` bytes that was exported or imported."""
     index, header = content.index, content.header
     return SeekIndexSummary(
         path=path,
@@ -286,3 +183,16 @@ def _summarize(path: Path, content: SeekIndexFile, size: int) -> SeekIndexSummar
         per_scan=bool(index.ends) or not index.gzipped,
         synthetic=header.synthetic,
     )
+
+
+def _list_table_spans(inventory: "Inventory") -> list[tuple[int, int]]:
+    """Return where the tables are in the unpacked archive: no part of them goes into the file."""
+    return [(table.offset, table.offset + table.size) for table in inventory.tables]
+
+
+def _stated_identity(copy: LocalCopy, location: DatasetLocation) -> str:
+    """Return the ETag or version that the mirror of a copy stated; blank for a file of this machine."""
+    records = (source.record for source in location.sources if source.record.name == copy.mirror)
+    listed = location.files.remote_file_of(copy)
+    is_local = any(get_protocol(record.protocol).is_local for record in records)
+    return "" if listed is None or is_local else listed.identity or ""
