@@ -48,6 +48,7 @@ class Acquirer:
         AccessError, MirrorError, FetchError
             No mirror provides it; every AccessError carries what its mirror requires.
         """
+        # Without a connection, files on this machine can still be registered or generated.
         if not self.options.download or (is_offline() and not location.ready_sources):
             raise self._not_found_error(location)
         progress = create_progress(self.options.progress)
@@ -65,6 +66,7 @@ class Acquirer:
         wants_phantom = location.files.root == self.resolver.phantom_root
         if self.lock is None or self.lock.synthetic == wants_phantom:
             return
+        # A phantom that the user adopted is outside the root of the phantom.
         copy = transfer.find_complete_copy(location, include_dropped=True)
         if self.lock.synthetic and copy is not None and is_synthetic(copy):  # a phantom that was adopted
             return
@@ -91,6 +93,7 @@ class Acquirer:
         dataset = location.dataset
         if self.options.accept_terms and location.terms.state != "met":
             ConsentFile(self.resolver.config).accept(dataset.name, self.resolver.records.terms_of(dataset))
+        # Resolved again: a location reads the state of the terms once.
         return self.resolver.resolve(dataset, self.options.mirror)
 
     def _write_sidecars(self, copy: LocalCopy, location: DatasetLocation) -> None:
@@ -118,6 +121,7 @@ def reject_unreadable(error: FormatError | FetchError, copy: LocalCopy, location
         The same error, with what to do next; nothing is raised if the archive is not to blame.
     """
     file = copy.files[0]
+    # Bytes with the expected checksum are the publisher's: downloading them again would change nothing.
     is_first_seen = len(copy.files) == 1 and not (copy.files_removed or file.has_expected_checksum)
     is_ours = copy.root == location.files.folder(copy.dataset)
     if not (is_first_seen and is_ours and _is_damaged(error, file)):

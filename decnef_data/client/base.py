@@ -22,6 +22,7 @@ class ClientBase:
         The folder of logins and acceptances, outside the cache.
     """
 
+    # Declared for the methods, which are in classes of their own; the client sets them.
     records: Records
     data_dir: Path
     config_dir: Path

@@ -53,6 +53,7 @@ class CacheContents:
             for name in {entry.dataset for entry in entries}
         }
         copies = {(entry.dataset, entry.mirror) for entry in entries}
+        # A phantom may be adopted like any other copy: only its files show what it is.
         synthetic = {copy for copy in copies if self._is_synthetic(*copy)}
         for entry in entries:
             is_marked = entry.synthetic or (entry.dataset, entry.mirror) in synthetic
@@ -95,7 +96,7 @@ class CacheContents:
 
     def repair(self, dataset: str) -> None:
         """Remove the stores of `dataset` that are not intact: they are rebuilt when they are needed."""
-        for key, store_dataset, _ in tuple(self._store_datasets()):
+        for key, store_dataset, _ in self._store_datasets():
             checks = self._stores.check(key, deep=True) if store_dataset in {dataset, None} else ()
             if any(check.state != "intact" for check in checks):
                 self._stores.remove(key)
@@ -112,6 +113,7 @@ class CacheContents:
         listed = {entry.path: entry for entry in self.entries()}
         for dataset, item in items:
             entry = listed.get(item.path)
+            # The entry of a link has the size of what it leads to, which is not removed.
             if entry is not None and item.kind != "link":
                 yield entry
             elif item.kind in _ENTRY_KINDS and item.path.name not in {TERMS_FILE, CITATION_FILE}:
@@ -197,6 +199,7 @@ def clear(
             for removal in part_removals
             for item in (removal.store_items() if stores else removal.items())
         ]
+        # Which dataset they are of is unknown, so they go only with everything.
         part_items += [("", item) for item in unreadable_stores(part.root) if dataset is None]
         adopted = (entry for entry in part.entries() if entry.kind == "adopted" and not stores)
         entries += (entry for entry in adopted if dataset in {None, entry.dataset})
@@ -226,6 +229,7 @@ def _verify_copy(
 ) -> Iterator[FileCheck]:
     name = location.dataset.name
     yield from location.files.verify(name, mirror, deep=deep)
+    # The images of an adopted folder have no receipts: its inventory has their sizes and times.
     copy = location.files.find_copy(name, mirror) if location.dataset.has_unhashed_files else None
     yield from build_reader().check_files(copy, deep=deep) if copy else ()
 
@@ -253,6 +257,7 @@ def _damaged_paths(location: DatasetLocation, source: MirrorSource) -> Iterator[
         return
     if journal.root != location.files.folder(name):
         return
+    # Bytes can change without the size and the time, as on a failing disk.
     for check in location.files.verify(name, mirror, deep=True):
         if check.state == "intact":
             location.files.renew_receipt(name, mirror, check.path)
@@ -262,5 +267,6 @@ def _damaged_paths(location: DatasetLocation, source: MirrorSource) -> Iterator[
 
 def _sources_starting_with(location: DatasetLocation, source: MirrorSource) -> tuple[MirrorSource, ...]:
     """Return the mirror that the files came from, then the others that can provide them as well."""
+    # What is on this machine would be registered in place, and the damaged copy stay as it is.
     others = (other for other in location.sources if other is not source and not is_local(other.record))
     return (source, *others)

@@ -55,6 +55,7 @@ def citations_for(
     publications, but not the data: they are not what its DOI identifies.
     """
     citations = [records.citation(key) for key in dataset.citations]
+    # Without the first condition, a dataset without a DOI would be any work without one.
     dataset_citation = next((work for work in citations if dataset.doi and work.doi == dataset.doi), None)
     if synthetic:
         return tuple(work for work in citations if work is not dataset_citation)
@@ -69,6 +70,7 @@ def _default_citation(records: Records, dataset: Dataset, version: str) -> Citat
     """Build the citation of a dataset that has none in the records; its publisher is a mirror."""
     mirror = next((mirror for mirror in records.mirrors if _has_version(mirror, version)), None)
     if mirror is None:
+        # Double braces: BibTeX styles change the case of titles.
         bibtex = f"@misc{{{dataset.name},\n  title        = {{{{{dataset.title}}}}}\n}}"
         return Citation(key=dataset.name, text=dataset.title, bibtex=bibtex)
     key = f"{dataset.name}-{mirror.name}"
@@ -133,6 +135,7 @@ def to_csl(work: Citation) -> dict[str, Any]:
 
 
 def _csl_type(entry: str) -> str:
+    # BibTeX has no type for data.
     return {"article": "article-journal", "misc": "dataset", "book": "book"}.get(entry.lower(), "document")
 
 
@@ -143,7 +146,7 @@ def _strip_braces(value: str) -> str:
 
 def _parse_authors(authors: str) -> Iterator[dict[str, str]]:
     for name in re.split(r"\s+and\s+", _strip_braces(authors)):
-        family, comma, given = (part.strip() for part in name.partition(","))
+        family, comma, given = (part.strip() for part in name.partition(","))  # a group has no given name
         yield {"family": family, "given": given} if comma else {"literal": family}
 
 

@@ -31,6 +31,7 @@ def parse_codes(codes: Codes, dataset: "Dataset", records: "Records") -> "tuple[
     FormatError
         The file is not a valid file of code books.
     """
+    # The word comes first: a file of that name can be passed as ./mri.
     if isinstance(codes, Mapping) or codes == MRI:
         return parse_code_books(codes, dataset, records)
     path = expand_path(codes)

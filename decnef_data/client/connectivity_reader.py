@@ -94,7 +94,7 @@ class ConnectivityReader(Reader):
         """Return where the copy's store is, or will be."""
         key = self._store_key(copy)
         store = None
-        with suppress(DamagedStoreError):
+        with suppress(DamagedStoreError):  # it will be built again at the same place
             store = self._find_store(key)
         return Stores(self.root / "stores", memmap_variable).path(key) if store is None else store.path
 
@@ -113,6 +113,7 @@ class ConnectivityReader(Reader):
             announce_stored(self.dataset.name, stored, strict=strict, warnings=account.warnings())
             files = {path for group in groups.values() for path in group["source_file"].to_numpy().tolist()}
             warn_about_unused_books(selection.codes or (), account, sorted(files), self.dataset)
+        # The group was chosen when the store was read: without other conditions, nothing is copied.
         if selection != Selection(selection.dataset, group=selection.group):
             groups = select_each(groups, selection, self.dataset, self.records)
         nonempty = {group: dataset for group, dataset in groups.items() if dataset.sizes["subject"]}
@@ -138,6 +139,7 @@ class ConnectivityReader(Reader):
         What else is in a folder does not change its store, and is listed now.
         """
         books = self.stored_books(copy)
+        # Code books change labels, for which all groups are read.
         stored, groups = self._read_store(copy, lambda available: available if books else ())
         account = stored_account(stored)
         if books:
@@ -185,6 +187,7 @@ class ConnectivityReader(Reader):
                 "'%s': the store is not intact ('%s' is %s), and is rebuilt from the verified files.",
                 self.dataset.name, error.file, error.found,
             )  # fmt: skip
+        # Outside the handler, and not in a loop: a new store that is damaged as well shows a failing disk.
         return read(self._build_store(key, copy))
 
     def _require_source(self, copy: LocalCopy, error: DamagedStoreError) -> None:
@@ -203,7 +206,7 @@ class ConnectivityReader(Reader):
         try:
             own = Stores(self.root / "stores", memmap_variable).find(key)
         except DamagedStoreError as error:
-            own, damage = None, error
+            own, damage = None, error  # raised only where the shared cache has none
         if own is None and self.shared is not None:
             with suppress(DamagedStoreError):
                 own = Stores(self.shared / "stores", memmap_variable).find(key)
@@ -212,6 +215,7 @@ class ConnectivityReader(Reader):
         return own
 
     def _store_key(self, copy: LocalCopy) -> str:
+        # The labels of a store come from the records: with other records, it is another store.
         layout = f"{self.layout.name} {_digest_of_meaning(self.records, self.dataset.name)}"
         return store_key(copy.checksums, layout, self.layout.version)
 
@@ -227,6 +231,7 @@ class ConnectivityReader(Reader):
         }
         stores = Stores(self.root / "stores", memmap_variable)
         stores.publish(key, result.groups, attrs)
+        # Opened as any later call opens it, so that the first result is no different.
         store = stores.find(key)
         if store is None:  # removed by another process between these two lines
             raise FormatError(

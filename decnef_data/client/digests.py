@@ -18,6 +18,7 @@ _RELEASED_ROLES: Final = ("participants", "supplement", "protocols")
 def corroborate(check: FileCheck, dataset: Dataset, records: Records) -> FileCheck:
     """Return a check with the holders whose file has the same checksum, by whatever name."""
     digests = {text.removeprefix("sha256:") for text in check.checksums if text.startswith("sha256:")}
+    # The name of a file says nothing: archives are renamed by browsers and by people.
     same = [known for known in dataset.known_files if known.sha256 in digests]
     if not same:
         return check
@@ -30,7 +31,7 @@ def _owners(known_files: Iterable[KnownFile], by_key: "dict[str, Evidence]") -> 
     for known in known_files:
         basis = known.basis_of("sha256")
         for key in basis if isinstance(basis, tuple) else ():
-            if key in by_key and by_key[key].role != "other":
+            if key in by_key and by_key[key].role != "other":  # others only repeat what was stated
                 yield by_key[key].owner
 
 
@@ -42,6 +43,7 @@ def list_digests(copy: LocalCopy, account: Account, dataset: Dataset) -> Iterato
     released = {path for matrix in dataset.matrices for path in (matrix.path, matrix.table) if path}
     released |= {known.path for known in dataset.known_files}
     released |= {_inside(table.file, dataset) for table in account.tables if table.role in _RELEASED_ROLES}
+    # An account has files of a folder, which were hashed when they were read; receipts have the archives.
     found = {each.file: each.sha256 for each in account.checksums}
     for file in copy.files:
         digest = next((each.hexdigest for each in file.checksums if each.algorithm == "sha256"), None)
@@ -49,8 +51,10 @@ def list_digests(copy: LocalCopy, account: Account, dataset: Dataset) -> Iterato
             found.setdefault(file.path, digest)
     for file_path, digest in sorted(found.items()):
         path = _inside(file_path, dataset)
-        if path.endswith(_ARCHIVES):  # whose name may be of the user
-            yield ChecksumAccount(dataset.top_folder + _suffix(path), digest)
+        suffix = next((each for each in _ARCHIVES if path.endswith(each)), "")
+        if suffix:  # the rest of the name may be of the user
+            yield ChecksumAccount(dataset.top_folder + suffix, digest)
+        # Folders of users are named otherwise than those of the release.
         elif released_path := next(
             (each for each in (path, PurePosixPath(path).name) if each in released), ""
         ):
@@ -60,7 +64,3 @@ def list_digests(copy: LocalCopy, account: Account, dataset: Dataset) -> Iterato
 def _inside(path: str, dataset: Dataset) -> str:
     """Return a path relative to the top folder of the dataset."""
     return path.removeprefix(f"{dataset.top_folder}/")
-
-
-def _suffix(path: str) -> str:
-    return next(suffix for suffix in reversed(_ARCHIVES) if path.endswith(suffix))

@@ -39,7 +39,7 @@ def _cached_dataset(
         return None
     has_stores = any(item.kind not in _FILE_KINDS for item in items)
     copies = [copy for mirror in files.mirrors(name) if (copy := files.find_copy(name, mirror))]
-    opened = [copy for copy in copies if not copy.files_removed or (has_stores and len(copy.files) == 1)]
+    opened = [copy for copy in copies if has_stores or not copy.files_removed]
     adopted = [entry for entry in entries if entry.kind == "adopted"]
     return CachedDataset(
         name,

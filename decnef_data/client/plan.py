@@ -13,6 +13,7 @@ from decnef_data.client.file_patterns import FilePatterns
 from decnef_data.client.resolve import PHANTOM
 from decnef_data.errors import IntegrityError, SelectionError
 from decnef_data.file_cache import FileCache
+from decnef_data.file_cache.claims import without_claim
 from decnef_data.mirrors import is_local
 from decnef_data.model import Dataset, MirrorCost, Plan, PlannedFile, RemoteFile, Selection
 from decnef_data.records import Records
@@ -172,11 +173,11 @@ def _mirror_cost(plan: Plan, location: DatasetLocation, source: MirrorSource) ->
 
 def _partial_size(files: FileCache, dataset: str) -> int:
     """Return the size of the incomplete files, counting the longest attempt at each."""
-    sizes: dict[str, int] = {}
+    sizes: dict[Path, int] = {}
     for entry in files.entries():
         if entry.dataset == dataset and entry.kind == "partial":
-            name = entry.path.name.partition(".part")[0].rsplit(".", 1)[0]
-            sizes[name] = max(entry.size, sizes.get(name, 0))
+            path = without_claim(entry.path)
+            sizes[path] = max(entry.size, sizes.get(path, 0))
     return sum(sizes.values())
 
 

@@ -64,7 +64,6 @@ def search_datasets(
     for name, error in refusals.items():
         warn_user(f"'{name}': {error}")
     combined = _concatenate_tables(tables, resolver.records)
-    combined.attrs.clear()
     combined.attrs["searched"] = list(tables)
     combined.attrs["unavailable"] = {name: str(error) for name, error in errors.items()}
     combined.attrs.update(_shared_attrs(tables, mirror))

@@ -72,6 +72,17 @@ def list_partials(location: Path) -> list[Path]:
     return [location.with_name(name) for name in matching if _PARTIAL_SUFFIX.fullmatch(name, len(prefix))]
 
 
+def without_claim(path: Path) -> Path:
+    """Return the path that a partial is for, which several attempts, of several processes, may have.
+
+    Examples
+    --------
+    >>> without_claim(Path("a.zip.0123456789abcdef.node1-42-7.part")).name
+    'a.zip'
+    """
+    return path.with_name(re.sub(rf"\.{_PARTIAL_SUFFIX.pattern}$", "", path.name))
+
+
 def allocated_bytes(path: Path) -> int:
     """Return the bytes that a partial takes on disk: from the start it is as long as the complete file."""
     try:

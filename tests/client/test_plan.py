@@ -169,6 +169,18 @@ def test_what_is_begun_is_said(links: LinkServer) -> None:
     assert decnef_data.plan("srpbs-fc").partial_size >= 100_000
 
 
+def test_what_is_begun_of_several_files_is_added_up_and_of_one_file_is_not(cache: Path) -> None:
+    for path, size in (
+        ("sub-0001/t1/a.partial.nii.0123456789abcdef.part", 4096),
+        ("sub-0001/t1/a.partial.nii.0123456789abcdef.host-1-2.part", 8192),
+        ("sub-0002/t1/a.partial.nii.0123456789abcdef.part", 16384),
+    ):
+        place = cache / "partial/srpbs-fc" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(bytes(size))
+    assert decnef_data.plan("srpbs-fc").partial_size == 8192 + 16384
+
+
 def test_what_nobody_can_estimate_is_unknown() -> None:
     planned = decnef_data.plan("srpbs-ts")
     assert (planned.mirror, planned.store_size, planned.required_disk) == (None, None, None)

@@ -5,6 +5,7 @@ import tarfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -14,6 +15,7 @@ from decnef_data.model import CacheListing
 from decnef_data.phantom import write_imaging_phantom
 from tests import small
 from tests.command import run
+from tests.servers.synapse import SynapseServer, project
 
 DAY = 86_400
 
@@ -64,6 +66,21 @@ def test_the_least_recently_used_goes_first_until_the_rest_is_small_enough(clien
     used = {each.dataset: each.last_used for each in client.cached_datasets()}["srpbs-open"]
     assert used is not None
     assert datetime.now(UTC) - used < timedelta(hours=1)
+
+
+def test_separate_files_that_were_not_kept_are_complete_in_their_store(tmp_path: Path) -> None:
+    client = Client(tmp_path / "cache")
+    with ZipFile(small.archive(tmp_path / "SRPBS_FC.zip")) as archive:
+        archive.extractall(tmp_path / "own")
+    with SynapseServer(project(client.records.dataset("srpbs-fc").title, tmp_path / "own")) as server:
+        server.config(Path.home() / ".synapseConfig", server.token)
+        client.index("synapse", progress="none")
+        client.fetch_dataset("srpbs-fc", accept_terms=True, keep_archive=False, progress="none")
+    (copy,) = client.cached_datasets()
+    assert copy.state == "complete"
+    assert client.fetch_dataset("srpbs-fc/bal140", download=False, progress="none").sizes["subject"] == 15
+    client.clear_cache("srpbs-fc", stores=True)
+    assert [each.state for each in client.cached_datasets()] in ([], ["partial"])
 
 
 def test_what_is_adopted_or_being_downloaded_or_incomplete_stays(client: Client, tmp_path: Path) -> None:
