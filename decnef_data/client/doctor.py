@@ -82,6 +82,7 @@ def _compare_checksums(account: Account, dataset: Dataset) -> Iterator[Finding]:
     """Compare files with the checksums of another holder's copy."""
     for found in account.checksums:
         for known in dataset.known_files:
+            # Some holders name a file without its folder.
             if known.path in {found.file, found.file.rpartition("/")[2]}:
                 agrees = known.sha256 == found.sha256
                 what = f"SHA-256 of '{found.file}', as another holder reports it"
@@ -92,10 +93,11 @@ def _read_participants(
     resolver: LocationResolver, dataset: Dataset, copy: LocalCopy
 ) -> "tuple[pd.DataFrame, list[str]]":
     """Return the table of all participants, and what was said while it was read."""
+    # Not strict: everything that is wrong is wanted, and an error would end with the first.
     options = FetchOptions(copy.mirror, download=False, strict=False, progress="none")
     request = DataRequest.create(resolver, Selection(dataset.name), options)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", DecnefDataWarning)
+        warnings.simplefilter("always", DecnefDataWarning)  # also what was shown before
         table = request.acquire().participants()
     return table, [str(warning.message) for warning in caught]
 
@@ -132,12 +134,14 @@ def _compare(what: str, expected: float, actual: float, grade: str) -> Finding:
 
 def _compare_counts(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Finding]:
     """Compare participants by site and diagnosis, where the tables record every site."""
+    # Some tables pool several sites: every count of a site would be too low.
     if participants["site"].isna().any():
         return
     found = {}
     for count in dataset.counts:
         is_counted = participants["site"].isin(count.sites) & (participants["diagnosis"] == count.diagnosis)
         found[count.sites, count.diagnosis] = participants.loc[is_counted, "subject"].nunique()
+    # The sums are published, so that a small number would follow from the others of its row or column.
     hidden = hidden_counts(found, [*_sums_along(found, 0), *_sums_along(found, 1)])
     for count in dataset.counts:
         what = f"{count.diagnosis} at {'+'.join(count.sites)}"
@@ -181,6 +185,7 @@ def _compare_runs(participants: "pd.DataFrame", dataset: Dataset) -> Iterator[Fi
     """Compare the number of runs of each session that has any with the catalog."""
     if not dataset.run_counts:
         return
+    # A session may have a T1 image alone.
     imaged = participants[participants["bold"] > 0]
     for site, sessions in imaged.groupby(imaged["site"].fillna("").astype(str)):
         known = dataset.runs_per_session(site)
@@ -206,6 +211,7 @@ def _compare_sessions(participants: "pd.DataFrame", dataset: Dataset, records: R
     counts = sessions["subject"].value_counts(sort=False)
     found = _format_counts(counts.tolist())
     recorded = _expected_sessions(dataset, records)
+    # Without a record, most participants say how many there should be; who differs is named.
     expected = _format_counts(recorded or [int(counts.mode().max())] * len(counts))
     names = name_differing(counts.index.tolist(), counts.map(str).tolist(), ())
     yield Finding(
@@ -213,7 +219,7 @@ def _compare_sessions(participants: "pd.DataFrame", dataset: Dataset, records: R
         expected,
         found if found == expected else found + names,
         agrees=found == expected,
-        grade="C" if recorded else "",
+        grade="C" if recorded else "",  # from the sum of all sessions alone
     )
     unknown = sessions[[site != "" and records.site(site) is None for site in sessions["site"].fillna("")]]
     pairs = zip(unknown["subject"], unknown["session"], strict=True)
@@ -246,12 +252,13 @@ _RECOUNTS: Final[Mapping[str, Callable[["pd.DataFrame"], float]]] = {
     "male": lambda participants: int((participants["sex"] == "male").sum()),
     "female": lambda participants: int((participants["sex"] == "female").sum()),
     "mean-age": lambda participants: round(float(participants["age"].mean()), 1),
+    # A participant without a diagnosis counts as neither.
     "patients": lambda participants: int((participants["diagnosis"].dropna() != examples.CONTROLS).sum()),
     "controls": lambda participants: int((participants["diagnosis"] == examples.CONTROLS).sum()),
     "site-codes": lambda participants: participants["site"].nunique(),
     "sites": lambda participants: participants["site"].nunique(),
     "blank-handedness": lambda participants: int(participants["handedness_code"].isna().sum()),
-    "sessions": len,
+    "sessions": len,  # a table of images has one row per session
     "session-labels": lambda participants: participants["session"].nunique(),
     "runs": lambda participants: int(participants["bold"].sum()),
 }

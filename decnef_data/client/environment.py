@@ -24,7 +24,7 @@ __all__ = ["describe_environment"]
 _DISTRIBUTION: Final = "decnef-data"
 _REQUIREMENT_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 #: Prefixes of the environment variables that change where data come from, or how they are printed.
-_VARIABLES: Final = ("DECNEF_", "SYNAPSE_", "XDG_C")
+_VARIABLES: Final = ("DECNEF_", "SYNAPSE_", "XDG_C")  # the last moves the cache and the configuration
 _FURTHER_VARIABLES: Final = (
     "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NO_COLOR", "PYTHONIOENCODING", "PYTHONUTF8",
     "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE",
@@ -47,7 +47,7 @@ def describe_environment(resolver: LocationResolver) -> Environment:
 
 
 def _describe_encoding() -> str:
-    language = locale.setlocale(locale.LC_CTYPE)
+    language = locale.setlocale(locale.LC_CTYPE)  # which only reads it
     return f"{language}, texts {locale.getencoding()}, file names {sys.getfilesystemencoding()}"
 
 
@@ -77,6 +77,7 @@ def _folders(resolver: LocationResolver) -> Iterator[FolderInfo]:
 
 
 def _folder_info(role: str, path: Path) -> FolderInfo:
+    # A folder that does not exist yet will be made in the first parent that does.
     existing = next(parent for parent in (path, *path.parents) if parent.is_dir())
     status = path.stat() if existing == path else None
     return FolderInfo(
@@ -117,6 +118,7 @@ def _address(mirror: Mirror) -> str | None:
 
 
 def _set_variables() -> Iterable[str]:
+    # Names alone: values may be tokens, links and paths; requests reads proxies in lower case, too.
     return sorted(
         name
         for name, value in os.environ.items()

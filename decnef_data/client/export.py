@@ -65,6 +65,7 @@ class Exporter:
         folder, request = self._resolve_folder(destination), self.request
         source = request.acquire().export_source()
         if not source.images.synthetic:
+            # Recorded before anything is written, so that an export that is interrupted is listed.
             ExportLog(self.config).add(request.dataset.name, str(folder))
         options = tree.BidsOptions(folder, slice_timing, compress, request.options.strict)
         progress = create_progress(request.options.progress)

@@ -49,6 +49,7 @@ class FilePatterns:
                 "Leave out include and exclude, or select participants and groups instead."
             )
             raise SelectionError(message, requested=", ".join((*self.include, *self.exclude)))
+        # One to exclude that matches nothing is an error, too: misspelled, it would leave files in.
         for pattern in (*self.include, *self.exclude):
             if not any(fnmatchcase(path, pattern) for path in paths):
                 raise _no_match_error(dataset, pattern, paths)
@@ -69,6 +70,7 @@ class FilePatterns:
 def _as_patterns(given: str | Iterable[str] | None) -> tuple[str, ...]:
     """Return patterns as a tuple; one that ends with a slash means everything in that folder."""
     patterns = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    # Listings have bytes that are not UTF-8 escaped, too.
     return tuple(escape_path(f"{text}*" if text.endswith("/") else text) for text in patterns)
 
 

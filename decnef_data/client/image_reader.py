@@ -154,6 +154,7 @@ class ImageReader(Reader):
     ) -> None:
         """Read an archive while it is downloaded, and store the selected scans in `scan_cache`."""
         request = self._layout_request(copy, self.with_stored_books(copy, selection))
+        # The name of the scan cache has the checksum, which is known only when everything was read.
         request = replace(request, open_scan_cache=lambda: scan_cache, open_source=lambda: source)
         self._layout_of(copy).bind(copy, request).ingest()
 

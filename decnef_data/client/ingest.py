@@ -52,6 +52,7 @@ class ImageIngester:
 
     def _fetch_from(self, location: DatasetLocation, source: MirrorSource, run: TransferRun) -> LocalCopy:
         remote_files = run.list_files(source.remote)
+        # Files on this machine are read where they are.
         all_remote = all(file.local is None for file in remote_files)
         if len(remote_files) > 1 and all_remote:
             return self._fetch_selected_files(location, source, run)
@@ -59,6 +60,7 @@ class ImageIngester:
             len(remote_files) == 1
             and all_remote
             and not self.keep_archive
+            # The table of a zip is at its end, so that it cannot be read while it is received.
             and has_archive_name(remote_files[0].path)
         ):
             return self._stream_archive(location, source, remote_files[0])
@@ -82,6 +84,7 @@ class ImageIngester:
         files = {file.path: file for file in (*previous_files, *tables, *images)}
         # The listing is written first: without it, a copy of a few files would pass for complete.
         write_atomic(self.reader.listing_path(mirror), msgspec.json.encode(paths))
+        # In the order of their paths, whichever selection was downloaded first.
         copy = location.files.mark_complete(
             name, mirror, folder, tuple(files[path] for path in sorted(files))
         )
@@ -92,9 +95,10 @@ class ImageIngester:
         name, mirror = location.dataset.name, source.record.name
         hashing_source = HashingSource(RemoteSource(source.remote, file))
         folder = location.files.folder(name)
-        pending = VerifiedFile(
+        pending = VerifiedFile(  # its checksum and size are known at its end
             file.path, folder / file.path, file.size or 0, (), mirror, has_expected_checksum=False
         )
+        # Beside the stores, on the same disk, so that it can be moved there by renaming.
         with staging_folder_with_cleanup(location.files.root / "stores") as staging_folder:
             scan_cache = ScanCache(staging_folder / _STAGED_FOLDER)
             with _reraise_as_integrity_error(file):
@@ -113,6 +117,6 @@ def _reraise_as_integrity_error(file: RemoteFile) -> Iterator[None]:
     try:
         yield
     except FormatError as error:
-        if error.file != file.path:
+        if error.file != file.path:  # one member is wrong, and not the transfer
             raise
         raise IntegrityError(str(error), file=file.path) from error

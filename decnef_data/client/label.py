@@ -79,6 +79,7 @@ def label_values(
     provide = _image_coords if is_imaging else _matrix_coords
     with acquired.reading():
         coords, attrs = provide(acquired, keys)
+    # The conditions of use of the values may be stricter than those of the dataset.
     use = use_attrs([getattr(values, "attrs", {}), attrs])
     labelled = _with_coords(dataset, coords).assign_attrs({**attrs, **use})
     return mark_texts(labelled.isel({axis.dim: 0}) if keys.is_single else labelled)
@@ -95,6 +96,7 @@ def _with_coords(dataset: xr.Dataset, coords: _Coords) -> xr.Dataset:
                 f"Remove it with values.drop_vars('{name}')."
             )
             raise SelectionError(message, requested=name)
+    # Equal coordinates of the values are replaced, because those of the dataset have attributes.
     return dataset.drop_vars([name for name in coords if name in dataset.coords]).assign_coords(coords)
 
 
@@ -133,7 +135,7 @@ class _Finder:
         if row is None:
             raise self._session_error(subject, session, rows)
         runs = sorted(self.labels.runs.get(row, ()))
-        if runs and run not in runs:
+        if runs and run not in runs:  # a session without images here may have results of any run
             message = (
                 f"'{self.labels.name_of(row)}' has no run {run} in '{self.dataset}', only "
                 f"{', '.join(map(str, runs))}. Correct run=."

@@ -74,6 +74,7 @@ def create_lock(
         message = f"{problem} Run `decnef_data.download('{name}')` first."
         raise SelectionError(message, requested=name)
     warn_about_unhashed_files(location, copy)
+    # The lock names all codes, because the books beside a copy are not there on another machine.
     codes = (*(selection.codes or ()), *stored_books(copy)) or None
     selection = msgspec.structs.replace(selection, codes=codes)
     return Lock(
@@ -133,7 +134,7 @@ def _layout_label(dataset: Dataset) -> str:
 
 def _hash_locked_file(file: VerifiedFile, location: DatasetLocation, progress: Progress) -> LockedFile:
     algorithms = {checksum.algorithm for checksum in file.checksums}
-    if not algorithms.issuperset(_ALGORITHMS) and file.location.exists():
+    if not algorithms.issuperset(_ALGORITHMS) and file.location.exists():  # else it was not kept
         file = replace(file, checksums=_complete_checksums(file, progress))
         with suppress(OSError):  # a cache that may only be read is hashed again next time
             location.files.add_checksums(location.dataset.name, file)
@@ -144,6 +145,7 @@ def _hash_locked_file(file: VerifiedFile, location: DatasetLocation, progress: P
 
 def _complete_checksums(file: VerifiedFile, progress: Progress) -> tuple[Checksum, ...]:
     """Return the file's checksums, followed by those of the other algorithms."""
+    # The checksum that it was verified by is computed, too: what is added must be of the same bytes.
     first, *_ = file.checksums
     computed = _hash_file(
         file, (first.algorithm, *(name for name in _ALGORITHMS if name != first.algorithm)), progress
@@ -158,6 +160,7 @@ def _complete_checksums(file: VerifiedFile, progress: Progress) -> tuple[Checksu
 
 
 def _hash_file(file: VerifiedFile, algorithms: Sequence[str], progress: Progress) -> tuple[Checksum, ...]:
+    # For a security use, MD5 is refused in FIPS mode.
     digests: list[_Hash] = [hashlib.new(name, usedforsecurity=False) for name in algorithms]
     progress.start(f"hashing {file.location.name}", file.size, 0)
     try:
@@ -215,6 +218,7 @@ def merge_selection(selection: Selection, lock: Lock, records: Records) -> Selec
             f"Request '{lock.dataset}' or use another lock."
         )
         raise SelectionError(message, requested=selection.dataset, known=(lock.dataset,))
+    # An earlier version may have written other spellings.
     locked = spell_names(records, Selection(lock.dataset, **msgspec.structs.asdict(lock.selection)))
     merged = {field: _merge_field(field, selection, locked) for field in _SELECTION_FIELDS - _SAMPLE_FIELDS}
     return Selection(selection.dataset, **merged, **_merge_sample(selection, locked))
@@ -237,6 +241,7 @@ def _merge_sample(selection: Selection, lock: Selection) -> dict[str, Any]:
     requested, locked = (
         {field: getattr(part, field) for field in sorted(_SAMPLE_FIELDS)} for part in (selection, lock)
     )
+    # A seed without a size selects nothing, so it is no request for another sample.
     if requested["n_subjects"] is None:
         return locked
     if locked["n_subjects"] is not None and requested != locked:
@@ -285,6 +290,7 @@ def find_differences(
     copy: LocalCopy, location: DatasetLocation, lock: Lock, progress: Progress
 ) -> tuple[Difference, ...]:
     """Return how the bytes of a copy differ from the lock's; hash files that share no checksum algorithm."""
+    # Hashing reads all of the copy, so it is the last resort.
     recorded = [_to_locked_file(file) for file in copy.files]
     if not any(_has_no_common_checksum(*pair) for pair in lockfile.pair_files(lock.files, recorded)):
         return tuple(_byte_differences(lock, recorded))
@@ -328,6 +334,7 @@ def fetch_locked(location: DatasetLocation, lock: Lock, progress: Progress) -> L
         return MirrorSource(source.record, lambda: remote)
 
     locked_sources = tuple(map(lock_source, location.sources))
+    # Not by fetch, which would be content with any complete copy.
     return transfer.fetch_from_mirrors(replace(location, sources=locked_sources), progress)
 
 
@@ -386,6 +393,7 @@ class LockedMirror(Remote):
                 f"Run `decnef_data.adopt('{dataset.name}', PATH)` again to compare it with the lock."
             )
             raise IntegrityError(message, file=str(journal.root))
+        # The first is enough.
         for difference in find_differences(copy, self.location, self.lock, self.progress):
             raise _mismatch_error(difference, f"your copy in '{copy.root}'", dataset.name)
 
@@ -396,12 +404,14 @@ class LockedMirror(Remote):
             )
             raise _mismatch_error(difference, f"mirror '{self.name}'", self.lock.dataset)
         checksums = [Checksum.parse(text) for text in locked.checksums]
+        # The last is the strongest: locks sort checksums, and sha256 is behind md5.
         expected = file.checksum if file.checksum in checksums else checksums[-1]
         return replace(file, size=locked.size, checksum=expected)
 
 
 def _remote_to_locked_file(file: RemoteFile) -> LockedFile:
     checksums = (str(file.checksum),) if file.checksum else ()
+    # No file has the size -1.
     return LockedFile(path=file.path, size=-1 if file.size is None else file.size, checksums=checksums)
 
 
@@ -411,6 +421,7 @@ def _contradicts_lock(locked: LockedFile, file: RemoteFile) -> bool:
         return True
     algorithms = {Checksum.parse(text).algorithm for text in locked.checksums}
     checksum = file.checksum
+    # Another algorithm proves nothing: the bytes are compared with the lock when they are received.
     return checksum is not None and checksum.algorithm in algorithms and str(checksum) not in locked.checksums
 
 

@@ -32,6 +32,7 @@ def copy_note(copy: LocalCopy, dataset: Dataset, resolver: LocationResolver, opt
 
 def _describe_files(copy: LocalCopy, dataset: Dataset) -> str:
     count, size = len(copy.files), human_size(sum(file.size for file in copy.files))
+    # Only the other files of an adopted folder of images are hashed, and so listed as files.
     if (
         dataset.has_unhashed_files
         and all(dataset.should_hash(file.path) for file in copy.files)
@@ -97,7 +98,7 @@ def _open_call(dataset: Dataset, resolver: LocationResolver, options: FetchOptio
     arguments = [f'"{dataset.name}"']
     if mirror != "auto":
         arguments.append(f'mirror="{mirror}"')
-    if resolver.root != resolve_cache_folder():
+    if resolver.root != resolve_cache_folder():  # the default folder needs no argument
         arguments.append(f'data_dir="{short_path(resolver.root)}"')
     return f"decnef_data.fetch_dataset({', '.join(arguments)})"
 
@@ -105,6 +106,7 @@ def _open_call(dataset: Dataset, resolver: LocationResolver, options: FetchOptio
 def _format(
     name: str, came: str, folder: Path, *, synthetic: bool, call: str, works: Sequence[Citation]
 ) -> _Note:
+    # Those to cite only on some occasion are left to cite().
     dois = [work.doi for work in works if work.doi and work.when is None]
     cite = f'decnef_data.cite("{name}")'
     html = [f"<b>{escape(name)}</b>{synthetic_badge(synthetic=synthetic)}: {escape(came)}."]

@@ -70,6 +70,7 @@ class PlainFiles:
             Another file has the name of one of them; nothing was written.
         """
         targets = {folder / unescape_path(path): origin for path, origin in self.locations.items()}
+        # A link that leads nowhere is in the way, too.
         missing = {path: origin for path, origin in targets.items() if not os.path.lexists(path)}
         _require_same(origin_by_path=targets, existing=targets.keys() - missing.keys(), folder=folder)
         make_private_folder(folder)
@@ -102,9 +103,11 @@ def _is_same(origin: Path, path: Path) -> bool:
 
 def _place_file(origin: Path, path: Path, *, may_link: bool) -> None:
     make_private_folder(path.parent)
+    # A hard link to a symbolic link would lead to wherever that leads.
     if may_link and not origin.is_symlink():
         link_or_copy(origin, path, staging=path.parent)
-        if path.samefile(origin):
+        if path.samefile(origin):  # not a copy, which may be edited
+            # The group keeps what `--shared` gave it: the mode is that of the file in the cache as well.
             path.chmod(_READ_ONLY | stat.S_IMODE(origin.stat().st_mode) & 0o040)
         return
     _copy(origin, path)
@@ -113,7 +116,7 @@ def _place_file(origin: Path, path: Path, *, may_link: bool) -> None:
 def _copy(origin: Path, path: Path) -> None:
     with origin.open("rb") as source, open_atomic(path) as file:
         shutil.copyfileobj(source, file)
-    with suppress(OSError):
+    with suppress(OSError):  # some network disks refuse it
         status = origin.stat()
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
@@ -170,6 +173,7 @@ def _fetch_chosen(location: DatasetLocation, acquirer: Acquirer, patterns: FileP
             chosen.append(_files_of_copy(prepared, copy, patterns))
             return copy
         chosen.append(_fetch_listed(prepared, source, run, listed, patterns))
+        # Some of the files are no copy, so they are not recorded as one.
         return LocalCopy(prepared.dataset.name, source.record.name, chosen[-1].root, ())
 
     transfer.try_mirrors(prepared, run, fetch_from)
@@ -219,9 +223,11 @@ def place_files(
     if files.synthetic:
         return files.place(folder)
     privacy.require_private(folder, request.dataset, i_may_share=i_may_share)
+    # Recorded before the first file is there: a run that was stopped leaves some.
     ExportLog(config).add(request.dataset.name, str(folder))
     path = files.place(folder)
     records = request.records
+    # A file of the release that has such a name is not replaced.
     reserved = frozenset(name.partition("/")[0] for name in files.locations)
     works = citations_for(records, request.dataset)
     write_texts(folder, request.dataset, records, works, reserved)

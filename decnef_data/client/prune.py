@@ -17,7 +17,7 @@ from decnef_data.model import CacheEntry, RemovedItem
 
 __all__ = ["Pruner"]
 
-_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)  # what has no time goes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class _Unit:
         if self.kind == "store":
             yield from removal.store_items()
             return
+        # The journal of an adopted copy registers it, and holds no data.
         adopted = self.contents.root / "receipts" / self.dataset / f"{ADOPTED_MIRROR}.jsonl"
         for item in removal.file_items():
             if item.kind not in {"partial", "motion"} and item.path != adopted:
@@ -80,6 +81,7 @@ class Pruner:
     def _selected(self) -> tuple[_Unit, ...]:
         entries = {part.root: tuple(part.entries()) for part in self.parts}
         units = [unit for part in self.parts for unit in _removable_units(part, entries[part.root])]
+        # Of one dataset the stores go first: they can be built again from the files, and not the reverse.
         units.sort(key=lambda unit: (unit.last_used, unit.kind != "store"))
         excess = self._excess(entry for listed in entries.values() for entry in listed)
         selected: list[_Unit] = []
@@ -92,6 +94,7 @@ class Pruner:
 
     def _excess(self, entries: Iterable[CacheEntry]) -> int:
         """Return how many bytes the cache is larger than it may be."""
+        # Adopted files take no space in the cache.
         total = sum(entry.size for entry in entries if entry.kind != "adopted")
         return 0 if self.max_size is None else total - self.max_size
 
@@ -114,5 +117,6 @@ def _is_being_written(folder: Path) -> bool:
     """Return whether a running process writes a store in `folder`."""
     from decnef_data.stores import staging  # loads xarray
 
+    # What killed processes left is removed first: it would look as if they were still writing.
     staging.remove_orphans(folder)
     return any(folder.glob(".staging-*"))

@@ -71,7 +71,9 @@ class Purger:
         remove_items(purge.removed)
         for removal in self._removals:
             removal.remove_empty_folders()
+        # Paths are written as text: msgspec has no type for them.
         record = msgspec.json.format(msgspec.json.encode(purge, enc_hook=str)) + b"\n"
+        # Last: a purge that was interrupted must not look complete.
         write_atomic(purge.record, record)
         return purge
 
@@ -83,8 +85,10 @@ class Purger:
 def _shared_copy(root: Path, dataset: str) -> Path | None:
     """Return the folder of a copy in a shared cache, which this machine uses in place."""
     shared = shared_root()
-    folder = None if shared in {None, root} else FileCache(shared or root).folder(dataset)
-    return folder if folder is not None and folder.exists() else None
+    if shared is None or shared == root:
+        return None
+    folder = FileCache(shared).folder(dataset)
+    return folder if folder.exists() else None
 
 
 def _adopted_paths(root: Path, dataset: str) -> Iterator[Path]:

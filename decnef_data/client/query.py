@@ -80,6 +80,7 @@ def _search(
     from decnef_data.layouts.selection import PooledSiteError
 
     try:
+        # No other selection would help where this version cannot read the layout.
         get_layout(resolver.records.dataset(name).layout)
     except SelectionError as error:
         return MissingCopyError(str(error), requested=name)
@@ -102,6 +103,7 @@ def _require_known_names(resolver: LocationResolver, selections: Iterable[Select
 
 
 def _shared_attrs(tables: "Mapping[str, pd.DataFrame]", mirror: str) -> dict[str, object]:
+    # Adopted phantoms say so themselves.
     synthetic = is_phantom(mirror) or any(table.attrs.get("synthetic") for table in tables.values())
     samples = [str(table.attrs["sample"]) for table in tables.values() if "sample" in table.attrs]
     return {
@@ -116,6 +118,7 @@ def _concatenate_tables(tables: "Mapping[str, pd.DataFrame]", records: "Records"
 
     from decnef_data.records.participant_frame import participant_frame
 
+    # An empty table would have a say in the types of the columns.
     labelled = [table.assign(dataset=name) for name, table in tables.items() if len(table)]
     if not labelled:
         return participant_frame({name: pd.Series(dtype="float64") for name in _ALWAYS}, records)

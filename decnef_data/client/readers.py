@@ -166,7 +166,7 @@ class Reader(ABC):
             "source_checksums": "\n".join(f"{checksum} {path}" for path, checksum in copy.list_checksums()),
             **({"source_versions": "\n".join(data_versions)} if data_versions else {}),
             "software": _software(),
-            **({"synthetic": 1} if synthetic else {}),
+            **({"synthetic": 1} if synthetic else {}),  # a netCDF file has no booleans
         }
 
 
@@ -185,7 +185,7 @@ def _record_attrs(
         "access_level": policy.access_level,
         "terms": f"{terms.title} (version {terms.version})",
         ATTRIBUTE: policy.to_json(),
-        "citation": "\n".join(" ".join(format_citation(work).split()) for work in works),
+        "citation": "\n".join(" ".join(format_citation(work).split()) for work in works),  # one work per line
     }
 
 
@@ -197,6 +197,7 @@ def _software() -> str:
 def report_attrs(report: ReadReport) -> dict[str, object]:
     """Return the attributes in which a manifest keeps what could not be read, and the account of a copy."""
     return {
+        # Each message, and not the errors: a manifest is JSON.
         "problems": [[error.file or "", str(error)] for error in report.problems],
         "warnings": list(report.account.warnings()),
         # As compressed text: every request parses the manifest, few need the account.

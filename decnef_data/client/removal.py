@@ -59,6 +59,7 @@ class Removal:
         adopted_roots = tuple(self._adopted_roots())
         for folder, kind in _FOLDER_KINDS.items():
             _require_own_links(self.root, folder, self.dataset)
+            # Kept to the end: it is no data, and says when what is left was last used.
             stamp = FileCache(self.root).use_stamp(self.dataset)
             paths = tuple(path for path in _list_files(self.root / folder / self.dataset) if path != stamp)
             # Those behind a link go before the link does.
@@ -79,6 +80,7 @@ class Removal:
             if os.listdir(stamp.parent) == [stamp.name]:  # noqa: PTH208 - names are enough
                 stamp.unlink()
         for folder in _FOLDER_KINDS:
+            # Innermost first, so that a folder is empty once those in it are gone.
             for path, _, _ in os.walk(self.root / folder / self.dataset, topdown=False):
                 with suppress(OSError):  # it contains files of the user
                     Path(path).rmdir()
@@ -98,7 +100,7 @@ class Removal:
     def _recorded_checksums(self) -> Iterator[tuple[Path, tuple[str, ...]]]:
         for journal in self._journals():
             for receipt in journal.receipts.values():
-                if journal.is_unchanged(receipt):
+                if journal.is_unchanged(receipt):  # others may have replaced it
                     yield journal.location(receipt.path), receipt.checksums
 
     def _files_behind_links(self, listed: set[Path]) -> Iterator[Path]:
@@ -140,6 +142,7 @@ def remove_items(items: Sequence[RemovedItem]) -> None:
     """
     failures: list[tuple[RemovedItem, OSError]] = []
     n_removed = 0
+    # Sorting is stable: files behind a link stay before it.
     for item in sorted(items, key=lambda each: each.kind == "receipt"):
         if failures and item.kind == "receipt":
             break  # the receipts say what is still there
@@ -158,6 +161,7 @@ def remove_items(items: Sequence[RemovedItem]) -> None:
 
 
 def _remove(item: RemovedItem) -> None:
+    # First, because a link to a folder is a folder as well.
     if item.path.is_symlink():
         target = item.path.resolve()
         item.path.unlink()
@@ -168,12 +172,14 @@ def _remove(item: RemovedItem) -> None:
 
         staging.remove_folder(item.path)
     else:
+        # Another process may have removed it.
         item.path.unlink(missing_ok=True)
 
 
 def _require_own_links(folder: Path, *names: str) -> None:
     """Raise unless every link from `folder` down the folders `names` is the user's or root's."""
     for path in (folder.joinpath(*names[:depth]) for depth in range(len(names) + 1)):
+        # A link that another user placed could lead the removal anywhere.
         owner = path.lstat().st_uid if path.is_symlink() else 0
         if owner not in {os.geteuid(), 0}:
             message = (
@@ -205,6 +211,7 @@ def _stores(root: Path) -> Iterator[tuple[str | None, RemovedItem]]:
 
 
 def _scan_cache(folder: Path) -> "ScanCache":
+    # Their inventory is decoded by a module that loads nibabel, so only where there is one.
     from decnef_data.layouts.imaging.images.scan_cache import ScanCache
 
     return ScanCache(folder)
@@ -214,5 +221,6 @@ def read_store_dataset(store: Path) -> str | None:
     """Return the dataset of a store, also of a damaged one, or ``None`` if that cannot be read."""
     try:
         return str(json.loads((store / "zarr.json").read_bytes())["attributes"]["dataset"])
+    # json raises the last for text that is nested too deep.
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

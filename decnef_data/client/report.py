@@ -54,6 +54,7 @@ class Reporter:
         SelectionError
             The path is on another machine, or is another kind of file.
         """
+        # Before anything is downloaded or computed, which may take hours.
         file = self._resolve_path(path, request.dataset)
         acquired = request.acquire()
         groups = acquired.open()
@@ -95,6 +96,7 @@ class Reporter:
         facts = () if dataset is None else self.records.facts_of(dataset.name)
         provenance = Provenance(dataset, call, f"decnef-data {version('decnef-data')}", facts)
         text = build_page(cohort, provenance, individuals=self.individuals)
+        # Recorded first: what is on the disk is listed, whatever happens in between.
         for name in self._list_sources(dataset, cohort):
             ExportLog(self.config).add(name, str(file))
         write_atomic(file, text.encode())
@@ -122,6 +124,7 @@ class Reporter:
 
     def _find_dataset(self, attrs: Mapping[str, Any]) -> Dataset | None:
         name = attrs.get("dataset")
+        # Data of another program may have no such attribute, or another one.
         if not isinstance(name, str) or name not in {dataset.name for dataset in self.records.datasets}:
             return None
         return self.records.dataset(name)
@@ -138,6 +141,7 @@ class Reporter:
             message = f"'{path}' is on another machine. Write the report to a local file, then copy it."
             raise SelectionError(message, requested=path)
         reason = privacy.exposure_reason(path)
+        # A page with individuals is not shared, whatever the user may share.
         if reason is not None and (self.individuals or not self.i_may_share):
             advice = (
                 "With individuals, it is only written to a private folder."
@@ -167,6 +171,7 @@ def _is_selection(people: "pd.DataFrame", dataset: Dataset | None) -> bool:
 
 def _is_report(file: Path) -> bool:
     with file.open("rb") as opened:
+        # Only a page of our own is replaced.
         return opened.read(len(MARKER)) == MARKER.encode()
 
 

@@ -64,6 +64,7 @@ class AcquiredData:
             opened = self.reader.open(self.copy, self.selection, strict=self.options.strict)
         datasets = {name: mark_texts(dataset) for name, dataset in opened.items()}
         if not self.options.keep_archive and not self.copy.files_removed and self.reader.is_stored(self.copy):
+            # The store has been written, so the data are not lost with the files.
             self.location.files.drop(self.copy)
         if self.options.lock_path is None:
             return datasets
@@ -113,12 +114,14 @@ class DataRequest:
             The file is not a lock.
         """
         dataset = resolver.records.dataset(selection.dataset)
+        # A download may take hours, and would be in vain.
         if require_layout:
             get_layout(dataset.layout)
         if options.lock_path is None:
             return cls(dataset, selection, Acquirer(resolver, options))
         lock = lockfile.read_lock(options.lock_path)
         merged = locks.merge_selection(selection, lock, resolver.records)
+        # The conditions of use in the lock may be stricter than those of the catalog.
         return cls(dataset, merged, Acquirer(locks.restrict_use(resolver, lock), options, lock))
 
     def acquire(self) -> AcquiredData:
@@ -135,6 +138,7 @@ class DataRequest:
         ):
             copy = self.find_or_download(location, is_usable)
             return AcquiredData(copy, reader, location, self.selection, self.options)
+        # Separate images are downloaded by selection: a copy that has others only is not usable.
         image_reader = cast("ImageReader", reader)
 
         def fetch_selected(place: DatasetLocation, progress: Progress) -> LocalCopy:
@@ -168,7 +172,7 @@ class DataRequest:
         acquirer, kind = self.acquirer, self.options.progress
         is_shown = "IPython" in sys.modules  # in a script, no cell would show the request
         if acquirer.lock is not None:
-            acquirer.require_same_kind(location)
+            acquirer.require_same_kind(location)  # before the first byte
         if is_shown:
             begin_request(kind)
         copy = self._find_copy(location, is_usable) or acquirer.download(location)
@@ -195,6 +199,7 @@ class DataRequest:
         location = self._locate()
         copy = self.find_or_download(location, lambda candidate: not candidate.files_removed)
         location.files.record_use(self.dataset.name)
+        # The archive has a name of its own, unless it was listed in a folder.
         is_single_file = len(copy.files) == 1 and "/" not in copy.files[0].path
         return copy.files[0].location if is_single_file else copy.root
 

@@ -260,12 +260,11 @@ def resolve_archive(location: DatasetLocation, options: FetchOptions, copy: Loca
 def _matching_files(location: DatasetLocation, source: MirrorSource, copy: LocalCopy) -> Iterator[RemoteFile]:
     """Yield a mirror's files that match the copy by checksum or, at the mirror it came from, by identity."""
     recorded = location.files.remote_file_of(copy)
+    # Two mirrors give the same bytes different ETags.
+    identity = recorded.identity if recorded is not None and source.record.name == copy.mirror else None
     for file in source.remote.find(location.dataset):
         same_bytes = file.checksum in copy.files[0].checksums and file.size == copy.files[0].size
-        from_same_mirror = (
-            source.record.name == copy.mirror and recorded is not None and file.identity is not None
-        )
-        if same_bytes or (from_same_mirror and recorded is not None and file.identity == recorded.identity):
+        if same_bytes or (identity is not None and file.identity == identity):
             yield file
 
 

@@ -11,8 +11,15 @@ from typing import Final
 
 from decnef_data.atomic_files import make_private_folder, open_atomic
 from decnef_data.client.citations import format_citations
+from decnef_data.errors import warn_user
 from decnef_data.model import Citation, Dataset, LocalCopy
-from decnef_data.model.sidecars import CITATION_FILE, MARKER_LINE, SECTION_BREAK, TERMS_FILE
+from decnef_data.model.sidecars import (
+    CITATION_FILE,
+    MARKER_LINE,
+    MARKER_LINE_0_1_0,
+    SECTION_BREAK,
+    TERMS_FILE,
+)
 from decnef_data.records import Records
 from decnef_data.records.terms_text import format_terms
 
@@ -21,6 +28,8 @@ __all__ = ["write_sidecars", "write_texts"]
 # Writing two small files takes milliseconds, on a slow network disk seconds.
 _LOCK_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
+#: How the files begin that this package wrote, which alone are replaced.
+_OWN_STARTS: Final = (MARKER_LINE.encode(), MARKER_LINE_0_1_0.encode())
 
 
 def write_sidecars(
@@ -40,7 +49,8 @@ def write_texts(
 ) -> None:
     """Write terms and citation into a folder, except files whose names are `reserved`.
 
-    What is written there of other datasets stays: the folder has data of several, with all their terms.
+    What is written there of other datasets stays: the folder has data of several, with all their terms.  So
+    does a file of the user, of which a warning is issued.
     """
     texts = {TERMS_FILE: format_terms(dataset, records), CITATION_FILE: _citation_text(dataset, citations)}
     make_private_folder(folder)
@@ -92,6 +102,13 @@ def _write_section(path: Path, text: str) -> None:
     """Write the section of a dataset into a file; what another process writes meanwhile is read again."""
     while True:
         before = _read(path)
+        if before and not before.startswith(_OWN_STARTS):
+            message = (
+                f"'{path}' is a file of yours, and was left as it is. Rename it and repeat the request, so "
+                "that terms and citation are beside the data."
+            )
+            warn_user(message)
+            return
         content = _with_other_datasets(before, text)
         if content == before:
             return
@@ -111,10 +128,7 @@ def _read(path: Path) -> bytes | None:
 def _with_other_datasets(before: bytes | None, text: str) -> bytes:
     """Return a file with a section for each dataset, of which the first line is its title."""
     title = text.partition("\n")[0]
-    try:
-        marker, _, body = (before or b"").decode().partition("\n\n")
-    except UnicodeDecodeError:
-        marker, body = "", ""
+    marker, _, body = (before or b"").decode(errors="replace").partition("\n\n")
     sections = body.split(SECTION_BREAK) if marker == MARKER_LINE else []
     titles = [section.partition("\n")[0] for section in sections]
     if title in titles:
