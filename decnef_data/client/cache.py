@@ -53,7 +53,6 @@ class CacheContents:
             for name in {entry.dataset for entry in entries}
         }
         copies = {(entry.dataset, entry.mirror) for entry in entries}
-        # A phantom may be adopted like any other copy: only its files show what it is.
         synthetic = {copy for copy in copies if self._is_synthetic(*copy)}
         for entry in entries:
             is_marked = entry.synthetic or (entry.dataset, entry.mirror) in synthetic

@@ -139,7 +139,6 @@ class ConnectivityReader(Reader):
         What else is in a folder does not change its store, and is listed now.
         """
         books = self.stored_books(copy)
-        # Code books change labels, for which all groups are read.
         stored, groups = self._read_store(copy, lambda available: available if books else ())
         account = stored_account(stored)
         if books:

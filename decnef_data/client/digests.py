@@ -54,7 +54,6 @@ def list_digests(copy: LocalCopy, account: Account, dataset: Dataset) -> Iterato
         suffix = next((each for each in _ARCHIVES if path.endswith(each)), "")
         if suffix:  # the rest of the name may be of the user
             yield ChecksumAccount(dataset.top_folder + suffix, digest)
-        # Folders of users are named otherwise than those of the release.
         elif released_path := next(
             (each for each in (path, PurePosixPath(path).name) if each in released), ""
         ):

@@ -219,7 +219,7 @@ def _compare_sessions(participants: "pd.DataFrame", dataset: Dataset, records: R
         expected,
         found if found == expected else found + names,
         agrees=found == expected,
-        grade="C" if recorded else "",  # from the sum of all sessions alone
+        grade="C" if recorded else "",  # inferred from the sum of all sessions
     )
     unknown = sessions[[site != "" and records.site(site) is None for site in sessions["site"].fillna("")]]
     pairs = zip(unknown["subject"], unknown["session"], strict=True)

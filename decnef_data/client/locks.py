@@ -393,7 +393,6 @@ class LockedMirror(Remote):
                 f"Run `decnef_data.adopt('{dataset.name}', PATH)` again to compare it with the lock."
             )
             raise IntegrityError(message, file=str(journal.root))
-        # The first is enough.
         for difference in find_differences(copy, self.location, self.lock, self.progress):
             raise _mismatch_error(difference, f"your copy in '{copy.root}'", dataset.name)
 

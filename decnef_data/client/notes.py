@@ -98,7 +98,7 @@ def _open_call(dataset: Dataset, resolver: LocationResolver, options: FetchOptio
     arguments = [f'"{dataset.name}"']
     if mirror != "auto":
         arguments.append(f'mirror="{mirror}"')
-    if resolver.root != resolve_cache_folder():  # the default folder needs no argument
+    if resolver.root != resolve_cache_folder():
         arguments.append(f'data_dir="{short_path(resolver.root)}"')
     return f"decnef_data.fetch_dataset({', '.join(arguments)})"
 

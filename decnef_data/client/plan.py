@@ -74,7 +74,6 @@ def _with_image_costs(plan: Plan, location: DatasetLocation, build_reader: "Call
     copy = find_complete_copy(location) or find_complete_copy(location, include_dropped=True)
     sizes = build_reader().image_sizes(copy, plan.selection) if copy is not None else None
     if copy is not None and copy.files_removed and sizes is not None:
-        # Only the parts of the archive that have missing scans are downloaded again.
         archive = RemoteFile(copy.files[0].path, sizes.compressed)
         planned = (PlannedFile(archive, present=not sizes.missing),)
         plan = replace(plan, mirror=copy.mirror, files=planned, access=(), problems=())

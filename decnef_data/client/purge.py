@@ -73,7 +73,6 @@ class Purger:
             removal.remove_empty_folders()
         # Paths are written as text: msgspec has no type for them.
         record = msgspec.json.format(msgspec.json.encode(purge, enc_hook=str)) + b"\n"
-        # Last: a purge that was interrupted must not look complete.
         write_atomic(purge.record, record)
         return purge
 

@@ -103,7 +103,6 @@ def _require_known_names(resolver: LocationResolver, selections: Iterable[Select
 
 
 def _shared_attrs(tables: "Mapping[str, pd.DataFrame]", mirror: str) -> dict[str, object]:
-    # Adopted phantoms say so themselves.
     synthetic = is_phantom(mirror) or any(table.attrs.get("synthetic") for table in tables.values())
     samples = [str(table.attrs["sample"]) for table in tables.values() if "sample" in table.attrs]
     return {

@@ -59,7 +59,7 @@ class Removal:
         adopted_roots = tuple(self._adopted_roots())
         for folder, kind in _FOLDER_KINDS.items():
             _require_own_links(self.root, folder, self.dataset)
-            # Kept to the end: it is no data, and says when what is left was last used.
+            # The time of the last use is not an item: it holds no data.
             stamp = FileCache(self.root).use_stamp(self.dataset)
             paths = tuple(path for path in _list_files(self.root / folder / self.dataset) if path != stamp)
             # Those behind a link go before the link does.
@@ -142,7 +142,7 @@ def remove_items(items: Sequence[RemovedItem]) -> None:
     """
     failures: list[tuple[RemovedItem, OSError]] = []
     n_removed = 0
-    # Sorting is stable: files behind a link stay before it.
+    # Sorting is stable: the files behind a link stay before it.
     for item in sorted(items, key=lambda each: each.kind == "receipt"):
         if failures and item.kind == "receipt":
             break  # the receipts say what is still there

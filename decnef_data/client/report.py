@@ -124,7 +124,7 @@ class Reporter:
 
     def _find_dataset(self, attrs: Mapping[str, Any]) -> Dataset | None:
         name = attrs.get("dataset")
-        # Data of another program may have no such attribute, or another one.
+        # Data of other programs may have another attribute of this name.
         if not isinstance(name, str) or name not in {dataset.name for dataset in self.records.datasets}:
             return None
         return self.records.dataset(name)
@@ -171,7 +171,6 @@ def _is_selection(people: "pd.DataFrame", dataset: Dataset | None) -> bool:
 
 def _is_report(file: Path) -> bool:
     with file.open("rb") as opened:
-        # Only a page of our own is replaced.
         return opened.read(len(MARKER)) == MARKER.encode()
 
 

@@ -114,7 +114,6 @@ class DataRequest:
             The file is not a lock.
         """
         dataset = resolver.records.dataset(selection.dataset)
-        # A download may take hours, and would be in vain.
         if require_layout:
             get_layout(dataset.layout)
         if options.lock_path is None:
@@ -172,7 +171,7 @@ class DataRequest:
         acquirer, kind = self.acquirer, self.options.progress
         is_shown = "IPython" in sys.modules  # in a script, no cell would show the request
         if acquirer.lock is not None:
-            acquirer.require_same_kind(location)  # before the first byte
+            acquirer.require_same_kind(location)
         if is_shown:
             begin_request(kind)
         copy = self._find_copy(location, is_usable) or acquirer.download(location)
@@ -199,7 +198,7 @@ class DataRequest:
         location = self._locate()
         copy = self.find_or_download(location, lambda candidate: not candidate.files_removed)
         location.files.record_use(self.dataset.name)
-        # The archive has a name of its own, unless it was listed in a folder.
+        # One file below a folder is not an archive: the folder is what was asked for.
         is_single_file = len(copy.files) == 1 and "/" not in copy.files[0].path
         return copy.files[0].location if is_single_file else copy.root
 

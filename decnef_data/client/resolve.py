@@ -59,7 +59,7 @@ def _adopted_mirrors(records: Records) -> frozenset[str]:
 
 def is_offline() -> bool:
     """Whether ``DECNEF_OFFLINE`` forbids every connection."""
-    return os.environ.get("DECNEF_OFFLINE", "") not in {"", "0"}
+    return os.environ.get("DECNEF_OFFLINE", "") not in {"", "0"}  # "0" is as if it were not set
 
 
 def shared_root() -> Path | None:
@@ -79,6 +79,7 @@ class LocationResolver:
     @property
     def mirrors(self) -> tuple[Mirror, ...]:
         """The mirrors of the records, with the ids that crawls have determined until now."""
+        # Without an index, which most users do not have, no folder is searched at each call.
         was_crawled = (self.root / "index").is_dir()
         return overlay_mirrors(self.records.mirrors, self.root) if was_crawled else self.records.mirrors
 
@@ -101,6 +102,7 @@ class LocationResolver:
             return self._phantom_location(dataset)
         records = self.mirrors
         known_names = {name: name for name in (*(record.name for record in records), AUTO, PHANTOM.name)}
+        # A name that is spelled as recorded needs no normalization.
         name = mirror if mirror in known_names else resolve_name("mirror", mirror, known_names)
         wanted = _find_mirrors(self.records, dataset.name) if name == AUTO else {name}
         mirrors = tuple(record for record in records if record.name in wanted)
@@ -122,6 +124,7 @@ class LocationResolver:
         _require_adoptable(dataset, path)
         mirrors = tuple(mirror for mirror in self.mirrors if get_protocol(mirror.protocol).reads_adopted)
         adopted = {dataset.name: path}
+        # Without the shared cache: what is adopted is registered in the user's own.
         location = self._build_location(
             dataset, mirrors[:1], FileCache(self.root), lambda: adopted, follow_links=follow_links
         )
@@ -135,6 +138,7 @@ class LocationResolver:
 
         folder = location.files.ensure_folder(location.dataset.name)
         phantom.write_phantom(location.dataset.name, folder, progress)
+        # Again, because a client that was made before the files finds none.
         return self._phantom_location(location.dataset)
 
     def find_code_books(self, copy: LocalCopy) -> tuple[Path, ...]:
@@ -148,6 +152,7 @@ class LocationResolver:
         from decnef_data.phantom import ARCHIVE_SHA256
 
         files = FileCache(self.phantom_root)
+        # Verified as a download is: the generated file may have been changed on the disk.
         sha256 = ARCHIVE_SHA256.get(dataset.name)
         holding = Holding(dataset=dataset.name, checksum=f"sha256:{sha256}" if sha256 else None)
         record = structs.replace(PHANTOM, holdings=(holding,))

@@ -66,12 +66,14 @@ class SeekIndexExporter:
         inventory, index = self._load_index(copy, reader, source)
         if isinstance(source, LocalSource):  # at a mirror, it would have to be downloaded again for this
             index = self._add_points(source, index, inventory)
+        # A window may have 32 KiB of a table, which are rows of participants.
         index = without_windows(index, _list_table_spans(inventory))
         content = SeekIndexFile(
             header=self._build_header(copy, location, source, index.size, inventory),
             inventory=inventory,
             index=index,
         )
+        # Recorded first, so that a purge finds a file that was only partly written.
         ExportLog(self.resolver.config).add(self.dataset.name, str(path))
         size = seek_index_file.write(path, content)
         return summarize(path, content, size)
@@ -158,7 +160,7 @@ class SeekIndexExporter:
             created=f"{datetime.now(UTC):%Y-%m-%d}",
             synthetic=any(scan.synthetic for scan in inventory.scans),
             archive=ArchiveIdentity(
-                file=Path(file.path).name,
+                file=Path(file.path).name,  # its folder may be named after a person
                 size=size,
                 checksums=tuple(map(str, file.checksums)),
                 windows=sample_windows(source, size),
@@ -194,5 +196,6 @@ def _stated_identity(copy: LocalCopy, location: DatasetLocation) -> str:
     """Return the ETag or version that the mirror of a copy stated; blank for a file of this machine."""
     records = (source.record for source in location.sources if source.record.name == copy.mirror)
     listed = location.files.remote_file_of(copy)
+    # The identity of a local file is that of this machine.
     is_local = any(get_protocol(record.protocol).is_local for record in records)
     return "" if listed is None or is_local else listed.identity or ""

@@ -183,6 +183,7 @@ def _require_seconds(repetition_time: float | None) -> None:
 def _only_group(
     records: "Records", dataset: "Dataset", name: str, group: str | None, group_in_name: str
 ) -> str | None:
+    # Both may state it, also in different spellings.
     given = [
         _spell_group(records, dataset, text) for text in (group, group_in_name or None) if text is not None
     ]
@@ -196,6 +197,7 @@ def _only_group(
 
 def _spell_group(records: "Records", dataset: "Dataset", group: str) -> str:
     """Return a group of connectivity by its name, one of images with the site's code and the kind of scan."""
+    # Of images, which groups there are depends on the copy.
     if dataset.atlases:
         return _atlas_group(dataset.name, group, [atlas.group for atlas in dataset.atlases])
     site, separator, kind = group.partition("/")

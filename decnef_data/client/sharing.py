@@ -11,6 +11,7 @@ from decnef_data.file_systems import restrict_access
 
 __all__ = ["share_with_group"]
 
+# Partial downloads and motion are of no use to others.
 _SHARED_KINDS = frozenset({"file", "receipt", "store", "scans"})
 
 
@@ -35,7 +36,7 @@ def share_with_group(root: Path, top: Path, dataset: str) -> None:
     paths = {path for item in items for path in (item, *_list_tree(item), *_folders_between(top, item))}
     for path in sorted(paths):
         mode = path.lstat().st_mode
-        if not stat.S_ISLNK(mode):
+        if not stat.S_ISLNK(mode):  # what it leads to may be anywhere
             read = stat.S_IRGRP | (stat.S_IXGRP if stat.S_ISDIR(mode) else 0)
             restrict_access(path, stat.S_IMODE(mode) | read)
             if path.lstat().st_mode & read != read:  # a mode that cannot be set is no error there

@@ -68,12 +68,13 @@ def _locked_folder(folder: Path) -> Iterator[None]:
     TimeoutError
         Another process has held the lock for a minute.
     """
+    # The folder itself is locked, so that no lock file stays beside the data.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _wait_for_lock(descriptor, folder)
         yield
     finally:
-        os.close(descriptor)
+        os.close(descriptor)  # the lock ends with it
 
 
 def _wait_for_lock(descriptor: int, folder: Path) -> None:
@@ -81,6 +82,7 @@ def _wait_for_lock(descriptor: int, folder: Path) -> None:
     last = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
+            # Without blocking, so that a process that was stopped holds up others for a minute, not for ever.
             return flock(descriptor, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= last:
@@ -114,6 +116,7 @@ def _write_section(path: Path, text: str) -> None:
             return
         with suppress(_ChangedError), open_atomic(path) as file:
             file.write(content)
+            # As late as possible: without locks, what another process writes after this is lost.
             if _read(path) != before:
                 raise _ChangedError
 

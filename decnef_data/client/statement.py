@@ -116,6 +116,7 @@ def format_statement(report: DoctorReport, title: str, software: str, read: date
         ("Tables", _table_lines(report.account.tables)),
         ("Remarks", _remark_lines(report)),
     )
+    # The checksum of a phantom confirms nothing about real copies.
     records = "" if report.synthetic else _digest_section(report, read)
     texts = [
         f"## {heading}\n\n" + "\n".join(_bullet(line) for line in lines or ["none"])

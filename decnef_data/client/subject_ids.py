@@ -35,7 +35,7 @@ def _ids_of_stores(root: Path, dataset: str) -> Iterator[list[str]]:
 
 def _decode_texts(data: bytes) -> list[str]:
     """Decode a chunk of texts of variable length: their number, then each length and text."""
-    (count,) = _COUNT.unpack_from(data)
+    (count,) = _COUNT.unpack_from(data)  # as the codec vlen-utf8 of Zarr writes them
     texts, position = [], _COUNT.size
     for _ in range(count):
         (length,) = _COUNT.unpack_from(data, position)
@@ -49,11 +49,13 @@ def _ids_of_tables(root: Path, dataset: str) -> Iterator[list[str]]:
     tables = [entry.path for entry in FileCache(root).entries() if entry.dataset == dataset]
     for folder in (root / "stores").glob("*.scans"):
         with suppress(OSError):
+            # Searched and not decoded: completion has no time for more, and a wrong guess only costs a look.
             if f'"{dataset}"'.encode() in (folder / "about.json").read_bytes():
                 tables += (folder / "tables").glob(f"*{_TABLE_NAME}*")
     for path in tables:
         with suppress(OSError, ValueError):
             if _TABLE_NAME in path.name and path.stat().st_size <= _MAX_TABLE:
+                # Spreadsheets begin with a byte order mark.
                 yield _first_column(path.read_text(encoding="utf-8-sig"))
 
 

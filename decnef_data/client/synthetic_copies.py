@@ -31,6 +31,7 @@ _MAX_BYTES: Final = 8_000_000
 
 def is_synthetic(copy: LocalCopy) -> bool:
     """Return whether the files of a copy are a phantom; of files that were not kept, the checksum decides."""
+    # The archives that this version generates are known without opening them.
     known = {f"sha256:{digest}" for digest in ARCHIVE_SHA256.values()}
     files = copy.files[:1]
     if any(str(checksum) in known for file in files for checksum in file.checksums):
@@ -58,7 +59,7 @@ def _is_marked_file(path: Path) -> bool:
 def _is_marked_archive(path: str, _mtime_ns: int, size: int) -> bool:
     """Return whether the first members of a file are marked; it is read once, until it changes."""
     file = VerifiedFile(Path(path).name, Path(path), size, (), ADOPTED_MIRROR, has_expected_checksum=False)
-    with suppress(FormatError, OSError, EOFError, zlib.error):
+    with suppress(FormatError, OSError, EOFError, zlib.error):  # damage is reported where the data are read
         return any(map(_is_marked, _first_members(file)))
     return False
 

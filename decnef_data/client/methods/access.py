@@ -127,6 +127,7 @@ class AccessMethods(ClientBase):
         """
         dataset = self.records.dataset(name)
         terms, consent = self.records.terms_of(dataset), ConsentFile(self.config_dir)
+        # Where no one can be asked, the call itself is the consent, as its documentation says.
         if not yes and can_ask():
             acceptance = consent.find_acceptance(dataset.name, terms)
             if acceptance is not None:
@@ -211,7 +212,7 @@ class AccessMethods(ClientBase):
         Traceback (most recent call last):
         decnef_data.errors.SelectionError: 'folder' does not require a login. ...
         """
-        stripped = Secret(secret.strip()) if secret else None
+        stripped = Secret(secret.strip()) if secret else None  # pasted text often ends with a line break
         dataset_record = None if dataset is None else self.records.dataset(dataset)
         remote = connect(
             self.records.mirror(mirror),
@@ -249,6 +250,7 @@ class AccessMethods(ClientBase):
         """
         removed_from = None if mirror is None else self.records.mirror(mirror).name
         credentials = Credentials(self.config_dir)
+        # Of a mirror with a link per dataset, the names are mirror/dataset.
         names = [name for name in credentials.names() if removed_from in {None, name.partition("/")[0]}]
         return tuple(name for name in names if credentials.remove(name))
 

@@ -85,6 +85,7 @@ class CacheMethods(ClientBase):
         folder, resolver = expand_path(path), self._resolver
         location = resolver.resolve_adopted(self.records.dataset(name), folder, follow_links=follow_links)
         copy = transfer.fetch_from_mirrors(location, create_progress(progress))
+        # An archive is read when its images are first opened; a folder is listed now, so that changes show.
         if location.dataset.has_unhashed_files and copy.root == folder:
             build_reader(location, resolver).refresh_inventory(copy)
         return tuple(copy.files)
@@ -152,6 +153,7 @@ class CacheMethods(ClientBase):
         if repair:
             repair_files(location, create_progress(progress))
             contents.repair(location.dataset.name)
+        # Repairing has just read every byte, so that sizes and times are enough.
         found = verify_copies(
             location, contents, lambda: build_reader(location, resolver), deep=deep and not repair
         )

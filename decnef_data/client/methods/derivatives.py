@@ -141,6 +141,7 @@ class DerivativesMethods(ClientBase):
         columns = as_names(confounds) if confounds else ()
         counted = create_count_progress(progress)  # runs, not bytes; an unknown kind is an error here
         derivatives = DerivativesRequest(expand_path(path), spaces, desc, columns, counted)
+        # Labels are no reason to download images; synthetic ones are generated.
         options = FetchOptions(mirror, download=is_phantom(mirror), strict=strict, progress=progress)
         return open_beside(DataRequest.create(self._resolver, selection, options).acquire(), derivatives)
 

@@ -63,6 +63,7 @@ class DoctorMethods(ClientBase):
         Finding(what='participants', expected='1410', found='1410', agrees=True, grade='A')
         """
         dataset = self.records.dataset(name)
+        # Before the copy is read, which may take minutes.
         path = None if statement is None else require_new_file(expand_path(statement))
         report = examine_copy(self._resolver, dataset, mirror)
         if path is not None:

@@ -871,6 +871,7 @@ class FetchMethods(ClientBase):
             progress=progress,
             lock_path=None if lock is None else expand_path(lock),
         )
+        # Files that no layout of this version reads can be downloaded all the same.
         request = DataRequest.create(self._resolver, selection, options, require_layout=False)
         patterns = FilePatterns.of(include, exclude)
         if patterns or local_dir is not None:
@@ -884,6 +885,7 @@ class FetchMethods(ClientBase):
             path = request.download()
         if shared:
             root = self._resolver.phantom_root if is_phantom(mirror) else self.data_dir
+            # Synthetic data are below the cache folder, which the group has to enter as well.
             share_with_group(root, self.data_dir, selection.dataset)
         return path
 
@@ -934,6 +936,7 @@ def _apply_chunks(dataset: "xr.Dataset", chunks: Any) -> "xr.Dataset":
         message = "chunks= needs dask. Install it with: pip install 'decnef-data[dask]'."
         raise SelectionError(message, requested=str(chunks)) from error
     try:
+        # Coordinates stay in memory: xarray cannot group by chunked ones.
         arrays = dataset.reset_coords(drop=True).chunk(_fill_in_chunks(dataset, chunks))
     except (TypeError, ValueError) as error:
         message = f'chunks={chunks!r} cannot be used: {error}. Use a mapping such as {{"subject": 100}}.'

@@ -229,6 +229,7 @@ class LockMethods(ClientBase):
             return lockfile.read_lock(path)
         selection = Selection(self.records.dataset(path_or_name).name)
         local_lock = self._lock_copy(selection, mirror, None, progress)
+        # Bytes are compared: the copy is not of another selection than the lock.
         return locks.with_same_selection(local_lock, reference) if reference else local_lock
 
     def _lock_copy(self, selection: Selection, mirror: str, split: str | None, progress: str) -> Lock:

@@ -132,9 +132,11 @@ class ReportMethods(ClientBase):
         if not isinstance(what, str):
             return reporter.report_data(what, str(path))
         dataset = self.records.dataset(what.partition("/")[0])
+        # Groups have the same people by different atlases: a page counts each of them once.
         if group is None and "/" not in what and dataset.atlases:
             group = dataset.atlases[0].group
         selection = build_selection(self.records, what, group)
+        # A page is no reason to download an archive of images.
         download = is_phantom(mirror) or not dataset.has_unhashed_files
         options = FetchOptions(mirror, download, progress=progress)
         return reporter.report_dataset(DataRequest.create(self._resolver, selection, options), str(path))
