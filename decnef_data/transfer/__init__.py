@@ -22,7 +22,6 @@ from decnef_data.model import (
     RemoteFile,
     Requirement,
     Selection,
-    VerifiedFile,
 )
 from decnef_data.transfer.run import TransferRun
 
@@ -44,6 +43,7 @@ __all__ = [
 _LOG = get_logger(__name__)
 
 
+# Without slots, which leave no room for a cached property.
 @dataclass(frozen=True)
 class MirrorSource:
     """A mirror's record in the catalog, and its client, which ``connect`` makes when it is first needed."""
@@ -109,6 +109,7 @@ def access(location: DatasetLocation, source: MirrorSource) -> Access:
     reported = replace(source.remote.access(location.dataset), data_use=location.data_use)
     if not source.record.terms:
         return reported
+    # Whether terms are accepted is recorded on this machine, whatever the mirror says of them.
     others = (requirement for requirement in reported.requirements if requirement.kind != "terms")
     return replace(reported, requirements=(location.terms, *others))
 
@@ -117,7 +118,12 @@ def plan(selection: Selection, location: DatasetLocation) -> Plan:
     """Return what the request needs and costs; asks the mirrors for listings, and downloads no data."""
     local_copy = find_complete_copy(location)
     if local_copy is not None:
-        files = tuple(PlannedFile(_to_remote_file(file), present=True) for file in local_copy.files)
+        files = tuple(
+            PlannedFile(
+                RemoteFile(file.path, file.size, file.checksums[0], local=file.location), present=True
+            )
+            for file in local_copy.files
+        )
         return _build_plan(selection, location, local_copy.mirror, files)
     problems: list[tuple[str, str]] = []
     for source in location.ready_sources:
@@ -180,6 +186,7 @@ def try_mirrors(
         try:
             require_terms(location, source)
             return fetch_from(source)
+        # Errors of the disk are not caught: it would be as full for the next mirror.
         except (AccessError, MirrorError, IntegrityError) as error:
             causes.append(("", source.record.name, error))
             if len(causes) < len(location.ready_sources):
@@ -234,6 +241,7 @@ def _files_to_hash(dataset: Dataset, remote_files: tuple[RemoteFile, ...]) -> tu
     if len(remote_files) == 1:
         return remote_files
     hashed_files = tuple(file for file in remote_files if dataset.should_hash(file.path))
+    # At least one, because the checksums name the stores that are made of the copy.
     return hashed_files or remote_files[:1]
 
 
@@ -251,10 +259,6 @@ def _planned_files(location: DatasetLocation, source: MirrorSource) -> tuple[Pla
         PlannedFile(file, present=location.files.find_verified(name, source.record.name, file) is not None)
         for file in source.remote.find(location.dataset)
     )
-
-
-def _to_remote_file(file: VerifiedFile) -> RemoteFile:
-    return RemoteFile(file.path, file.size, file.checksums[0], local=file.location)
 
 
 def _build_plan(

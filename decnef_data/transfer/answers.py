@@ -80,6 +80,7 @@ class AnswerCheck:
             self._has_answer = self._continues = True
         if first is not None and etag is None:
             raise self._refusal("did not state the ETag or date that identifies it")
+        # Without an ETag or a checksum, nothing would show that two answers are of different files.
         is_verifiable = etag is not None or self._file.checksum is not None
         if first != etag or (continues and not is_verifiable):
             raise StartOverError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Final, TypeVar, cast
 
-#: Connections at first, and at most.
+#: Connections at first, and at most: one is as fast as several, unless each is limited.
 INITIAL_CONNECTIONS: Final = 1
 MAX_CONNECTIONS: Final = 16
 _GROWTH_FACTOR: Final = 4
@@ -54,6 +54,7 @@ class ConnectionScaler:
 
     def record_latency(self, seconds: float) -> None:
         """Record how long a connection took to send its first byte."""
+        # One slow answer must not make every further measurement slow.
         self._latency = max(self._latency, min(seconds, 2.0))
 
     def back_off(self) -> None:
@@ -69,6 +70,7 @@ class ConnectionScaler:
     def update(self, now: float, received: int, *, hashing_behind: bool) -> int:
         """Return the number of connections to use, after `received` bytes in total."""
         elapsed = now - self._measured_at
+        # The first bytes of new connections come a round trip or two later.
         if elapsed < _WINDOW_SECONDS + 2 * self._latency:
             return self.target
         self.rate = (received - self._measured_size) / elapsed
@@ -80,6 +82,7 @@ class ConnectionScaler:
         """Return how many bytes the next request should ask for, when `remaining` are still missing."""
         rate_per_connection = self.rate / max(self.target, 1)
         return int(
+            # Shorter towards the end, so that all connections end at about the same time.
             min(rate_per_connection * _REQUEST_SECONDS, remaining / (2 * self.target), _MAX_REQUEST_SIZE)
         )
 

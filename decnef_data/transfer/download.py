@@ -21,7 +21,8 @@ SMALL_FILE_SIZE: Final = 4 << 20
 _POLL_SECONDS: Final = 0.1
 _CHECKPOINT_SECONDS: Final = 2.0  # seconds between checkpoints of unfinished parts
 _DURABLE_CHECKPOINT_SECONDS: Final = 30.0  # seconds between those that survive a power cut
-_HASH_BATCH_BLOCKS: Final = 16
+_HASH_BATCH_BLOCKS: Final = 16  # hashed before it is checked whether to stop
+# Unhashed bytes: above the first, more connections would not help; above the second, one waits.
 _HASH_BACKLOG_SIZE: Final = 4 << 20
 _MAX_UNHASHED_SIZE: Final = 8 << 20
 _THROTTLE_SECONDS: Final = 0.002
@@ -87,6 +88,7 @@ class RangeDownload:
         self._ranges_unsupported = False
         self._reported = 0
         partial_file.hasher.on_invalid_part = self._ranges.invalidate
+        # What has no size has no ranges, and what is not identified must come in one answer.
         if file.size is None or not is_identified(file):
             self._scaler.use_single_connection()
 
@@ -119,6 +121,7 @@ class RangeDownload:
         if (
             size is not None
             and size - self._partial.received <= SMALL_FILE_SIZE
+            # Parts of an earlier process are checked, and downloaded again, by the thread that hashes.
             and not self._partial.hasher.unverified_parts
         ):
             try:
@@ -146,23 +149,22 @@ class RangeDownload:
                 checkpointed = now
 
     def _is_complete(self) -> bool:
-        self._raise_failure()
-        parts = self._partial.parts
-        return parts.is_complete and self._partial.hasher.position >= parts.size
-
-    def _raise_failure(self) -> None:
         if self._failures:
             raise self._failures[0]
+        parts = self._partial.parts
+        return parts.is_complete and self._partial.hasher.position >= parts.size
 
     def _start_connections(self) -> None:
         """Start connections up to the target number, as long as there is work for them."""
         previous = self._scaler.target
+        # With fewer connections than wanted, the rate would say nothing about the target.
         if self._ranges.active_count >= previous or previous == 1:
             target = self._scaler.update(
                 time.monotonic(),
                 self.received_size,
                 hashing_behind=self._is_hashing_behind(_HASH_BACKLOG_SIZE),
             )
+            # The first connection had everything: the others need ranges of their own.
             if target > previous == 1:
                 self._ranges.shrink(
                     max(self._scaler.request_size(self._remaining_size), self._partial.parts.step)
@@ -180,6 +182,7 @@ class RangeDownload:
     @property
     def _min_split_size(self) -> int:
         """How long the rest of an active range must be for another connection to take half of it."""
+        # Where ranges are ignored, none is split: no rest is as long as the file.
         return (
             self._partial.parts.size
             if self._ranges_unsupported
@@ -218,6 +221,7 @@ class RangeDownload:
             try:
                 self._download_range(byte_range, number)
             except MirrorError as error:
+                # Released before waiting: another connection may have more luck with it.
                 self._ranges.release(byte_range)
                 if self._received_by_connection[number] > previous_count:
                     retry_budget.record_progress()
@@ -241,8 +245,9 @@ class RangeDownload:
             self._scaler.back_off()
         delay = retry_budget.next_delay(error, answered=answered)
         if delay is not None:
-            self._stopped.wait(delay)
+            self._stopped.wait(delay)  # not a sleep, so that a shutdown ends it
             return True
+        # The other connections continue, so this one was too many.
         if is_retryable(error) and self._ranges.active_count:
             self._scaler.back_off()
             return False
@@ -250,6 +255,7 @@ class RangeDownload:
 
     def _download_range(self, byte_range: ByteRange, number: int) -> None:
         is_last = byte_range.stop >= self._partial.parts.size
+        # Requested without an end: what others split off and do not take is received without a request.
         byte_range.open_ended = is_last
         requested_at = time.monotonic()
         with self._remote.open(self._file, byte_range.position, None if is_last else byte_range.stop) as body:
@@ -324,6 +330,7 @@ class RangeDownload:
                 if self._max_size is not None and offset > self._max_size:
                     raise too_long_error(self._file)
         finally:
+            # What was written is known by the parts alone: this answer did not follow the range.
             self._ranges.reset(byte_range)
         if self._file.size is None:
             self._partial.set_final_size()
@@ -331,6 +338,7 @@ class RangeDownload:
             raise truncated_error(self._remote.name, self._file, offset)
 
     def _write_missing(self, offset: int, chunk: bytes, number: int) -> None:
+        # A copy: writing changes the gaps.
         for start, stop in list(self._partial.parts.gaps(offset, offset + len(chunk))):
             self._partial.write(start, chunk[start - offset : stop - offset])
             self._received_by_connection[number] += stop - start
@@ -354,6 +362,7 @@ class RangeDownload:
         self._ranges.close()
         deadline = time.monotonic() + _SHUTDOWN_SECONDS
         for number, thread in self._threads.items():
+            # The hashing thread is waited for: it reads the file that is closed next.
             thread.join(None if number < 0 else max(deadline - time.monotonic(), 0.0))
         for write_lock in self._write_locks.values():
             with write_lock:  # waits for a write in progress; later claims are refused

@@ -112,6 +112,7 @@ class Transfer:
                     (lambda: self._failover_order(mirror_file)) if only is None else lambda: [only],
                 )
             except IntegrityError:
+                # Not after other errors, whose bytes are right and are resumed.
                 partial.restart()
                 raise
             finally:
@@ -136,6 +137,7 @@ class Transfer:
                     errors.append((mirror_file, error))
             if len(errors) - error_count <= 1:  # there is no other mirror to ask
                 break
+        # That of the mirror that was asked first, which is the preferred one.
         raise errors[0][1]
 
     def _download_from(self, mirror_file: MirrorFile, partial: Partial, served: list[MirrorFile]) -> None:
@@ -144,6 +146,7 @@ class Transfer:
         for attempt in range(1 + _MAX_RESTARTS):
             answers = AnswerCheck(remote.name, file, is_resumed=partial.received > 0)
             download = RangeDownload(remote, file, partial, self.progress, answers)
+            # One answer after the other: those of several connections may not fit together.
             if attempt:
                 download.use_single_connection()
             try:

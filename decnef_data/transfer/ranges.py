@@ -124,6 +124,7 @@ class RangeScheduler:
                 return
 
     def _split_longest(self, min_split_size: int) -> None:
+        # Both halves must have a part of their own: two connections never write to one.
         if self._longest_remaining() >= max(min_split_size, 2 * self._parts.step):
             longest = max(self._active, key=_remaining_size)
             self._split(longest, self._align_up((longest.position + longest.stop) // 2))

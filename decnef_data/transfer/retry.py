@@ -18,7 +18,7 @@ _MAX_RETRY_AFTER: Final = 600.0
 BUDGETS: Final = (8.0, 240.0)
 #: Seconds, all told, in which a mirror may answer without sending any byte that was missing.
 FRUITLESS_SECONDS: Final = 25.0
-_MAX_FRUITLESS_DELAY: Final = 5.0
+_MAX_FRUITLESS_DELAY: Final = 5.0  # several attempts fit into the time
 
 
 def is_retryable(error: MirrorError) -> bool:

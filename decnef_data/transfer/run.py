@@ -65,6 +65,7 @@ class TransferRun:
         verified: dict[str, VerifiedFile] = {}
         for file in remote_files:
             names = (self.dataset.name, remote.name)
+            # From the cheapest to the dearest: by receipts, then by hashing what has the name.
             cached = self.files.find_verified(*names, file)
             cached = cached or self.files.reuse_from_other_mirror(*names, file)
             cached = cached or self._transfer(remote, file, self.progress).recover(remote.name, file)
@@ -129,7 +130,7 @@ class TransferRun:
         try:
             if current is not None:
                 return transfer.fetch(MirrorFile(remote, current))
-        except FileChangedError:
+        except FileChangedError:  # changed twice within one download: it will not settle
             pass
         message = f"'{file.path}' keeps changing at '{remote.name}'. Try again later, or use another mirror."
         raise MirrorError(message, mirror=remote.name)

@@ -47,6 +47,7 @@ class RemoteSource:
         IntegrityError
             The mirror has another file now.
         """
+        # The generator is closed with its user, and with it the connection.
         with closing(self._read_resuming(start, self.file.size if stop is None else stop)) as pieces:
             yield pieces
 
