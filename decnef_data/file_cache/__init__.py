@@ -82,6 +82,7 @@ class FileCache:
     def __init__(self, root: Path, shared: Path | None = None) -> None:
         self.root = root
         self.shared = shared if shared != root else None
+        # Each file of thousands asks for its journal: a reader parses only what was appended since.
         self._readers: dict[Path, JournalReader] = {}
         self._folders: dict[str, Path] = {}  # both paths are needed a dozen times per file
         self._journal_paths: dict[tuple[str, str], Path] = {}
@@ -154,9 +155,11 @@ class FileCache:
     def reuse_from_other_mirror(self, dataset: str, mirror: str, file: RemoteFile) -> VerifiedFile | None:
         """Return the file as it came from another mirror, if size and checksum agree; it gets a receipt."""
         for other in self._other_journals(dataset, mirror) if file.checksum else ():
+            # Only files that are in the cache: an adopted copy may be moved or edited by its user.
             found = other.verified_file(file.path) if other.root == self.folder(dataset) else None
             if found and file.checksum in found.checksums and found.size == file.size:
                 recorded = other.receipts[file.path]
+                # The expected one first, because the first is the one that a file was verified by.
                 checksums = (file.checksum, *(each for each in found.checksums if each != file.checksum))
                 receipt = build_receipt(file, found.location, checksums, recorded.parts)
                 return self._append_receipt(dataset, mirror, other.root, receipt)
@@ -256,6 +259,7 @@ class FileCache:
             raise
         others = tuple(self._other_journals(dataset, mirror))
         _log_agreement(others, mirror, file.path, partial.checksums)
+        # Once per folder: listing it for each of thousands of files takes longer than they do.
         if location.parent not in self._cleaned_folders:
             remove_orphans(location.parent)
             self._cleaned_folders.add(location.parent)
@@ -323,6 +327,7 @@ class FileCache:
             A file does not have its expected checksum.
         """
         remote_files = tuple(files)
+        # The header first: the receipts behind it are relative to its folder.
         header = build_header(root, self.root, follow_links=follow_links, layout=layout)
         append_entries(self._journal_path(dataset, mirror), header)
         with combined_progress(progress, remote_files) as combined:
@@ -364,6 +369,7 @@ class FileCache:
         """Remove the files of a copy inside the cache, and record that this was intended."""
         if copy.root != self.folder(copy.dataset):
             return
+        # Recorded first: files that vanish without a record would count as missing.
         status = CopyStatus(state="dropped", paths=tuple(file.path for file in copy.files))
         append_entries(self._journal_path(copy.dataset, copy.mirror), status)
         for file in copy.files:

@@ -51,6 +51,7 @@ def unclaimed_path(location: Path, key: str) -> Path:
 
 def claim_partial(location: Path, key: str) -> Path:
     """Rename the fullest partial that fits, and that no process writes, to a name of our own."""
+    # The time tells apart the threads of one process.
     own_path = location.with_name(f"{location.name}.{key}.{_host_name()}-{os.getpid()}-{time.time_ns()}.part")
     matching = [path for path in list_partials(location) if path.name.startswith(f"{location.name}.{key}.")]
     for path in sorted(matching, key=allocated_bytes, reverse=True):
@@ -108,23 +109,25 @@ def is_in_use(path: Path) -> bool:
         return True
     try:
         if owner[1] == _host_name():
-            os.kill(int(owner[2]), 0)
+            os.kill(int(owner[2]), 0)  # signal 0 only asks whether the process is there
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # of another user, and running
         pass
     return _is_recently_written(path)  # the process id may have been reused
 
 
 def _is_recently_written(path: Path) -> bool:
     try:
+        # The clock of a file server may be ahead of ours.
         return abs(time.time() - path.stat().st_mtime) < _STALE_SECONDS
     except FileNotFoundError:
-        return True
+        return True  # renamed meanwhile, so some process uses it
 
 
 @cache
 def _host_name() -> str:
+    # Dots and hyphens separate the parts of a partial's name.
     return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
 
 

@@ -45,6 +45,7 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag="root"):
     layout: str = ""
 
 
+# Receipts are in no cycles, and the garbage collector would visit thousands of them.
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, tag="file", gc=False):
     """What one file was when it was verified.
 
@@ -281,6 +282,7 @@ class JournalReader:
             except FileNotFoundError:
                 self._journal, self._offset = None, 0
                 return None
+            # Replaced or cut by another process: what was read of it is void.
             if stat.st_ino != self._inode or stat.st_size < self._offset:
                 self._journal, self._inode, self._offset = None, stat.st_ino, 0
             if self._journal is None:
@@ -332,6 +334,7 @@ def _apply_entries(
             case JournalHeader():
                 follow_links, has_header, layout = entry.follow_links, True, entry.layout
                 recorded_root = _resolve_root(entry.root, journal, cache)
+                # The receipts of files in another folder say nothing about these.
                 if recorded_root != root:
                     root, receipts, status = recorded_root, {}, None
     return ReceiptJournal(
@@ -344,6 +347,7 @@ def _resolve_root(recorded: str, journal: ReceiptJournal, cache: Path) -> Path:
     root, own_folder = cache / unescape_path(recorded), cache / "files" / journal.dataset
     if root.parts[-2:] != own_folder.parts[-2:] or root == own_folder or not own_folder.exists():
         return root
+    # A user may have adopted the folder of another cache, which is still there.
     may_be_elsewhere = journal.mirror == ADOPTED_MIRROR and root.exists()
     return root if may_be_elsewhere else own_folder
 

@@ -190,4 +190,4 @@ class PartMap:
 
 
 def _slot_crc(index: int, length: int, crc: int) -> int:
-    return crc32c(_SLOT.pack(index, length, crc))
+    return crc32c(_SLOT.pack(index, length, crc))  # a slot at another place does not fit

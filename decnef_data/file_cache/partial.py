@@ -137,6 +137,7 @@ class Partial:
         self.location = location
         self.file = file
         size = _UNKNOWN_SIZE if file.size is None else file.size
+        # A file of unknown size has one part without an end, and no map.
         self.parts = PartMap(size, part_size(size) if file.size is not None else size)
         self._descriptor = os.open(location, os.O_RDWR | os.O_CREAT, 0o600)
         keep_private(self._descriptor, 0o600, location.parent)
@@ -187,6 +188,7 @@ class Partial:
             piece = data[done : done + count]  # the same object if it is all of `data`
             self._record_piece(index, offset + done, piece)
             done += len(piece)
+        # After the map: what is hashed is never more than the map has.
         self.hasher.add_recent(offset, data)
 
     def _record_piece(self, index: int, offset: int, piece: bytes) -> None:
@@ -274,6 +276,7 @@ class Partial:
             raise self._write_error(error) from error
 
     def _write_error(self, error: OSError) -> OSError:
+        # EFBIG: FAT file systems hold no file of 4 GiB.
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} or self.file.size is None:
             return OSError(error.errno, error.strerror, str(self.location))
         missing = (self.file.size - self.received) / 1e6
@@ -334,6 +337,7 @@ def convert_to_partial(location: Path, parts: PartMap, file: RemoteFile, mirror:
     damaged.rename(path)
     descriptor = os.open(path, os.O_RDWR)
     try:
+        # A damaged file may be longer or shorter, and the map is where the complete one ends.
         os.ftruncate(descriptor, parts.size)
         os.pwrite(descriptor, parts.encode(), parts.size)
     finally:

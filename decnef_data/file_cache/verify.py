@@ -34,6 +34,7 @@ def verify_copy(journal: ReceiptJournal | None, *, deep: bool) -> Iterator[FileC
         return
     for path in journal.status.paths:
         check = _with_basis(_check_file(journal, path, deep=deep), journal)
+        # It has the bytes that were received, which were wrong from the start.
         is_unusable = check.state == "intact" and journal.status.state == "unusable"
         yield replace(check, state="damaged", detail="It could not be opened.") if is_unusable else check
 
