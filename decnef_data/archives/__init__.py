@@ -113,6 +113,7 @@ def iter_members(
 def _iter_beside_others(file: VerifiedFile, report: _OnProblem, remark: _OnRemark) -> Iterator[Member]:
     """Yield the members of one of several files; an archive is read only if it is sound to its end."""
     kind = _kind_of(file)
+    # A gzip that holds no tar is one file, as a compressed image is.
     if kind in {None, "gzip"}:
         yield _whole_file(file)
     elif is_unfinished_name(file.path):
@@ -132,7 +133,10 @@ def _iter_beside_others(file: VerifiedFile, report: _OnProblem, remark: _OnRemar
         except FormatError as error:
             report(error)
             return
-        yield from iter((_whole_file(file),)) if opaque else _iter_file_members(file, report, remark)
+        if opaque:
+            yield _whole_file(file)
+        else:
+            yield from _iter_file_members(file, report, remark)
 
 
 def _require_sound_zip(file: VerifiedFile) -> list[str]:

@@ -112,6 +112,7 @@ def prefetch(pieces: Iterator[bytes], depth: int = 4) -> Iterator[Iterator[bytes
     ...     list(pieces)
     [b'a', b'b']
     """
+    # Bounded, because pieces that are not wanted yet are in memory.
     queue: Queue[bytes | BaseException | None] = Queue(depth)
     stopped = threading.Event()
 
@@ -138,6 +139,7 @@ def prefetch(pieces: Iterator[bytes], depth: int = 4) -> Iterator[Iterator[bytes
         yield _iter_queue(queue)
     finally:
         stopped.set()
+        # Makes room for a piece that waits to be put, so that the thread sees that it should stop.
         _clear_queue(queue)
         thread.join()
 

@@ -85,6 +85,7 @@ class SeekPoint(msgspec.Struct, frozen=True, array_like=True):
         """Return a decompressor for the bytes that follow, shifted so that they begin with this bit."""
         if self.begins_member:
             return isal_zlib.decompressobj(wbits=GZIP_WBITS)
+        # The window is the dictionary of a raw stream: a block in the middle has no gzip header.
         return isal_zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=zlib.decompress(self.window))
 
 
@@ -215,6 +216,7 @@ def _find_candidate_bits(data: bytes) -> NDArray[np.int64]:
     total = np.zeros(starts.size, np.int16)
     for position in range(_MAX_LENGTHS):
         total += np.where(position < lengths, _KRAFT[triples[starts + _HEADER_BITS + 3 * position]], 0)
+    # Only the sum of a complete code is allowed, which leaves few of the bits that pass by chance.
     complete: NDArray[np.int64] = starts[total == _COMPLETE]
     return complete
 
@@ -227,6 +229,7 @@ def _read_bits(bits: NDArray[np.uint8], starts: NDArray[np.int64], count: int) -
 
 
 def _is_decompressible(stream: bytes) -> bool:
+    # Any window will do: whether the codes are valid does not depend on the bytes that they refer to.
     decompressor = isal_zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=bytes(WINDOW_SIZE))
     try:
         decompressor.decompress(stream)
@@ -342,6 +345,7 @@ class IndexingDecompressor:
             if out:
                 self._record_output(out)
                 yield out
+        # The decompressor may hold back output of the input that it took.
         while not self._decompressor.eof and (out := self._decompressor.decompress(b"", _OUTPUT_CHUNK)):
             self._record_output(out)
             yield out
@@ -352,6 +356,7 @@ class IndexingDecompressor:
         self._consumed += len(data) - len(member)
         if not member:
             return b""
+        # One byte of a header may be all that a piece has of it.
         if not GZIP_MAGIC.startswith(member[: len(GZIP_MAGIC)]):
             self.trailing_start = self._consumed
             self._consumed += len(member)
@@ -423,6 +428,7 @@ def _decompress_from(source: ByteSource, index: SeekIndex, point: SeekPoint, sto
             if block.end is None:
                 return
             following = _skip_to_member(block.tail[_TRAILER_SIZE:], pieces)
+        # Without new points: the index is complete.
         yield from IndexingDecompressor(sys.maxsize).decompress(following)
 
 
@@ -465,6 +471,7 @@ class _BlockDecompressor:
                     return
             start, previous = start + len(chunk), chunk[-_SLACK:]
         if self._carry:
+            # The last byte has only the bits that were not shifted out.
             yield from self._feed(bytes([self._carry[0] >> self._shift]))
 
     def _align(self, data: bytes) -> bytes:

@@ -127,6 +127,7 @@ class _LinkResolver:
     def _follow(self, link: Link) -> str:
         """Return the path that a link leads to, after all links on the way."""
         start = "" if link.is_hard else link.path.rpartition("/")[0]
+        # A stack, so that the parts of a link on the way are followed before the rest.
         done, remaining = start.split("/") if start else [], _reversed_parts(link)
         hops = 0
         while remaining:
@@ -161,6 +162,7 @@ class _LinkResolver:
 
 
 def _reversed_parts(link: Link) -> list[str]:
+    # A drive of Windows, or an absolute path: both are outside.
     if link.target.startswith("/") or link.target[1:2] == ":":
         raise _outside_error(link)
     return link.target.split("/")[::-1]

@@ -67,6 +67,7 @@ class RepeatFilter:
 
     def _digests_of(self, file: VerifiedFile) -> dict[str, bytes]:
         """Return a digest of each member of a file, by a second pass over it."""
+        # One more pass over a file serves all of its members that are repeated.
         if file.path not in self._digests:
             self._digests[file.path] = {
                 member.path: hashlib.sha256(member.read()).digest() for member in self._iter_again(file)

@@ -51,6 +51,7 @@ def kind_of(head: bytes) -> str | None:
     >>> kind_of(gzip.compress(b"age")), kind_of(b"7z\xbc\xaf\x27\x1c"), kind_of(b"age")
     ('gzip', '7z', None)
     """
+    # First: a tar begins with the name of its first member, which may look like another signature.
     if is_tar_header(head[:_BLOCK]):
         return "tar"
     kind = next((kind for magic, kind in _SIGNATURES.items() if head.startswith(magic)), None)

@@ -101,8 +101,8 @@ def without_windows(index: SeekIndex, hidden: Sequence[tuple[int, int]]) -> Seek
 
 
 def _has_hidden_bytes(point: SeekPoint, hidden: Sequence[tuple[int, int]]) -> bool:
-    begin = point.byte - (0 if point.begins_member else WINDOW_SIZE)
-    return any(start < point.byte and stop > begin for start, stop in hidden if begin < point.byte)
+    begin = point.byte - WINDOW_SIZE
+    return not point.begins_member and any(start < point.byte and stop > begin for start, stop in hidden)
 
 
 def _count(pieces: Iterator[bytes], on_progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -129,6 +129,7 @@ class _Piece:
         """Yield a point for each block that begins by the unpacked byte `last`; the output confirms it."""
         if self.decompressor is None:
             return
+        # Copied, because the end of a span is searched from the same state.
         decompressor, fed, offset, at = self.decompressor.copy(), 0, 0, 0
         while (block := find_block(self.compressed[at:])) is not None:
             bit = 8 * at + block.bit
@@ -182,6 +183,7 @@ class _SpanDecompressor(IndexingDecompressor):
         return True
 
     def _new_decompressor(self) -> Any:
+        # zlib and not isal, whose state cannot be copied.
         return zlib.decompressobj(wbits=GZIP_WBITS)
 
     def _decompress_piece(self, piece: bytes) -> Iterator[bytes]:
@@ -203,6 +205,7 @@ class _SpanDecompressor(IndexingDecompressor):
         while self._starts and self._starts[0] < self._produced:
             starts.append(self._starts.popleft())
         found = self._without_hidden([*self._points[self._n_kept :], *current.find_points(starts[-1])])
+        # The last block before a span may be in the piece before.
         if self._previous is not None and not any(point.byte <= starts[0] for point in found):
             found += self._without_hidden(self._previous.find_points(starts[0]))
         found.sort(key=lambda point: point.bit)

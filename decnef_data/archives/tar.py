@@ -100,6 +100,7 @@ class Archive:
             counted = _report_progress(chain((first,), pieces), on_progress)
             gzipped = first.startswith(GZIP_MAGIC)
             stream = IndexingDecompressor(self._spacing) if gzipped else _UncompressedStream()
+            # Decompressing releases the interpreter, so that a thread overlaps it with reading members.
             with prefetch(stream.decompress(counted)) as chunks:
                 tars = TarStream(ForwardStream(chunks), self.source.path, report)
                 yield from tars.iter_members()

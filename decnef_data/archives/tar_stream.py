@@ -135,6 +135,7 @@ class TarStream:
                 if member is not None:
                     yield member
             with translate_errors(self._file):
+                # Behind the last member, whether or not it was read.
                 self._stream.seek(archive.offset)
 
     def _next_header(self, archive: tarfile.TarFile) -> tarfile.TarInfo | None:

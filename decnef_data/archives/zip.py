@@ -83,6 +83,7 @@ def open_zip(location: Path, name: str) -> Iterator[zipfile.ZipFile]:
         archive = zipfile.ZipFile(location)
         encoding = _guess_encoding(archive.infolist())
         if encoding is not None:
+            # Opened again, because zipfile decodes all names when it opens a zip.
             archive.close()
             archive = zipfile.ZipFile(location, metadata_encoding=encoding)
     with archive:
@@ -95,6 +96,7 @@ def _guess_encoding(infos: Collection[zipfile.ZipInfo]) -> str | None:
     The standard says code page 437; Windows writes the code page of its language, and some programs UTF-8.
     """
     unmarked = {info.orig_filename for info in infos if not info.flag_bits & _UTF8_NAME}
+    # What zipfile decoded as code page 437 becomes the bytes again: that loses nothing.
     names = [name.encode("cp437") for name in unmarked if not name.isascii()]
     for encoding in _OTHER_ENCODINGS if names else ():
         try:
@@ -147,6 +149,7 @@ class ZipTable:
 
     def _sort(self, info: zipfile.ZipInfo) -> None:
         """Add a file or a link to those that are yielded."""
+        # Unix writes the mode there, other systems zero.
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG, stat.S_IFLNK}:
             raise unsafe_member_error(info.filename, self._file, "a device")
@@ -193,6 +196,7 @@ class ZipTable:
             start = opened.seek(max(0, size - _MAX_COMMENT - _END_SIZE))
             tail = opened.read()
         end = _find_end(tail)
+        # Zeros behind the end are padding.
         if end is not None and tail[end:].strip(b"\0"):
             self._report(trailing_bytes_error(self._file, start + end, size - start - end))
 

@@ -259,7 +259,7 @@ class FileCache:
             raise
         others = tuple(self._other_journals(dataset, mirror))
         _log_agreement(others, mirror, file.path, partial.checksums)
-        # Once per folder: listing it for each of thousands of files takes longer than they do.
+        # Once per folder, which is listed for this and may have thousands of files.
         if location.parent not in self._cleaned_folders:
             remove_orphans(location.parent)
             self._cleaned_folders.add(location.parent)

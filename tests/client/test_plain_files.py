@@ -117,7 +117,7 @@ def test_images_are_not_selected_by_participants_into_a_folder(cache: Path, tmp_
     assert not (tmp_path / "to").exists()
 
 
-@pytest.mark.parametrize("own", ["My thesis".encode(), "引用".encode("cp932")])
+@pytest.mark.parametrize("own", [b"My thesis", "引用".encode("cp932")])
 def test_a_file_of_the_user_is_not_replaced_by_what_to_cite(tmp_path: Path, own: bytes) -> None:
     client = Client(tmp_path / "cache", config_dir=tmp_path / "config")
     client.adopt("srpbs-fc", small.archive(tmp_path / "own.zip"), progress="none")
@@ -125,10 +125,11 @@ def test_a_file_of_the_user_is_not_replaced_by_what_to_cite(tmp_path: Path, own:
     (tmp_path / "to/CITATION").write_bytes(own)
     with pytest.warns(DecnefDataWarning) as issued:
         client.download("srpbs-fc", local_dir=tmp_path / "to", progress="none")
-    assert [str(warning.message) for warning in issued] == [
+    (warning,) = issued
+    assert str(warning.message) == (
         f"'{tmp_path}/to/CITATION' is a file of yours, and was left as it is. Rename it and repeat the "
         "request, so that terms and citation are beside the data."
-    ]
+    )
     assert (tmp_path / "to/CITATION").read_bytes() == own
     (tmp_path / "to/CITATION").write_bytes(b"")  # as a full disk leaves it
     (tmp_path / "to/TERMS").write_text(f"{MARKER_LINE_0_1_0}\n\nterms")
