@@ -126,32 +126,34 @@ class DataRequest:
     def acquire(self) -> AcquiredData:
         """Return a local copy that has everything selected; files that are missing are downloaded."""
         location = self._locate()
-        location.files.record_use(self.dataset.name)
         reader = build_reader(location, self.acquirer)
 
         def is_usable(candidate: LocalCopy) -> bool:
             return not candidate.files_removed or reader.is_stored(candidate)
 
-        if not (
-            isinstance(get_layout(self.dataset.layout), MappedLayout) and self.dataset.has_unhashed_files
-        ):
+        if isinstance(get_layout(self.dataset.layout), MappedLayout) and self.dataset.has_unhashed_files:
+            copy = self._find_or_download_images(location, cast("ImageReader", reader), is_usable)
+        else:
             copy = self.find_or_download(location, is_usable)
-            return AcquiredData(copy, reader, location, self.selection, self.options)
-        # Separate images are downloaded by selection: a copy that has others only is not usable.
-        image_reader = cast("ImageReader", reader)
+        # Once there is a copy: before its first download, there is no folder to record it in.
+        location.files.record_use(self.dataset.name)
+        return AcquiredData(copy, reader, location, self.selection, self.options)
+
+    def _find_or_download_images(
+        self, location: DatasetLocation, reader: "ImageReader", is_usable: Callable[[LocalCopy], bool]
+    ) -> LocalCopy:
+        """Return a usable copy with the selected images, which another copy may lack, else download them."""
 
         def fetch_selected(place: DatasetLocation, progress: Progress) -> LocalCopy:
             from decnef_data.client.ingest import ImageIngester  # a warm call does not need it
 
-            ingester = ImageIngester(image_reader, self.selection, self.options.keep_archive)
-            return ingester.fetch(place, progress)
+            return ImageIngester(reader, self.selection, self.options.keep_archive).fetch(place, progress)
 
         request = replace(self, acquirer=replace(self.acquirer, fetch_selected=fetch_selected))
-        copy = request.find_or_download(
+        return request.find_or_download(
             location,
-            lambda candidate: is_usable(candidate) and image_reader.has_selected(candidate, self.selection),
+            lambda candidate: is_usable(candidate) and reader.has_selected(candidate, self.selection),
         )
-        return AcquiredData(copy, reader, location, self.selection, self.options)
 
     def find_or_download(
         self, location: DatasetLocation, is_usable: Callable[[LocalCopy], bool]

@@ -78,6 +78,7 @@ def test_separate_files_that_were_not_kept_are_complete_in_their_store(tmp_path:
         client.fetch_dataset("srpbs-fc", accept_terms=True, keep_archive=False, progress="none")
     (copy,) = client.cached_datasets()
     assert copy.state == "complete"
+    assert copy.last_used is not None  # also of the first use, which downloaded it
     assert client.fetch_dataset("srpbs-fc/bal140", download=False, progress="none").sizes["subject"] == 15
     client.clear_cache("srpbs-fc", stores=True)
     assert [each.state for each in client.cached_datasets()] in ([], ["partial"])

@@ -39,6 +39,7 @@ def kinds(made: PurgeRecord) -> list[str]:
 def test_files_receipts_and_stores_go_and_are_named(cache: Path, links: LinkServer, archive: Path) -> None:
     decnef_data.fetch_dataset("srpbs-fc", accept_terms=True, progress="none")
     before = files(cache)
+    before.remove(cache / "receipts/srpbs-fc/last-use")  # it holds no data, and goes with its folder
     made = decnef_data.purge("srpbs-fc")
     assert files(cache) == set()
     assert kinds(made) == ["file", "file", "file", "receipt", "store"]
