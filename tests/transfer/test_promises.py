@@ -4,9 +4,9 @@ import hashlib
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,11 +17,13 @@ import pytest
 
 import decnef_data
 from decnef_data.errors import AccessError, IntegrityError, MirrorError
-from decnef_data.file_cache import FileCache, PartMap
+from decnef_data.file_cache import FileCache, PartMap, part_map
 from decnef_data.mirrors import Credentials, Remote, connect
 from decnef_data.mirrors.http import session
 from decnef_data.mirrors.synapse import service
 from decnef_data.progress import create_progress
+from decnef_data.transfer import download
+from decnef_data.transfer.concurrency import ConnectionScaler
 from decnef_data.transfer.retry import RetryBudget
 from decnef_data.transfer.run import TransferRun
 from tests import numbered, remotes
@@ -80,26 +82,40 @@ def refusing(*parts: int) -> Callable[[Request, Proceed], Answer]:
 
 
 class TestConnections:
-    """As many as help."""
+    """As many as the scaler chooses, whose choices TestConnectionScaler shows."""
 
-    def watched(self, tmp_path: Path, size: int, *rate: str) -> list[int]:
-        md5 = sparse(tmp_path / "source", size)
-        watching = Watching()
-        with serving("tests.servers.fast", str(tmp_path / "source"), *rate) as url:
+    @contextmanager
+    def ready(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+    ) -> Iterator[tuple[TransferRun, Remote, LinkServer]]:
+        def choose(scaler: ConnectionScaler, *_: float, **_options: bool) -> int:
+            scaler.target = count
+            return count
+
+        monkeypatch.setattr(ConnectionScaler, "update", choose)
+        monkeypatch.setattr(download, "SMALL_FILE_SIZE", 0)
+        monkeypatch.setattr(part_map, "_MIN_PART_SIZE", PART)
+        with LinkServer() as server:
             credentials = Credentials(tmp_path / "config")
-            credentials.put("atr/srpbs-fc", f"{url}/{NAME}")
-            run = TransferRun(dataset(), FileCache(tmp_path / "cache"), watching, lambda: ())
-            run.fetch_files(connect(record(md5), credentials))
-        return watching.connections
+            credentials.put("atr/srpbs-fc", server.link(CONTENT, name=NAME))
+            remote = connect(record(), credentials)
+            run = TransferRun(dataset(), FileCache(tmp_path / "cache"), create_progress("none"), lambda: ())
+            run.list_files(remote)
+            server.requests.clear()
+            yield run, remote, server
 
-    @pytest.mark.slow
-    def test_a_host_that_caps_each_gets_sixteen(self, tmp_path: Path) -> None:
-        assert max(self.watched(tmp_path, 96 * MIB, "--rate", "3", "--latency", "0.02")) == 16
+    def test_sixteen_are_open_at_the_same_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with self.ready(tmp_path, monkeypatch, 16) as (run, remote, server):
+            # None of the first sixteen requests is answered before all have arrived.
+            server.faults.add(faults.together(threading.Barrier(16, timeout=60)), 16)
+            (found,) = run.fetch_files(remote)
+        assert found.location.read_bytes() == CONTENT
 
-    @pytest.mark.slow
-    def test_a_host_whose_line_is_full_gets_one_or_two(self, tmp_path: Path) -> None:
-        # The line is slower than any machine that runs this, so that its load does not decide.
-        assert statistics.median(self.watched(tmp_path, 96 * MIB, "--total-rate", "24")) <= 2
+    def test_one_receives_the_complete_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with self.ready(tmp_path, monkeypatch, 1) as (run, remote, server):
+            (found,) = run.fetch_files(remote)
+            assert len(server.requests) == 1
+        assert found.location.read_bytes() == CONTENT
 
 
 CHILD = """
