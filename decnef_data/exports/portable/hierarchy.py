@@ -271,10 +271,11 @@ def _consolidate(metadata: "Mapping[str, _Metadata]") -> "dict[str, _Metadata]":
     `zarr.consolidate_metadata` does the same, but reads all metadata back from a store.
     """
     empty = ConsolidatedMetadata({})
+    # Members of a group beside each other: otherwise zarr 3.1.1, which does not sort them, loses some.
+    paths = sorted(filter(None, metadata), key=lambda path: path.rpartition("/")[0])
     below = {
         path: replace(node, consolidated_metadata=empty) if isinstance(node, GroupMetadata) else node
-        for path, node in metadata.items()
-        if path
+        for path, node in ((path, metadata[path]) for path in paths)
     }
     root = replace(cast("GroupMetadata", metadata[""]), consolidated_metadata=ConsolidatedMetadata(below))
     return {**metadata, "": root}
