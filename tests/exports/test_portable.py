@@ -145,6 +145,22 @@ class TestCopies:
         zarr.consolidate_metadata(tmp_path / "own.zarr", zarr_format=3)
         assert json.loads(root.read_bytes()) == written
 
+    def test_labels_with_the_same_bytes_are_told_apart_by_dtype_and_shape(self, tmp_path: Path) -> None:
+        ages = np.array([1, 2, 3, 4], "i8")
+        coords: dict[str, Any] = {
+            "/one": {"age": ("subject", ages, {"units": "years"}), "site": ("subject", ["SWA"] * 4)},
+            "/same": {"age": ("subject", ages, {"units": "months"}), "site": ("subject", ["SWA"] * 4)},
+            "/floats": {"age": ("subject", ages.view("f8")), "site": ("subject", ["SWA"] * 3 + ["KUT"])},
+            "/swapped": {"age": ("subject", ages.view(">i8"))},
+            "/table": {"age": (("subject", "visit"), ages.reshape(2, 2)), "site": ("visit", ["SWA"] * 2)},
+        }
+        tree = xr.DataTree.from_dict(
+            {"/": xr.Dataset(attrs={"synthetic": 1})}
+            | {path: xr.Dataset(coords=each) for path, each in coords.items()}
+        )
+        to_zarr(tree, tmp_path / "own.zarr")
+        assert xr.open_datatree(tmp_path / "own.zarr", engine="zarr", chunks=None).load().identical(tree)
+
     def test_a_branch_of_a_tree_is_the_root_of_its_copy(self, tmp_path: Path) -> None:
         tree = xr.DataTree.from_dict(
             {"/": xr.Dataset(attrs={"a": 1}), "/COI/bold": leaf(), "/KUT/bold": leaf()}

@@ -6,7 +6,7 @@ each object is written once, as a zip file needs.
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
@@ -119,7 +119,7 @@ def write_hierarchy(groups: Mapping[str, xr.Dataset], store: Store, copy: Copy) 
     loaded = {path: _load_labels(dataset) for path, dataset in groups.items()}
     metadata, labels, arrays = _create_arrays(loaded, store, copy)
     # One `sync` for many small arrays: each makes two threads wait for each other.
-    sync(_write_labels(labels))
+    sync(_write_labels(store, labels))
     _copy_arrays(arrays, copy)
     _require_all_chunks(store, arrays)
     sync(_write_metadata(store, metadata))
@@ -221,14 +221,30 @@ def _blosc(itemsize: int) -> BloscCodec:
     )
 
 
-async def _write_labels(labels: Sequence[PortableArray]) -> None:
-    await asyncio.gather(
-        *(
-            label.target.setitem(..., label.variable.to_numpy())
-            for label in labels
-            if label.variable.size  # otherwise there is no chunk
-        )
-    )
+async def _write_labels(store: Store, labels: Iterable[PortableArray]) -> None:
+    """Write each label as one chunk; groups of the same participants have equal ones, encoded once."""
+    by_content: dict[Hashable, list[PortableArray]] = {}
+    for label in labels:
+        if label.variable.size:  # otherwise there is no chunk
+            by_content.setdefault(_label_content(label.variable), []).append(label)
+    await asyncio.gather(*(_write_equal_labels(store, equal) for equal in by_content.values()))
+
+
+def _label_content(variable: xr.Variable) -> Hashable:
+    """Return a key that is the same for variables with the same chunk."""
+    values = variable.to_numpy()
+    content = tuple(values.ravel().tolist()) if values.dtype.kind == "T" else values.tobytes()
+    return str(values.dtype), values.shape, content
+
+
+async def _write_equal_labels(store: Store, labels: Sequence[PortableArray]) -> None:
+    chunks: dict[str, Buffer] = {}
+    first = labels[0]
+    # In memory: a remote store would have to send the chunk back for the others.
+    encoder = zarr.AsyncArray(first.target.metadata, StorePath(MemoryStore(chunks)), _CONFIG)
+    await encoder.setitem(..., first.variable.to_numpy())
+    (chunk,) = chunks.values()
+    await asyncio.gather(*(store.set(key, chunk) for label in labels for key in label.keys()))  # noqa: SIM118 - an array is no mapping
 
 
 def _copy_arrays(arrays: Sequence[PortableArray], copy: Copy) -> None:
