@@ -318,7 +318,7 @@ class TravelingSubjects(OneToOneFeatureMixin, TransformerMixin, BaseEstimator): 
                 table,
                 reset=reset,
                 dtype=np.float64,
-                # Runs of nobody may have NaN, and our error names the row and its site.
+                # NaN is checked elsewhere, where the error names the row and its site.
                 ensure_all_finite=False,
                 ensure_min_samples=2 if reset else 1,
             )

@@ -241,7 +241,7 @@ def _merge_sample(selection: Selection, lock: Selection) -> dict[str, Any]:
     requested, locked = (
         {field: getattr(part, field) for field in sorted(_SAMPLE_FIELDS)} for part in (selection, lock)
     )
-    # A seed without a size selects nothing, so it is no request for another sample.
+    # A seed without a size selects nothing, so it does not request another sample.
     if requested["n_subjects"] is None:
         return locked
     if locked["n_subjects"] is not None and requested != locked:

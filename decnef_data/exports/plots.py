@@ -35,7 +35,7 @@ def plot_matrix(dataset: xr.Dataset, *, ax: "Axes | None" = None) -> "Axes":
         dataset = dataset.expand_dims("subject")
     connectivity = read_connectivity(dataset)
     moments = sum_edges(connectivity)
-    # An edge that nobody has is 0 / 0, which stays NaN and is drawn as a gap.
+    # An edge without a value in any row is 0 / 0, which stays NaN and is drawn as a gap.
     with np.errstate(invalid="ignore"):
         mean = np.tanh(moments.sums.sum(axis=0) / moments.counts.sum(axis=0))
     regions = connectivity.regions

@@ -183,7 +183,7 @@ def _join(first: UsePolicy, second: UsePolicy) -> UsePolicy:
         other_levels=tuple(sorted({*first.other_levels, *second.other_levels})),
         grade=max(first.grade, second.grade),
         unknown=tuple(sorted({*first.unknown, *second.unknown})),
-        # Unknown is stricter than permitted: nobody stated that it is.
+        # Unknown is stricter than permitted, which a source would have to state.
         commerce=max(first.commerce, second.commerce, key=_COMMERCE.index),
         # A source without purposes does not widen those of the others; `unknown` says that one is open.
         purposes=_common_purposes([policy.purposes for policy in both if policy.purposes is not None]),

@@ -126,9 +126,9 @@ class TestDescription:
         described = cube.drop_vars(["roi_a", "roi_b"]).decnef.describe()
         assert "is Pearson r of pairs of regions of the atlas A-4 (6 edges)." in described.methods
 
-    def test_nobody_is_an_error(self, cube: xr.Dataset) -> None:
-        nobody = cube.isel(subject=slice(0)).decnef
-        for function in (nobody.describe, nobody.plot_sites):
+    def test_a_selection_without_participants_is_an_error(self, cube: xr.Dataset) -> None:
+        empty = cube.isel(subject=slice(0)).decnef
+        for function in (empty.describe, empty.plot_sites):
             with pytest.raises(decnef_data.SelectionError) as caught:
                 function()
             assert str(caught.value) == "These data have no people. Select at least one."

@@ -198,7 +198,7 @@ def _discarded_volumes(metadata: Mapping[str, Any]) -> int | None:
     """
     planned, found = _number(metadata, "n_volumes_planned"), _number(metadata, "n_volumes")
     documented = _number(metadata, "n_dummies_removed")
-    # One participant has 239 of 240 volumes: nobody knows whether the missing one is at the start.
+    # Where another number of volumes is missing, it is unknown whether those are at the start.
     if planned is None or found is None or planned - found != documented:
         return None
     return int(documented)

@@ -121,7 +121,7 @@ class Contents:
         runs = [path for path in images if path.rsplit("/", 2)[1] == "func"]
         with_runs = {path.partition("/")[0] for path in runs}
         subjects = dict.fromkeys(path.partition("/")[0] for path in images)
-        # In a dataset of T1 images alone, it is true of everyone and tells nobody anything.
+        # In a dataset of T1 images alone, the sentence would be true of every participant.
         only = tuple(subject for subject in subjects if subject not in with_runs) if runs else ()
         tasks = tuple(sorted({task_label(path) for path in runs}))
         return cls(n_participants, len(subjects), len(runs), len(images) - len(runs), only, tasks)

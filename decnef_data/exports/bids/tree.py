@@ -126,7 +126,7 @@ class _Writer:
 
     def write(self, plan: PartPlan, source: "ExportSource", settings: Settings) -> Export:
         self.parts.save_settings(settings, self.files)
-        # Before any data, which nobody should hold without their terms.
+        # Before any data: an export that is interrupted has the terms, too.
         self.files.save_text("LICENSE", self.texts.license())
         self.parts.save_subjects(plan.subjects, self.files)
         self._write_tables()

@@ -169,7 +169,7 @@ def _move_file(source: Path, target: Path) -> bool:
 
 
 def _give_free_name(source: Path, target: Path) -> None:
-    """Give a file a name that nothing has, or raise `FileExistsError`."""
+    """Move a file to a path that does not exist, or raise `FileExistsError`."""
     try:
         target.hardlink_to(source)  # unlike a rename, a link replaces nothing
     except FileExistsError:

@@ -204,7 +204,7 @@ def _read_description(root: str, folder: str) -> dict[str, Any]:
     try:
         content = Path(unescape_path(_join(root, folder)), _DESCRIPTION).read_bytes()
         return msgspec.json.decode(content, type=dict)
-    # Only the name of the pipeline is lost with it, which is no reason to refuse the images.
+    # Only the name of the pipeline is lost with it: the images can be used without.
     except (OSError, *DECODE_ERRORS):
         return {}
 

@@ -361,7 +361,7 @@ def _condition_criterion(groups: _Groups, condition: "Condition", dataset: str) 
 def _require_values(groups: _Groups, criterion: RangeCriterion, dataset: str) -> None:
     """Require a participant with a value, unless there are no participants."""
     having = [columns for columns in groups.values() if criterion.coordinate in columns]
-    # Groups without participants lack values only for lack of rows, which is no reason to refuse.
+    # A group without participants has no values because it has no rows: it does not refuse the request.
     candidates = [columns for columns in having or groups.values() if count_rows(columns)]
     if not candidates or not all(criterion.is_unknown(columns) for columns in candidates):
         return

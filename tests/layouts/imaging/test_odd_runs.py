@@ -623,7 +623,7 @@ class TestFingerprints:
 
 
 @pytest.mark.parametrize("printed", ["sub-0003", "0003", "3"])
-def test_nobody_without_a_readable_image_is_left_out_in_silence(tmp_path: Path, printed: str) -> None:
+def test_a_participant_without_a_readable_image_is_reported(tmp_path: Path, printed: str) -> None:
     tree = adopt_open(tmp_path)
     table = tree / "SRPBS_OPEN/participants.tsv"
     table.write_text(table.read_text("utf-8").replace("sub-0003", printed), "utf-8")

@@ -491,6 +491,6 @@ def unread_problems(unread: Iterable[UnreadImages], scans: Iterable[Scan]) -> It
     """
     found = {(scan.subject, scan.session, scan.kind) for scan in scans}
     for images in unread:
-        # A DICOM series beside the NIfTI file that was made of it is no problem.
+        # A DICOM series beside the NIfTI file that was converted from it is not reported.
         if (images.subject, images.session, images.kind) not in found:
             yield ScanProblem(images.subject, images.kind, images.file, images.message)
